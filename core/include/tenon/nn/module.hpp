@@ -1,0 +1,68 @@
+/// Module: a named tree of parameters with a forward function.
+///
+/// Derive, register parameters and children in the constructor, and override forward. Names are stable
+/// ("encoder.0.conv.weight") and are what checkpoints use. Parameters are f32 leaves that require gradients.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenon/tensor.hpp"
+
+namespace tenon::nn {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+class TENON_API Module {
+ public:
+  virtual ~Module();
+  Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// The general form: any number of inputs and outputs. The default calls the one-to-one form.
+  virtual std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs);
+  /// The usual form: one input, one output.
+  virtual Tensor forward(const Tensor& x);
+  Tensor operator()(const Tensor& x) { return forward(x); }
+
+  NamedTensors parameters() const;  ///< whole subtree, in order of registration
+  NamedTensors buffers() const;     ///< state that is saved but not trained (running statistics)
+  std::int64_t parameter_count() const;
+  /// Copies values in by name; throws naming what is missing, unknown or of another shape. All or nothing.
+  void load(const NamedTensors& state);
+
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const noexcept { return training_; }
+
+  /// Fills every parameter anew: each from its own initialiser, keyed by (seed, full name).
+  void initialise(std::uint64_t seed);
+
+ protected:
+  /// How a parameter gets its first values.
+  struct Init {
+    enum class Kind { constant, kaiming_normal, kaiming_uniform, xavier_uniform, normal, uniform } kind = Kind::constant;
+    double value = 0;          ///< constant; or slope of the leaky ReLU (kaiming); or the scale (normal: std, uniform: bound)
+    std::int64_t fan_in = 1, fan_out = 1;
+  };
+  Tensor add_parameter(std::string name, const Shape& shape, Init init);
+  Tensor add_buffer(std::string name, const Shape& shape, double value);
+  template <class M> std::shared_ptr<M> add_module(std::string name, std::shared_ptr<M> child) {
+    children_.emplace_back(std::move(name), child);
+    return child;
+  }
+
+ private:
+  template <class F> void visit(const std::string& prefix, F&& f) const;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
+  NamedTensors parameters_, buffers_;
+  std::vector<Init> inits_;
+  bool training_ = true;
+};
+
+using ModulePtr = std::shared_ptr<Module>;
+
+}  // namespace tenon::nn

@@ -1,0 +1,39 @@
+/// nnU-Net's plain U-Net for 1 to 3 spatial axes: two (conv, instance norm, leaky ReLU) a stage, strided
+/// downsampling, transposed-convolution upsampling, skips, and a 1x1 head at every resolution for deep supervision.
+/// Isensee et al., Nature Methods 18, 2021.
+#pragma once
+
+#include "tenon/nn/layers.hpp"
+
+namespace tenon::nn {
+
+struct UNetOptions {
+  std::int64_t in_channels = 1, classes = 2;
+  std::vector<std::int64_t> widths{32, 64, 128, 256};       ///< channels a stage
+  std::vector<std::vector<std::int64_t>> strides;           ///< of stages 1..; empty: 2 along every axis
+  std::vector<std::vector<std::int64_t>> kernels;           ///< a stage; empty: 3 along every axis
+  int spatial_axes = 3;
+  DType compute = DType::f32;                                ///< type of activations: f32 or bf16
+  double slope = 0.01;
+};
+
+/// forward: x [N, spatial..., in] f32 -> full-resolution logits [N, spatial..., classes].
+/// forward_all: the logits at every resolution, finest first (the bottleneck has no head).
+/// Sizes must be divisible by the product of the strides.
+class TENON_API UNet : public Module {
+ public:
+  explicit UNet(UNetOptions options);
+  std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override;
+  Tensor forward(const Tensor& x) override;
+  const UNetOptions& options() const noexcept { return options_; }
+
+ private:
+  class Stage;
+  std::vector<Tensor> decode(const Tensor& x, bool all_heads);
+  UNetOptions options_;
+  std::vector<std::shared_ptr<Stage>> down_, up_;
+  std::vector<std::shared_ptr<ConvTranspose>> upsample_;
+  std::vector<std::shared_ptr<Conv>> heads_;
+};
+
+}  // namespace tenon::nn

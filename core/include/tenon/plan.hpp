@@ -1,0 +1,51 @@
+/// A step, recorded once and replayed many times.
+///
+///     StepPlan plan = StepPlan::record([&] { loss = model(x); loss.backward(); optimiser.step(); });
+///     for (...) { fill(x); plan.run(); use(loss.item()); }
+///
+/// While recording, ops check shapes and prepare kernels but nothing is computed and no memory is taken. The
+/// plan then knows the life of every buffer made inside the step and lays them into one arena, so replay
+/// neither allocates nor dispatches. Buffers that the caller still holds afterwards (`loss` above) get memory
+/// of their own and can be read after each run; tensors made before the recording keep their addresses.
+///
+/// Inside the recorded function nothing may read values (`item()`, `data()`): such a call throws. What changes
+/// from step to step must therefore live in tensors: inputs, and the scalars of `StepScalars` (train/).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenon/export.hpp"
+
+namespace tenon {
+
+class TENON_API StepPlan {
+ public:
+  static StepPlan record(const std::function<void()>& step);
+  StepPlan();
+  StepPlan(StepPlan&&) noexcept;
+  StepPlan& operator=(StepPlan&&) noexcept;
+  ~StepPlan();
+
+  bool defined() const noexcept { return impl_ != nullptr; }
+  void run() const;
+  std::size_t arena_bytes() const;     ///< memory for everything made inside the step
+  std::size_t unshared_bytes() const;  ///< what the same buffers would take without sharing
+  std::size_t launches() const;
+  /// One line a launch: index, name, operands with sizes and arena offsets.
+  std::string explain() const;
+  /// Runs once with a clock around each launch; (name, seconds) in order.
+  std::vector<std::pair<std::string, double>> profile() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// True while a step is being recorded on this thread.
+TENON_API bool is_recording() noexcept;
+
+}  // namespace tenon

@@ -1,0 +1,90 @@
+/// Runs: train, evaluate, predict and report over a run directory.
+///
+/// A run directory is the whole result of a recipe:
+///
+///     recipe.toml        resolved: every value        state.json       versions, digests, device, precision, totals
+///     metrics.jsonl      one JSON object a line       task.json        what the task keeps for prediction
+///     checkpoints/       last, best, previous: <name>.safetensors + <name>.json
+///     evaluation.json    last evaluation, per case    log.txt          what was said
+///     pictures/          of the last evaluation       report.html
+///
+/// Everything is written atomically; at any moment the directory can be resumed from.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tenon/device.hpp"
+#include "tenon/recipe.hpp"
+#include "tenon/task.hpp"
+
+namespace tenon {
+
+/// Declared parameters of the [train] section.
+TENON_API const ParamSpec& train_params();
+
+/// What the trainer tells while it works; the command turns it into a bar or a heartbeat line.
+struct TrainProgress {
+  std::int64_t step = 0, total_steps = 0;  ///< total may move while a time budget is being paced
+  double loss = 0, learning_rate = 0, steps_per_second = 0, seconds_left = 0, waiting_share = 0;
+};
+
+class TENON_API RunObserver {
+ public:
+  virtual ~RunObserver();
+  virtual void message(const std::string& text);                 ///< a line for the user
+  virtual void step(const TrainProgress& progress);
+  virtual void stage(const std::string& what, std::int64_t done, std::int64_t total);
+  virtual bool interrupted();                                     ///< polled between steps
+};
+
+struct RunOptions {
+  std::filesystem::path directory;  ///< empty: runs/<name>, made unique with -2, -3...
+  Device device = kCpu;
+  bool resume = false;
+  bool explain_plan = false;
+};
+
+enum class TrainStatus { finished, interrupted };
+
+struct TrainResult {
+  TrainStatus status = TrainStatus::finished;
+  std::filesystem::path directory;
+  std::int64_t steps = 0;
+  double seconds = 0;       ///< this command's own time in training
+  Evaluation evaluation;    ///< final, when finished and the recipe validates
+};
+
+/// Trains, validates as the recipe says, writes the run directory. Interrupted: finishes the step, saves, returns.
+TENON_API TrainResult train(const Recipe& recipe, const RunOptions& options, RunObserver& observer);
+
+/// Mean, 95 % percentile-bootstrap interval (2000 resamples of cases, Philox, fixed seed) and worst of one column.
+struct Summary {
+  double mean = 0, low = 0, high = 0, worst = 0;
+  std::int64_t scored = 0, not_scored = 0;
+  std::string worst_case;
+};
+TENON_API std::vector<Summary> summarise(const Evaluation& evaluation);
+
+/// Scores the run's best (or named) checkpoint on a split and writes evaluation.json and pictures/.
+struct EvaluateOptions {
+  std::string split = "validation", checkpoint = "best";
+  int pictures = 6;
+  std::vector<std::string> overrides;  ///< of the run's recipe, e.g. data.root=...
+};
+TENON_API Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer);
+TENON_API std::string evaluation_to_json(const Evaluation& evaluation);     ///< pictures by file name
+TENON_API Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run);
+
+/// Predicts files with the run's checkpoint; returns the files written.
+TENON_API std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs,
+                                                     const std::filesystem::path& output, const std::string& checkpoint, bool overwrite,
+                                                     RunObserver& observer);
+
+/// Writes report.html of a run from what the directory holds; returns its path. Reads no training data.
+TENON_API std::filesystem::path write_report(const std::filesystem::path& run);
+
+}  // namespace tenon

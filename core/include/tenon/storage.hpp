@@ -1,0 +1,60 @@
+/// The buffer behind tensors. Plugin authors rarely need this header.
+///
+/// Storage is reference counted and knows its device. Inside a recorded step (plan.hpp) a new storage has
+/// no memory yet: `data()` is null until the plan binds it, to its arena or, if someone still holds it when
+/// the recording ends, to memory of its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "tenon/device.hpp"
+#include "tenon/export.hpp"
+
+namespace tenon {
+
+class TENON_API Storage {
+ public:
+  Storage(std::size_t bytes, Device device);
+  Storage(void* data, std::size_t bytes, std::function<void()> release);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const noexcept { return data_; }
+  std::size_t bytes() const noexcept { return bytes_; }
+  Device device() const noexcept { return device_; }
+  std::uint64_t id() const noexcept { return id_; }  ///< unique in the process
+  void materialise();                                ///< gives a memoryless storage its own memory
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  Device device_;
+  std::uint64_t id_;
+  bool traced_ = false;
+  std::function<void()> release_;
+};
+
+/// Allocation behind tensors, one a device type. The CPU's keeps freed blocks for reuse; blocks are 64-byte
+/// aligned and not cleared. Thread-safe.
+class TENON_API Allocator {
+ public:
+  virtual ~Allocator();
+  virtual void* allocate(std::size_t bytes, int device_index) = 0;
+  virtual void deallocate(void* data, std::size_t bytes, int device_index) = 0;
+  virtual void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) = 0;
+  virtual void trim() = 0;  ///< gives cached blocks back to the system
+  struct Stats {
+    std::size_t in_use = 0, peak = 0, cached = 0;
+    std::uint64_t allocations = 0;  ///< calls of allocate so far
+  };
+  virtual Stats stats() const = 0;
+};
+TENON_API Allocator& allocator(DeviceType type);  ///< throws a device error when the backend is not there
+/// Installed once by a backend library when it loads.
+TENON_API void set_allocator(DeviceType type, std::unique_ptr<Allocator> a);
+
+}  // namespace tenon

@@ -1,0 +1,127 @@
+/// Task: what a domain adds to the trainer. The trainer knows steps, optimisers, checkpoints and clocks; the task
+/// knows cases, losses, metrics, and how a prediction is written and pictured.
+///
+/// One Task object serves one run. `fill_batch` is called from loader threads and must depend on its arguments
+/// alone; everything else is called from one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenon/nn/module.hpp"
+#include "tenon/params.hpp"
+#include "tenon/random.hpp"
+
+namespace tenon {
+
+struct ModelContext;
+
+/// Given to a task when it is made.
+struct TaskContext {
+  std::map<std::string, ParamValues> sections;  ///< by recipe section: "data", "augment", ...
+  std::filesystem::path recipe_directory;       ///< relative paths of the recipe start here
+  std::uint64_t seed = 0;
+  std::int64_t batch_size = 1;
+  DType compute = DType::f32;
+};
+
+/// One defect found in the data, as `tenon check` lists it.
+struct Problem {
+  std::string code;     ///< "medical.label_value"
+  std::string where;    ///< case or file
+  std::string message;  ///< what, with values
+  std::string remedy;
+};
+
+struct TensorSpec {
+  std::string name;
+  Shape shape;
+  DType dtype = DType::f32;
+};
+
+/// One column of a result table.
+struct MetricColumn {
+  std::string name;  ///< "Dice anterior"
+  std::string unit;
+  bool higher_is_better = true;
+};
+
+/// A picture for the report.
+struct Picture {
+  std::string caption;
+  std::vector<std::uint8_t> png;
+};
+
+struct CaseResult {
+  std::string id;
+  std::vector<double> values;  ///< one a column; NaN: not scored (counted)
+  std::vector<Picture> pictures;
+};
+
+/// A reference score beside the model's: a floor, a published figure.
+struct Baseline {
+  std::string name;            ///< "image-blind atlas"
+  std::vector<double> values;  ///< one a column
+  std::string source;          ///< how obtained: "computed on this split", or the citation
+};
+
+struct Evaluation {
+  std::string split;  ///< "validation"
+  std::vector<MetricColumn> columns;
+  std::vector<CaseResult> cases;
+  std::vector<Baseline> baselines;
+  std::vector<std::string> notes;  ///< declared rules: empty masks, what was not scored
+};
+
+/// Whether the user wants to stop, and progress, for long calls.
+struct Monitor {
+  std::function<void(const std::string& what, std::int64_t done, std::int64_t total)> progress;
+  std::function<bool()> interrupted;
+};
+
+struct PredictOptions {
+  std::filesystem::path output;  ///< folder
+  bool overwrite = false;
+  Monitor monitor;
+};
+
+class TENON_API Task {
+ public:
+  virtual ~Task();
+
+  /// Every defect of the data set in one pass; empty when clean.
+  virtual std::vector<Problem> check(const Monitor& monitor) = 0;
+  /// Reads the data; throws on the first defect (data error that mentions `tenon check`).
+  virtual void load(const Monitor& monitor) = 0;
+
+  virtual ModelContext model_context() const = 0;
+  /// Tensors of one training batch.
+  virtual std::vector<TensorSpec> batch_spec() const = 0;
+  /// Fills host tensors for step `step`; `random` is keyed by the run's seed. Thread-safe, depends on its arguments alone.
+  virtual void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const = 0;
+  /// Scalar loss of a batch; the first is minimised, the others are only logged. Recorded once (see plan.hpp).
+  virtual std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) = 0;
+
+  /// Scores a split. `pictures`: how many cases to picture (worst first); 0 in training.
+  virtual Evaluation evaluate(nn::Module& model, const std::string& split, int pictures, const Monitor& monitor) = 0;
+  /// The score that picks the best checkpoint, from an evaluation; higher is better.
+  virtual double score(const Evaluation& evaluation) const = 0;
+  /// Predicts files and writes results beside each other in `options.output`; returns what was written.
+  virtual std::vector<std::filesystem::path> predict(nn::Module& model, const std::vector<std::filesystem::path>& inputs,
+                                                     const PredictOptions& options) = 0;
+  /// What a trained model needs of the task besides its weights (normalisation, class names), kept in the run
+  /// directory so that prediction needs no training data. JSON text.
+  virtual std::string state() const = 0;
+  virtual void load_state(const std::string& json) = 0;
+  /// Digests of the input files: path relative to the data root -> SHA-256.
+  virtual std::map<std::string, std::string> input_digests() const = 0;
+};
+
+}  // namespace tenon

@@ -1,0 +1,20 @@
+/// Everything of the core that a program or plugin usually needs.
+#pragma once
+
+#include "tenon/autograd.hpp"
+#include "tenon/device.hpp"
+#include "tenon/dtype.hpp"
+#include "tenon/error.hpp"
+#include "tenon/kernel.hpp"
+#include "tenon/labelled.hpp"
+#include "tenon/nn/layers.hpp"
+#include "tenon/nn/module.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/params.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/plugin.hpp"
+#include "tenon/random.hpp"
+#include "tenon/shape.hpp"
+#include "tenon/task.hpp"
+#include "tenon/tensor.hpp"
