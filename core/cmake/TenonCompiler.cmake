@@ -20,6 +20,10 @@ endif()
 
 add_library(tenon_warnings INTERFACE)
 target_compile_options(tenon_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wno-missing-field-initializers>)
+# Baseline: AVX2 and FMA (x86-64-v3, 2013 on); kernels that gain from more are dispatched at run time.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-march=x86-64-v3>)
+endif()
 # Floating point: contraction to FMA is allowed (same bits for one build), reassociation is not.
 if(TENON_SANITIZE)
   add_compile_options(-fsanitize=${TENON_SANITIZE} -fno-omit-frame-pointer -g)

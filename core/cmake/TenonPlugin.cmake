@@ -1,12 +1,86 @@
-# tenon_add_plugin(NAME SOURCES ... [VERSION v] [SUMMARY text] [LICENCE id] [PROVIDES "task segmentation" ...] [LIBRARIES ...])
-# Builds NAME.tenon.so with one exported symbol and an ABI record in its own section.
+# tenon_add_plugin(NAME
+#   SOURCES file...                        plugin.cpp holds TENON_PLUGIN
+#   PROVIDES "task segmentation" ...       "<format|model|task|tool> <name>", exactly what plugin.cpp registers
+#   [VERSION v] [SUMMARY text] [LICENCE spdx-id] [LIBRARIES target...])
+#
+# Builds NAME.tenon.so (target NAME_plugin): one exported symbol, and an ABI record in a section of its own that the host
+# reads before it loads the file. The file goes to TENON_PLUGIN_OUTPUT_DIRECTORY if that is set, and is installed to
+# <libdir>/tenon/plugins. Works in Tenon's own tree and after find_package(Tenon).
+# The host loads a plugin through a descriptor, so $ORIGIN in its run path does not lead to its folder: libraries that it
+# brings along need an absolute run path or the loader's own folders.
+include_guard(GLOBAL)
+
+set(TENON_PLUGIN_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}" CACHE INTERNAL "Where the files beside TenonPlugin.cmake are")
+
+# Sets OUT to TEXT as the inside of a C string literal; an error if it is longer than its field of the record.
+function(_tenon_record_text out field limit text)
+  string(LENGTH "${text}" length)
+  if(length GREATER_EQUAL limit)
+    message(FATAL_ERROR "tenon_add_plugin: ${field} has ${length} bytes, the ABI record holds fewer than ${limit}")
+  endif()
+  if(text MATCHES "\n" AND NOT field STREQUAL "PROVIDES")
+    message(FATAL_ERROR "tenon_add_plugin: ${field} is one line")
+  endif()
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n" text "${text}")
+  set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
 function(tenon_add_plugin name)
-  cmake_parse_arguments(P "" "VERSION;SUMMARY;LICENCE" "SOURCES;PROVIDES;LIBRARIES" ${ARGN})
-  add_library(${name}_plugin MODULE ${P_SOURCES})
-  target_link_libraries(${name}_plugin PRIVATE Tenon::core ${P_LIBRARIES})
-  set_target_properties(${name}_plugin PROPERTIES PREFIX "" OUTPUT_NAME ${name} SUFFIX ".tenon.so"
-    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  cmake_parse_arguments(PARSE_ARGV 1 P "" "VERSION;SUMMARY;LICENCE" "SOURCES;PROVIDES;LIBRARIES")
+  if(P_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "tenon_add_plugin(${name}): unknown arguments ${P_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
+    message(FATAL_ERROR "tenon_add_plugin(${name}): a plugin's name is lower-case letters, digits and underscores")
+  endif()
+  if(NOT P_SOURCES)
+    message(FATAL_ERROR "tenon_add_plugin(${name}): SOURCES is empty")
+  endif()
+  foreach(id IN LISTS P_PROVIDES)
+    if(NOT id MATCHES "^(format|model|task|tool) [a-z][a-z0-9_]*$")
+      message(FATAL_ERROR "tenon_add_plugin(${name}): PROVIDES has '${id}', wanted is '<format|model|task|tool> <name>'")
+    endif()
+  endforeach()
+  if(NOT P_VERSION)
+    set(P_VERSION "${PROJECT_VERSION}")
+  endif()
+
+  if(Tenon_VERSION)
+    set(TENON_RECORD_CORE_VERSION "${Tenon_VERSION}")
+  else()
+    get_target_property(TENON_RECORD_CORE_VERSION Tenon::core VERSION)
+  endif()
+  set(TENON_RECORD_NAME "${name}")
+  list(JOIN P_PROVIDES "\n" provides)
+  _tenon_record_text(TENON_RECORD_NAME NAME 64 "${name}")
+  _tenon_record_text(TENON_RECORD_VERSION VERSION 32 "${P_VERSION}")
+  _tenon_record_text(TENON_RECORD_SUMMARY SUMMARY 256 "${P_SUMMARY}")
+  _tenon_record_text(TENON_RECORD_LICENCE LICENCE 64 "${P_LICENCE}")
+  _tenon_record_text(TENON_RECORD_PROVIDES PROVIDES 4096 "${provides}")
+  set(record "${CMAKE_CURRENT_BINARY_DIR}/${name}_record.cpp")
+  configure_file("${TENON_PLUGIN_CMAKE_DIR}/tenon_plugin_record.cpp.in" "${record}" @ONLY)
+
+  set(target ${name}_plugin)
+  set(map "${TENON_PLUGIN_CMAKE_DIR}/tenon_plugin.map")
+  add_library(${target} MODULE ${P_SOURCES} "${record}")
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  target_link_libraries(${target} PRIVATE Tenon::core ${P_LIBRARIES})
+  target_link_options(${target} PRIVATE "LINKER:--version-script=${map}")
+  if(TARGET tenon_warnings)
+    target_link_libraries(${target} PRIVATE tenon_warnings)
+  endif()
+  if(NOT TENON_SANITIZE)  # sanitizers leave symbols for the program to provide
+    target_link_options(${target} PRIVATE "LINKER:-z,defs")
+  endif()
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} SUFFIX ".tenon.so" LINK_DEPENDS "${map}"
+    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   if(TENON_PLUGIN_OUTPUT_DIRECTORY)
-    set_target_properties(${name}_plugin PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${TENON_PLUGIN_OUTPUT_DIRECTORY}")
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${TENON_PLUGIN_OUTPUT_DIRECTORY}")
+  endif()
+  if(NOT TENON_PLUGIN_NO_INSTALL)
+    include(GNUInstallDirs)
+    install(TARGETS ${target} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/tenon/plugins")
   endif()
 endfunction()

@@ -53,4 +53,16 @@ TENON_API void parallel_for(std::int64_t n, const std::function<void(std::int64_
 /// The same over blocks [begin, end) of at most `grain` items; the cut does not depend on the thread count.
 TENON_API void parallel_blocks(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body);
 
+/// While one is alive on a thread, parallel loops started there run serially: for background threads.
+class TENON_API SerialScope {
+ public:
+  SerialScope();
+  ~SerialScope();
+  SerialScope(const SerialScope&) = delete;
+  SerialScope& operator=(const SerialScope&) = delete;
+
+ private:
+  bool before_;
+};
+
 }  // namespace tenon

@@ -61,7 +61,7 @@ TENON_API Tensor greater(const Tensor& a, const Tensor& b);
 /// a where `condition` (bool), else b; all three broadcast.
 TENON_API Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
-// ---- reductions (ops/reduce.cpp); empty `axes` means all ----------------------------------------------------
+// ---- reductions (ops/reduce.cpp); empty `axes` means all; integers and bool sum to i64 ------------------------
 TENON_API Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 TENON_API Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 TENON_API Tensor var(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);  ///< biased (divides by n)

@@ -1,7 +1,7 @@
 /// Optimisers and learning-rate schedules.
 ///
-/// An optimiser moves the parameters of a module and all their state into flat buffers when it is made, and does
-/// clipping and update in one pass over them. What changes from step to step (the learning rate) is read from a
+/// An optimiser keeps its state in flat buffers over all parameters of a module, and does clipping and update in
+/// one launch over all of them. What changes from step to step (the learning rate) is read from a
 /// small tensor, so `step()` can be part of a recorded step; `begin_step` writes it, outside the recording.
 #pragma once
 
@@ -21,7 +21,7 @@ class TENON_API Optimiser {
   /// Clips the global gradient norm to `clip` where it is > 0, then updates. Consumes the gradients: they are
   /// undefined afterwards. Gradients must have been made by backward() since the last step.
   virtual void step() = 0;
-  /// Squared-norm-based gradient norm before clipping of the last step that ran, f32 scalar tensor.
+  /// Global norm of the gradients of the last step that ran, before clipping: f32 [1].
   Tensor gradient_norm() const { return norm_; }
   /// State by stable names, for checkpoints (momentum, moments, step count).
   virtual nn::NamedTensors state() const;
@@ -30,14 +30,12 @@ class TENON_API Optimiser {
 
  protected:
   Optimiser(nn::Module& module, double clip, std::vector<std::string> slots);
-  Tensor collect_gradients();  ///< sums squares into norm_ in a fixed order; returns the clip factor's scalars
-
   struct Slot { std::string name; std::int64_t begin, count; };
   nn::NamedTensors leaves_;
   std::vector<Slot> layout_;
   std::vector<Tensor> slots_;  ///< flat state buffers, one a slot name
   std::vector<std::string> slot_names_;
-  Tensor flat_, scalars_, norm_;
+  Tensor scalars_, norm_;
   double clip_;
   std::int64_t steps_ = 0;
 };

@@ -87,7 +87,8 @@ class TENON_API Registrar {
 
 // ---- the host's side ------------------------------------------------------------------------------------------
 
-enum class PluginState { active, refused, failed };
+/// `ready`: record read and accepted, not loaded yet (the first use or load_all() does).
+enum class PluginState { active, refused, failed, ready };
 
 struct PluginInfo {
   std::filesystem::path file;

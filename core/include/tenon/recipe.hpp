@@ -12,8 +12,12 @@
 ///
 /// Every key is declared somewhere; an unknown key, a wrong type or a value out of range is a usage error with
 /// file:line and the nearest known key. Keys may be overridden from the command line as `section.key=value`.
+///
+/// Paths: relative ones start at the recipe's folder (at the working directory when given on the command line);
+/// "data:NAME" is looked up in the catalogue (catalogue.hpp). A loaded Recipe holds absolute paths only.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -35,11 +39,15 @@ class TENON_API Recipe {
   std::uint64_t seed = 0;
   std::filesystem::path directory;
   std::map<std::string, ParamValues> sections;  ///< task's sections, "model", "train", "optimizer", "schedule"
+  std::map<std::string, std::string> origins;   ///< "section.key" -> where the user set it: "recipe.toml:14", "command line"
 
   const ParamValues& section(const std::string& name) const;
   /// TOML with every value, defaults filled in and paths made absolute: parsing it gives an equal recipe. A comment
   /// ends each line that the user did not set ("# default").
   std::string resolved() const;
+  /// Throws a usage error for the first declared, required path that does not exist. Not part of load(): a run's recipe
+  /// must stay readable (report, predict) where its training data are gone.
+  void require_paths() const;
 };
 
 }  // namespace tenon

@@ -1,0 +1,42 @@
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "tenon/error.hpp"
+#include "tenon/plugin.hpp"
+#include "tenon/recipe.hpp"
+#include "terminal.hpp"
+
+namespace tenon::command {
+
+int check_command(const CheckCommand& command, const Common& common) {
+  const RecipeArguments arguments = split_recipe_arguments(command.arguments);
+  if (arguments.recipe.empty()) throw Error(ErrorKind::usage, "command.missing_argument", "check: no recipe given", "tenon check RECIPE.toml");
+  const Recipe recipe = Recipe::load(arguments.recipe, arguments.overrides);
+  recipe.require_paths();
+  apply_threads(common);
+  catch_interrupts();
+  RunDisplay display(common.quiet);
+  const Monitor monitor{[&](const std::string& what, std::int64_t done, std::int64_t total) { display.stage(what, done, total); },
+                        [&] { return display.interrupted(); }};
+  TaskContext context;
+  context.sections = recipe.sections;
+  context.recipe_directory = recipe.directory;
+  context.seed = recipe.seed;
+  const auto task = PluginHost::instance().task(recipe.task).make(context);
+  const std::vector<Problem> problems = task->check(monitor);
+  display.finish();
+  if (interrupted()) return kInterrupted;
+  if (common.json) {
+    nlohmann::ordered_json out{{"problems", nlohmann::ordered_json::array()}};
+    for (const Problem& p : problems) out["problems"].push_back({{"code", p.code}, {"where", p.where}, {"message", p.message}, {"remedy", p.remedy}});
+    print(out.dump(2));
+  } else if (problems.empty()) {
+    print("no problem found");
+  } else {
+    for (const Problem& p : problems) print(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy));
+    print(std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems"));
+  }
+  return problems.empty() ? 0 : int(ErrorKind::data);
+}
+
+}  // namespace tenon::command

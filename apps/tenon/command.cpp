@@ -1,0 +1,200 @@
+#include "command.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <new>
+
+#include "cli.hpp"
+#include "tenon/error.hpp"
+#include "tenon/params.hpp"
+#include "tenon/plugin.hpp"
+#include "terminal.hpp"
+
+namespace tenon::command {
+namespace {
+
+constexpr const char* kFooter =
+    "Tools of a plugin: tenon <plugin> <tool> ..., for example 'tenon medical --help'; 'tenon plugins' shows what is there.\n"
+    "Exit status: 0 done, 1 internal, 2 usage or recipe, 3 bad data, 4 batch with failures, 5 plugin, 6 device or memory,\n"
+    "7 acceptance not met, 75 stopped early with a good checkpoint, 130 interrupted.";
+
+// All that can be said on the command line, and what was.
+struct CommandLine {
+  CLI::App app{"Train, evaluate and run models and classical numerics on real domain data.", "tenon"};
+  Common common;
+  TrainCommand train;
+  EvaluateCommand evaluate;
+  PredictCommand predict;
+  CheckCommand check;
+  DataCommand data;
+  std::string report_run, explain_code, shell;
+
+  CommandLine() {
+    app.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.require_subcommand(1);
+    app.footer(kFooter);
+    // Common options stand on every subcommand; here they may also come first.
+    app.add_option("--plugin-dir", common.plugin_dirs, "Folder searched first for plugins (may be given several times)")->type_name("DIR")->allow_extra_args(false);
+    declare_runs();
+    declare_lists();
+    declare_data();
+  }
+
+  CLI::App& sub(const char* name, const char* help, bool computes) {
+    CLI::App& s = *app.add_subcommand(name, help);
+    add_common(s, common, computes);
+    return s;
+  }
+
+  void declare_runs() {
+    CLI::App& t = sub("train", "Train a recipe; writes a run directory with scores and report", true);
+    t.add_option("arguments", train.arguments, "RECIPE.toml, then overrides such as train.steps=200")->type_name("RECIPE [section.key=value ...]");
+    t.add_option("--run", train.run, "Run directory to make (runs/<name>)")->type_name("DIR");
+    t.add_option("--resume", train.resume, "Go on with a run that was stopped")->type_name("RUN");
+    t.add_option("--seed", train.seed, "The recipe's seed, replaced")->type_name("N");
+    t.add_option("--device", common.device, "auto, cpu, cuda or cuda:N (auto)")->type_name("DEVICE");
+    t.add_flag("--dry-run", train.dry_run, "Check the recipe, print it with every value, write nothing");
+    t.add_flag("--explain-plan", train.explain_plan, "Show the recorded step: kernels, memory, fusions");
+
+    CLI::App& e = sub("evaluate", "Score a run's checkpoint on a split", true);
+    e.add_option("run", evaluate.run, "Run directory")->required()->type_name("RUN");
+    e.add_option("overrides", evaluate.overrides, "Overrides of the run's recipe, such as data.root=/scans")->type_name("[section.key=value ...]");
+    e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
+    e.add_option("--checkpoint", evaluate.checkpoint, "best, last or previous (best)")->type_name("NAME");
+    e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000));
+
+    CLI::App& p = sub("predict", "Predict files with a run's checkpoint", true);
+    p.add_option("run", predict.run, "Run directory")->required()->type_name("RUN");
+    p.add_option("files", predict.files, "Files to predict")->required()->type_name("FILE...");
+    p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
+    p.add_option("--checkpoint", predict.checkpoint, "best, last or previous (best)")->type_name("NAME");
+    p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
+
+    CLI::App& r = sub("report", "Write report.html of a run and print its path", false);
+    r.add_option("run", report_run, "Run directory")->required()->type_name("RUN");
+
+    CLI::App& c = sub("check", "List everything wrong with a recipe and its data, in one pass", true);
+    c.add_option("arguments", check.arguments, "RECIPE.toml, then overrides")->type_name("RECIPE [section.key=value ...]");
+  }
+
+  void declare_lists() {
+    sub("plugins", "Every plugin file seen: state, reason, what it provides", false);
+    sub("devices", "What there is to compute on", true);
+    sub("explain", "What an error code means and what to do", false).add_option("code", explain_code, "Error code; none: list all")->type_name("[CODE]");
+    sub("completion", "Print the completion script of a shell", false)
+        .add_option("shell", shell, "bash, zsh or fish")
+        ->required()
+        ->type_name("SHELL")
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  }
+
+  void declare_data() {
+    CLI::App& d = sub("data", "Data sets: which are known, where they lie, and how to get them", false);
+    d.require_subcommand(1);
+    const auto inner = [&](const char* name, const char* help, DataCommand::Action action) -> CLI::App& {
+      CLI::App& s = *d.add_subcommand(name, help);
+      add_common(s, common, false);
+      s.parse_complete_callback([this, action] { data.action = action; });
+      return s;
+    };
+    inner("list", "Every data set of the catalogue", DataCommand::Action::list);
+    inner("info", "Source, licence, size and place of one", DataCommand::Action::info)
+        .add_option("name", data.name, "Data set")->required()->type_name("NAME");
+    CLI::App& f = inner("fetch", "Download a data set, check every digest, put it in place", DataCommand::Action::fetch);
+    f.add_option("name", data.name, "Data set")->required()->type_name("NAME");
+    f.add_option("--to", data.to, "Folder that becomes the data set (the user's data folder)")->type_name("DIR");
+    f.add_option("--from", data.from, "Mirror URL, or an archive on this machine")->type_name("URL|FILE");
+  }
+
+  int run() {
+    const std::string chosen = app.get_subcommands().front()->get_name();
+    PluginHost::instance().set_extra_directories({common.plugin_dirs.begin(), common.plugin_dirs.end()});
+    if (chosen == "train") return train_command(train, common);
+    if (chosen == "evaluate") return evaluate_command(evaluate, common);
+    if (chosen == "predict") return predict_command(predict, common);
+    if (chosen == "report") return report_command(report_run, common);
+    if (chosen == "check") return check_command(check, common);
+    if (chosen == "plugins") return plugins_command(common);
+    if (chosen == "devices") return devices_command(common);
+    if (chosen == "data") return data_command(data, common);
+    if (chosen == "explain") return explain_command(explain_code, common);
+    print(completion_script(app, shell));
+    return 0;
+  }
+};
+
+// Index of the first word that is not an option, past the values of --plugin-dir; arguments.size() if there is none.
+std::size_t first_word(const std::vector<std::string>& arguments, Common& common) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--plugin-dir" && i + 1 < arguments.size()) common.plugin_dirs.push_back(arguments[++i]);
+    else if (arguments[i].starts_with("--plugin-dir=")) common.plugin_dirs.push_back(arguments[i].substr(13));
+    else if (!arguments[i].starts_with('-')) return i;
+  }
+  return arguments.size();
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  if (arguments.empty()) {
+    print(line.app.help());
+    return 0;
+  }
+  Common before;
+  const std::size_t at = first_word(arguments, before);
+  if (at < arguments.size()) {
+    std::vector<std::string> known;
+    for (const CLI::App* s : line.app.get_subcommands({})) known.push_back(s->get_name());
+    const std::string& word = arguments[at];
+    if (std::find(known.begin(), known.end(), word) == known.end()) {
+      PluginHost& host = PluginHost::instance();
+      host.set_extra_directories({before.plugin_dirs.begin(), before.plugin_dirs.end()});
+      for (const PluginInfo& p : host.scan()) {
+        if (p.name == word) return tool_command(word, {arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end()}, before);
+        if (!p.name.empty()) known.push_back(p.name);
+      }
+      throw Error(ErrorKind::usage, "command.unknown", "no command or plugin '" + word + "'", suggestion(word, known));
+    }
+  }
+  if (const auto done = parse_command_line(line.app, arguments)) return *done;
+  return line.run();
+}
+
+}  // namespace
+
+RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments) {
+  RecipeArguments out;
+  for (const std::string& argument : arguments) {
+    std::error_code failed;
+    if (argument.find('=') != std::string::npos && !std::filesystem::exists(argument, failed)) {
+      out.overrides.push_back(argument);
+    } else if (out.recipe.empty()) {
+      out.recipe = argument;
+    } else {
+      throw Error(ErrorKind::usage, "command.unexpected", "unexpected argument '" + argument + "'",
+                  "one recipe, then overrides such as train.steps=200");
+    }
+  }
+  return out;
+}
+
+int run_command(int argc, char** argv) {
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const Error& e) {
+    if (interrupted()) {
+      status("interrupted");
+      return kInterrupted;
+    }
+    print_error(e);
+    return int(e.kind());
+  } catch (const std::bad_alloc&) {
+    print_error(Error(ErrorKind::device, "memory.exhausted", "out of memory", "make the batch, the patch or the model smaller"));
+    return int(ErrorKind::device);
+  } catch (const std::exception& e) {
+    print_error(Error(ErrorKind::internal, "internal.exception", e.what(), "this is a defect: report it with the command and its input"));
+    return int(ErrorKind::internal);
+  }
+}
+
+}  // namespace tenon::command

@@ -1,0 +1,77 @@
+/// The command `tenon`: what each subcommand takes, and the functions that run them.
+///
+/// cli.cpp turns argv into one of these structs; each subcommand's file does the work and returns the exit status:
+/// 0 done, 1 internal, 2 usage or recipe, 3 bad data, 4 batch with failures, 5 plugin, 6 device or memory,
+/// 7 acceptance not met, 75 stopped early with a good checkpoint, 130 interrupted. Errors leave as exceptions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tenon::command {
+
+inline constexpr int kStoppedEarly = 75;
+inline constexpr int kInterrupted = 130;
+
+struct Common {
+  std::vector<std::string> plugin_dirs;
+  std::string device = "auto";
+  int threads = 0;  ///< 0: all
+  bool quiet = false, json = false;
+};
+
+struct TrainCommand {
+  std::vector<std::string> arguments;  ///< RECIPE and overrides
+  std::string run, resume;
+  std::optional<std::uint64_t> seed;
+  bool dry_run = false, explain_plan = false;
+};
+
+struct EvaluateCommand {
+  std::string run, split = "validation", checkpoint = "best";
+  int pictures = 6;
+  std::vector<std::string> overrides;
+};
+
+struct PredictCommand {
+  std::string run, output, checkpoint = "best";
+  std::vector<std::string> files;
+  bool overwrite = false;
+};
+
+struct CheckCommand {
+  std::vector<std::string> arguments;  ///< RECIPE and overrides
+};
+
+struct DataCommand {
+  enum class Action { list, info, fetch } action = Action::list;
+  std::string name, to, from;
+};
+
+int run_command(int argc, char** argv);
+
+int train_command(const TrainCommand& command, const Common& common);
+int evaluate_command(const EvaluateCommand& command, const Common& common);
+int predict_command(const PredictCommand& command, const Common& common);
+int report_command(const std::string& run, const Common& common);
+int check_command(const CheckCommand& command, const Common& common);
+int plugins_command(const Common& common);
+int devices_command(const Common& common);
+int data_command(const DataCommand& command, const Common& common);
+int explain_command(const std::string& code, const Common& common);
+/// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.
+int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common);
+
+/// Splits RECIPE from overrides ("section.key=value"); throws a usage error for a second recipe.
+struct RecipeArguments {
+  std::string recipe;
+  std::vector<std::string> overrides;
+};
+RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments);
+
+/// Applies --threads and --device; shared by all commands that compute.
+void apply_threads(const Common& common);
+
+}  // namespace tenon::command

@@ -1,0 +1,69 @@
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "scores.hpp"
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/run.hpp"
+#include "terminal.hpp"
+
+namespace tenon::command {
+namespace {
+
+// Asked before any plugin is loaded, so that a mistyped folder gets its answer at once.
+void require_run(const std::string& run) {
+  if (!file_exists(std::filesystem::path(run) / "recipe.toml"))
+    throw Error(ErrorKind::usage, "run.not_a_run", run + " is not a run: it has no recipe.toml", "give the folder that 'tenon train' printed", run);
+}
+
+}  // namespace
+
+int evaluate_command(const EvaluateCommand& command, const Common& common) {
+  require_run(command.run);
+  apply_threads(common);
+  catch_interrupts();
+  RunDisplay display(common.quiet);
+  const Evaluation evaluation = evaluate(
+      command.run, {.split = command.split, .checkpoint = command.checkpoint, .pictures = command.pictures, .overrides = command.overrides}, display);
+  display.finish();
+  if (interrupted()) return kInterrupted;
+  if (common.json) {
+    auto out = nlohmann::ordered_json::parse(scores_json(evaluation));
+    out["evaluation"] = nlohmann::ordered_json::parse(evaluation_to_json(evaluation));
+    print(out.dump(2));
+  } else {
+    print(scores_table(evaluation));
+    status("per case: " + (std::filesystem::path(command.run) / "evaluation.json").string() + "; pages: tenon report " + command.run);
+  }
+  return 0;
+}
+
+int predict_command(const PredictCommand& command, const Common& common) {
+  require_run(command.run);
+  for (const std::string& file : command.files)
+    if (!files().stat(file)) throw Error(ErrorKind::data, "predict.no_input", "no file or folder " + file, "check the path; nothing was written", file);
+  apply_threads(common);
+  catch_interrupts();
+  RunDisplay display(common.quiet);
+  const std::vector<std::filesystem::path> inputs(command.files.begin(), command.files.end());
+  const auto written = predict(command.run, inputs, command.output, command.checkpoint, command.overwrite, display);
+  display.finish();
+  if (common.json) {
+    nlohmann::ordered_json out{{"written", nlohmann::ordered_json::array()}};
+    for (const auto& path : written) out["written"].push_back(path.string());
+    print(out.dump(2));
+  } else {
+    for (const auto& path : written) print(path.string());
+  }
+  return interrupted() ? kInterrupted : 0;
+}
+
+int report_command(const std::string& run, const Common& common) {
+  require_run(run);
+  const std::string page = write_report(run).string();
+  print(common.json ? nlohmann::ordered_json{{"report", page}}.dump(2) : page);
+  return 0;
+}
+
+}  // namespace tenon::command

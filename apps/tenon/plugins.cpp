@@ -1,0 +1,58 @@
+#include <nlohmann/json.hpp>
+
+#include "command.hpp"
+#include "tenon/plugin.hpp"
+#include "terminal.hpp"
+
+namespace tenon::command {
+namespace {
+
+const char* state_name(PluginState state) {
+  switch (state) {
+    case PluginState::active: return "active";
+    case PluginState::ready: return "ready";
+    case PluginState::refused: return "refused";
+    case PluginState::failed: return "failed";
+  }
+  return "unknown";
+}
+
+std::string joined(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + item;
+  return out;
+}
+
+}  // namespace
+
+int plugins_command(const Common& common) {
+  PluginHost& host = PluginHost::instance();
+  host.load_all();
+  const std::vector<PluginInfo>& plugins = host.scan();
+  if (common.json) {
+    nlohmann::ordered_json out{{"directories", nlohmann::ordered_json::array()}, {"plugins", nlohmann::ordered_json::array()}};
+    for (const auto& directory : host.directories()) out["directories"].push_back(directory.string());
+    for (const PluginInfo& p : plugins)
+      out["plugins"].push_back({{"file", p.file.string()}, {"state", state_name(p.state)}, {"code", p.code}, {"reason", p.reason}, {"name", p.name},
+                                {"version", p.version}, {"summary", p.summary}, {"licence", p.licence}, {"provides", p.provides}});
+    print(out.dump(2));
+    return 0;
+  }
+  if (plugins.empty()) {
+    status("no plugin found; searched:");
+    for (const auto& directory : host.directories()) status("  " + directory.string());
+    return 0;
+  }
+  Table table({"plugin", "version", "state", "summary"});
+  for (std::size_t c : {1u, 2u, 3u}) table.left(c);
+  for (const PluginInfo& p : plugins) table.row({p.name.empty() ? p.file.filename().string() : p.name, p.version, state_name(p.state), p.summary});
+  print(table.str());
+  for (const PluginInfo& p : plugins) {
+    print((p.name.empty() ? p.file.filename().string() : p.name) + ": " + p.file.string());
+    if (!p.reason.empty()) print("  " + p.code + ": " + p.reason);
+    if (!p.provides.empty()) print("  provides " + joined(p.provides));
+  }
+  return 0;
+}
+
+}  // namespace tenon::command

@@ -1,0 +1,219 @@
+#include "terminal.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace tenon::command {
+namespace {
+
+bool is_utf8() {
+  static const bool value = [] {
+    for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+      const char* text = std::getenv(name);
+      if (!text || !*text) continue;
+      std::string upper(text);
+      std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return char(std::toupper(c)); });
+      return upper.find("UTF-8") != std::string::npos || upper.find("UTF8") != std::string::npos;
+    }
+    return false;
+  }();
+  return value;
+}
+
+bool on_terminal() {
+  static const bool value = isatty(STDERR_FILENO) && !(std::getenv("TERM") && std::strcmp(std::getenv("TERM"), "dumb") == 0);
+  return value;
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+// Code points, which is what a column of a terminal holds of the texts we print.
+std::size_t width_of(const std::string& text) {
+  return std::size_t(std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; }));
+}
+
+std::string cut(const std::string& text, std::size_t width) {
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && seen++ == width) return text.substr(0, i);
+  return text;
+}
+
+void write_line(std::FILE* to, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+  if (text.empty() || text.back() != '\n') std::fputc('\n', to);
+  std::fflush(to);
+}
+
+bool bar_shown = false;
+void clear_bar() {
+  if (!bar_shown) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  bar_shown = false;
+}
+
+volatile sig_atomic_t interrupt_count = 0;
+void on_interrupt(int) {
+  interrupt_count = interrupt_count + 1;
+  if (interrupt_count > 1) _exit(130);
+}
+
+}  // namespace
+
+void print(const std::string& text) {
+  clear_bar();
+  write_line(stdout, text);
+}
+
+void status(const std::string& text) {
+  clear_bar();
+  write_line(stderr, text);
+}
+
+void print_error(const Error& error) {
+  const bool colour = on_terminal() && !std::getenv("NO_COLOR");
+  std::string out = (colour ? "\033[1;31merror\033[0m[" : "error[") + error.code() + "]: ";
+  if (!error.where().empty()) out += error.where() + ": ";
+  out += error.message();
+  if (!error.hint().empty()) out += "\n  help: " + error.hint();
+  status(out + "\n  more: tenon explain " + error.code());
+}
+
+std::string Table::str() const {
+  std::vector<std::size_t> widths;
+  for (const std::string& cell : header_) widths.push_back(width_of(cell));
+  for (const auto& row : rows_)
+    for (std::size_t c = 0; c < std::min(row.size(), widths.size()); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string out;
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      const std::string cell = c < cells.size() ? cells[c] : "";
+      const std::string pad(widths[c] - width_of(cell), ' ');
+      const bool to_left = std::find(left_.begin(), left_.end(), c) != left_.end();
+      out += (c ? "  " : "") + (to_left ? cell + pad : pad + cell);
+    }
+    return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
+  };
+  std::string out = line(header_);
+  for (std::size_t c = 0; c < widths.size(); ++c) {
+    if (c) out += "  ";
+    for (std::size_t i = 0; i < widths[c]; ++i) out += is_utf8() ? "─" : "-";
+  }
+  out += "\n";
+  for (const auto& row : rows_) out += line(row);
+  return out;
+}
+
+std::string format_seconds(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  const long s = std::lround(seconds);
+  char text[48];
+  if (s < 60) std::snprintf(text, sizeof text, "%ld s", s);
+  else if (s < 3600) std::snprintf(text, sizeof text, "%ld:%02ld", s / 60, s % 60);
+  else std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  return text;
+}
+
+std::string format_bytes(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  int unit = 0;
+  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
+  char text[48];
+  std::snprintf(text, sizeof text, unit && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+  return text;
+}
+
+std::string format_number(double value, int significant) {
+  if (std::isnan(value)) return "-";
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*g", significant, value);
+  return text;
+}
+
+Progress::~Progress() { finish(); }
+
+void Progress::update(const std::string& text, double done, double total, const std::string& tail) {
+  if (quiet_) return;
+  const auto now = std::chrono::steady_clock::now();
+  const bool bar = on_terminal();
+  const bool first = text != last_text_;
+  if (first && !bar) last_ = now;  // a heartbeat is for what lasts; what ends within ten seconds prints nothing
+  if (first) last_text_ = text;
+  const auto pause = bar ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000);
+  if (now - last_ < pause && !(bar && first)) return;
+  last_ = now;
+  const double share = total > 0 ? std::clamp(done / total, 0.0, 1.0) : 0;
+  char percent[16];
+  std::snprintf(percent, sizeof percent, "%3.0f %%", 100 * share);
+  if (!bar) {
+    write_line(stderr, text + (total > 0 ? std::string(" ") + percent : "") + (tail.empty() ? "" : ", " + tail));
+    return;
+  }
+  std::string out = text + " ";
+  if (total > 0) {
+    const int cells = 24, full = int(share * cells);
+    for (int i = 0; i < cells; ++i) out += i < full ? (is_utf8() ? "━" : "#") : (is_utf8() ? "─" : ".");
+    out += std::string(" ") + percent + "  ";
+  }
+  std::fprintf(stderr, "\r%s\033[K", cut(out + tail, terminal_width() - 1).c_str());
+  std::fflush(stderr);
+  bar_shown = shown_ = true;
+}
+
+void Progress::finish() {
+  if (shown_) clear_bar();
+  shown_ = false;
+  last_text_.clear();
+}
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool interrupted() noexcept { return interrupt_count > 0; }
+
+void RunDisplay::message(const std::string& text) {
+  if (!quiet_) status(text);
+}
+
+void RunDisplay::step(const TrainProgress& p) {
+  char tail[160];
+  std::snprintf(tail, sizeof tail, "step %lld/%lld  loss %.4f  %.2f steps/s  %s left", static_cast<long long>(p.step),
+                static_cast<long long>(p.total_steps), p.loss, p.steps_per_second, format_seconds(p.seconds_left).c_str());
+  std::string text = tail;
+  if (p.waiting_share >= 0.03) text += "  waiting for data " + format_number(100 * p.waiting_share, 2) + " %";
+  progress_.update("train", double(p.step), double(p.total_steps), text);
+}
+
+void RunDisplay::stage(const std::string& what, std::int64_t done, std::int64_t total) {
+  progress_.update(what, double(done), double(total), std::to_string(done) + (total > 0 ? "/" + std::to_string(total) : ""));
+  if (total > 0 && done >= total) progress_.finish();
+}
+
+bool RunDisplay::interrupted() {
+  const bool asked = command::interrupted();
+  if (asked && !told_) {
+    told_ = true;
+    if (!quiet_) status("stopping after this step (once more to stop at once, without saving)");
+  }
+  return asked;
+}
+
+}  // namespace tenon::command

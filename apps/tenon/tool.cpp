@@ -1,0 +1,149 @@
+// `tenon <plugin> <tool> ...`: the command line is made from the parameters that the plugin declares.
+#include <algorithm>
+#include <map>
+
+#include "cli.hpp"
+#include "tenon/error.hpp"
+#include "tenon/plugin.hpp"
+#include "terminal.hpp"
+
+namespace tenon::command {
+namespace {
+
+class Console : public ToolContext {
+ public:
+  explicit Console(const Common& common) : common_(common), progress_(common.quiet) {}
+  void print(const std::string& text) override { command::print(text); }
+  void status(const std::string& text) override {
+    if (!common_.quiet) command::status(text);
+  }
+  void progress(std::int64_t done, std::int64_t total) override {
+    progress_.update("work", double(done), double(total), std::to_string(done) + (total > 0 ? "/" + std::to_string(total) : ""));
+  }
+  bool json() const override { return common_.json; }
+  bool interrupted() const override { return command::interrupted(); }
+  void finish() { progress_.finish(); }
+
+ private:
+  const Common& common_;
+  Progress progress_;
+};
+
+std::string dashed(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+std::string type_text(const Param& p) {
+  std::string base;
+  switch (p.type) {
+    case ParamType::boolean: return "";
+    case ParamType::integer: base = "N"; break;
+    case ParamType::real: base = "X"; break;
+    case ParamType::text: base = "TEXT"; break;
+    case ParamType::path: base = "PATH"; break;
+    case ParamType::integers: base = "N,N,..."; break;
+    case ParamType::reals: base = "X,X,..."; break;
+    case ParamType::texts: base = "TEXT,..."; break;
+  }
+  if (p.choices.empty()) return base;
+  std::string out;
+  for (const std::string& choice : p.choices) out += (out.empty() ? "" : "|") + choice;
+  return out;
+}
+
+struct DefaultText {
+  std::string operator()(bool v) const { return v ? "true" : "false"; }
+  std::string operator()(std::int64_t v) const { return std::to_string(v); }
+  std::string operator()(double v) const { return format_number(v, 6); }
+  std::string operator()(const std::string& v) const { return v; }
+  template <class T> std::string operator()(const std::vector<T>& list) const {
+    std::string out;
+    for (const T& item : list) out += (out.empty() ? "" : ",") + (*this)(item);
+    return out;
+  }
+};
+
+std::string help_text(const Param& p) {
+  std::string out = p.help;
+  if (!p.unit.empty()) out += " [" + p.unit + "]";
+  if (p.low && p.high) out += ", " + format_number(*p.low, 6) + " to " + format_number(*p.high, 6);
+  else if (p.low) out += ", at least " + format_number(*p.low, 6);
+  else if (p.high) out += ", at most " + format_number(*p.high, 6);
+  const std::string text = std::visit(DefaultText{}, p.default_value);
+  if (p.required) out += " (required)";
+  else if (!text.empty()) out += " (" + text + ")";
+  return out;
+}
+
+bool is_list(ParamType type) { return type == ParamType::integers || type == ParamType::reals || type == ParamType::texts; }
+
+std::vector<std::string> tools_of(const std::string& plugin) {
+  std::vector<std::string> out;
+  for (const std::string& id : PluginHost::instance().tools())
+    if (id.starts_with(plugin + ".")) out.push_back(id.substr(plugin.size() + 1));
+  return out;
+}
+
+void print_tools(const std::string& plugin) {
+  const std::vector<std::string> tools = tools_of(plugin);
+  print("tenon " + plugin + " <tool> ...; 'tenon " + plugin + " <tool> --help' tells more\n");
+  if (tools.empty()) {
+    print("this plugin provides no tools");
+    return;
+  }
+  Table table({"tool", "what it does"});
+  table.left(1);
+  for (const std::string& tool : tools) table.row({tool, PluginHost::instance().tool(plugin + "." + tool).help});
+  print(table.str());
+}
+
+int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<std::string>& arguments, Common common) {
+  CLI::App app(entry.help, name);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  add_common(app, common, true);
+  std::vector<std::string> inputs;
+  app.add_option("inputs", inputs, "What to work on")->type_name(entry.arguments);
+  const bool short_output_free = entry.params.find("output") || entry.params.find("out");
+  std::map<std::string, std::string> given;
+  for (const Param& p : entry.params.params()) {
+    std::string names = "--" + dashed(p.name);
+    if (p.name.find('_') != std::string::npos) names += ",--" + p.name;
+    if (short_output_free && (p.name == "output" || (p.name == "out" && !entry.params.find("output")))) names = "-o," + names;
+    const auto store = [&given, &p](const std::string& text) { given[p.name] = text; };
+    if (p.type == ParamType::boolean) {
+      app.add_flag_function("--" + dashed(p.name) + ",!--no-" + dashed(p.name), [store](std::int64_t n) { store(n > 0 ? "true" : "false"); }, help_text(p));
+    } else {
+      CLI::Option* option = app.add_option_function<std::string>(names, store, help_text(p))->type_name(type_text(p));
+      if (p.required) option->required();
+    }
+  }
+  if (const auto done = parse_command_line(app, arguments)) return *done;
+  ParamValues values(entry.params);
+  for (const auto& [key, text] : given) {
+    const bool bare_list = is_list(entry.params.find(key)->type) && !text.starts_with('[');
+    values.set_from_text(entry.params, key, bare_list ? "[" + text + "]" : text, "--" + dashed(key));
+  }
+  apply_threads(common);
+  PluginHost::instance().set_extra_directories({common.plugin_dirs.begin(), common.plugin_dirs.end()});
+  catch_interrupts();
+  Console console(common);
+  const int result = entry.run(inputs, values, console);
+  console.finish();
+  return interrupted() ? kInterrupted : result;
+}
+
+}  // namespace
+
+int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common) {
+  PluginHost& host = PluginHost::instance();
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
+    host.load_all();
+    print_tools(plugin);
+    return arguments.empty() ? int(ErrorKind::usage) : 0;
+  }
+  const ToolEntry& entry = host.tool(plugin + "." + arguments[0]);
+  return run_tool("tenon " + plugin + " " + arguments[0], entry, {arguments.begin() + 1, arguments.end()}, common);
+}
+
+}  // namespace tenon::command

@@ -1,0 +1,234 @@
+#include "tenon/autograd.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <queue>
+#include <unordered_map>
+
+#include "tenon/error.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+
+/// One differentiable op that ran. Nodes are numbered in order of creation: a node's inputs are always older, so
+/// walking by falling number is a topological order, and the same one every time.
+struct BackwardNode {
+  struct Edge {
+    std::shared_ptr<AutogradMeta> input;  ///< null where no gradient is needed
+  };
+  struct Output {
+    Shape shape;
+    DType dtype;
+    Device device;
+  };
+  const char* name;
+  std::uint64_t number;
+  std::vector<Edge> edges;
+  std::vector<Output> outputs;
+  BackwardFn backward;
+  bool first_order_only;
+  ~BackwardNode();
+};
+
+namespace {
+
+thread_local bool grad_enabled = true;
+std::atomic<std::uint64_t> next_number{1};
+
+/// What a dying node held. A node holds its predecessors, so plain destruction would recurse as deep as the history
+/// is long; instead the outermost destructor works through a list.
+struct Remains {
+  std::vector<BackwardNode::Edge> edges;
+  BackwardFn backward;
+};
+thread_local std::vector<Remains>* remains = nullptr;
+
+bool needs(const std::shared_ptr<AutogradMeta>& m) { return m && m->requires_grad; }
+
+struct Engine {
+  bool create_graph = false;
+  std::unordered_map<const BackwardNode*, std::vector<Tensor>> pending;  ///< gradients of a node's outputs so far
+  std::unordered_map<const AutogradMeta*, Tensor> wanted;                ///< leaves or inputs asked for
+  std::unordered_map<const AutogradMeta*, std::shared_ptr<AutogradMeta>> leaves;
+  std::vector<std::shared_ptr<AutogradMeta>> leaf_order;
+  bool collect_leaves = false;
+
+  struct Older {
+    bool operator()(const std::shared_ptr<BackwardNode>& a, const std::shared_ptr<BackwardNode>& b) const { return a->number < b->number; }
+  };
+  std::priority_queue<std::shared_ptr<BackwardNode>, std::vector<std::shared_ptr<BackwardNode>>, Older> queue;
+
+  void give(const std::shared_ptr<AutogradMeta>& meta, const Tensor& d) {
+    if (!needs(meta) || !d.defined()) return;
+    if (auto it = wanted.find(meta.get()); it != wanted.end()) it->second = it->second.defined() ? add(it->second, d) : d;
+    if (!meta->node) {
+      if (!collect_leaves) return;
+      if (leaves.emplace(meta.get(), meta).second) leaf_order.push_back(meta);
+      Tensor& g = leaf_gradient[meta.get()];
+      g = g.defined() ? add(g, d) : d;
+      return;
+    }
+    auto [it, fresh] = pending.try_emplace(meta->node.get());
+    if (fresh) {
+      it->second.resize(meta->node->outputs.size());
+      queue.push(meta->node);
+    }
+    Tensor& g = it->second[std::size_t(meta->output_index)];
+    g = g.defined() ? add(g, d) : d;
+  }
+
+  void run() {
+    while (!queue.empty()) {
+      std::shared_ptr<BackwardNode> node = queue.top();
+      queue.pop();
+      std::vector<Tensor> d_outputs = std::move(pending[node.get()]);
+      pending.erase(node.get());
+      if (!node->backward)
+        throw_usage("backward", std::string("the history of '") + node->name + "' was already used and freed", "compute the loss again, or keep history with create_graph");
+      if (create_graph && node->first_order_only)
+        throw_usage("gradients", std::string("'") + node->name + "' has no second derivative (its gradient is one fused kernel)", "build it from plain ops where second derivatives are needed");
+      for (std::size_t i = 0; i < d_outputs.size(); ++i)
+        if (!d_outputs[i].defined()) d_outputs[i] = Tensor::zeros(node->outputs[i].shape, node->outputs[i].dtype, node->outputs[i].device);
+      std::vector<Tensor> d_inputs = node->backward(d_outputs);
+      d_outputs.clear();
+      std::vector<BackwardNode::Edge> edges = node->edges;
+      if (!create_graph) {  // frees what the op kept
+        node->backward = nullptr;
+        node->edges.clear();
+      }
+      if (d_inputs.size() != edges.size())
+        throw Error(ErrorKind::internal, "autograd.arity", std::string("the gradient of '") + node->name + "' returned " + std::to_string(d_inputs.size()) + " tensors for " + std::to_string(edges.size()) + " inputs");
+      for (std::size_t i = 0; i < d_inputs.size(); ++i) {
+        give(edges[i].input, d_inputs[i]);
+        d_inputs[i] = {};
+      }
+    }
+  }
+
+  std::unordered_map<const AutogradMeta*, Tensor> leaf_gradient;
+};
+
+Tensor seed_gradient(const char* op, const Tensor& output) {
+  if (output.numel() != 1) throw_usage(op, "the output " + output.str() + " is not a scalar", "give its gradient, or reduce it with sum or mean");
+  return Tensor::full(output.shape(), 1, output.dtype(), output.device());
+}
+
+struct GradMode {
+  bool before = grad_enabled;
+  explicit GradMode(bool on) { grad_enabled = on; }
+  ~GradMode() { grad_enabled = before; }
+};
+
+}  // namespace
+
+BackwardNode::~BackwardNode() {
+  Remains own{std::move(edges), std::move(backward)};
+  if (remains) {
+    remains->push_back(std::move(own));
+    return;
+  }
+  std::vector<Remains> list;
+  remains = &list;
+  list.push_back(std::move(own));
+  while (!list.empty()) {
+    Remains next = std::move(list.back());
+    list.pop_back();
+  }
+  remains = nullptr;
+}
+
+bool wants_grad(std::span<const Tensor> inputs) {
+  return grad_enabled && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.defined() && t.requires_grad(); });
+}
+
+void differentiable(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, BackwardFn backward, bool first_order_only) {
+  if (!wants_grad(inputs)) return;
+  auto node = std::make_shared<BackwardNode>();
+  node->name = name;
+  node->number = next_number++;
+  node->backward = std::move(backward);
+  node->first_order_only = first_order_only;
+  for (const Tensor& t : inputs) node->edges.push_back({t.defined() && t.requires_grad() ? t.autograd() : nullptr});
+  int index = 0;
+  for (Tensor& t : outputs) {
+    node->outputs.push_back({t.shape(), t.dtype(), t.device()});
+    auto meta = std::make_shared<AutogradMeta>();
+    meta->requires_grad = true;
+    meta->node = node;
+    meta->output_index = index++;
+    t.set_autograd(std::move(meta));
+  }
+}
+
+Tensor differentiable(const char* name, Tensor output, std::vector<Tensor> inputs, BackwardFn backward, bool first_order_only) {
+  differentiable(name, std::span<Tensor>(&output, 1), inputs, std::move(backward), first_order_only);
+  return output;
+}
+
+std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, std::vector<Tensor> d_outputs, bool create_graph) {
+  GradMode mode(create_graph);
+  Engine engine;
+  engine.create_graph = create_graph;
+  for (const Tensor& t : inputs) {
+    if (!t.requires_grad()) throw_usage("gradients", "an input " + t.str() + " does not require a gradient", "call set_requires_grad() before computing with it");
+    engine.wanted[t.autograd().get()] = {};
+  }
+  if (d_outputs.size() > outputs.size())
+    throw_usage("gradients", std::to_string(d_outputs.size()) + " gradients given for " + std::to_string(outputs.size()) + " outputs");
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    Tensor d = i < d_outputs.size() && d_outputs[i].defined() ? d_outputs[i] : seed_gradient("gradients", outputs[i]);
+    if (!(d.shape() == outputs[i].shape()) || d.dtype() != outputs[i].dtype()) throw_usage("gradients", "gradient " + d.str() + " given for output " + outputs[i].str());
+    engine.give(outputs[i].autograd(), d);
+  }
+  engine.run();
+  std::vector<Tensor> result;
+  for (const Tensor& t : inputs) {
+    Tensor d = engine.wanted[t.autograd().get()];
+    result.push_back(d.defined() ? d : Tensor::zeros(t.shape(), t.dtype(), t.device()));
+  }
+  return result;
+}
+
+void Tensor::backward() const {
+  if (!requires_grad()) throw_usage("backward", "the tensor " + str() + " has no history", "compute it from tensors that require gradients, outside NoGrad");
+  GradMode mode(false);
+  Engine engine;
+  engine.collect_leaves = true;
+  engine.give(autograd_, seed_gradient("backward", *this));
+  engine.run();
+  for (const auto& leaf : engine.leaf_order) {
+    Tensor& d = engine.leaf_gradient[leaf.get()];
+    if (leaf->grad.defined()) {
+      leaf->grad = add(leaf->grad, d);
+    } else {  // a gradient is dense and shares memory with nothing, for it may be written in place
+      leaf->grad = d.is_contiguous() && d.storage().use_count() == 1 ? d : d.clone();
+    }
+  }
+}
+
+bool Tensor::requires_grad() const noexcept { return needs(autograd_); }
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  if (on && !is_floating(dtype_)) throw_usage("set_requires_grad", str() + " is not a floating-point tensor");
+  if (autograd_ && autograd_->node) throw_usage("set_requires_grad", "the tensor is the result of an op", "use detach() first");
+  if (!autograd_) autograd_ = std::make_shared<AutogradMeta>();
+  autograd_->requires_grad = on;
+  return *this;
+}
+
+Tensor Tensor::grad() const { return autograd_ ? autograd_->grad : Tensor(); }
+void Tensor::set_grad(const Tensor& g) const {
+  if (!autograd_) throw_usage("set_grad", "the tensor does not require a gradient");
+  autograd_->grad = g;
+}
+
+Tensor Tensor::detach() const {
+  Tensor t = *this;
+  t.autograd_ = nullptr;
+  return t;
+}
+
+NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
+NoGrad::~NoGrad() { grad_enabled = before_; }
+
+}  // namespace tenon

@@ -1,0 +1,209 @@
+#include "backend/cpu/matmul_engine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "backend/cpu/onednn.hpp"
+#include "tenon/error.hpp"
+#include "tenon/kernel.hpp"
+
+namespace tenon::cpu {
+
+using dnnl::memory;
+
+/// A library primitive for one shape of bf16 tile.
+struct TileProduct {
+  dnnl::matmul run;
+  memory::desc a, b, bias, c, scratch;
+};
+
+namespace {
+
+constexpr double kFlopsWorthATask = 1e6;
+constexpr std::int64_t kMostTiles = 32;    // a matrix
+constexpr std::int64_t kTileUnit = 64;     // rows or columns: a multiple of every register block
+constexpr std::int64_t kDepthWorthAPart = 2048;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// Length of pieces of an axis: about `pieces` of them, multiples of the tile unit.
+std::int64_t piece(std::int64_t size, std::int64_t pieces) { return ceil_div(ceil_div(size, std::max<std::int64_t>(pieces, 1)), kTileUnit) * kTileUnit; }
+
+// ---- bf16: library primitives ------------------------------------------------------------------------------------
+
+using TileKey = std::array<std::int64_t, 10>;
+
+memory::data_type library_type(DType t) { return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32; }
+
+std::shared_ptr<const TileProduct> make_tile_product(const TileKey& key) {
+  OneThread single;
+  auto [m, n, k, a_row, a_col, b_row, b_col, c_row, out, bias] = key;
+  TileProduct p;
+  p.a = {{m, k}, memory::data_type::bf16, memory::dims{a_row, a_col}};
+  p.b = {{k, n}, memory::data_type::bf16, memory::dims{b_row, b_col}};
+  p.c = {{m, n}, library_type(DType(out)), memory::dims{c_row, 1}};
+  p.bias = {{1, n}, memory::data_type::f32, memory::dims{n, 1}};
+  auto desc = bias ? dnnl::matmul::desc(p.a, p.b, p.bias, p.c) : dnnl::matmul::desc(p.a, p.b, p.c);
+  dnnl::matmul::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
+  p.scratch = pd.scratchpad_desc();
+  p.run = dnnl::matmul(pd);
+  return std::make_shared<const TileProduct>(std::move(p));
+}
+
+/// From a cache that is emptied when it is full; programs keep the products they use.
+std::shared_ptr<const TileProduct> tile_product(const TileKey& key) {
+  constexpr std::size_t kCached = 1024;
+  static std::mutex mutex;
+  static std::map<TileKey, std::shared_ptr<const TileProduct>> cache;
+  {
+    std::lock_guard lock(mutex);
+    if (auto it = cache.find(key); it != cache.end()) return it->second;
+  }
+  auto made = make_tile_product(key);
+  std::lock_guard lock(mutex);
+  if (cache.size() >= kCached) cache.clear();
+  return cache.emplace(key, made).first->second;
+}
+
+// ---- f64: plain loops ----------------------------------------------------------------------------------------------
+
+void multiply_f64(const MatmulGeometry& g, std::int64_t m, std::int64_t n, std::int64_t k, const double* a, const double* b, double* c, std::int64_t c_row) {
+  if (g.b_col == 1) {
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t p = 0; p < k; ++p) {
+        double v = a[i * g.a_row + p * g.a_col];
+        for (std::int64_t j = 0; j < n; ++j) c[i * c_row + j] += v * b[p * g.b_row + j];
+      }
+    return;
+  }
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (std::int64_t p = 0; p < k; ++p) sum += a[i * g.a_row + p * g.a_col] * b[p * g.b_row + j * g.b_col];
+      c[i * c_row + j] += sum;
+    }
+}
+
+template <class T> void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const T* bias) {
+  for (std::int64_t i = 0; i < m; ++i) {
+    if (bias)
+      std::copy(bias, bias + n, c + i * c_row);
+    else
+      std::fill(c + i * c_row, c + i * c_row + n, T(0));
+  }
+}
+
+}  // namespace
+
+MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g) {
+  auto matrices = std::int64_t(g.a_offset.size());
+  double flops = 2.0 * double(g.m) * double(g.n) * double(g.k);
+  auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1, std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(matrices, 1)));
+  std::int64_t rows = piece(g.m, wanted), row_pieces = std::max<std::int64_t>(1, ceil_div(g.m, rows));
+  std::int64_t columns = piece(g.n, wanted / row_pieces), column_pieces = std::max<std::int64_t>(1, ceil_div(g.n, columns));
+  part_depth_ = g.k;
+  if (std::int64_t pieces = row_pieces * column_pieces; wanted > 2 * pieces && g.k >= 2 * kDepthWorthAPart) {
+    parts_ = std::min(wanted / pieces, g.k / kDepthWorthAPart);
+    part_depth_ = piece(g.k, parts_);
+    parts_ = ceil_div(g.k, part_depth_);
+  }
+  if (parts_ > 1) workspace_bytes_ = std::size_t(parts_ * matrices * g.m * g.n) * (g.in == DType::f64 ? 8 : 4);
+  for (std::int64_t b = 0; b < matrices; ++b)
+    for (std::int64_t part = 0; part < parts_; ++part)
+      for (std::int64_t i = 0; i < g.m; i += rows)
+        for (std::int64_t j = 0; j < g.n; j += columns) tiles_.push_back({b, i, std::min(rows, g.m - i), j, std::min(columns, g.n - j), part, nullptr});
+  if (g.in == DType::bf16)
+    for (Tile& t : tiles_)
+      t.product = tile_product({t.m, t.n, depth(t.part), g.a_row, g.a_col, g.b_row, g.b_col, g.n, std::int64_t(parts_ > 1 ? DType::f32 : g.out), g.bias && parts_ == 1});
+  if (!tiles_.empty()) {
+    double flops_a_tile = flops * double(matrices) / double(tiles_.size());
+    tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(kFlopsWorthATask / std::max(flops_a_tile, 1.0)), 1, std::int64_t(tiles_.size()));
+  }
+}
+
+std::int64_t MatmulProgram::depth(std::int64_t part) const { return std::min(part_depth_, g_.k - part * part_depth_); }
+
+void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const {
+  std::int64_t p0 = t.part * part_depth_, k = depth(t.part), c_row = g_.n;
+  std::int64_t at_a = g_.a_offset[std::size_t(t.matrix)] + t.m0 * g_.a_row + p0 * g_.a_col;
+  std::int64_t at_b = g_.b_offset[std::size_t(t.matrix)] + p0 * g_.b_row + t.n0 * g_.b_col;
+  std::int64_t at_c = (t.matrix * g_.m + t.m0) * g_.n + t.n0;
+  DType out = g_.out;
+  if (parts_ > 1) {  // partial products go to the workspace, one after the other, without the bias
+    at_c += t.part * std::int64_t(g_.a_offset.size()) * g_.m * g_.n;
+    c = workspace;
+    bias = nullptr;
+    out = g_.in == DType::f64 ? DType::f64 : DType::f32;
+  }
+  if (g_.in == DType::f64) {
+    double* to = static_cast<double*>(c) + at_c;
+    start_rows(to, c_row, t.m, t.n, bias ? static_cast<const double*>(bias) + t.n0 : nullptr);
+    multiply_f64(g_, t.m, t.n, k, static_cast<const double*>(a) + at_a, static_cast<const double*>(b) + at_b, to, c_row);
+  } else if (g_.in == DType::f32) {
+    float* to = static_cast<float*>(c) + at_c;
+    if (bias || k == 0) start_rows(to, c_row, t.m, t.n, bias ? static_cast<const float*>(bias) + t.n0 : nullptr);
+    if (k == 0) return;
+    bool a_transposed = g_.a_col != 1, b_transposed = g_.b_col != 1;
+    std::int64_t lda = a_transposed ? g_.a_col : g_.a_row;
+    std::int64_t ldb = b_transposed ? g_.b_col : g_.b_row;
+    dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', t.m, t.n, k, 1.0f, static_cast<const float*>(a) + at_a, lda,
+                                      static_cast<const float*>(b) + at_b, ldb, bias ? 1.0f : 0.0f, to, c_row);
+    if (status != dnnl_success) throw Error(ErrorKind::device, "matmul.library", "oneDNN's sgemm refused " + std::to_string(t.m) + " x " + std::to_string(k) + " x " + std::to_string(t.n));
+  } else {
+    const TileProduct* product = t.product.get();
+    const dnnl::engine& e = onednn_engine();
+    auto from_a = static_cast<const bf16*>(a) + at_a, from_b = static_cast<const bf16*>(b) + at_b;
+    auto to = static_cast<char*>(c) + at_c * std::int64_t(size_of(out));
+    std::unordered_map<int, memory> args{{DNNL_ARG_SRC, memory(product->a, e, const_cast<bf16*>(from_a))},
+                                         {DNNL_ARG_WEIGHTS, memory(product->b, e, const_cast<bf16*>(from_b))},
+                                         {DNNL_ARG_DST, memory(product->c, e, to)},
+                                         {DNNL_ARG_SCRATCHPAD, memory(product->scratch, e, thread_scratch(product->scratch.get_size()))}};
+    if (bias) args.emplace(DNNL_ARG_BIAS, memory(product->bias, e, const_cast<float*>(static_cast<const float*>(bias) + t.n0)));
+    product->run.execute(onednn_stream(), args);
+  }
+}
+
+void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) const {
+  std::int64_t rows = std::int64_t(g_.a_offset.size()) * g_.m, size = rows * g_.n;
+  auto add = [&]<class Sum, class Out>(const Sum* parts, const Sum* start, Out* to) {
+    parallel_blocks(rows, std::max<std::int64_t>(1, 8192 / g_.n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        for (std::int64_t j = 0; j < g_.n; ++j) {
+          Sum sum = start ? start[j] : Sum(0);
+          for (std::int64_t p = 0; p < parts_; ++p) sum += parts[p * size + i * g_.n + j];
+          to[i * g_.n + j] = Out(sum);
+        }
+    });
+  };
+  if (g_.out == DType::f64)
+    add(static_cast<const double*>(workspace), static_cast<const double*>(bias), static_cast<double*>(c));
+  else if (g_.out == DType::f32)
+    add(static_cast<const float*>(workspace), static_cast<const float*>(bias), static_cast<float*>(c));
+  else
+    add(static_cast<const float*>(workspace), static_cast<const float*>(bias), static_cast<bf16*>(c));
+}
+
+void MatmulProgram::run(const void* a, const void* b, const void* bias, void* c, void* workspace) const {
+  const void* given = g_.bias ? bias : nullptr;
+  parallel_blocks(std::int64_t(tiles_.size()), tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) run_tile(tiles_[std::size_t(i)], a, b, given, c, workspace);
+  });
+  if (parts_ > 1) add_parts(workspace, given, c);
+}
+
+bool matmul_has_bf16() {
+  static const bool has = [] {
+    try {
+      make_tile_product({16, 16, 16, 16, 1, 16, 1, 16, std::int64_t(DType::bf16), 0});
+      return true;
+    } catch (const dnnl::error&) {
+      return false;
+    }
+  }();
+  return has;
+}
+
+}  // namespace tenon::cpu

@@ -1,0 +1,54 @@
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <mutex>
+
+#include "backend/backend.hpp"
+
+namespace tenon {
+namespace {
+
+/// The folder this library was loaded from: the backend is taken from there and from nowhere else.
+std::filesystem::path own_folder() {
+  Dl_info info{};
+  if (!dladdr(reinterpret_cast<void*>(&list_cuda_devices), &info) || !info.dli_fname) return {};
+  std::error_code ec;
+  return std::filesystem::canonical(info.dli_fname, ec).parent_path();
+}
+
+DeviceInfo unusable(std::string reason) {
+  DeviceInfo d;
+  d.device = {DeviceType::cuda, 0};
+  d.name = "CUDA backend";
+  d.usable = false;
+  d.reason = std::move(reason);
+  return d;
+}
+
+std::vector<DeviceInfo> probe() {
+  std::filesystem::path file = own_folder() / "libtenon_cuda.so";
+  std::error_code ec;
+  if (!std::filesystem::exists(file, ec)) return {};
+  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) return {unusable(dlerror())};
+  auto* backend = static_cast<CudaBackend*>(dlsym(handle, "tenon_cuda_backend"));
+  if (!backend || backend->abi != CudaBackend{}.abi) return {unusable(file.string() + " was built for another core")};
+  std::vector<DeviceInfo> found = backend->devices();
+  for (const DeviceInfo& d : found)
+    if (d.usable) {
+      backend->install();
+      break;
+    }
+  return found;
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_cuda_devices() {
+  static std::once_flag once;
+  static std::vector<DeviceInfo> devices;
+  std::call_once(once, [] { devices = probe(); });
+  return devices;
+}
+
+}  // namespace tenon

@@ -1,0 +1,21 @@
+/// What a list of matrix products is, in numbers: c[b] = a[b] x b[b] (+ bias).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tenon/dtype.hpp"
+
+namespace tenon {
+
+struct MatmulGeometry {
+  DType in = DType::f32;   ///< of a and b: f32, f64 or bf16
+  DType out = DType::f32;  ///< of c: that of a and b, or f32 for bf16
+  std::int64_t m = 0, n = 0, k = 0;
+  // Strides in elements; of each pair one is 1 and the other spans at least the other axis. c is dense, row major.
+  std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;
+  std::vector<std::int64_t> a_offset{0}, b_offset{0};  ///< in elements, one a matrix of the result
+  bool bias = false;                                   ///< one value a column: f32, for f64 f64
+};
+
+}  // namespace tenon

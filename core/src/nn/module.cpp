@@ -1,0 +1,137 @@
+#include "tenon/nn/module.hpp"
+
+#include <cmath>
+#include <unordered_map>
+
+#include "tenon/autograd.hpp"
+#include "tenon/error.hpp"
+#include "tenon/random.hpp"
+
+namespace tenon::nn {
+namespace {
+
+/// FNV-1a: a parameter's random stream is its name, so adding a layer does not change the others' first values.
+std::uint64_t stream_of(const std::string& name) {
+  std::uint64_t h = 14695981039346656037ull;
+  for (unsigned char c : name) h = (h ^ c) * 1099511628211ull;
+  return h;
+}
+
+/// Names are what checkpoints go by: two of the same would load into one another.
+void refuse_taken(const std::string& name, const NamedTensors& parameters, const NamedTensors& buffers) {
+  for (const NamedTensors* list : {&parameters, &buffers})
+    for (const auto& [taken, t] : *list)
+      if (taken == name) throw_usage("Module", "the name '" + name + "' is registered twice");
+}
+
+}  // namespace
+
+Module::~Module() = default;
+
+std::vector<Tensor> Module::forward_all(const std::vector<Tensor>& inputs) {
+  if (inputs.size() != 1) throw_usage("Module::forward_all", "this module takes one input, got " + std::to_string(inputs.size()));
+  return {forward(inputs[0])};
+}
+
+Tensor Module::forward(const Tensor& x) {
+  std::vector<Tensor> outputs = forward_all({x});
+  if (outputs.empty()) throw_usage("Module::forward", "the module gave no output");
+  return outputs[0];
+}
+
+template <class F> void Module::visit(const std::string& prefix, F&& f) const {
+  f(prefix, *this);
+  for (const auto& [name, child] : children_) child->visit(prefix + name + ".", f);
+}
+
+NamedTensors Module::parameters() const {
+  NamedTensors all;
+  visit("", [&](const std::string& prefix, const Module& m) {
+    for (const auto& [name, t] : m.parameters_) all.emplace_back(prefix + name, t);
+  });
+  return all;
+}
+
+NamedTensors Module::buffers() const {
+  NamedTensors all;
+  visit("", [&](const std::string& prefix, const Module& m) {
+    for (const auto& [name, t] : m.buffers_) all.emplace_back(prefix + name, t);
+  });
+  return all;
+}
+
+std::int64_t Module::parameter_count() const {
+  std::int64_t n = 0;
+  for (const auto& [name, t] : parameters()) n += t.numel();
+  return n;
+}
+
+void Module::load(const NamedTensors& state) {
+  std::unordered_map<std::string, Tensor> given;
+  for (const auto& [name, t] : state) given[name] = t;
+  NamedTensors own = parameters();
+  for (auto& b : buffers()) own.push_back(std::move(b));
+  for (const auto& [name, t] : own) {
+    auto it = given.find(name);
+    if (it == given.end()) throw Error(ErrorKind::data, "model.missing_weight", "the weights lack '" + name + "' " + t.shape().str(), "they belong to another model; use the run's own recipe");
+    if (!(it->second.shape() == t.shape()))
+      throw Error(ErrorKind::data, "model.weight_shape", "'" + name + "' is " + it->second.shape().str() + " in the weights and " + t.shape().str() + " in the model", "they belong to another model; use the run's own recipe");
+  }
+  for (const auto& [name, t] : given) {
+    bool known = false;
+    for (const auto& [n, own_tensor] : own) known = known || n == name;
+    if (!known) throw Error(ErrorKind::data, "model.unknown_weight", "the model has no '" + name + "'", "the weights belong to another model; use the run's own recipe");
+  }
+  for (const auto& [name, t] : own) t.assign(given[name]);
+}
+
+void Module::train(bool on) {
+  training_ = on;
+  for (const auto& [name, child] : children_) child->train(on);
+}
+
+void Module::initialise(std::uint64_t seed) {
+  visit("", [&](const std::string& prefix, const Module& m) {
+    for (std::size_t i = 0; i < m.parameters_.size(); ++i) {
+      const auto& [name, t] = m.parameters_[i];
+      const Init& init = m.inits_[i];
+      if (init.kind == Init::Kind::constant) {
+        t.fill(init.value);
+        continue;
+      }
+      Random random(seed, stream_of(prefix + name));
+      double gain2 = 2.0 / (1.0 + init.value * init.value), fan_in = double(init.fan_in), fan_out = double(init.fan_out);
+      std::vector<float> values(std::size_t(t.numel()));
+      double bound = 0, deviation = 0;
+      switch (init.kind) {
+        case Init::Kind::kaiming_normal: deviation = std::sqrt(gain2 / fan_in); break;
+        case Init::Kind::kaiming_uniform: bound = std::sqrt(3 * gain2 / fan_in); break;
+        case Init::Kind::xavier_uniform: bound = std::sqrt(6 / (fan_in + fan_out)); break;
+        case Init::Kind::normal: deviation = init.value; break;
+        case Init::Kind::uniform: bound = init.value; break;
+        case Init::Kind::constant: break;
+      }
+      for (std::size_t k = 0; k < values.size(); ++k)
+        values[k] = deviation > 0 ? float(deviation * double(random.normal(k))) : float(bound * (2.0 * double(random.uniform(k)) - 1.0));
+      t.copy_from_host(values.data(), values.size() * sizeof(float));
+    }
+  });
+}
+
+Tensor Module::add_parameter(std::string name, const Shape& shape, Init init) {
+  refuse_taken(name, parameters_, buffers_);
+  Tensor t = Tensor::zeros(shape);
+  t.set_requires_grad();
+  parameters_.emplace_back(std::move(name), t);
+  inits_.push_back(init);
+  return t;
+}
+
+Tensor Module::add_buffer(std::string name, const Shape& shape, double value) {
+  refuse_taken(name, parameters_, buffers_);
+  Tensor t = Tensor::full(shape, value);
+  buffers_.emplace_back(std::move(name), t);
+  return t;
+}
+
+}  // namespace tenon::nn

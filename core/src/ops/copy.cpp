@@ -1,0 +1,92 @@
+#include "ops/copy.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "backend/cpu/strided.hpp"
+#include "ops/dispatch.hpp"
+
+namespace tenon {
+namespace {
+
+/// The float next to `v` towards zero with its last bit set where `v` lies between two floats: rounding the result to
+/// 16 bits then gives what rounding `v` itself would (round to odd, Boldo and Melquiond 2008).
+inline float to_odd(double v) {
+  float f = float(v);
+  if (double(f) == v || v != v) return f;
+  auto bits = std::bit_cast<std::uint32_t>(f);
+  if (std::fabs(double(f)) > std::fabs(v)) --bits;
+  return std::bit_cast<float>(bits | 1u);
+}
+
+/// Float to integer: truncates, takes the nearest limit where the value is out of range, and 0 for NaN.
+template <class To, class From> To truncate(From v) {
+  constexpr From low = From(std::numeric_limits<To>::min()), past = From(std::numeric_limits<To>::max() / 2 + 1) * From(2);
+  if (v != v) return To(0);
+  return v <= low ? std::numeric_limits<To>::min() : v >= past ? std::numeric_limits<To>::max() : static_cast<To>(v);
+}
+
+/// Conversion between stored types. Integers wrap; to bool, anything but zero is true.
+template <class To, class From> To convert(From v) {
+  constexpr bool narrow_to = std::is_same_v<To, bf16> || std::is_same_v<To, f16>;
+  if constexpr (std::is_same_v<To, From>) return v;
+  else if constexpr (std::is_same_v<From, bf16> || std::is_same_v<From, f16>) return convert<To>(float(v));
+  else if constexpr (narrow_to && std::is_same_v<From, float>) return To(v);
+  else if constexpr (narrow_to) return To(to_odd(double(v)));
+  else if constexpr (std::is_same_v<To, bool>) return v != From(0);
+  else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) return truncate<To>(v);
+  else return static_cast<To>(v);
+}
+
+template <class From, class To> void copy_run(const From* from, std::int64_t from_step, To* to, std::int64_t to_step, std::int64_t n) {
+  if (from_step == 1 && to_step == 1) {
+    if constexpr (std::is_same_v<From, To>) {
+      std::memcpy(static_cast<void*>(to), from, std::size_t(n) * sizeof(To));
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
+    }
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) to[i * to_step] = convert<To>(from[i * from_step]);
+  }
+}
+
+Kernel make_copy(const Layout& from, const Layout& to) {
+  return dispatch_all(from.dtype, [&](auto f) -> Kernel {
+    using From = typename decltype(f)::type;
+    return dispatch_all(to.dtype, [&](auto t) -> Kernel {
+      using To = typename decltype(t)::type;
+      cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
+      return [loop](void* const* p) {
+        loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+          copy_run(static_cast<const From*>(p[0]) + at[0], step[0], static_cast<To*>(p[1]) + at[1], step[1], n);
+        });
+      };
+    });
+  });
+}
+
+Kernel make_fill(const Layout& to, double value) {
+  return dispatch_all(to.dtype, [&](auto t) -> Kernel {
+    using To = typename decltype(t)::type;
+    cpu::StridedLoop<1> loop(to.shape, {to.strides});
+    return [loop, value = convert<To>(value)](void* const* p) {
+      loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+        To* q = static_cast<To*>(p[0]) + at[0];
+        for (std::int64_t i = 0; i < n; ++i) q[i * step[0]] = value;
+      });
+    };
+  });
+}
+
+}  // namespace
+
+KernelSlot<const Layout&, const Layout&> copy_kernel{"copy", make_copy};
+KernelSlot<const Layout&, double> fill_kernel{"fill", make_fill};
+
+void copy_strided(const Tensor& from, const Tensor& to) { launch("copy", {from}, {to}, copy_kernel(to.device(), Layout(from), Layout(to))); }
+void fill_strided(const Tensor& to, double value) { launch("fill", {}, {to}, fill_kernel(to.device(), Layout(to), value)); }
+
+}  // namespace tenon

@@ -1,0 +1,41 @@
+/// From a DType to a C++ type (private).
+#pragma once
+
+#include <string>
+
+#include "tenon/dtype.hpp"
+#include "tenon/error.hpp"
+
+namespace tenon {
+
+template <class T> struct TypeTag {
+  using type = T;
+};
+
+template <class F> decltype(auto) dispatch_floating(const char* op, DType t, F&& f) {
+  switch (t) {
+    case DType::f32: return f(TypeTag<float>{});
+    case DType::f64: return f(TypeTag<double>{});
+    case DType::f16: return f(TypeTag<f16>{});
+    case DType::bf16: return f(TypeTag<bf16>{});
+    default: throw_usage(op, std::string(name_of(t)) + " is not a floating-point type", "convert with .to(DType::f32)");
+  }
+}
+
+template <class F> decltype(auto) dispatch_all(DType t, F&& f) {
+  switch (t) {
+    case DType::f32: return f(TypeTag<float>{});
+    case DType::f64: return f(TypeTag<double>{});
+    case DType::f16: return f(TypeTag<f16>{});
+    case DType::bf16: return f(TypeTag<bf16>{});
+    case DType::i8: return f(TypeTag<std::int8_t>{});
+    case DType::i16: return f(TypeTag<std::int16_t>{});
+    case DType::i32: return f(TypeTag<std::int32_t>{});
+    case DType::i64: return f(TypeTag<std::int64_t>{});
+    case DType::u8: return f(TypeTag<std::uint8_t>{});
+    case DType::boolean: return f(TypeTag<bool>{});
+  }
+  throw Error(ErrorKind::internal, "tensor.dtype", "element type " + std::to_string(int(t)));
+}
+
+}  // namespace tenon

@@ -1,0 +1,182 @@
+#include "ops/elementwise.hpp"
+
+#include "tenon/autograd.hpp"
+#include "tenon/error.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+namespace {
+
+using kernels::Binary;
+using kernels::Unary;
+
+/// Layout of `x` broadcast to `shape`.
+Layout broadcast_layout(const Tensor& x, const Shape& shape) {
+  NoGrad no_grad;
+  return Layout(x.expand(shape));
+}
+
+void check_pair(const char* op, const Tensor& a, const Tensor& b) {
+  if (!a.defined() || !b.defined()) throw_usage(op, "an operand is undefined");
+  if (a.dtype() != b.dtype()) throw_usage(op, "element types differ: " + a.str() + " and " + b.str(), "convert one with .to(dtype)");
+  if (!(a.device() == b.device())) throw_usage(op, "devices differ: " + a.str() + " and " + b.str(), "move one with .to(device)");
+}
+
+Tensor run_binary(const char* op, Binary kind, const Tensor& a, const Tensor& b, bool compare = false) {
+  check_pair(op, a, b);
+  Shape shape = Shape::broadcast(a.shape(), b.shape(), op);
+  Tensor out = Tensor::empty(shape, compare ? DType::boolean : a.dtype(), a.device());
+  launch(op, {a, b}, {out}, binary_kernel(a.device(), kind, broadcast_layout(a, shape), broadcast_layout(b, shape), Layout(out)));
+  return out;
+}
+
+Tensor run_unary(const char* op, Unary kind, const Tensor& x, kernels::UnaryArgs args = {}) {
+  if (!x.defined()) throw_usage(op, "the operand is undefined");
+  if (!is_floating(x.dtype())) throw_usage(op, x.str() + " is not floating point", "convert with .to(DType::f32)");
+  Tensor out = Tensor::empty(x.shape(), x.dtype(), x.device());
+  launch(op, {x}, {out}, unary_kernel(x.device(), kind, args, Layout(x), Layout(out)));
+  return out;
+}
+
+/// y = f(x) whose gradient is d * derivative(x, y); the saved tensors carry history, so derivatives nest.
+template <class D> Tensor unary_op(const char* op, Unary kind, const Tensor& x, D derivative, kernels::UnaryArgs args = {}) {
+  Tensor y = run_unary(op, kind, x, args);
+  return differentiable(op, y, {x}, [x, derivative](const std::vector<Tensor>& d) { return std::vector{mul(d[0], derivative(x))}; });
+}
+
+using List = std::vector<Tensor>;
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  Shape sa = a.shape(), sb = b.shape();
+  return differentiable("add", run_binary("add", Binary::add, a, b), {a, b}, [=](const List& d) { return List{sum_to(d[0], sa), sum_to(d[0], sb)}; });
+}
+
+Tensor sub(const Tensor& a, const Tensor& b) {
+  Shape sa = a.shape(), sb = b.shape();
+  return differentiable("sub", run_binary("sub", Binary::sub, a, b), {a, b}, [=](const List& d) { return List{sum_to(d[0], sa), neg(sum_to(d[0], sb))}; });
+}
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return differentiable("mul", run_binary("mul", Binary::mul, a, b), {a, b}, [a, b](const List& d) {
+    return List{a.requires_grad() ? sum_to(mul(d[0], b), a.shape()) : Tensor(), b.requires_grad() ? sum_to(mul(d[0], a), b.shape()) : Tensor()};
+  });
+}
+
+Tensor div(const Tensor& a, const Tensor& b) {
+  return differentiable("div", run_binary("div", Binary::div, a, b), {a, b}, [a, b](const List& d) {
+    Tensor da = div(d[0], b);
+    return List{sum_to(da, a.shape()), b.requires_grad() ? neg(sum_to(div(mul(da, a), b), b.shape())) : Tensor()};
+  });
+}
+
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  return differentiable("maximum", run_binary("maximum", Binary::maximum, a, b), {a, b}, [a, b](const List& d) {
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), second = less(a, b);
+    return List{sum_to(where(second, zero, d[0]), a.shape()), sum_to(where(second, d[0], zero), b.shape())};
+  });
+}
+
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  return differentiable("minimum", run_binary("minimum", Binary::minimum, a, b), {a, b}, [a, b](const List& d) {
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), second = greater(a, b);
+    return List{sum_to(where(second, zero, d[0]), a.shape()), sum_to(where(second, d[0], zero), b.shape())};
+  });
+}
+
+Tensor pow(const Tensor& a, const Tensor& b) {
+  Tensor y = run_binary("pow", Binary::pow, a, b);
+  return differentiable("pow", y, {a, b}, [a, b](const List& d) {
+    // 0^b: the factor that vanishes wins over the infinite one
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device()), da, db;
+    if (a.requires_grad()) da = sum_to(mul(d[0], mul(b, pow(a, where(equal(b, zero), one, add(b, -1.0))))), a.shape());
+    if (b.requires_grad()) db = sum_to(mul(d[0], mul(pow(a, b), log(where(equal(a, zero), one, a)))), b.shape());
+    return List{da, db};
+  });
+}
+
+Tensor add(const Tensor& a, double b) {
+  return differentiable("add", run_unary("add", Unary::shift, a, {b}), {a}, [](const List& d) { return d; });
+}
+
+Tensor mul(const Tensor& a, double b) {
+  return differentiable("mul", run_unary("mul", Unary::scale, a, {b}), {a}, [b](const List& d) { return List{mul(d[0], b)}; });
+}
+
+Tensor pow(const Tensor& a, double b) {
+  return unary_op("pow", Unary::power, a, [b](const Tensor& x) { return b == 0 ? Tensor::zeros(x.shape(), x.dtype(), x.device()) : mul(pow(x, b - 1), b); }, {b});
+}
+
+Tensor neg(const Tensor& x) { return differentiable("neg", run_unary("neg", Unary::neg, x), {x}, [](const List& d) { return List{neg(d[0])}; }); }
+Tensor abs(const Tensor& x) { return unary_op("abs", Unary::abs, x, [](const Tensor& t) { return run_unary("abs", Unary::sign, t); }); }
+Tensor exp(const Tensor& x) { return unary_op("exp", Unary::exp, x, [](const Tensor& t) { return exp(t); }); }
+Tensor log(const Tensor& x) { return unary_op("log", Unary::log, x, [](const Tensor& t) { return pow(t, -1.0); }); }
+Tensor sqrt(const Tensor& x) { return unary_op("sqrt", Unary::sqrt, x, [](const Tensor& t) { return mul(rsqrt(t), 0.5); }); }
+Tensor rsqrt(const Tensor& x) { return unary_op("rsqrt", Unary::rsqrt, x, [](const Tensor& t) { return mul(pow(t, -1.5), -0.5); }); }
+Tensor square(const Tensor& x) { return unary_op("square", Unary::square, x, [](const Tensor& t) { return mul(t, 2.0); }); }
+Tensor sin(const Tensor& x) { return unary_op("sin", Unary::sin, x, [](const Tensor& t) { return cos(t); }); }
+Tensor cos(const Tensor& x) { return unary_op("cos", Unary::cos, x, [](const Tensor& t) { return neg(sin(t)); }); }
+Tensor tanh(const Tensor& x) { return unary_op("tanh", Unary::tanh, x, [](const Tensor& t) { return add(neg(square(tanh(t))), 1.0); }); }
+
+Tensor sigmoid(const Tensor& x) {
+  return unary_op("sigmoid", Unary::sigmoid, x, [](const Tensor& t) {
+    Tensor s = sigmoid(t);
+    return sub(s, square(s));
+  });
+}
+
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return unary_op("leaky_relu", Unary::leaky, x, [slope](const Tensor& t) { return run_unary("leaky_relu", Unary::leaky_step, t, {slope}); }, {slope});
+}
+
+Tensor relu(const Tensor& x) {
+  return unary_op("relu", Unary::relu, x, [](const Tensor& t) { return run_unary("relu", Unary::leaky_step, t, {0.0}); });
+}
+
+Tensor elu(const Tensor& x, double alpha) {
+  return unary_op("elu", Unary::elu, x, [alpha](const Tensor& t) {
+    // the derivative's own derivative is alpha exp(x) left of zero and nothing right of it
+    return unary_op("elu", Unary::elu_d1, t, [alpha](const Tensor& u) { return mul(exp(minimum(u, Tensor::zeros(Shape{}, u.dtype(), u.device()))), run_unary("elu", Unary::leaky_step, neg(u), {0.0})) * alpha; }, {alpha});
+  }, {alpha});
+}
+
+Tensor gelu(const Tensor& x) {
+  return unary_op("gelu", Unary::gelu, x, [](const Tensor& t) {
+    return unary_op("gelu", Unary::gelu_d1, t, [](const Tensor& u) { return mul(mul(exp(mul(square(u), -0.5)), 0.39894228040143267794), add(neg(square(u)), 2.0)); });
+  });
+}
+
+Tensor silu(const Tensor& x) {
+  return unary_op("silu", Unary::silu, x, [](const Tensor& t) {
+    Tensor s = sigmoid(t);
+    return add(s, mul(t, sub(s, square(s))));
+  });
+}
+
+Tensor softplus(const Tensor& x) { return unary_op("softplus", Unary::softplus, x, [](const Tensor& t) { return sigmoid(t); }); }
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  if (low > high) throw_usage("clamp", "low " + std::to_string(low) + " is over high " + std::to_string(high));
+  return unary_op("clamp", Unary::clamp, x, [=](const Tensor& t) { return run_unary("clamp", Unary::clamp_step, t, {low, high}); }, {low, high});
+}
+
+Tensor equal(const Tensor& a, const Tensor& b) { return run_binary("equal", Binary::equal, a, b, true); }
+Tensor less(const Tensor& a, const Tensor& b) { return run_binary("less", Binary::less, a, b, true); }
+Tensor greater(const Tensor& a, const Tensor& b) { return run_binary("greater", Binary::greater, a, b, true); }
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  check_pair("where", a, b);
+  if (condition.dtype() != DType::boolean) throw_usage("where", "the condition " + condition.str() + " is not bool");
+  Shape shape = Shape::broadcast(Shape::broadcast(a.shape(), b.shape(), "where"), condition.shape(), "where");
+  Tensor out = Tensor::empty(shape, a.dtype(), a.device());
+  launch("where", {condition, a, b}, {out},
+         where_kernel(a.device(), broadcast_layout(condition, shape), broadcast_layout(a, shape), broadcast_layout(b, shape), Layout(out)));
+  Shape sa = a.shape(), sb = b.shape();
+  return differentiable("where", out, {a, b}, [=](const List& d) {
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device());
+    return List{sum_to(where(condition, d[0], zero), sa), sum_to(where(condition, zero, d[0]), sb)};
+  });
+}
+
+}  // namespace tenon

@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <array>
+
+#include "backend/cpu/matmul_engine.hpp"
+#include "ops/matmul_kernels.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+
+KernelSlot<const MatmulGeometry&> matmul_slot("matmul", [](const MatmulGeometry& g) -> Kernel {
+  cpu::MatmulProgram program(g);
+  bool bias = g.bias, workspace = program.workspace_bytes() > 0;
+  return [program = std::move(program), bias, workspace](void* const* p) {
+    program.run(p[0], p[1], bias ? p[2] : nullptr, p[bias ? 3 : 2], workspace ? p[bias ? 4 : 3] : nullptr);
+  };
+});
+
+namespace {
+
+std::array<MatmulWorkspaceFn, kDeviceTypes>& workspace_sizes() {
+  static std::array<MatmulWorkspaceFn, kDeviceTypes> table{[](const MatmulGeometry& g) { return cpu::MatmulProgram(g).workspace_bytes(); }};
+  return table;
+}
+
+DType bias_type(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
+
+std::string shapes(const Tensor& a, const Tensor& b) { return a.shape().str() + " x " + b.shape().str(); }
+
+Tensor swap_last(const Tensor& t) { return t.transpose(-2, -1); }
+
+/// A matrix operand as the engine takes it: one of its last two strides 1, the other spanning that axis. Copies only
+/// when the view is neither row nor column major.
+struct Operand {
+  Tensor tensor;
+  std::int64_t row, col;
+
+  explicit Operand(const Tensor& t) : tensor(t) {
+    if (describe()) return;
+    tensor = t.contiguous();
+    describe();
+  }
+
+ private:
+  bool describe() {
+    std::int64_t rows = tensor.size(-2), cols = tensor.size(-1), r = tensor.strides()[-2], c = tensor.strides()[-1];
+    if ((cols == 1 || c == 1) && (rows == 1 || r >= cols)) {
+      row = rows == 1 ? std::max<std::int64_t>(cols, 1) : r;
+      col = 1;
+      return true;
+    }
+    if ((rows == 1 || r == 1) && (cols == 1 || c >= rows)) {
+      row = 1;
+      col = cols == 1 ? std::max<std::int64_t>(rows, 1) : c;
+      return true;
+    }
+    return false;
+  }
+};
+
+/// Offsets of the matrices of `t` for each position of the broadcast leading axes `lead`, row major.
+std::vector<std::int64_t> matrix_offsets(const Tensor& t, const Shape& lead) {
+  std::vector<std::int64_t> offsets(std::size_t(lead.numel()), 0);
+  int missing = lead.rank() - (t.rank() - 2);
+  std::int64_t inner = 1;
+  for (int axis = lead.rank() - 1; axis >= 0; inner *= lead[axis], --axis) {
+    if (axis < missing || t.size(axis - missing) == 1) continue;
+    std::int64_t stride = t.strides()[axis - missing];
+    for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] += std::int64_t(i) / inner % lead[axis] * stride;
+  }
+  return offsets;
+}
+
+Shape leading(const Tensor& t) { return Shape(std::span<const std::int64_t>(t.shape().begin(), std::size_t(t.rank() - 2))); }
+
+/// a x b (+ bias) without history, in type `out`.
+Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out) {
+  Shape lead = Shape::broadcast(leading(a), leading(b), op), shape = lead;
+  MatmulGeometry g;
+  g.in = a.dtype();
+  g.out = out;
+  g.m = a.size(-2);
+  g.k = a.size(-1);
+  g.n = b.size(-1);
+  g.bias = bias.defined();
+  shape.push_back(g.m);
+  shape.push_back(g.n);
+  if (g.k == 0) {
+    Tensor zero = Tensor::zeros(shape, out, a.device());
+    return bias.defined() ? zero + bias.to(out) : zero;
+  }
+  Tensor c = Tensor::empty(shape, out, a.device());
+  if (c.numel() == 0) return c;
+  Operand left(a), right(b);
+  g.a_row = left.row;
+  g.a_col = left.col;
+  g.b_row = right.row;
+  g.b_col = right.col;
+  g.a_offset = matrix_offsets(left.tensor, lead);
+  g.b_offset = matrix_offsets(right.tensor, lead);
+  std::vector<Tensor> reads{left.tensor, right.tensor}, writes{c};
+  if (bias.defined()) reads.push_back(bias.contiguous());
+  const MatmulWorkspaceFn& workspace = workspace_sizes()[std::size_t(a.device().type)];
+  if (std::size_t bytes = workspace ? workspace(g) : 0) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, a.device()));
+  launch(op, reads, writes, matmul_slot(a.device(), g));
+  return c;
+}
+
+/// a x b (+ bias) in type `out`, which is a's or f32. Bilinear: its gradients are products again.
+Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out, DType d_a_type, DType d_b_type);
+
+Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out) {
+  return product(op, a, b, bias, out, a.dtype(), b.dtype());
+}
+
+/// `d_a_type`, `d_b_type`: what the gradients are delivered in (f32 for bf16 operands that are rounded f32 parameters).
+Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out, DType d_a_type, DType d_b_type) {
+  Tensor c = run_product(op, a, b, bias, out);
+  bool a_needed = wants_grad({a}), b_needed = wants_grad({b}), bias_needed = wants_grad({bias});
+  if (!a_needed && !b_needed && !bias_needed) return c;
+  return differentiable(op, c, {a, b, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
+    Tensor d_c = d[0].to(a.dtype()), d_a, d_b, d_bias;
+    if (a_needed) d_a = sum_to(product(op, d_c, swap_last(b), {}, d_a_type), a.shape());
+    if (b_needed) d_b = sum_to(product(op, swap_last(a), d_c, {}, d_b_type), b.shape());
+    if (bias_needed) d_bias = sum_to(d[0].to(bias.dtype()), bias.shape());
+    return {d_a, d_b, d_bias};
+  });
+}
+
+void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* b_name) {
+  if (!a.defined() || !b.defined()) throw_usage(op, "an operand is undefined");
+  if (a.dtype() != DType::f32 && a.dtype() != DType::f64 && a.dtype() != DType::bf16)
+    throw_usage(op, a.str() + " is not f32, f64 or bf16", "cast it with to()");
+  if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
+}
+
+bool through_f32(const Tensor& a) { return a.dtype() == DType::bf16 && a.device().type == DeviceType::cpu && !cpu::matmul_has_bf16(); }
+
+}  // namespace
+
+void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) { workspace_sizes()[std::size_t(type)] = std::move(bytes); }
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_operands("matmul", a, b, "second operand");
+  if (a.rank() < 2 || b.rank() < 2) throw_usage("matmul", shapes(a, b) + ": both need at least 2 axes", "add one with unsqueeze");
+  if (a.dtype() != b.dtype()) throw_usage("matmul", a.str() + " x " + b.str() + ": the types differ", "cast one with to()");
+  if (a.size(-1) != b.size(-2))
+    throw_usage("matmul", shapes(a, b) + ": " + std::to_string(a.size(-1)) + " columns against " + std::to_string(b.size(-2)) + " rows",
+                "the operands are [..., m, k] and [..., k, n]");
+  if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(DType::bf16);
+  if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient
+    Shape shape = a.shape();
+    shape[-1] = b.size(-1);
+    return product("matmul", a.reshape({a.numel() / a.size(-1), a.size(-1)}), b, {}, a.dtype()).reshape(shape);
+  }
+  return product("matmul", a, b, {}, a.dtype());
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const char* op = "linear";
+  check_operands(op, x, weight, "weight");
+  std::string given = "input " + x.shape().str() + ", weight " + weight.shape().str();
+  if (x.rank() < 1 || weight.rank() != 2) throw_usage(op, given + ": the input is [..., in], the weight [out, in]");
+  if (x.size(-1) != weight.size(1))
+    throw_usage(op, given + ": the weight reads " + std::to_string(weight.size(1)) + " features, the input has " + std::to_string(x.size(-1)));
+  DType wide = bias_type(x.dtype());
+  if (weight.dtype() != wide && weight.dtype() != x.dtype())
+    throw_usage(op, "weight " + weight.str() + " does not go with input " + x.str(), "weights are f32, or of the input's type");
+  if (bias.defined()) {
+    if (bias.rank() != 1 || bias.size(0) != weight.size(0)) throw_usage(op, given + ", bias " + bias.shape().str() + ": the bias is [out]");
+    if (bias.dtype() != wide && bias.dtype() != x.dtype())
+      throw_usage(op, "bias " + bias.str() + " does not go with input " + x.str(), "biases are f32, or of the input's type");
+  }
+  if (through_f32(x)) return linear(x.to(DType::f32), weight.to(DType::f32), bias.defined() ? bias.to(DType::f32) : bias).to(DType::bf16);
+  Shape shape = x.shape();
+  shape[-1] = weight.size(0);
+  std::int64_t features = x.size(-1), rows = features ? x.numel() / features : 1;
+  if (features == 0)
+    for (int a = 0; a + 1 < x.rank(); ++a) rows *= x.size(a);
+  Tensor rounded = weight.to(x.dtype());
+  Tensor y = product(op, x.reshape({rows, features}), swap_last(rounded), bias.defined() ? bias.to(wide) : bias, x.dtype(), x.dtype(), weight.dtype());
+  return y.reshape(shape);
+}
+
+}  // namespace tenon

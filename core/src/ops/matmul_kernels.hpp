@@ -1,0 +1,18 @@
+/// The matrix product a device provides. The CPU column is filled in matmul.cpp; a backend library fills its own.
+#pragma once
+
+#include <cstddef>
+
+#include "backend/matmul_geometry.hpp"
+#include "tenon/kernel.hpp"
+
+namespace tenon {
+
+/// Reads a, b and, when the geometry has one, the bias; writes c and the workspace, if the device wants one.
+TENON_API extern KernelSlot<const MatmulGeometry&> matmul_slot;
+
+using MatmulWorkspaceFn = std::function<std::size_t(const MatmulGeometry&)>;
+/// Bytes of workspace a device wants; set along with its kernel.
+TENON_API void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes);
+
+}  // namespace tenon

@@ -1,0 +1,212 @@
+/// The CPU kernels of the normalisations: chunks in parallel, partial sums merged in f64 in a fixed order.
+#include <algorithm>
+#include <vector>
+
+#include "ops/dispatch.hpp"
+#include "ops/norm_kernels.hpp"
+
+#define TENON_ISA_FILE "ops/simd/norm.inl"
+#include "kernels/foreach_isa.hpp"
+
+namespace tenon {
+
+std::int64_t ChannelNorm::chunk() const {
+  constexpr std::int64_t kElements = 32768, kStep = 128;  // large enough to hide a task's cost, small enough to share out
+  return std::clamp(kElements / std::max<std::int64_t>(channels, 1) / kStep * kStep, kStep, 64 * kStep);
+}
+
+namespace {
+
+constexpr std::int64_t kMaxStackChannels = 1024;
+
+/// gain[c] = rstd scale and mean[c] of a sample, spread from groups to channels. Small enough to be made by every task.
+template <class A> struct SampleCoefficients {
+  std::array<A, 2 * kMaxStackChannels> small;
+  std::vector<A> large;
+  A *mean, *gain;
+  SampleCoefficients(const ChannelNorm& p, std::int64_t sample, const A* means, const A* rstds, const A* scale) {
+    if (p.channels > kMaxStackChannels) large.resize(std::size_t(2 * p.channels));
+    mean = large.empty() ? small.data() : large.data();
+    gain = mean + p.channels;
+    std::int64_t width = p.channels / p.groups;
+    for (std::int64_t c = 0; c < p.channels; ++c) {
+      std::int64_t at = sample * p.groups + c / width;
+      mean[c] = means[at];
+      gain[c] = rstds[at] * scale[c];
+    }
+  }
+};
+
+/// body(sample, chunk, first voxel, voxels) in parallel. Backwards: the pass before has left the end in the cache.
+template <class Body> void for_chunks(const ChannelNorm& p, bool backwards, const Body& body) {
+  std::int64_t chunks = p.chunks(), chunk = p.chunk(), tasks = p.samples * chunks;
+  parallel_for(tasks, [&](std::int64_t i) {
+    if (backwards) i = tasks - 1 - i;
+    std::int64_t k = i % chunks;
+    body(i / chunks, k, k * chunk, std::min(chunk, p.voxels - k * chunk));
+  });
+}
+
+template <class T> void stats(const ChannelNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T* x = static_cast<const T*>(o[0]);
+  double* partial = static_cast<double*>(o[1]);
+  A *mean = static_cast<A*>(o[2]), *var = static_cast<A*>(o[3]), *rstd = static_cast<A*>(o[4]);
+  auto loop = TENON_BY_ISA(norm_stats<T>);
+  const std::int64_t C = p.channels, chunks = p.chunks(), width = C / p.groups;
+  for_chunks(p, false, [&](std::int64_t s, std::int64_t k, std::int64_t first, std::int64_t n) {
+    double* out = partial + (s * chunks + k) * 2 * C;
+    loop(x + (s * p.voxels + first) * C, n, C, out, out + C);
+  });
+  parallel_for(p.samples, [&](std::int64_t s) {
+    for (std::int64_t g = 0; g < p.groups; ++g) {
+      Moments all;
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c)
+        for (std::int64_t k = 0; k < chunks; ++k) {
+          const double* in = partial + (s * chunks + k) * 2 * C;
+          all.merge(double(std::min(p.chunk(), p.voxels - k * p.chunk())), in[c], in[C + c]);
+        }
+      double v = std::max(all.m2 / all.count, 0.0);
+      mean[s * p.groups + g] = A(all.mean);
+      var[s * p.groups + g] = A(v);
+      rstd[s * p.groups + g] = A(1 / std::sqrt(v + p.eps));
+    }
+  });
+}
+
+template <class T> void apply(const ChannelNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T* x = static_cast<const T*>(o[0]);
+  const A *mean = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]), *scale = static_cast<const A*>(o[3]), *shift = static_cast<const A*>(o[4]);
+  T* y = static_cast<T*>(o[5]);
+  auto loop = TENON_BY_ISA(norm_apply<T>);
+  for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
+    SampleCoefficients<A> at(p, s, mean, rstd, scale);
+    std::int64_t begin = (s * p.voxels + first) * p.channels;
+    loop(x + begin, y + begin, n, p.channels, at.mean, at.gain, shift, A(p.slope));
+  });
+}
+
+template <class T> void sums(const ChannelNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]), *shift = static_cast<const A*>(o[5]);
+  double* partial = static_cast<double*>(o[6]);
+  A *d_scale = static_cast<A*>(o[7]), *d_shift = static_cast<A*>(o[8]), *pull = static_cast<A*>(o[9]);
+  auto loop = TENON_BY_ISA(norm_sums<T>);
+  const std::int64_t C = p.channels, chunks = p.chunks(), width = C / p.groups;
+  for_chunks(p, false, [&](std::int64_t s, std::int64_t k, std::int64_t first, std::int64_t n) {
+    SampleCoefficients<A> at(p, s, mean, rstd, scale);
+    double* out = partial + (s * chunks + k) * 2 * C;
+    std::int64_t begin = (s * p.voxels + first) * C;
+    loop(x + begin, dy + begin, n, C, at.mean, at.gain, shift, A(p.slope), out, out + C);
+  });
+  // Chunk sums fold into the first chunk of their sample, then samples and groups.
+  parallel_for(p.samples, [&](std::int64_t s) {
+    double* total = partial + s * chunks * 2 * C;
+    for (std::int64_t k = 1; k < chunks; ++k)
+      for (std::int64_t c = 0; c < 2 * C; ++c) total[c] += total[k * 2 * C + c];
+    for (std::int64_t c = 0; c < C; ++c) total[C + c] *= double(rstd[s * p.groups + c / width]);
+    for (std::int64_t g = 0; g < p.groups; ++g) {
+      double mean1 = 0, mean2 = 0, count = double(p.voxels) * double(width);
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) mean1 += double(scale[c]) * total[c], mean2 += double(scale[c]) * total[C + c];
+      NormPull<A> at = p.frozen ? NormPull<A>{} : norm_pull<A>(mean1 / count, mean2 / count, double(rstd[s * p.groups + g]));
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) pull[s * 2 * C + c] = at.offset, pull[s * 2 * C + C + c] = at.pull;
+    }
+  });
+  for (std::int64_t c = 0; c < C; ++c) {
+    double shift_sum = 0, scale_sum = 0;
+    for (std::int64_t s = 0; s < p.samples; ++s) shift_sum += partial[s * chunks * 2 * C + c], scale_sum += partial[s * chunks * 2 * C + C + c];
+    d_shift[c] = A(shift_sum);
+    d_scale[c] = A(scale_sum);
+  }
+}
+
+template <class T> void gradient(const ChannelNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]), *shift = static_cast<const A*>(o[5]);
+  const A* pull = static_cast<const A*>(o[6]);
+  T* dx = static_cast<T*>(o[7]);
+  auto loop = TENON_BY_ISA(norm_gradient<T>);
+  const std::int64_t C = p.channels;
+  for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
+    SampleCoefficients<A> at(p, s, mean, rstd, scale);
+    std::int64_t begin = (s * p.voxels + first) * C;
+    loop(x + begin, dy + begin, dx + begin, n, C, at.mean, at.gain, shift, A(p.slope), pull + s * 2 * C, pull + s * 2 * C + C);
+  });
+}
+
+template <class A, class R> void move_running(std::int64_t channels, std::int64_t count, double momentum, void* const* o) {
+  const A *mean = static_cast<const A*>(o[0]), *var = static_cast<const A*>(o[1]);
+  R *running_mean = static_cast<R*>(o[2]), *running_var = static_cast<R*>(o[3]);
+  double unbias = count > 1 ? double(count) / double(count - 1) : 1.0;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    running_mean[c] = R(double(running_mean[c]) + momentum * (double(mean[c]) - double(running_mean[c])));
+    running_var[c] = R(double(running_var[c]) + momentum * (double(var[c]) * unbias - double(running_var[c])));
+  }
+}
+
+template <class T> void rows(const RowNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T* x = static_cast<const T*>(o[0]);
+  const A *scale = static_cast<const A*>(o[1]), *shift = static_cast<const A*>(o[2]);
+  T* y = static_cast<T*>(o[3]);
+  A *mean = static_cast<A*>(o[4]), *rstd = static_cast<A*>(o[5]);
+  auto loop = TENON_BY_ISA(row_norm<T>);
+  const std::int64_t C = p.channels;
+  parallel_blocks(p.rows, std::max<std::int64_t>(1, 32768 / C), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) loop(x + r * C, y + r * C, C, scale, shift, p.eps, mean + r, rstd + r);
+  });
+}
+
+template <class T> void rows_gradient(const RowNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]);
+  T* dx = static_cast<T*>(o[5]);
+  double* partial = static_cast<double*>(o[6]);
+  A *d_scale = static_cast<A*>(o[7]), *d_shift = static_cast<A*>(o[8]);
+  auto loop = TENON_BY_ISA(row_norm_gradient<T>);
+  const std::int64_t C = p.channels;
+  parallel_blocks(p.rows, p.block(), [&](std::int64_t begin, std::int64_t end) {
+    double* out = partial + begin / p.block() * 2 * C;
+    A* sum = reinterpret_cast<A*>(out);  // A is no wider than f64: gathered in the slot's own memory, then widened from the back
+    std::fill(sum, sum + 2 * C, A(0));
+    for (std::int64_t r = begin; r < end; ++r) loop(x + r * C, dy + r * C, dx + r * C, C, mean[r], rstd[r], scale, sum, sum + C);
+    for (std::int64_t c = 2 * C - 1; c >= 0; --c) {
+      double wide = double(sum[c]);
+      std::memcpy(out + c, &wide, sizeof wide);
+    }
+  });
+  for (std::int64_t c = 0; c < C; ++c) {
+    double g = 0, gx = 0;
+    for (std::int64_t b = 0; b < p.blocks(); ++b) g += partial[b * 2 * C + c], gx += partial[b * 2 * C + C + c];
+    d_shift[c] = A(g);
+    d_scale[c] = A(gx);
+  }
+}
+
+}  // namespace
+
+#define TENON_NORM_KERNEL(params, function)                                                                  \
+  [](const params& p) -> Kernel {                                                                             \
+    return dispatch_floating("normalisation", p.dtype, [&](auto tag) -> Kernel {                                                        \
+      return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); };                           \
+    });                                                                                                       \
+  }
+
+KernelSlot<const ChannelNorm&> channel_norm_stats_kernel("normalisation.statistics", TENON_NORM_KERNEL(ChannelNorm, stats));
+KernelSlot<const ChannelNorm&> channel_norm_apply_kernel("normalisation.apply", TENON_NORM_KERNEL(ChannelNorm, apply));
+KernelSlot<const ChannelNorm&> channel_norm_sums_kernel("normalisation.sums", TENON_NORM_KERNEL(ChannelNorm, sums));
+KernelSlot<const ChannelNorm&> channel_norm_gradient_kernel("normalisation.gradient", TENON_NORM_KERNEL(ChannelNorm, gradient));
+KernelSlot<const RowNorm&> row_norm_kernel("layer_norm", TENON_NORM_KERNEL(RowNorm, rows));
+KernelSlot<const RowNorm&> row_norm_gradient_kernel("layer_norm.gradient", TENON_NORM_KERNEL(RowNorm, rows_gradient));
+KernelSlot<DType, DType, std::int64_t, std::int64_t, double> running_stats_kernel(
+    "batch_norm.running", [](DType batch, DType running, std::int64_t channels, std::int64_t count, double momentum) -> Kernel {
+      auto f = batch == DType::f64 ? (running == DType::f64 ? move_running<double, double> : move_running<double, float>)
+                                   : (running == DType::f64 ? move_running<float, double> : move_running<float, float>);
+      return [=](void* const* o) { f(channels, count, momentum, o); };
+    });
+
+}  // namespace tenon

@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <array>
+
+#include "kernels/elementwise.hpp"
+#include "ops/dispatch.hpp"
+#include "ops/reduce_kernels.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr std::int64_t kColumns = 1024;  ///< neighbouring columns a task sums at a time
+constexpr std::int64_t kGrain = 16384;   ///< elements a task, about
+
+Kernel make_sum(ReduceShape s, DType dtype) {
+  return dispatch_all(dtype, [&](auto t) -> Kernel {
+    using T = typename decltype(t)::type;
+    using C = kernels::Computed<T>;
+    using Sum = std::conditional_t<std::is_integral_v<C>, std::int64_t, double>;
+    return [s](void* const* p) {
+      const T* x = static_cast<const T*>(p[0]);
+      Sum* partial = static_cast<Sum*>(p[1]);
+      T* out = static_cast<T*>(p[2]);
+      const std::int64_t runs = s.runs(), columns = (s.inner + kColumns - 1) / kColumns;
+      const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, kSumRun) * std::min(s.inner, kColumns));
+      parallel_blocks(s.outer * runs * columns, std::max<std::int64_t>(1, kGrain / task_size), [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t task = first; task < last; ++task) {
+          const std::int64_t row_run = task / columns, column = (task % columns) * kColumns, width = std::min(kColumns, s.inner - column);
+          const std::int64_t begin = (row_run % runs) * kSumRun, n = std::min(s.reduced - begin, kSumRun);
+          const T* row = x + ((row_run / runs) * s.reduced + begin) * s.inner + column;
+          Sum* acc = partial + row_run * s.inner + column;
+          if (s.inner == 1) {
+            // eight interleaved sums: a fixed order that vectorises
+            std::array<Sum, 8> lanes{};
+            std::int64_t i = 0;
+            for (; i + 8 <= n; i += 8)
+              for (std::size_t k = 0; k < 8; ++k) lanes[k] += Sum(C(row[i + std::int64_t(k)]));
+            for (; i < n; ++i) lanes[std::size_t(i % 8)] += Sum(C(row[i]));
+            acc[0] = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+            continue;
+          }
+          std::fill(acc, acc + width, Sum(0));
+          for (std::int64_t r = 0; r < n; ++r, row += s.inner)
+            for (std::int64_t i = 0; i < width; ++i) acc[i] += Sum(C(row[i]));
+        }
+      });
+      parallel_blocks(s.outer * s.inner, kGrain, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t e = first; e < last; ++e) {
+          const std::int64_t o = e / s.inner, i = e % s.inner;
+          Sum total = 0;
+          for (std::int64_t r = 0; r < runs; ++r) total += partial[(o * runs + r) * s.inner + i];
+          out[e] = T(C(total));
+        }
+      });
+    };
+  });
+}
+
+Kernel make_extreme(Extreme which, std::int64_t rows, std::int64_t n, DType dtype) {
+  return dispatch_all(dtype, [&](auto t) -> Kernel {
+    using T = typename decltype(t)::type;
+    using C = kernels::Computed<T>;
+    return [=](void* const* p) {
+      const T* x = static_cast<const T*>(p[0]);
+      T* values = static_cast<T*>(p[1]);
+      auto* positions = static_cast<std::int64_t*>(p[2]);
+      parallel_blocks(rows, std::max<std::int64_t>(1, 16384 / n), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t r = begin; r < end; ++r) {
+          const T* row = x + r * n;
+          std::int64_t best = 0;
+          for (std::int64_t i = 1; i < n; ++i) {
+            C v = C(row[i]), b = C(row[best]);
+            if ((which == Extreme::max ? v > b : v < b) || (v != v && b == b)) best = i;  // the first NaN wins
+          }
+          values[r] = row[best];
+          positions[r] = best;
+        }
+      });
+    };
+  });
+}
+
+std::array<bool, kMaxRank> reduced_axes(const char* op, const Tensor& x, const std::vector<int>& axes) {
+  std::array<bool, kMaxRank> marked{};
+  if (axes.empty()) marked.fill(true);
+  for (int axis : axes) {
+    int a = axis < 0 ? axis + x.rank() : axis;
+    if (a < 0 || a >= x.rank()) throw_usage(op, "axis " + std::to_string(axis) + " is not within the axes of " + x.str());
+    marked[std::size_t(a)] = true;
+  }
+  return marked;
+}
+
+/// Runs the sum over one block of neighbouring axes [first, last); the result keeps them as size 1.
+Tensor sum_block(const Tensor& x, int first, int last) {
+  Tensor dense = x.contiguous();
+  ReduceShape s{1, 1, 1};
+  Shape shape = x.shape();
+  for (int i = 0; i < x.rank(); ++i) (i < first ? s.outer : i < last ? s.reduced : s.inner) *= x.size(i);
+  for (int i = first; i < last; ++i) shape[i] = 1;
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  Tensor partial = Tensor::empty({s.outer, s.runs(), s.inner}, DType::f64, x.device());
+  launch("sum", {dense}, {partial, out}, sum_kernel(x.device(), s, x.dtype()));
+  return out;
+}
+
+Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked) {
+  NoGrad no_grad;
+  int blocks = 0;
+  for (int i = 0; i < x.rank(); ++i) blocks += marked[std::size_t(i)] && (i == 0 || !marked[std::size_t(i - 1)]);
+  // between blocks a sum must not be rounded to 16 bits
+  const bool widen = blocks > 1 && is_floating(x.dtype()) && size_of(x.dtype()) == 2;
+  Tensor out = widen ? x.to(DType::f32) : x;
+  for (int last = x.rank(); last > 0;) {  // innermost block first: it shrinks the rest
+    if (!marked[std::size_t(last - 1)]) {
+      --last;
+      continue;
+    }
+    int first = last - 1;
+    while (first > 0 && marked[std::size_t(first - 1)]) --first;
+    out = sum_block(out, first, last);
+    last = first;
+  }
+  return out.to(x.dtype()).detach();
+}
+
+struct ExtremeResult {
+  Tensor values, positions;  ///< axis dropped
+};
+
+ExtremeResult extreme(const char* op, Extreme which, const Tensor& x, int axis) {
+  int a = axis < 0 ? axis + x.rank() : axis;
+  if (a < 0 || a >= x.rank()) throw_usage(op, "axis " + std::to_string(axis) + " is not within the axes of " + x.str());
+  if (x.size(a) == 0) throw_usage(op, "the axis " + std::to_string(axis) + " of " + x.str() + " is empty");
+  NoGrad no_grad;
+  Tensor moved = x.detach();
+  for (int i = a; i + 1 < x.rank(); ++i) moved = moved.transpose(i, i + 1);
+  moved = moved.contiguous();
+  Shape shape = x.shape();
+  std::int64_t n = shape[a];
+  shape.erase(a);
+  ExtremeResult r{Tensor::empty(shape, x.dtype(), x.device()), Tensor::empty(shape, DType::i64, x.device())};
+  launch(op, {moved}, {r.values, r.positions}, extreme_kernel(x.device(), which, shape.numel(), n, x.dtype()));
+  return r;
+}
+
+Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool keep) {
+  ExtremeResult r = extreme(op, which, x, axis);
+  int a = axis < 0 ? axis + x.rank() : axis;
+  Tensor positions = r.positions;
+  std::int64_t n = x.size(a);
+  Tensor y = differentiable(op, r.values, {x}, [=](const std::vector<Tensor>& d) {
+    Tensor mask = one_hot(positions, n, d[0].dtype());  // [..., n], the reduced axis last
+    Tensor spread = mul(mask, d[0].unsqueeze(-1));
+    for (int i = spread.rank() - 1; i > a; --i) spread = spread.transpose(i - 1, i);
+    return std::vector{spread};
+  });
+  return keep ? y.unsqueeze(a) : y;
+}
+
+}  // namespace
+
+KernelSlot<ReduceShape, DType> sum_kernel{"sum", make_sum};
+KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", make_extreme};
+
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  if (!x.defined()) throw_usage("sum", "the operand is undefined");
+  auto marked = reduced_axes("sum", x, axes);
+  if (!is_floating(x.dtype()) && x.dtype() != DType::i64) return sum(x.to(DType::i64), axes, keep);
+  Tensor kept = sum_keeping(x, marked);
+  if (kept.storage() == x.storage()) kept = kept.clone();  // a scalar: nothing was summed
+  Shape shape = x.shape(), with_ones = kept.shape(), result;
+  for (int i = 0; i < x.rank(); ++i)
+    if (keep || !marked[std::size_t(i)]) result.push_back(kept.size(i));
+  Tensor out = kept.detach().alias(result, result.contiguous_strides(), kept.offset());
+  return differentiable("sum", out, {x}, [=](const std::vector<Tensor>& d) { return std::vector{d[0].reshape(with_ones).expand(shape)}; });
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  auto marked = reduced_axes("mean", x, axes);
+  std::int64_t n = 1;
+  for (int i = 0; i < x.rank(); ++i)
+    if (marked[std::size_t(i)]) n *= x.size(i);
+  if (n == 0) throw_usage("mean", "no elements along the axes of " + x.str());
+  return mul(sum(x, axes, keep), 1.0 / double(n));
+}
+
+Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep) { return mean(square(sub(x, mean(x, axes, true))), axes, keep); }
+Tensor max(const Tensor& x, int axis, bool keep) { return extreme_op("max", Extreme::max, x, axis, keep); }
+Tensor min(const Tensor& x, int axis, bool keep) { return extreme_op("min", Extreme::min, x, axis, keep); }
+Tensor argmax(const Tensor& x, int axis) { return extreme("argmax", Extreme::max, x, axis).positions; }
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  std::vector<int> axes;
+  int lead = x.rank() - shape.rank();
+  if (lead < 0) throw_usage("sum_to", x.str() + " has fewer axes than " + shape.str());
+  for (int i = 0; i < x.rank(); ++i)
+    if (i < lead || (shape[i - lead] == 1 && x.size(i) != 1)) axes.push_back(i);
+  return axes.empty() ? x.reshape(shape) : sum(x, axes, true).reshape(shape);
+}
+
+}  // namespace tenon

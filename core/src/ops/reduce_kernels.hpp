@@ -1,0 +1,21 @@
+/// Kernel columns of the reductions (private).
+#pragma once
+
+#include "tenon/kernel.hpp"
+
+namespace tenon {
+
+enum class Extreme { max, min };
+
+/// x dense [outer, reduced, inner] -> out [outer, inner]; sums carried in f64, in runs of kSumRun combined in order.
+inline constexpr std::int64_t kSumRun = 4096;
+struct ReduceShape {
+  std::int64_t outer, reduced, inner;
+  std::int64_t runs() const { return (reduced + kSumRun - 1) / kSumRun; }
+};
+/// Operands: x; partial sums f64 (i64 for integers, which are summed exactly) [outer, runs, inner]; out.
+extern KernelSlot<ReduceShape, DType> sum_kernel;
+/// Operands: x dense [rows, n]; values [rows] of x's type; positions i64 [rows].
+extern KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel;
+
+}  // namespace tenon

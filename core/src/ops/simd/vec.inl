@@ -1,0 +1,78 @@
+// Vectors of one instruction set: N lanes of an accumulation type, loaded from and stored to any storage type.
+// Included by the loop files of this folder inside foreach_isa.hpp; see kernels/isa.hpp.
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/types.hpp"
+
+namespace tenon::TENON_ISA {
+
+template <class A, int N> struct VecOf {
+  typedef A type __attribute__((vector_size(N * sizeof(A))));
+};
+template <class A, int N> using Vec = typename VecOf<A, N>::type;
+
+template <class A> inline constexpr int kLanes = TENON_LANES_BYTES / int(sizeof(A));
+
+template <class A, int N> [[gnu::always_inline]] inline Vec<A, N> splat(A v) {
+  return v - Vec<A, N>{};
+}
+
+template <int N, class T> [[gnu::always_inline]] inline Vec<Acc<T>, N> load(const T* p) {
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    Vec<T, N> v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    Vec<std::uint16_t, N> raw;
+    std::memcpy(&raw, p, sizeof raw);
+    return (Vec<float, N>)(__builtin_convertvector(raw, Vec<std::uint32_t, N>) << 16);
+  } else {
+    Vec<float, N> v{};
+    for (int i = 0; i < N; ++i) v[i] = float(p[i]);
+    return v;
+  }
+}
+
+template <int N, class T> [[gnu::always_inline]] inline void store(T* p, Vec<Acc<T>, N> v) {
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    std::memcpy(p, &v, sizeof v);
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    // Round to nearest even; a NaN stays one (the addition could carry it into infinity or the sign).
+    Vec<std::uint32_t, N> u = (Vec<std::uint32_t, N>)v;
+    Vec<std::uint32_t, N> rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    Vec<std::uint32_t, N> nan = (u >> 16) | 0x40u;
+    rounded = (u & 0x7fffffffu) > 0x7f800000u ? nan : rounded;
+    Vec<std::uint16_t, N> raw = __builtin_convertvector(rounded, Vec<std::uint16_t, N>);
+    std::memcpy(static_cast<void*>(p), &raw, sizeof raw);
+  } else {
+    for (int i = 0; i < N; ++i) p[i] = T(v[i]);
+  }
+}
+
+/// Lanes added in order.
+template <class A, int N> [[gnu::always_inline]] inline A sum_lanes(Vec<A, N> v) {
+  A s = v[0];
+  for (int i = 1; i < N; ++i) s += v[i];
+  return s;
+}
+
+/// Body::run<M, N>(c, args...) over [0, channels) cut into pieces of M vectors of N lanes: wide ones first, then one
+/// vector of each smaller width. Pieces of fixed size let their accumulators live in registers.
+template <class A, class Body, int N, class... Args> [[gnu::always_inline]] inline void channel_tail(std::int64_t c, std::int64_t channels, Args... args) {
+  if (channels - c >= N) {
+    Body::template run<1, N>(c, args...);
+    c += N;
+  }
+  if constexpr (N > 1) channel_tail<A, Body, N / 2>(c, channels, args...);
+}
+template <class A, class Body, class... Args> inline void channel_blocks(std::int64_t channels, Args... args) {
+  constexpr int L = kLanes<A>;
+  std::int64_t c = 0;
+  for (; channels - c >= 4 * L; c += 4 * L) Body::template run<4, L>(c, args...);
+  for (; channels - c >= 2 * L; c += 2 * L) Body::template run<2, L>(c, args...);
+  for (; channels - c >= L; c += L) Body::template run<1, L>(c, args...);
+  if constexpr (L > 1) channel_tail<A, Body, L / 2>(c, channels, args...);
+}
+
+}  // namespace tenon::TENON_ISA

@@ -1,0 +1,284 @@
+#include "tenon/abi.hpp"
+
+#include <elf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+
+#include "tenon/error.hpp"
+
+namespace tenon {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "ELF fields are read as they lie in memory");
+#if defined(__x86_64__)
+constexpr std::uint16_t kMachine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr std::uint16_t kMachine = EM_AARCH64;
+#else
+#error "the ELF machine number of this processor is not known"
+#endif
+
+// More sections than any linker writes into a plugin; keeps a hostile table from costing time.
+constexpr std::uint64_t kMaxSections = 8192;
+
+[[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = {}) { throw Error(ErrorKind::plugin, code, what, hint); }
+
+// The bytes of the file, behind one bounds check.
+class Bytes {
+ public:
+  using Fetch = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
+  Bytes(std::uint64_t size, Fetch fetch) : size_(size), fetch_(std::move(fetch)) {}
+
+  std::uint64_t size() const noexcept { return size_; }
+
+  void read(std::uint64_t offset, std::span<std::byte> into, const char* what) const {
+    need(offset, into.size(), what);
+    fetch_(offset, into);
+  }
+  template <class T> T get(std::uint64_t offset, const char* what) const {
+    T value;
+    read(offset, std::as_writable_bytes(std::span<T, 1>(&value, 1)), what);
+    return value;
+  }
+  void need(std::uint64_t offset, std::uint64_t length, const char* what) const {
+    if (offset > size_ || length > size_ - offset) {
+      refuse("plugin.truncated",
+             std::string(what) + " lies at bytes " + std::to_string(offset) + " to " + std::to_string(offset + length) + ", the file has " +
+                 std::to_string(size_),
+             "the file is cut or broken: build or copy it again");
+    }
+  }
+
+ private:
+  std::uint64_t size_;
+  Fetch fetch_;
+};
+
+Elf64_Ehdr read_header(const Bytes& file) {
+  if (file.size() == 0) refuse("plugin.truncated", "the file is empty", "build or copy it again");
+  if (file.size() > kMaxPluginFile) {
+    refuse("plugin.too_large", "the file has " + std::to_string(file.size()) + " bytes, at most " + std::to_string(kMaxPluginFile) + " are looked at");
+  }
+  unsigned char start[EI_NIDENT] = {};
+  const std::size_t n = std::min<std::uint64_t>(file.size(), sizeof start);
+  file.read(0, std::as_writable_bytes(std::span(start, n)), "the ELF identification");
+  if (std::memcmp(start, ELFMAG, std::min<std::size_t>(n, SELFMAG)) != 0) {
+    refuse("plugin.not_elf", "this is not a shared library: it does not start with the ELF magic", "a plugin is made by tenon_add_plugin");
+  }
+  file.need(0, sizeof start, "the ELF identification");
+  if (start[EI_CLASS] != ELFCLASS64 || start[EI_DATA] != ELFDATA2LSB) {
+    refuse("plugin.wrong_architecture", "this is an ELF file of class " + std::to_string(start[EI_CLASS]) + " and byte order " + std::to_string(start[EI_DATA]) +
+                                            ", wanted is 64-bit little-endian (2 and 1)", "build the plugin for this machine");
+  }
+  const auto header = file.get<Elf64_Ehdr>(0, "the ELF header");
+  if (header.e_machine != kMachine) {
+    refuse("plugin.wrong_architecture", "this file is for ELF machine " + std::to_string(header.e_machine) + ", this machine is " + std::to_string(kMachine),
+           "build the plugin for this machine");
+  }
+  if (header.e_type != ET_DYN) {
+    refuse("plugin.not_shared_library", "this ELF file has type " + std::to_string(header.e_type) + ", a shared library has " + std::to_string(ET_DYN),
+           "a plugin is made by tenon_add_plugin");
+  }
+  return header;
+}
+
+// The loader maps these ranges: one beyond the end of the file would kill the process later.
+void check_segments(const Bytes& file, const Elf64_Ehdr& header) {
+  if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr)) refuse("plugin.bad_elf", "the file has no usable program headers", "build it again");
+  file.need(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), "the program header table");
+  for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
+    const auto segment = file.get<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr), "a program header");
+    if (segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC) file.need(segment.p_offset, segment.p_filesz, "a segment");
+  }
+}
+
+std::vector<Elf64_Shdr> read_sections(const Bytes& file, const Elf64_Ehdr& header) {
+  if (header.e_shoff == 0 || header.e_shnum == 0) {
+    refuse("plugin.no_record", "the file has no section table, so no ABI record", "build it with tenon_add_plugin and do not remove its section headers");
+  }
+  if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kMaxSections || header.e_shstrndx >= header.e_shnum) {
+    refuse("plugin.bad_elf", "the section table is inconsistent: " + std::to_string(header.e_shnum) + " entries of " + std::to_string(header.e_shentsize) +
+                                 " bytes, names in section " + std::to_string(header.e_shstrndx), "build it again");
+  }
+  std::vector<Elf64_Shdr> sections(header.e_shnum);
+  file.read(header.e_shoff, std::as_writable_bytes(std::span(sections)), "the section table");
+  for (const Elf64_Shdr& section : sections) {
+    if (section.sh_type != SHT_NULL && section.sh_type != SHT_NOBITS) file.need(section.sh_offset, section.sh_size, "a section");
+  }
+  return sections;
+}
+
+bool has_name(const Bytes& file, const Elf64_Shdr& names, const Elf64_Shdr& section) {
+  char name[sizeof kAbiSection];
+  if (names.sh_size < sizeof name || section.sh_name > names.sh_size - sizeof name) return false;
+  file.read(names.sh_offset + section.sh_name, std::as_writable_bytes(std::span(name)), "a section name");
+  return std::memcmp(name, kAbiSection, sizeof name) == 0;
+}
+
+Elf64_Shdr find_record(const Bytes& file, const std::vector<Elf64_Shdr>& sections, const Elf64_Shdr& names) {
+  const Elf64_Shdr* found = nullptr;
+  for (const Elf64_Shdr& section : sections) {
+    if (section.sh_type != SHT_PROGBITS || !has_name(file, names, section)) continue;
+    if (found != nullptr) refuse("plugin.bad_record", "the file has more than one section .tenon_abi", "build it with tenon_add_plugin, one call a plugin");
+    found = &section;
+  }
+  if (found == nullptr) {
+    refuse("plugin.no_record", "the file is a shared library but has no section .tenon_abi", "build it with tenon_add_plugin");
+  }
+  return *found;
+}
+
+// ---- the record's own fields ----------------------------------------------------------------------------------
+
+// Length of the well-formed UTF-8 character at the front of `s`, 0 if there is none; C0 and C1 controls count as none.
+std::size_t printable_character(std::string_view s) {
+  const auto byte = [s](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  if (length == 0 || s.size() < length) return 0;
+  std::uint32_t point = first & (0xffU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    point = point << 6 | (byte(i) & 0x3fU);
+  }
+  constexpr std::uint32_t kSmallest[] = {0, 0, 0xa0, 0x800, 0x10000};
+  return point >= kSmallest[length] && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? length : 0;
+}
+
+// Everything here ends up on a terminal and in JSON: well-formed, without control characters, ending within its field.
+template <std::size_t N> std::string_view text_of(const char (&field)[N], const char* name, bool lines = false) {
+  const char* end = std::find(field, field + N, '\0');
+  if (end == field + N) refuse("plugin.bad_record", std::string("field '") + name + "' of the ABI record does not end");
+  const std::string_view text(field, static_cast<std::size_t>(end - field));
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = lines && text[i] == '\n' ? 1 : printable_character(text.substr(i));
+    if (length == 0) refuse("plugin.bad_record", std::string("field '") + name + "' of the ABI record holds what is not printable UTF-8");
+    i += length;
+  }
+  return text;
+}
+
+void check_provides(const AbiRecord& record) {
+  std::vector<std::string> ids = provided_ids(record);
+  for (const std::string& id : ids) {
+    const auto space = id.find(' ');
+    const std::string kind = id.substr(0, space), name = space == std::string::npos ? "" : id.substr(space + 1);
+    if ((kind != "format" && kind != "model" && kind != "task" && kind != "tool") || !is_valid_name(name)) {
+      refuse("plugin.bad_record", "the ABI record provides '" + id + "', which is not '<format|model|task|tool> <name>'", "mend PROVIDES of tenon_add_plugin");
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end()) {
+    refuse("plugin.duplicate_id", "the ABI record provides '" + *twice + "' twice", "mend PROVIDES of tenon_add_plugin");
+  }
+}
+
+AbiRecord read_record(const Bytes& file) {
+  const Elf64_Ehdr header = read_header(file);
+  const std::vector<Elf64_Shdr> sections = read_sections(file, header);
+  check_segments(file, header);
+  const Elf64_Shdr section = find_record(file, sections, sections[header.e_shstrndx]);
+  if (section.sh_size > kMaxAbiSection) {
+    refuse("plugin.bad_record", "section .tenon_abi has " + std::to_string(section.sh_size) + " bytes, at most " + std::to_string(kMaxAbiSection) + " are read");
+  }
+  constexpr std::size_t kFixedPart = offsetof(AbiRecord, abi_tag);
+  if (section.sh_size < kFixedPart) {
+    refuse("plugin.bad_record", "section .tenon_abi has " + std::to_string(section.sh_size) + " bytes, too few for an ABI record");
+  }
+  AbiRecord record{};
+  const std::size_t length = std::min<std::uint64_t>(section.sh_size, sizeof record);
+  file.read(section.sh_offset, std::as_writable_bytes(std::span(&record, 1)).first(length), "the ABI record");
+  if (std::memcmp(record.magic, kAbiMagic, sizeof kAbiMagic) != 0) refuse("plugin.bad_record", "section .tenon_abi does not start with the record's magic");
+  if (record.api_version != kPluginApi) {
+    refuse("plugin.api_version", "the plugin is built for plugin API " + std::to_string(record.api_version) + ", this core offers " + std::to_string(kPluginApi),
+           "build the plugin with this core's package");
+  }
+  if (record.record_size != sizeof record || section.sh_size != sizeof record) {
+    refuse("plugin.bad_record", "the ABI record says " + std::to_string(record.record_size) + " bytes in a section of " + std::to_string(section.sh_size) +
+                                    ", plugin API " + std::to_string(kPluginApi) + " has " + std::to_string(sizeof record));
+  }
+  text_of(record.abi_tag, "abi_tag");
+  text_of(record.version, "version");
+  text_of(record.summary, "summary");
+  text_of(record.licence, "licence");
+  text_of(record.provides, "provides", true);
+  if (const auto name = text_of(record.name, "name"); !is_valid_name(name)) {
+    refuse("plugin.bad_record", "the plugin calls itself '" + std::string(name) + "'", "names are lower-case letters, digits and underscores");
+  }
+  check_provides(record);
+  return record;
+}
+
+std::vector<std::pair<std::string, std::string>> tag_fields(std::string_view tag) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  while (!tag.empty()) {
+    const std::string_view part = tag.substr(0, tag.find(';'));
+    tag.remove_prefix(std::min(tag.size(), part.size() + 1));
+    const auto equals = part.find('=');
+    fields.emplace_back(part.substr(0, equals), equals == std::string_view::npos ? std::string_view() : part.substr(equals + 1));
+  }
+  return fields;
+}
+
+}  // namespace
+
+AbiRecord read_abi_record(std::span<const std::byte> file) {
+  return read_record(Bytes(file.size(), [file](std::uint64_t offset, std::span<std::byte> into) { std::memcpy(into.data(), file.data() + offset, into.size()); }));
+}
+
+AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) {
+  return read_record(Bytes(size, [file_descriptor](std::uint64_t offset, std::span<std::byte> into) {
+    while (!into.empty()) {
+      const ssize_t n = ::pread(file_descriptor, into.data(), into.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) refuse("plugin.unreadable", std::string("reading failed: ") + std::strerror(errno));
+      if (n == 0) refuse("plugin.truncated", "the file became shorter while it was read", "scan again when it is complete");
+      offset += static_cast<std::uint64_t>(n);
+      into = into.subspan(static_cast<std::size_t>(n));
+    }
+  }));
+}
+
+std::vector<std::string> provided_ids(const AbiRecord& record) {
+  std::vector<std::string> ids;
+  std::string_view rest(record.provides, strnlen(record.provides, sizeof record.provides));
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (!line.empty()) ids.emplace_back(line);
+  }
+  return ids;
+}
+
+std::string_view core_abi_tag() { return TENON_ABI_TAG(TENON_VERSION); }
+
+std::vector<AbiDifference> abi_differences(std::string_view plugin_tag, std::string_view core_tag) {
+  const auto plugin = tag_fields(plugin_tag), core = tag_fields(core_tag);
+  const auto value = [](const auto& fields, const std::string& field) -> std::string {
+    const auto it = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.first == field; });
+    return it == fields.end() ? "(none)" : it->second;
+  };
+  std::vector<AbiDifference> differences;
+  for (const auto& [field, wanted] : core) {
+    if (std::string got = value(plugin, field); got != wanted) differences.push_back({field, std::move(got), wanted});
+  }
+  for (const auto& [field, got] : plugin) {
+    if (value(core, field) == "(none)") differences.push_back({field, got, "(none)"});
+  }
+  // Texts that differ in no field (an order, a repetition) are still not the same tag.
+  if (differences.empty() && plugin_tag != core_tag) differences.push_back({"tag", std::string(plugin_tag), std::string(core_tag)});
+  return differences;
+}
+
+bool is_valid_name(std::string_view name) noexcept {
+  if (name.empty() || name.size() > 63 || name[0] < 'a' || name[0] > 'z') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+}  // namespace tenon

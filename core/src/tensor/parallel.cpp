@@ -1,0 +1,64 @@
+#include <omp.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+
+#include "tenon/device.hpp"
+#include "tenon/kernel.hpp"
+
+namespace tenon {
+namespace {
+
+/// Libraries called inside a task must not start threads of their own: their view of OpenMP is one thread.
+struct OneThreadInside {
+  int before = omp_get_max_threads();
+  OneThreadInside() { omp_set_num_threads(1); }
+  ~OneThreadInside() { omp_set_num_threads(before); }
+};
+
+thread_local bool inside = false;
+
+}  // namespace
+
+SerialScope::SerialScope() : before_(inside) { inside = true; }
+SerialScope::~SerialScope() { inside = before_; }
+
+void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) {
+  if (n <= 0) return;
+  OneThreadInside guard;
+  int threads = int(std::min<std::int64_t>(thread_count(), n));
+  // Every task runs, and the failure of the lowest index is the one rethrown, for any number of threads.
+  std::exception_ptr failure;
+  std::int64_t failed_at = n;
+  std::mutex mutex;
+  auto attempt = [&](std::int64_t i) {
+    try {
+      body(i);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (i < failed_at) {
+        failed_at = i;
+        failure = std::current_exception();
+      }
+    }
+  };
+  if (inside || threads <= 1) {
+    for (std::int64_t i = 0; i < n; ++i) attempt(i);
+  } else {
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (std::int64_t i = 0; i < n; ++i) {
+      inside = true;
+      attempt(i);
+      inside = false;
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void parallel_blocks(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
+  grain = std::max<std::int64_t>(grain, 1);
+  parallel_for(n / grain + (n % grain != 0), [&](std::int64_t block) { body(block * grain, block * grain + std::min(grain, n - block * grain)); });
+}
+
+}  // namespace tenon

@@ -1,0 +1,194 @@
+#include "tenon/plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "tensor/recorder.hpp"
+
+namespace tenon {
+namespace {
+
+thread_local Recorder* active = nullptr;
+constexpr std::size_t kArenaAlignment = 64;
+
+}  // namespace
+
+Recorder* Recorder::current() noexcept { return active; }
+bool is_recording() noexcept { return active != nullptr; }
+
+Recorder::Recorder() {
+  if (active) throw_usage("StepPlan::record", "a step is already being recorded on this thread");
+  active = this;
+}
+Recorder::~Recorder() { active = nullptr; }
+
+void Recorder::record(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel) {
+  Launch launch{name, {}, std::move(kernel)};
+  launch.operands.reserve(reads.size() + writes.size());
+  auto add = [&](const Tensor& t, bool written) {
+    const std::shared_ptr<Storage>& s = t.storage();
+    if (!s) throw_usage(name, "an operand is undefined");
+    std::uint64_t id = s->id();
+    if (auto it = buffers.find(id); it != buffers.end() && !s->data()) {
+      Buffer& b = it->second;
+      if (b.first < 0) b.first = int(launches.size());
+      b.last = int(launches.size());
+    } else {
+      hold(s);
+    }
+    launch.operands.push_back({id, std::size_t(t.offset()) * size_of(t.dtype()), t.shape(), t.dtype(), written});
+  };
+  for (const Tensor& t : reads) add(t, false);
+  for (const Tensor& t : writes) add(t, true);
+  launches.push_back(std::move(launch));
+}
+
+void launch(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel) {
+  if (active) {
+    active->record(name, reads, writes, std::move(kernel));
+    return;
+  }
+  std::array<void*, 16> few;
+  std::vector<void*> many;
+  void** p = few.data();
+  if (reads.size() + writes.size() > few.size()) {
+    many.resize(reads.size() + writes.size());
+    p = many.data();
+  }
+  std::size_t i = 0;
+  for (const Tensor& t : reads) p[i++] = t.raw();
+  for (const Tensor& t : writes) p[i++] = t.raw();
+  kernel(p);
+}
+
+struct StepPlan::Impl {
+  struct Step {
+    const char* name;
+    Kernel kernel;
+    std::vector<void*> pointers;
+  };
+  std::vector<Step> steps;
+  std::vector<std::shared_ptr<Storage>> held;
+  std::shared_ptr<Storage> arena;
+  std::size_t arena_bytes = 0, unshared = 0;
+  std::string text;
+
+  explicit Impl(Recorder& r);
+};
+
+namespace {
+
+struct Placement {
+  std::uint64_t id;
+  std::size_t bytes;
+  int first, last;
+  std::size_t offset = 0;
+};
+
+/// Largest first, each at the lowest offset that is free during its whole life (greedy by size, Pisarchyk and Lee 2020).
+std::size_t lay_out(std::vector<Placement>& all) {
+  std::sort(all.begin(), all.end(), [](const Placement& a, const Placement& b) { return a.bytes != b.bytes ? a.bytes > b.bytes : a.id < b.id; });
+  std::vector<const Placement*> placed;  // by offset
+  std::size_t total = 0;
+  for (Placement& p : all) {
+    std::size_t at = 0;
+    for (const Placement* q : placed) {
+      if (q->last < p.first || q->first > p.last) continue;
+      if (at + p.bytes <= q->offset) break;
+      at = std::max(at, q->offset + q->bytes);
+    }
+    p.offset = at;
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &p, [](auto* a, auto* b) { return a->offset < b->offset; }), &p);
+    total = std::max(total, at + p.bytes);
+  }
+  return total;
+}
+
+std::string describe(std::size_t index, const Recorder::Launch& l, const std::unordered_map<std::uint64_t, std::size_t>& offsets) {
+  std::string s = std::to_string(index) + "\t" + l.name + "\t";
+  bool wrote = false;
+  for (const Recorder::Operand& o : l.operands) {
+    if (o.written && !wrote) s += " ->";
+    wrote = o.written;
+    auto it = offsets.find(o.storage);
+    s += " " + std::string(name_of(o.dtype)) + o.shape.str() + (it == offsets.end() ? "" : "@" + std::to_string(it->second + o.byte_offset));
+  }
+  return s + "\n";
+}
+
+}  // namespace
+
+StepPlan::Impl::Impl(Recorder& r) {
+  // The recording is over: what someone outside still holds gets its own memory, the rest goes to the arena.
+  active = nullptr;
+  std::unordered_map<std::uint64_t, void*> address;
+  std::vector<Placement> placements;
+  for (auto& [id, b] : r.buffers) {
+    if (auto s = b.storage.lock()) {
+      s->materialise();
+      r.hold(s);
+    } else if (b.first >= 0) {
+      placements.push_back({id, (b.bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment, b.first, b.last});
+      unshared += placements.back().bytes;
+    }
+  }
+  arena_bytes = lay_out(placements);
+  Device device = kCpu;
+  for (auto& [id, s] : r.held) {
+    address[id] = s->data();
+    if (s->device().type != DeviceType::cpu) device = s->device();
+    held.push_back(s);
+  }
+  arena = std::make_shared<Storage>(std::max(arena_bytes, kArenaAlignment), device);
+  std::unordered_map<std::uint64_t, std::size_t> offsets;
+  for (const Placement& p : placements) {
+    offsets[p.id] = p.offset;
+    address[p.id] = static_cast<std::byte*>(arena->data()) + p.offset;
+  }
+  steps.reserve(r.launches.size());
+  for (std::size_t i = 0; i < r.launches.size(); ++i) {
+    Recorder::Launch& l = r.launches[i];
+    text += describe(i, l, offsets);
+    Step step{l.name, std::move(l.kernel), {}};
+    for (const Recorder::Operand& o : l.operands) step.pointers.push_back(static_cast<std::byte*>(address.at(o.storage)) + o.byte_offset);
+    steps.push_back(std::move(step));
+  }
+}
+
+StepPlan::StepPlan() = default;
+StepPlan::StepPlan(StepPlan&&) noexcept = default;
+StepPlan& StepPlan::operator=(StepPlan&&) noexcept = default;
+StepPlan::~StepPlan() = default;
+
+StepPlan StepPlan::record(const std::function<void()>& step) {
+  StepPlan plan;
+  Recorder recorder;
+  step();
+  plan.impl_ = std::make_unique<Impl>(recorder);
+  return plan;
+}
+
+void StepPlan::run() const {
+  if (!impl_) throw_usage("StepPlan::run", "no step was recorded");
+  if (active) throw_usage("StepPlan::run", "a step is being recorded on this thread, and a plan cannot be part of another");
+  for (const Impl::Step& s : impl_->steps) s.kernel(s.pointers.data());
+}
+
+std::size_t StepPlan::arena_bytes() const { return impl_->arena_bytes; }
+std::size_t StepPlan::unshared_bytes() const { return impl_->unshared; }
+std::size_t StepPlan::launches() const { return impl_->steps.size(); }
+std::string StepPlan::explain() const { return impl_->text; }
+
+std::vector<std::pair<std::string, double>> StepPlan::profile() const {
+  using clock = std::chrono::steady_clock;
+  std::vector<std::pair<std::string, double>> times;
+  for (const Impl::Step& s : impl_->steps) {
+    auto t = clock::now();
+    s.kernel(s.pointers.data());
+    times.emplace_back(s.name, std::chrono::duration<double>(clock::now() - t).count());
+  }
+  return times;
+}
+
+}  // namespace tenon

@@ -1,0 +1,65 @@
+#include "tenon/storage.hpp"
+
+#include <array>
+#include <atomic>
+
+#include "backend/backend.hpp"
+#include "tensor/recorder.hpp"
+#include "tenon/error.hpp"
+
+namespace tenon {
+namespace {
+
+std::atomic<std::uint64_t> next_id{1};
+std::array<std::unique_ptr<Allocator>, kDeviceTypes>& allocators() {
+  static auto* all = new std::array<std::unique_ptr<Allocator>, kDeviceTypes>{};  // outlives every static tensor
+  return *all;
+}
+
+}  // namespace
+
+Allocator::~Allocator() = default;
+
+Allocator& allocator(DeviceType type) {
+  if (type == DeviceType::cpu) {
+    static Allocator* cpu = [] {
+      allocators()[0] = make_cpu_allocator();
+      return allocators()[0].get();
+    }();
+    return *cpu;
+  }
+  list_cuda_devices();  // loads the backend on first use
+  Allocator* a = allocators()[std::size_t(type)].get();
+  if (!a) throw Error(ErrorKind::device, "device.not_available", "no usable CUDA device", "run `tenon devices` to see why, or use --device cpu");
+  return *a;
+}
+
+void set_allocator(DeviceType type, std::unique_ptr<Allocator> a) { allocators()[std::size_t(type)] = std::move(a); }
+
+Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device), id_(next_id++) {
+  if (Recorder* r = Recorder::current()) {
+    traced_ = true;
+    r->on_create(id_, bytes);
+    return;
+  }
+  data_ = allocator(device.type).allocate(bytes, device.index);
+}
+
+Storage::Storage(void* data, std::size_t bytes, std::function<void()> release)
+    : data_(data), bytes_(bytes), id_(next_id++), release_(std::move(release)) {}
+
+Storage::~Storage() {
+  if (release_) {
+    release_();
+  } else if (data_) {
+    allocator(device_.type).deallocate(data_, bytes_, device_.index);
+  }
+}
+
+void Storage::materialise() {
+  if (data_ || !traced_) return;
+  data_ = allocator(device_.type).allocate(bytes_, device_.index);
+  traced_ = false;
+}
+
+}  // namespace tenon

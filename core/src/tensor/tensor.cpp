@@ -1,0 +1,180 @@
+#include "tenon/tensor.hpp"
+
+#include <cstddef>
+#include <limits>
+
+#include "ops/copy.hpp"
+#include "tensor/recorder.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/error.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/storage.hpp"
+
+namespace tenon {
+
+namespace {
+
+std::size_t checked_bytes(const char* op, const Shape& shape, DType dtype) {
+  for (std::int64_t s : shape)
+    if (s < 0) throw_usage(op, "negative size in " + shape.str());
+  std::int64_t n = shape.numel();
+  if (n > std::numeric_limits<std::int64_t>::max() / std::int64_t(size_of(dtype)))
+    throw_usage(op, shape.str() + " of " + std::string(name_of(dtype)) + " does not fit an address space");
+  return std::size_t(n) * size_of(dtype);
+}
+
+}  // namespace
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  const std::size_t bytes = checked_bytes("Tensor::empty", shape, dtype);
+  Tensor t;
+  t.shape_ = shape;
+  t.strides_ = shape.contiguous_strides();
+  t.dtype_ = dtype;
+  t.storage_ = std::make_shared<Storage>(bytes, device);
+  if (Recorder* r = Recorder::current()) r->adopt(t.storage_);
+  return t;
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  t.fill(value);
+  return t;
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0, dtype, device); }
+
+Tensor Tensor::arange(std::int64_t n, DType dtype) {
+  if (n < 0) throw_usage("Tensor::arange", "negative length " + std::to_string(n));
+  std::vector<std::int64_t> values(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) values[std::size_t(i)] = i;
+  return from(values, {n}).to(dtype);
+}
+
+Tensor Tensor::wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release) {
+  const std::size_t bytes = checked_bytes("Tensor::wrap", shape, dtype);
+  Tensor t;
+  t.shape_ = shape;
+  t.strides_ = shape.contiguous_strides();
+  t.dtype_ = dtype;
+  if (!release) release = [] {};
+  t.storage_ = std::make_shared<Storage>(data, bytes, std::move(release));
+  return t;
+}
+
+Device Tensor::device() const noexcept { return storage_ ? storage_->device() : kCpu; }
+
+bool Tensor::is_contiguous() const noexcept {
+  for (std::int64_t s : shape_)
+    if (s == 0) return true;
+  std::int64_t step = 1;
+  for (int i = rank() - 1; i >= 0; --i) {
+    if (shape_[i] != 1 && strides_[i] != step) return false;
+    step *= shape_[i];
+  }
+  return true;
+}
+
+namespace {
+
+/// A tensor from before the step does hold values, but reading them would freeze them into every replay.
+[[noreturn]] void refuse_while_recording(const char* op) {
+  throw_usage(op, "values are not known while a step is being recorded", "read them after StepPlan::run, or compute with ops");
+}
+
+}  // namespace
+
+void* Tensor::raw() const {
+  if (!storage_) throw_usage("Tensor::data", "the tensor is undefined");
+  if (!storage_->data() && storage_->bytes()) {
+    if (is_recording()) refuse_while_recording("Tensor::data");
+    throw_usage("Tensor::data", "the tensor " + str() + " was made in a recorded step that did not finish", "compute it again");
+  }
+  return static_cast<std::byte*>(storage_->data()) + std::size_t(offset_) * size_of(dtype_);
+}
+
+void* Tensor::checked_data(DType asked) const {
+  if (asked != dtype_) throw_usage("Tensor::data", "asked for " + std::string(name_of(asked)) + " of " + str());
+  if (is_recording()) refuse_while_recording("Tensor::data");
+  return raw();
+}
+
+void Tensor::require_dense_cpu() const {
+  if (device().type != DeviceType::cpu) throw_usage("Tensor::span", "the tensor is on " + device().str(), "copy it with .to(kCpu)");
+  if (!is_contiguous()) throw_usage("Tensor::span", "the tensor " + str() + " is a strided view", "call .contiguous() first");
+}
+
+double Tensor::item() const {
+  if (!defined() || numel() != 1) throw_usage("Tensor::item", "expected one element, got " + str());
+  if (is_recording()) refuse_while_recording("Tensor::item");
+  return to_vector()[0];
+}
+
+std::vector<double> Tensor::to_vector() const {
+  if (is_recording()) refuse_while_recording("Tensor::to_vector");
+  NoGrad no_grad;
+  Tensor t = to(kCpu).contiguous().to(DType::f64);
+  auto values = t.span<double>();
+  return {values.begin(), values.end()};
+}
+
+std::string Tensor::str() const {
+  if (!defined()) return "undefined";
+  return std::string(name_of(dtype_)) + shape_.str() + " " + device().str();
+}
+
+Tensor Tensor::alias(const Shape& shape, const Shape& strides, std::int64_t offset) const {
+  Tensor t;
+  t.storage_ = storage_;
+  t.shape_ = shape;
+  t.strides_ = strides;
+  t.offset_ = offset;
+  t.dtype_ = dtype_;
+  return t;
+}
+
+void Tensor::copy_from_host(const void* data, std::size_t bytes) const {
+  if (!is_contiguous() || bytes != nbytes()) throw_usage("Tensor::copy_from_host", std::to_string(bytes) + " bytes given for " + str() + " of " + std::to_string(nbytes()));
+  if (Recorder* r = Recorder::current()) {  // a constant of the step: it gets its memory now
+    storage_->materialise();
+    r->hold(storage_);
+  }
+  if (bytes) allocator(device().type).copy(raw(), device(), data, kCpu, bytes);
+}
+
+void Tensor::copy_to_host(void* data, std::size_t bytes) const {
+  if (!is_contiguous() || bytes != nbytes()) throw_usage("Tensor::copy_to_host", std::to_string(bytes) + " bytes asked of " + str() + " of " + std::to_string(nbytes()));
+  if (is_recording()) refuse_while_recording("Tensor::copy_to_host");
+  if (bytes) allocator(device().type).copy(data, kCpu, raw(), device(), bytes);
+}
+
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) return *this;
+  Tensor dense = contiguous(), out = empty(shape_, dtype_, device);
+  if (is_recording()) throw_usage("Tensor::to", "a recorded step cannot move tensors between devices", "move inputs before the step");
+  Device from = this->device();
+  allocator(device.type == DeviceType::cpu ? from.type : device.type).copy(out.raw(), device, dense.raw(), from, nbytes());
+  return differentiable("to", out, {*this}, [from](const std::vector<Tensor>& d) { return std::vector{d[0].to(from)}; });
+}
+
+void Tensor::assign(const Tensor& source) const {
+  if (!defined() || !source.defined() || !(source.shape() == shape_)) throw_usage("Tensor::assign", "source " + source.str() + " does not fit " + str());
+  for (int i = 0; i < rank(); ++i)
+    if (strides_[i] == 0 && shape_[i] > 1) throw_usage("Tensor::assign", str() + " is an expanded view: several elements share one place", "clone() it first");
+  NoGrad no_grad;
+  if (source.storage() == storage_) {
+    copy_strided(source.clone(), *this);  // the two may overlap
+  } else if (source.device() != device()) {
+    copy_strided(source.to(device()), *this);
+  } else {
+    copy_strided(source, *this);
+  }
+}
+
+void Tensor::fill(double value) const {
+  if (!defined()) throw_usage("Tensor::fill", "the tensor is undefined");
+  NoGrad no_grad;
+  fill_strided(*this, value);
+}
+
+}  // namespace tenon

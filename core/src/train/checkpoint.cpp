@@ -1,0 +1,130 @@
+#include "train/checkpoint.hpp"
+
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/io/safetensors.hpp"
+#include "tenon/io/sha256.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr const char* kModel = "model.";
+constexpr const char* kOptimiser = "optimizer.";
+constexpr const char* kAverage = "average.";
+
+/// Shortest text that reads back to the same bits.
+std::string exact(double v) {
+  char buffer[40];
+  auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
+  return {buffer, end};
+}
+
+std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
+  return {{"tenon.step", std::to_string(i.step)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.elapsed)},
+          {"tenon.step_seconds", exact(i.step_seconds)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"}};
+}
+
+double number(const std::map<std::string, std::string>& m, const char* key, const std::filesystem::path& file) {
+  auto it = m.find(key);
+  double v = 0;
+  if (it != m.end()) {
+    auto [end, failed] = std::from_chars(it->second.data(), it->second.data() + it->second.size(), v);
+    if (failed == std::errc() && end == it->second.data() + it->second.size()) return v;
+  }
+  throw Error(ErrorKind::data, "checkpoint.metadata", std::string("no valid ") + key + " in the checkpoint's metadata", "resume from another checkpoint", file.string());
+}
+
+CheckpointInfo info_of(const TensorFile& f, const std::filesystem::path& file) {
+  CheckpointInfo i;
+  i.step = std::int64_t(number(f.metadata, "tenon.step", file));
+  i.progress = number(f.metadata, "tenon.progress", file);
+  i.elapsed = number(f.metadata, "tenon.elapsed", file);
+  i.step_seconds = number(f.metadata, "tenon.step_seconds", file);
+  i.best_score = number(f.metadata, "tenon.best_score", file);
+  i.finished = number(f.metadata, "tenon.finished", file) != 0;
+  return i;
+}
+
+nn::NamedTensors with_prefix(const nn::NamedTensors& all, const std::string& prefix) {
+  nn::NamedTensors out;
+  for (const auto& [name, t] : all)
+    if (name.starts_with(prefix)) out.emplace_back(name.substr(prefix.size()), t);
+  return out;
+}
+
+void append(nn::NamedTensors& all, const char* prefix, const nn::NamedTensors& more) {
+  for (const auto& [name, t] : more) all.emplace_back(prefix + name, t);
+}
+
+}  // namespace
+
+void Checkpoints::describe(const std::string& name, const CheckpointInfo& i) const {
+  nlohmann::ordered_json j{{"step", i.step}, {"progress", i.progress}, {"elapsed_seconds", i.elapsed}, {"finished", i.finished}, {"sha256", sha256_of_file(file(name))}};
+  if (i.best_score > -1e299) j["best_score"] = i.best_score;
+  write_atomic(folder_ / (name + ".json"), j.dump(1) + "\n");
+}
+
+void Checkpoints::save_last(const nn::Module& model, const Optimiser& optimiser, const nn::NamedTensors& average, const CheckpointInfo& info) {
+  nn::NamedTensors all;
+  append(all, kModel, model.parameters());
+  append(all, kModel, model.buffers());
+  append(all, kOptimiser, optimiser.state());
+  append(all, kAverage, average);
+  save_safetensors(file("next"), all, metadata_of(info));
+  if (file_exists(file("last"))) {
+    files().rename(file("last"), file("previous"));
+    if (file_exists(folder_ / "last.json")) files().rename(folder_ / "last.json", folder_ / "previous.json");
+  }
+  files().rename(file("next"), file("last"));
+  files().sync_directory(folder_);
+  describe("last", info);
+}
+
+void Checkpoints::save_best(const nn::NamedTensors& weights, const CheckpointInfo& info) {
+  nn::NamedTensors all;
+  append(all, kModel, weights);
+  save_safetensors(file("best"), all, metadata_of(info));
+  describe("best", info);
+}
+
+std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& optimiser, nn::NamedTensors& average, std::string& remark) const {
+  struct Found {
+    TensorFile file;
+    CheckpointInfo info;
+    std::string name;
+  };
+  std::optional<Found> best;
+  for (const char* name : {"next", "last", "previous"}) {
+    if (!file_exists(file(name))) continue;
+    try {
+      Found f{load_safetensors(file(name)), {}, name};
+      f.info = info_of(f.file, file(name));
+      if (!best || f.info.step > best->info.step) best = std::move(f);
+    } catch (const Error& e) {
+      remark += std::string("passed over checkpoint ") + name + ": " + e.message() + "\n";
+    }
+  }
+  if (!best) return {};
+  model.load(with_prefix(best->file.tensors, kModel));
+  optimiser.load(with_prefix(best->file.tensors, kOptimiser));
+  average = with_prefix(best->file.tensors, kAverage);
+  return best->info;
+}
+
+CheckpointInfo Checkpoints::load_weights(const std::string& name, nn::Module& model) const {
+  std::filesystem::path path = file(name);
+  if (name == "best" && !file_exists(path)) path = file("last");
+  if (!file_exists(path))
+    throw Error(ErrorKind::data, "checkpoint.not_found", "the run has no checkpoint '" + name + "'", "one of best, last, previous; train the run first", path.string());
+  TensorFile f = load_safetensors(path);
+  nn::NamedTensors weights = with_prefix(f.tensors, kAverage);
+  if (weights.empty()) weights = with_prefix(f.tensors, kModel);
+  model.load(weights);
+  return info_of(f, path);
+}
+
+}  // namespace tenon

@@ -1,0 +1,41 @@
+/// Checkpoints of a run: last, previous and best, each <name>.safetensors with <name>.json beside it for people.
+///
+/// The safetensors file is the truth: it holds weights, optimiser state and, as metadata, where the run stood. A new
+/// one is complete on disk before an old one is renamed, so at any moment at least one good checkpoint exists.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "tenon/nn/module.hpp"
+#include "tenon/optim.hpp"
+
+namespace tenon {
+
+struct CheckpointInfo {
+  std::int64_t step = 0;
+  double progress = 0, elapsed = 0, step_seconds = 0;
+  double best_score = -1e300;
+  bool finished = false;
+};
+
+class Checkpoints {
+ public:
+  explicit Checkpoints(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  /// Weights, optimiser and average (may be empty) become `last`; the former last becomes `previous`.
+  void save_last(const nn::Module& model, const Optimiser& optimiser, const nn::NamedTensors& average, const CheckpointInfo& info);
+  void save_best(const nn::NamedTensors& weights, const CheckpointInfo& info);
+  /// The newest readable of last, next and previous; nothing when there is none. `remark` tells what was passed over.
+  std::optional<CheckpointInfo> resume(nn::Module& model, Optimiser& optimiser, nn::NamedTensors& average, std::string& remark) const;
+  /// Loads weights only: "best" (falls back on last when there is none), "last" or "previous".
+  CheckpointInfo load_weights(const std::string& name, nn::Module& model) const;
+
+ private:
+  std::filesystem::path file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
+  void describe(const std::string& name, const CheckpointInfo& info) const;
+  std::filesystem::path folder_;
+};
+
+}  // namespace tenon

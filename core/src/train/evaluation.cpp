@@ -1,0 +1,224 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/io/sha256.hpp"
+#include "tenon/random.hpp"
+#include "tenon/report.hpp"
+#include "tenon/run.hpp"
+
+namespace tenon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t kResamples = 2000;
+constexpr std::uint64_t kBootstrapSeed = 1, kBootstrapStream = 0xb007;
+constexpr int kFormat = 1;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// Percentile of sorted values with linear interpolation between order statistics.
+double percentile(const std::vector<double>& sorted, double q) {
+  double place = q * double(sorted.size() - 1);
+  auto low = std::size_t(place);
+  std::size_t high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (sorted[high] - sorted[low]) * (place - double(low));
+}
+
+double mean_of(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()); }
+
+void bootstrap_interval(const std::vector<double>& values, Summary& summary) {
+  Random random(kBootstrapSeed, kBootstrapStream);
+  std::uint64_t n = values.size(), index = 0;
+  std::vector<double> means(kResamples);
+  for (double& mean : means) {
+    double sum = 0;
+    for (std::uint64_t i = 0; i < n; ++i) sum += values[std::size_t(random.below(index++, n))];
+    mean = sum / double(n);
+  }
+  std::sort(means.begin(), means.end());
+  summary.low = percentile(means, 0.025);
+  summary.high = percentile(means, 0.975);
+}
+
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json numbers(const std::vector<double>& values) {
+  Json list = Json::array();
+  for (double v : values) list.push_back(number_or_null(v));
+  return list;
+}
+
+std::vector<double> numbers_from(const Json& list) {
+  std::vector<double> values;
+  for (const Json& item : list) values.push_back(item.is_null() ? kNaN : item.get<double>());
+  return values;
+}
+
+void require_columns(const std::vector<double>& values, const Evaluation& evaluation, const std::string& whose) {
+  if (values.size() != evaluation.columns.size())
+    throw Error(ErrorKind::data, "evaluation.columns",
+                whose + " has " + std::to_string(values.size()) + " values for " + std::to_string(evaluation.columns.size()) + " columns",
+                "evaluate the run anew: tenon evaluate RUN", "evaluation.json");
+}
+
+/// A picture's name must stay inside pictures/: the file may come from elsewhere.
+std::filesystem::path checked_picture(const std::string& name) {
+  std::filesystem::path path(name);
+  bool plain = path.is_relative() && std::distance(path.begin(), path.end()) == 2 && *path.begin() == "pictures" && path.filename() != ".." &&
+               path.filename() != "." && name.find('\0') == std::string::npos;
+  if (!plain)
+    throw Error(ErrorKind::data, "evaluation.picture", "picture '" + name + "' does not lie in pictures/", "evaluate the run anew: tenon evaluate RUN",
+                "evaluation.json");
+  return path;
+}
+
+}  // namespace
+
+std::vector<Summary> summarise(const Evaluation& evaluation) {
+  std::vector<Summary> summaries;
+  for (std::size_t column = 0; column < evaluation.columns.size(); ++column) {
+    Summary summary;
+    summary.mean = summary.low = summary.high = summary.worst = kNaN;
+    std::vector<double> values;
+    for (const CaseResult& result : evaluation.cases) {
+      require_columns(result.values, evaluation, "case '" + result.id + "'");
+      double v = result.values[column];
+      if (!std::isfinite(v)) {
+        ++summary.not_scored;
+        continue;
+      }
+      bool worse = evaluation.columns[column].higher_is_better ? v < summary.worst : v > summary.worst;
+      if (values.empty() || worse) {
+        summary.worst = v;
+        summary.worst_case = result.id;
+      }
+      values.push_back(v);
+    }
+    summary.scored = std::int64_t(values.size());
+    if (!values.empty()) {
+      summary.mean = mean_of(values);
+      bootstrap_interval(values, summary);
+    }
+    summaries.push_back(std::move(summary));
+  }
+  return summaries;
+}
+
+std::string picture_file_name(const std::string& case_id, std::size_t index) {
+  std::string name;
+  for (char c : case_id) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || (c == '.' && !name.empty());
+    name += plain ? c : '_';
+  }
+  if (name.size() > 100) name.resize(100);
+  if (name != case_id || name.empty()) name += (name.empty() ? "" : "-") + sha256_hex(case_id).substr(0, 8);
+  if (index > 0) name += "-" + std::to_string(index + 1);
+  return "pictures/" + name + ".png";
+}
+
+std::string evaluation_to_json(const Evaluation& evaluation) {
+  Json out;
+  out["format"] = kFormat;
+  out["split"] = evaluation.split;
+  out["summary"] = Json::array();
+  std::vector<Summary> summaries = summarise(evaluation);
+  for (std::size_t i = 0; i < summaries.size(); ++i) {
+    const Summary& s = summaries[i];
+    out["summary"].push_back({{"column", evaluation.columns[i].name},
+                              {"mean", number_or_null(s.mean)},
+                              {"low", number_or_null(s.low)},
+                              {"high", number_or_null(s.high)},
+                              {"worst", number_or_null(s.worst)},
+                              {"worst_case", s.worst_case},
+                              {"scored", s.scored},
+                              {"not_scored", s.not_scored}});
+  }
+  out["columns"] = Json::array();
+  for (const MetricColumn& c : evaluation.columns)
+    out["columns"].push_back({{"name", c.name}, {"unit", c.unit}, {"higher_is_better", c.higher_is_better}});
+  out["baselines"] = Json::array();
+  for (const Baseline& b : evaluation.baselines) {
+    require_columns(b.values, evaluation, "baseline '" + b.name + "'");
+    out["baselines"].push_back({{"name", b.name}, {"values", numbers(b.values)}, {"source", b.source}});
+  }
+  out["notes"] = evaluation.notes;
+  out["cases"] = Json::array();
+  for (const CaseResult& c : evaluation.cases) {
+    Json item = {{"id", c.id}, {"values", numbers(c.values)}};
+    for (std::size_t i = 0; i < c.pictures.size(); ++i)
+      item["pictures"].push_back({{"file", picture_file_name(c.id, i)}, {"caption", c.pictures[i].caption}});
+    out["cases"].push_back(std::move(item));
+  }
+  // Names that are no UTF-8 (file names of another age) are shown with replacement characters rather than lost.
+  return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run) {
+  Evaluation evaluation;
+  try {
+    Json in = Json::parse(json);
+    if (in.at("format").get<int>() != kFormat)
+      throw Error(ErrorKind::data, "evaluation.format", "evaluation.json has format " + in.at("format").dump() + ", this version reads " + std::to_string(kFormat),
+                  "evaluate the run anew: tenon evaluate RUN", "evaluation.json");
+    evaluation.split = in.at("split").get<std::string>();
+    for (const Json& c : in.at("columns"))
+      evaluation.columns.push_back({c.at("name").get<std::string>(), c.at("unit").get<std::string>(), c.at("higher_is_better").get<bool>()});
+    for (const Json& b : in.at("baselines")) {
+      evaluation.baselines.push_back({b.at("name").get<std::string>(), numbers_from(b.at("values")), b.at("source").get<std::string>()});
+      require_columns(evaluation.baselines.back().values, evaluation, "baseline '" + evaluation.baselines.back().name + "'");
+    }
+    evaluation.notes = in.at("notes").get<std::vector<std::string>>();
+    for (const Json& c : in.at("cases")) {
+      CaseResult result;
+      result.id = c.at("id").get<std::string>();
+      result.values = numbers_from(c.at("values"));
+      require_columns(result.values, evaluation, "case '" + result.id + "'");
+      if (c.contains("pictures")) {
+        for (const Json& p : c.at("pictures")) {
+          Picture picture;
+          picture.caption = p.at("caption").get<std::string>();
+          std::filesystem::path file = run / checked_picture(p.at("file").get<std::string>());
+          if (!run.empty() && file_exists(file)) {  // a picture that was deleted stays empty: the scores are still good
+            std::vector<std::byte> bytes = read_file(file, 64u << 20);
+            picture.png.resize(bytes.size());
+            std::transform(bytes.begin(), bytes.end(), picture.png.begin(), [](std::byte b) { return std::uint8_t(b); });
+          }
+          result.pictures.push_back(std::move(picture));
+        }
+      }
+      evaluation.cases.push_back(std::move(result));
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, "evaluation.json", std::string("evaluation.json cannot be read: ") + error.what(),
+                "evaluate the run anew: tenon evaluate RUN", "evaluation.json");
+  }
+  return evaluation;
+}
+
+void write_evaluation(const std::filesystem::path& run, const Evaluation& evaluation) {
+  std::string json = evaluation_to_json(evaluation);
+  std::set<std::filesystem::path> written;
+  for (const CaseResult& result : evaluation.cases) {
+    for (std::size_t i = 0; i < result.pictures.size(); ++i) {
+      std::filesystem::path file = run / picture_file_name(result.id, i);
+      if (!written.insert(file).second)
+        throw Error(ErrorKind::data, "evaluation.duplicate_case", "two cases have the id '" + result.id + "'", "give every case an id of its own", result.id);
+      if (result.pictures[i].png.empty()) continue;  // read back from a run whose picture was deleted
+      files().make_directories(run / "pictures");
+      write_atomic(file, std::as_bytes(std::span(result.pictures[i].png)));
+    }
+  }
+  write_atomic(run / "evaluation.json", json);
+  std::filesystem::path folder = run / "pictures";
+  if (!file_exists(folder)) return;
+  for (const std::filesystem::path& file : files().list(folder))
+    if (file.extension() == ".png" && !written.contains(file)) files().remove(file);
+}
+
+}  // namespace tenon

@@ -1,0 +1,47 @@
+#include "tenon/run.hpp"
+
+#include "tenon/autograd.hpp"
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/report.hpp"
+#include "train/checkpoint.hpp"
+#include "train/run_directory.hpp"
+
+namespace tenon {
+namespace {
+
+/// A trained run, opened for use: task with its kept state, model with its weights.
+Session open_session(const RunDirectory& directory, const std::string& checkpoint, const std::vector<std::string>& overrides) {
+  Recipe recipe = Recipe::load(directory.path() / "recipe.toml", overrides);
+  Session s;
+  s.compute = compute_type(recipe, kCpu);
+  s.task = make_task(recipe, s.compute);
+  s.task->load_state(read_text(directory.path() / "task.json"));
+  s.model = make_model(recipe, *s.task, s.compute);
+  Checkpoints(directory.checkpoints()).load_weights(checkpoint, *s.model);
+  s.model->eval();
+  return s;
+}
+
+}  // namespace
+
+Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
+  RunDirectory directory = RunDirectory::open(run);
+  Session s = open_session(directory, options.checkpoint, options.overrides);
+  Monitor monitor = monitor_of(observer);
+  s.task->load(monitor);
+  Evaluation e = s.task->evaluate(*s.model, options.split, options.pictures, monitor);
+  if (!observer.interrupted()) write_evaluation(directory.path(), e);
+  return e;
+}
+
+std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs, const std::filesystem::path& output,
+                                           const std::string& checkpoint, bool overwrite, RunObserver& observer) {
+  if (inputs.empty()) throw Error(ErrorKind::usage, "predict.no_input", "no input files", "tenon predict RUN FILES... -o DIR");
+  RunDirectory directory = RunDirectory::open(run);
+  Session s = open_session(directory, checkpoint, {});
+  files().make_directories(output);
+  return s.task->predict(*s.model, inputs, {output, overwrite, monitor_of(observer)});
+}
+
+}  // namespace tenon

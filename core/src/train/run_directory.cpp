@@ -1,0 +1,110 @@
+#include "train/run_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/plugin.hpp"
+
+namespace tenon {
+namespace fs = std::filesystem;
+
+RunDirectory RunDirectory::create(const fs::path& wanted, const std::string& name) {
+  fs::path path = wanted;
+  if (path.empty()) {
+    path = fs::path("runs") / name;
+    for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / (name + "-" + std::to_string(i));
+  } else if (fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path))) {
+    throw Error(ErrorKind::usage, "run.exists", "there is something there already; nothing was changed", "choose another folder with --run, or go on with: tenon train --resume " + path.string(), path.string());
+  }
+  files().make_directories(path / "checkpoints");
+  return RunDirectory(fs::absolute(path).lexically_normal());
+}
+
+RunDirectory RunDirectory::open(const fs::path& path) {
+  if (!file_exists(path / "recipe.toml"))
+    throw Error(ErrorKind::usage, "run.not_a_run", "not a run directory: it has no recipe.toml", "give the folder that `tenon train` printed", path.string());
+  return RunDirectory(fs::absolute(path).lexically_normal());
+}
+
+void RunDirectory::discard() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  if (path_.parent_path().filename() == "runs") fs::remove(path_.parent_path(), ignored);  // only when it is empty
+}
+
+void RunDirectory::lock() {
+  fs::path file = path_ / ".lock";
+  int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) throw_io_error(errno, "create", file);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    throw Error(ErrorKind::usage, "run.locked", "another process is training in this run directory", "wait for it, or stop it first", path_.string());
+  }
+  lock_ = std::shared_ptr<int>(new int(fd), [](int* p) {
+    ::close(*p);
+    delete p;
+  });
+}
+
+void RunDirectory::log(const std::string& line) const {
+  char stamp[32];
+  std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ ", &utc);
+  append_line(path_ / "log.txt", stamp + line);
+}
+
+void RunDirectory::metrics(const std::string& json_line) const { append_line(path_ / "metrics.jsonl", json_line); }
+
+void RunDirectory::trim_metrics(std::int64_t step) const {
+  fs::path file = path_ / "metrics.jsonl";
+  if (!file_exists(file)) return;
+  std::string text = read_text(file), kept;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = std::min(text.find('\n', at), text.size());
+    nlohmann::json line = nlohmann::json::parse(text.begin() + std::ptrdiff_t(at), text.begin() + std::ptrdiff_t(end), nullptr, false);
+    if (line.is_object() && line.value("step", std::int64_t(0)) <= step) kept.append(text, at, end - at) += '\n';
+    at = end + 1;
+  }
+  if (kept != text) write_atomic(file, kept);
+}
+
+DType compute_type(const Recipe& recipe, Device device) {
+  const std::string& wanted = recipe.section("train").text("precision");
+  if (wanted == "f32") return DType::f32;
+  if (wanted == "bf16") return DType::bf16;
+  return device.type != DeviceType::cpu || cpu_has_bf16() ? DType::bf16 : DType::f32;
+}
+
+std::unique_ptr<Task> make_task(const Recipe& recipe, DType compute) {
+  TaskContext context;
+  context.sections = recipe.sections;
+  context.recipe_directory = recipe.directory;
+  context.seed = recipe.seed;
+  context.batch_size = recipe.section("train").integer("batch");
+  context.compute = compute;
+  return PluginHost::instance().task(recipe.task).make(context);
+}
+
+nn::ModulePtr make_model(const Recipe& recipe, const Task& task, DType compute) {
+  ModelContext context = task.model_context();
+  context.compute = compute;
+  nn::ModulePtr model = PluginHost::instance().model(recipe.model).make(recipe.section("model"), context);
+  model->initialise(recipe.seed);
+  return model;
+}
+
+Monitor monitor_of(RunObserver& observer) {
+  return {[&observer](const std::string& what, std::int64_t done, std::int64_t total) { observer.stage(what, done, total); },
+          [&observer] { return observer.interrupted(); }};
+}
+
+}  // namespace tenon

@@ -1,0 +1,27 @@
+#include "train/run_state.hpp"
+
+#include <dnnl.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tenon/device.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/plugin.hpp"
+
+namespace tenon {
+
+void write_run_state(const std::filesystem::path& run, const RunState& s) {
+  const dnnl_version_t* v = dnnl_version();
+  nlohmann::ordered_json j{{"tenon", TENON_VERSION}, {"status", s.status}, {"task", s.task}, {"model", s.model}, {"parameters", s.parameters}, {"seed", s.seed},
+                           {"steps", s.steps}, {"seconds", s.seconds}, {"waiting_share", s.waiting_share}, {"device", s.device}, {"precision", s.precision}, {"threads", thread_count()}};
+  j["versions"] = {{"tenon", TENON_VERSION}, {"oneDNN", std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch)}, {"compiler", "gcc " __VERSION__}};
+  for (const PluginInfo& p : PluginHost::instance().scan())
+    if (p.state == PluginState::active) j["versions"]["plugin " + p.name] = p.version;
+  for (const DeviceInfo& d : list_devices())
+    if (d.device.str() == s.device) j["processor"] = d.name + " (" + d.capability + ")";
+  j["inputs"] = nlohmann::ordered_json::object();
+  if (s.inputs)
+    for (const auto& [path, digest] : *s.inputs) j["inputs"][path] = digest;
+  write_atomic(run / "state.json", j.dump(1) + "\n");
+}
+
+}  // namespace tenon

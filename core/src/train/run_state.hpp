@@ -1,0 +1,20 @@
+/// state.json of a run: what was run, with what, on what (private).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace tenon {
+
+struct RunState {
+  std::string status, device, precision, model, task;
+  std::uint64_t seed = 0;
+  std::int64_t steps = 0, parameters = 0;
+  double seconds = 0, waiting_share = 0;
+  const std::map<std::string, std::string>* inputs = nullptr;
+};
+void write_run_state(const std::filesystem::path& run, const RunState& state);
+
+}  // namespace tenon

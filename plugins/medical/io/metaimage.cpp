@@ -1,0 +1,140 @@
+#include "medical/io/metaimage.hpp"
+
+#include <fmt/format.h>
+#include <libdeflate.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "medical/io/itk_image.hpp"
+#include "medical/io/text_header.hpp"
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+
+namespace tenon::medical {
+namespace {
+
+constexpr std::size_t kMostHeaderBytes = 1 << 16;
+
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(ErrorKind::data, "metaimage.header", what, "write it again as a scalar MetaImage with one data file");
+}
+
+std::size_t element_bytes(const std::string& type) {
+  static const std::map<std::string, std::size_t> kTypes = {{"MET_UCHAR", 1}, {"MET_CHAR", 1}, {"MET_USHORT", 2}, {"MET_SHORT", 2},
+                                                            {"MET_UINT", 4}, {"MET_INT", 4}, {"MET_ULONG_LONG", 8}, {"MET_LONG_LONG", 8},
+                                                            {"MET_FLOAT", 4}, {"MET_DOUBLE", 8}};
+  auto found = kTypes.find(type);
+  if (found == kTypes.end()) fail("ElementType '" + type + "' is not read");
+  return found->second;
+}
+
+struct Header {
+  std::map<std::string, std::string> fields;
+  std::size_t end = 0;  ///< where data that is kept in the file begins
+};
+
+Header parse(std::span<const std::byte> file) {
+  std::string_view text(reinterpret_cast<const char*>(file.data()), std::min(file.size(), kMostHeaderBytes));
+  Header h;
+  while (h.end < text.size()) {
+    std::size_t stop = text.find('\n', h.end);
+    if (stop == std::string_view::npos) break;
+    std::string line(text.substr(h.end, stop - h.end));
+    h.end = stop + 1;
+    std::size_t equals = line.find('=');
+    if (equals == std::string::npos) fail("header line '" + line.substr(0, 60) + "' is no field");
+    std::string name = trimmed(line.substr(0, equals));
+    if (!h.fields.emplace(name, trimmed(line.substr(equals + 1))).second) fail("field '" + name + "' stands twice");
+    if (name == "ElementDataFile") return h;
+  }
+  throw Error(ErrorKind::data, "metaimage.truncated", fmt::format("no ElementDataFile within {} bytes of header", text.size()), "copy or download the file again");
+}
+
+/// zlib checks its Adler-32; nothing may follow it.
+void check_compressed(std::span<const std::byte> data, std::uint64_t expected) {
+  if (expected > 1032 * std::uint64_t(data.size())) fail(fmt::format("{} bytes of data cannot come out of {} compressed ones", expected, data.size()));
+  Tensor scratch = Tensor::empty({std::int64_t(expected)}, DType::u8);
+  std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> d(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
+  if (!d) throw Error(ErrorKind::device, "io.memory", "no memory for the decompressor");
+  std::size_t used = 0, made = 0;
+  auto rc = libdeflate_zlib_decompress_ex(d.get(), data.data(), data.size(), scratch.raw(), std::size_t(expected), &used, &made);
+  if (rc != LIBDEFLATE_SUCCESS || used != data.size() || made != expected) {
+    throw Error(ErrorKind::data, "metaimage.corrupt",
+                fmt::format("the compressed data is cut, damaged or not the announced {} bytes ({} compressed bytes found)", expected, data.size()),
+                "copy or download the file again");
+  }
+}
+
+void check(std::span<const std::byte> file, const std::filesystem::path& path) {
+  Header h = parse(file);
+  auto& f = h.fields;
+  if (f.count("ObjectType") && f["ObjectType"] != "Image") fail("ObjectType '" + f["ObjectType"] + "' is not Image");
+  if (f.count("BinaryData") && lower(f["BinaryData"]) != "true") fail("data as text is not read");
+  if (f.count("ElementNumberOfChannels") && f["ElementNumberOfChannels"] != "1") fail("ElementNumberOfChannels " + f["ElementNumberOfChannels"] + " is not 1");
+  if (f.count("HeaderSize") && f["HeaderSize"] != "0") fail("HeaderSize " + f["HeaderSize"] + " is not 0");
+  auto rank = numbers_of(f["NDims"]);
+  if (rank.size() != 1 || (rank[0] != 2 && rank[0] != 3)) fail("NDims '" + f["NDims"] + "' is not 2 or 3");
+  std::uint64_t expected = checked_product(numbers_of(f["DimSize"]), std::size_t(rank[0]), "DimSize", "metaimage.header") * element_bytes(f["ElementType"]);
+  for (const char* name : {"TransformMatrix", "Rotation", "Orientation", "Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}) {
+    if (f.count(name)) require_finite(f[name], name, "metaimage.header");
+  }
+  for (const char* name : {"TransformMatrix", "Rotation", "Orientation"}) {
+    if (!f.count(name)) continue;
+    auto m = numbers_of(f[name]);
+    if (m.size() != std::size_t(rank[0] * rank[0])) fail(std::string(name) + " '" + f[name] + "' is no square matrix");
+    require_invertible(m, name, "metaimage.header");
+  }
+  for (double s : numbers_of(f["ElementSpacing"])) {
+    if (!(s > 0)) fail("ElementSpacing '" + f["ElementSpacing"] + "' is not positive");
+  }
+  std::vector<std::byte> beside;
+  std::span<const std::byte> data = file.subspan(h.end);
+  const std::string& name = f["ElementDataFile"];
+  if (lower(name) != "local") {
+    if (name.find('/') != std::string::npos || name.find('%') != std::string::npos || lower(name) == "list" || name.find(' ') != std::string::npos) {
+      fail("ElementDataFile '" + name + "': only one data file in the same folder is read");
+    }
+    beside = read_file(path.parent_path() / name);
+    data = beside;
+  }
+  if (lower(f["CompressedData"]) == "true") return check_compressed(data, expected);
+  if (data.size() != expected) {
+    throw Error(ErrorKind::data, data.size() < expected ? "metaimage.truncated" : "metaimage.trailing",
+                fmt::format("the header announces {} bytes of data, found are {}", expected, data.size()), "copy or download the file again");
+  }
+}
+
+}  // namespace
+
+bool is_metaimage(std::span<const std::byte> head) {
+  std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  return text.rfind("ObjectType", 0) == 0 || text.rfind("NDims", 0) == 0 || (text.rfind("Comment", 0) == 0 && text.find("\nObjectType") != text.npos);
+}
+
+Volume read_metaimage(const std::filesystem::path& path) {
+  try {
+    auto file = read_file(path);
+    if (!is_metaimage(file)) fail("not a MetaImage file");
+    check(file, path);
+  } catch (const Error& e) {
+    throw e.at(path.string());
+  }
+  return itk_read(path, ItkFormat::metaimage);
+}
+
+void write_metaimage(const std::filesystem::path& path, const Volume& volume) {
+  if (volume.values.rank() != 3) throw_usage("write_metaimage", "takes one volume [z, y, x], got " + volume.values.str());
+  auto whole = itk_encode(path, volume, ItkFormat::metaimage, false);
+  if (path.extension() != ".mhd") return write_atomic(path, whole);
+  std::size_t end = parse(whole).end;
+  std::string header(reinterpret_cast<const char*>(whole.data()), end);
+  auto raw = path;
+  raw.replace_extension(".raw");
+  write_atomic(raw, std::span<const std::byte>(whole).subspan(end));
+  write_atomic(path, header.substr(0, header.rfind("ElementDataFile")) + "ElementDataFile = " + raw.filename().string() + "\n");
+}
+
+}  // namespace tenon::medical

@@ -1,0 +1,21 @@
+/// Pieces for checking text headers (NRRD, MetaImage) before a library sees the file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tenon::medical {
+
+std::string lower(std::string text);
+std::string trimmed(const std::string& text);
+/// Every number in `text`; brackets, commas and spaces separate, anything else ends the list with a NaN.
+std::vector<double> numbers_of(const std::string& text);
+
+/// Product of `count` whole positive sizes, at most 2^48; throws a data error `code` that names `field`.
+std::uint64_t checked_product(const std::vector<double>& sizes, std::size_t count, const std::string& field, const char* code);
+void require_finite(const std::string& text, const std::string& field, const char* code);
+/// `matrix`: 4 or 9 numbers.
+void require_invertible(const std::vector<double>& matrix, const std::string& field, const char* code);
+
+}  // namespace tenon::medical

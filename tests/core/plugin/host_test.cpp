@@ -1,0 +1,343 @@
+#include <catch2/catch.hpp>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "core/plugin/plugin_files.hpp"
+#include "tenon/error.hpp"
+#include "tenon/plugin.hpp"
+
+using namespace tenon;
+using namespace tenon::test;
+
+namespace {
+
+// The host is one a process and never unloads, so the tests give every plugin that they activate a name of its own:
+// a copy of a built plugin whose record says `name`.
+std::vector<std::byte> named(const std::string& built, const std::string& name) {
+  return with_record(bytes_of(built_plugin(built)), [&](AbiRecord& r) { put_text(r.name, name); });
+}
+
+// Sets a variable of the environment for a scope.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old, had_ = true;
+    ::setenv(name, value.c_str(), 1);
+  }
+  ~Environment() {
+    if (had_) ::setenv(name_, old_.c_str(), 1);
+    else ::unsetenv(name_);
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::string old_;
+  bool had_ = false;
+};
+
+PluginHost& host_for(const fs::path& directory) {
+  PluginHost& host = PluginHost::instance();
+  host.set_extra_directories({directory});
+  return host;
+}
+
+PluginInfo info_of(const fs::path& file) {
+  for (const PluginInfo& info : PluginHost::instance().scan()) {
+    if (info.file == file) return info;
+  }
+  FAIL("not seen: " << file);
+  return {};
+}
+
+template <class F> Error error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e;
+  }
+  FAIL("nothing was thrown");
+  return Error(ErrorKind::internal, "", "");
+}
+
+ParamValues how(const ParamSpec& spec, const std::string& value) {
+  ParamValues values(spec);
+  values.set(spec, "how", value, "test");
+  return values;
+}
+
+class Printed final : public ToolContext {
+ public:
+  void print(const std::string& text) override { text_ += text + "|"; }
+  void status(const std::string&) override {}
+  void progress(std::int64_t, std::int64_t) override {}
+  bool json() const override { return false; }
+  bool interrupted() const override { return false; }
+  std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("a good plugin: its record is known before it is loaded, its entries after") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "alpha.tenon.so", named("good", "alpha"));
+  PluginHost& host = host_for(folder.path());
+
+  PluginInfo info = info_of(folder / "alpha.tenon.so");
+  CHECK(info.state == PluginState::ready);
+  CHECK(info.name == "alpha");
+  CHECK(info.version == "1.2.3");
+  CHECK(info.licence == "Apache-2.0");
+  CHECK(info.provides.size() == 5);
+  const auto tools = host.tools();
+  CHECK(std::count(tools.begin(), tools.end(), "alpha.echo") == 1);
+  CHECK(info_of(folder / "alpha.tenon.so").state == PluginState::ready);  // listing loads nothing
+
+  const ToolEntry& echo = host.tool("alpha.echo");
+  CHECK(info_of(folder / "alpha.tenon.so").state == PluginState::active);
+  Printed printed;
+  CHECK(echo.run({"a", "b"}, ParamValues(echo.params), printed) == 2);
+  CHECK(printed.text_ == "a|b|");
+  CHECK(&host.tool("alpha.echo") == &echo);
+  CHECK(host.task("alpha.sum").sections.size() == 2);
+  CHECK(host.model("alpha.twice").help == "Returns no model");
+  CHECK(host.format("alpha.lines").extensions.size() == 2);
+}
+
+TEST_CASE("whatever a plugin throws reaches the caller as an error that names plugin and call") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "beta.tenon.so", named("good", "beta"));
+  PluginHost& host = host_for(folder.path());
+  const FormatEntry& lines = host.format("beta.lines");
+  const auto read = [&](const std::string& behaviour) {
+    return error_of([&] { lines.read("x", how(lines.params, behaviour)); });
+  };
+
+  Error e = read("std");
+  CHECK(e.kind() == ErrorKind::plugin);
+  CHECK(e.code() == "plugin.exception");
+  CHECK(e.message() == "plugin 'beta' threw in read of format lines: std::out_of_range: shelf 7");
+  CHECK(read("int").message() == "plugin 'beta' threw in read of format lines: an object of type int");
+  CHECK(read("memory").kind() == ErrorKind::device);
+  e = read("error");  // an Error is the plugin's own word
+  CHECK(e.kind() == ErrorKind::data);
+  CHECK(e.code() == "lines.broken");
+  CHECK_NOTHROW(lines.read("x", how(lines.params, "well")));
+
+  const ToolEntry& echo = host.tool("beta.echo");
+  Printed printed;
+  CHECK(error_of([&] { echo.run({}, how(echo.params, "std"), printed); }).message() == "plugin 'beta' threw in tool echo: std::out_of_range: shelf 7");
+  CHECK(error_of([&] { host.model("beta.twice").make({}, {}); }).code() == "plugin.no_result");
+
+  const auto task = host.task("beta.sum").make({});
+  CHECK(task->check({}).size() == 1);
+  CHECK(task->score({}) == 0.5);
+  CHECK(error_of([&] { task->load({}); }).message() == "plugin 'beta' threw in load of task sum: std::runtime_error: no data here");
+  std::vector<Tensor> batch;
+  CHECK(error_of([&] { task->fill_batch(0, Random(1, 0), batch); }).message() == "plugin 'beta' threw in fill_batch of task sum: an object of type int");
+}
+
+TEST_CASE("files are matched to formats by content first, and to writers by extension") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "gamma.tenon.so", named("good", "gamma"));
+  write_text(folder / "a.dat", "L1234567");
+  write_text(folder / "b.txt", "nothing");
+  write_text(folder / "x.blob", "X");
+  PluginHost& host = host_for(folder.path());
+  CHECK(host.format_of(folder / "a.dat").name == "lines");
+  Error e = error_of([&] { host.format_of(folder / "b.txt"); });
+  CHECK(e.kind() == ErrorKind::data);
+  CHECK(e.code() == "format.unknown");
+  CHECK_THAT(e.hint(), Catch::Contains("gamma.lines (.lines.txt, .txt)"));
+  CHECK_THAT(error_of([&] { host.format_of(folder / "x.blob"); }).message(), Catch::Contains("X is too much"));
+  CHECK(error_of([&] { host.format_of(folder / "absent"); }).code() == "file.missing");
+  CHECK(host.format_for_writing("out/C.Lines.TXT").name == "lines");
+  e = error_of([&] { host.format_for_writing("out/a.blob"); });  // that format does not write
+  CHECK(e.kind() == ErrorKind::usage);
+  CHECK(e.code() == "format.unknown_extension");
+  CHECK_THROWS_AS(host.format_for_writing(".txt"), Error);
+}
+
+TEST_CASE("unknown names get the nearest ones") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "delta.tenon.so", named("good", "delta"));
+  write_text(folder / "broken.tenon.so", "text");
+  PluginHost& host = host_for(folder.path());
+  Error e = error_of([&] { host.task("delta.smu"); });
+  CHECK(e.kind() == ErrorKind::plugin);
+  CHECK(e.code() == "plugin.unknown");
+  CHECK(e.message() == "no task is called 'delta.smu'");
+  CHECK_THAT(e.hint(), Catch::Contains("'delta.sum'"));
+  CHECK_THAT(error_of([&] { host.task("sum"); }).hint(), Catch::Contains("'delta.sum'"));
+  CHECK(error_of([&] { host.task(""); }).code() == "plugin.unknown");
+  e = error_of([&] { host.task("broken.task"); });  // the file is there, so its reason is the answer
+  CHECK(e.code() == "plugin.not_elf");
+  CHECK_THAT(e.message(), Catch::Contains("needs plugin 'broken', which is refused: "));
+  CHECK(e.where() == (folder / "broken.tenon.so").string());
+}
+
+TEST_CASE("each bad plugin has its code and reason, and harms neither the host nor the others") {
+  const TemporaryFolder folder;
+  const std::vector<std::byte> good = bytes_of(built_plugin("good"));
+  write_bytes(folder / "zz_well.tenon.so", named("good", "zz_well"));
+
+  write_text(folder / "text.tenon.so", "not a plugin\n");
+  write_text(folder / "empty.tenon.so", "");
+  write_bytes(folder / "cut.tenon.so", std::vector<std::byte>(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(good.size() / 2)));
+  write_bytes(folder / "foreign.tenon.so", with_record(good, [](AbiRecord& r) {
+                put_text(r.name, "foreign");
+                std::string tag(core_abi_tag());
+                tag.replace(tag.find("pointer size=8"), 14, "pointer size=4");
+                tag.replace(tag.find("sanitizer="), tag.find(";library checks=") - tag.find("sanitizer="), "sanitizer=memory");
+                put_text(r.abi_tag, tag);
+              }));
+  write_bytes(folder / "future.tenon.so", with_record(good, [](AbiRecord& r) { r.api_version = 7; }));
+  fs::create_directory(folder / "folder.tenon.so");
+  fs::create_symlink("loop.tenon.so", folder / "loop.tenon.so");
+  fs::create_symlink("nowhere", folder / "dangling.tenon.so");
+  REQUIRE(::mkfifo((folder / "fifo.tenon.so").c_str(), 0600) == 0);
+  write_bytes(folder / "writable.tenon.so", named("good", "writable"));
+  REQUIRE(::chmod((folder / "writable.tenon.so").c_str(), 0666) == 0);
+  fs::create_symlink(folder / "writable.tenon.so", folder / "writable_link.tenon.so");
+  fs::copy_file("/proc/self/exe", folder / "program.tenon.so");
+  fs::permissions(folder / "program.tenon.so", fs::perms::owner_all);
+  for (const char* built : {"throws", "throws_int", "duplicate_id", "swallows", "registers_less", "registers_more", "bad_default", "no_entry",
+                            "undefined_symbol", "asks_host"}) {
+    fs::copy_file(built_plugin(built), folder / (std::string(built) + ".tenon.so"));
+  }
+
+  PluginHost& host = host_for(folder.path());
+  host.load_all();
+
+  struct Expected {
+    const char* file;
+    PluginState state;
+    const char* code;
+    const char* reason;  // a part of it
+  };
+  const Expected expected[] = {
+      {"text", PluginState::refused, "plugin.not_elf", "does not start with the ELF magic"},
+      {"empty", PluginState::refused, "plugin.truncated", "the file is empty"},
+      {"cut", PluginState::refused, "plugin.truncated", "the section table lies at bytes"},
+      {"foreign", PluginState::refused, "plugin.abi_mismatch", "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
+      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 1"},
+      {"folder", PluginState::refused, "plugin.not_regular_file", "this is a directory, not a file"},
+      {"loop", PluginState::refused, "plugin.unreadable", "Too many levels of symbolic links"},
+      {"dangling", PluginState::refused, "plugin.unreadable", "No such file"},
+      {"fifo", PluginState::refused, "plugin.not_regular_file", "not a regular file"},
+      {"writable", PluginState::refused, "plugin.world_writable", "the file may be written by everybody (chmod o-w)"},
+      {"program", PluginState::refused, "plugin.no_record", "has no section .tenon_abi"},
+      {"throws", PluginState::failed, "plugin.registration_failed", "registration threw std::runtime_error: the licence server is away"},
+      {"throws_int", PluginState::failed, "plugin.registration_failed", "registration threw an object of type int"},
+      {"duplicate_id", PluginState::failed, "plugin.duplicate_id", "'tool one' is registered twice by plugin 'duplicate_id'"},
+      {"swallows", PluginState::failed, "plugin.bad_entry", "a tool is called 'Not A Name'"},
+      {"registers_less", PluginState::failed, "plugin.provides_mismatch", "missing 'tool two'"},
+      {"registers_more", PluginState::failed, "plugin.provides_mismatch", "not in the record 'tool two'"},
+      {"bad_default", PluginState::failed, "plugin.bad_entry", "tool one: default of parameter 'count' is 0, out of its range: it may be from 1 to 9"},
+      {"no_entry", PluginState::failed, "plugin.no_entry", "no function tenon_plugin_register"},
+      {"undefined_symbol", PluginState::failed, "plugin.load_failed", "function_that_nobody_has"},
+      {"asks_host", PluginState::failed, "plugin.registration_failed", "no tool is called 'asks_host.one'"},
+      {"zz_well", PluginState::active, "", ""},
+  };
+  for (const Expected& e : expected) {
+    INFO(e.file);
+    const PluginInfo info = info_of(folder / (std::string(e.file) + ".tenon.so"));
+    CHECK(info.state == e.state);
+    CHECK(info.code == e.code);
+    CHECK_THAT(info.reason, Catch::Contains(e.reason));
+    CHECK_THAT(info.reason, !Catch::Contains("/proc/self/fd"));
+  }
+  CHECK(host.tool("zz_well.echo").name == "echo");
+  CHECK(error_of([&] { host.tool("throws.one"); }).code() == "plugin.registration_failed");  // nothing of it stayed
+  const auto tools = host.tools();
+  CHECK(std::none_of(tools.begin(), tools.end(), [](const std::string& id) { return id.starts_with("throws"); }));
+  host.load_all();  // again: nothing is tried twice
+  CHECK(info_of(folder / "throws.tenon.so").code == "plugin.registration_failed");
+}
+
+TEST_CASE("directories: order, policy, and never the current one") {
+  const TemporaryFolder one, two, open, home;
+  write_bytes(one / "epsilon.tenon.so", named("good", "epsilon"));
+  write_bytes(two / "other.tenon.so", named("good", "epsilon"));
+  write_bytes(open / "zeta.tenon.so", named("good", "zeta"));
+  REQUIRE(::chmod(open.path().c_str(), 0777) == 0);
+  write_text(home / "file", "");
+  fs::create_directories(home / "tenon/plugins");
+  write_bytes(home / "tenon/plugins/eta.tenon.so", named("good", "eta"));
+
+  const Environment xdg("XDG_DATA_HOME", home.path().string());
+  const Environment path("TENON_PLUGIN_PATH", two.path().string() + ":relative/place::" + (home / "absent").string() + ":" + (home / "file").string() + ":" +
+                                                  open.path().string() + ":" + one.path().string());
+  PluginHost& host = host_for(one.path());
+
+  const auto directories = host.directories();
+  REQUIRE(directories.size() >= 6);
+  CHECK(directories[0] == one.path());
+  CHECK(directories[1] == two.path());
+  CHECK(directories[directories.size() - 2] == home / "tenon/plugins");
+  CHECK(directories.back().parent_path().filename() == "tenon");
+  CHECK(std::none_of(directories.begin(), directories.end(), [](const fs::path& p) { return p.is_relative(); }));
+
+  CHECK(info_of(one / "epsilon.tenon.so").state == PluginState::ready);  // seen twice, listed once
+  CHECK(std::count_if(host.scan().begin(), host.scan().end(), [&](const PluginInfo& i) { return i.file.filename() == "epsilon.tenon.so"; }) == 1);
+  const PluginInfo second = info_of(two / "other.tenon.so");
+  CHECK(second.code == "plugin.duplicate_name");
+  CHECK_THAT(second.reason, Catch::Contains((one / "epsilon.tenon.so").string()) && Catch::Contains((two / "other.tenon.so").string()));
+  CHECK(info_of(home / "tenon/plugins/eta.tenon.so").state == PluginState::ready);
+
+  CHECK(info_of("relative/place").code == "plugin.relative_path");
+  CHECK_THAT(info_of("relative/place").reason, Catch::Contains("current directory"));
+  CHECK(info_of("TENON_PLUGIN_PATH").code == "plugin.relative_path");  // the empty entry
+  CHECK(info_of(home / "absent").code == "plugin.no_directory");
+  CHECK(info_of(home / "file").code == "plugin.not_directory");
+  CHECK(info_of(open.path()).code == "plugin.world_writable");
+  CHECK_THAT(error_of([&] { host.tool("zeta.echo"); }).code(), Catch::Equals("plugin.unknown"));
+}
+
+TEST_CASE("what was checked is what loads, even if the path names another file by then") {
+  const TemporaryFolder folder;
+  const fs::path file = folder / "theta.tenon.so";
+  write_bytes(file, named("good", "theta"));
+  PluginHost& host = host_for(folder.path());
+  REQUIRE(info_of(file).state == PluginState::ready);
+  write_text(folder / "new", "something else");
+  fs::rename(folder / "new", file);
+  CHECK(host.tool("theta.echo").name == "echo");
+  // An active plugin stays, whatever becomes of its file or of the directories.
+  host.set_extra_directories({});
+  CHECK(info_of(file).state == PluginState::active);
+  CHECK(host.tool("theta.echo").name == "echo");
+}
+
+TEST_CASE("a file of another owner is refused") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  const TemporaryFolder folder;
+  write_bytes(folder / "iota.tenon.so", named("good", "iota"));
+  REQUIRE(::chown((folder / "iota.tenon.so").c_str(), 54321, 54321) == 0);
+  host_for(folder.path());
+  const PluginInfo info = info_of(folder / "iota.tenon.so");
+  CHECK(info.code == "plugin.foreign_owner");
+  CHECK_THAT(info.reason, Catch::Contains("belongs to user 54321"));
+}
+
+TEST_CASE("many plugins load side by side, and looking costs little") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "many_" + std::to_string(i);
+    write_bytes(folder / (name + ".tenon.so"), named("good", name));
+  }
+  PluginHost& host = host_for(folder.path());
+  const auto start = std::chrono::steady_clock::now();
+  host.scan();
+  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  INFO("scan of 40 plugins took " << ms << " ms");
+  CHECK(ms < 200);  // about 1 ms on an idle machine; the bound is for a loaded one
+  host.load_all();
+  for (int i = 0; i < 40; ++i) CHECK(host.tool("many_" + std::to_string(i) + ".echo").name == "echo");
+}

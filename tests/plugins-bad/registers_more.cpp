@@ -1,0 +1,7 @@
+// Its record says nothing of "tool two".
+#include "some_tool.hpp"
+
+TENON_PLUGIN(tenon::Registrar& r) {
+  r.tool(some_tool("one"));
+  r.tool(some_tool("two"));
+}
