@@ -48,7 +48,7 @@ void add_common(CLI::App& app, Common& common, bool computes) {
   app.add_flag("--json", common.json, "Results as JSON on standard output");
   app.add_flag("-q,--quiet", common.quiet, "No progress and no messages on standard error");
   if (!computes) return;
-  app.add_option("--threads", common.threads, "Threads to compute with; results do not depend on it (all cores)")->type_name("N")->check(CLI::Range(1, 4096));
+  app.add_option("--threads", common.threads, "Threads to compute with; results do not depend on it (all cores)")->type_name("N")->check(CLI::Range(1, 4096).description(""));
 }
 
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
@@ -56,10 +56,8 @@ std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> ar
   try {
     app.parse(arguments);
   } catch (const CLI::CallForHelp&) {
-    print(parsed_subcommand(app).help());
-    return 0;
-  } catch (const CLI::CallForAllHelp&) {
-    print(app.help("", CLI::AppFormatMode::All));
+    const CLI::App& sub = parsed_subcommand(app);
+    print(sub.help(sub.get_parent() ? full_name(*sub.get_parent()) : ""));
     return 0;
   } catch (const CLI::CallForVersion& e) {
     print(e.what());

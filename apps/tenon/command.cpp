@@ -33,12 +33,12 @@ struct CommandLine {
     app.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
     app.set_help_flag("-h,--help", "Print this help and exit");
     app.require_subcommand(1);
-    app.footer(kFooter);
     // Common options stand on every subcommand; here they may also come first.
     app.add_option("--plugin-dir", common.plugin_dirs, "Folder searched first for plugins (may be given several times)")->type_name("DIR")->allow_extra_args(false);
     declare_runs();
     declare_lists();
     declare_data();
+    app.footer(kFooter);  // last, or every subcommand inherits it
   }
 
   CLI::App& sub(const char* name, const char* help, bool computes) {
@@ -49,7 +49,7 @@ struct CommandLine {
 
   void declare_runs() {
     CLI::App& t = sub("train", "Train a recipe; writes a run directory with scores and report", true);
-    t.add_option("arguments", train.arguments, "RECIPE.toml, then overrides such as train.steps=200")->type_name("RECIPE [section.key=value ...]");
+    t.add_option("arguments", train.arguments, "RECIPE.toml, then overrides such as train.steps=200")->type_name("RECIPE [section.key=value]");
     t.add_option("--run", train.run, "Run directory to make (runs/<name>)")->type_name("DIR");
     t.add_option("--resume", train.resume, "Go on with a run that was stopped")->type_name("RUN");
     t.add_option("--seed", train.seed, "The recipe's seed, replaced")->type_name("N");
@@ -59,14 +59,14 @@ struct CommandLine {
 
     CLI::App& e = sub("evaluate", "Score a run's checkpoint on a split", true);
     e.add_option("run", evaluate.run, "Run directory")->required()->type_name("RUN");
-    e.add_option("overrides", evaluate.overrides, "Overrides of the run's recipe, such as data.root=/scans")->type_name("[section.key=value ...]");
+    e.add_option("overrides", evaluate.overrides, "Overrides of the run's recipe, such as data.root=/scans")->type_name("[section.key=value]");
     e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
     e.add_option("--checkpoint", evaluate.checkpoint, "best, last or previous (best)")->type_name("NAME");
-    e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000));
+    e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000).description(""));
 
     CLI::App& p = sub("predict", "Predict files with a run's checkpoint", true);
     p.add_option("run", predict.run, "Run directory")->required()->type_name("RUN");
-    p.add_option("files", predict.files, "Files to predict")->required()->type_name("FILE...");
+    p.add_option("files", predict.files, "Files to predict")->required()->type_name("FILE");
     p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
     p.add_option("--checkpoint", predict.checkpoint, "best, last or previous (best)")->type_name("NAME");
     p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
@@ -75,7 +75,7 @@ struct CommandLine {
     r.add_option("run", report_run, "Run directory")->required()->type_name("RUN");
 
     CLI::App& c = sub("check", "List everything wrong with a recipe and its data, in one pass", true);
-    c.add_option("arguments", check.arguments, "RECIPE.toml, then overrides")->type_name("RECIPE [section.key=value ...]");
+    c.add_option("arguments", check.arguments, "RECIPE.toml, then overrides")->type_name("RECIPE [section.key=value]");
   }
 
   void declare_lists() {
@@ -86,7 +86,7 @@ struct CommandLine {
         .add_option("shell", shell, "bash, zsh or fish")
         ->required()
         ->type_name("SHELL")
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
   }
 
   void declare_data() {

@@ -38,7 +38,7 @@ int info(const DataSet& set, const Common& common) {
     return 0;
   }
   const auto place = locate(set);
-  print(set.name + ": " + set.title + "\n\n" + set.about + "\n");
+  print(set.name + ": " + set.title + "\n\n" + set.about + "\n\n");
   print("source   " + set.page);
   if (!set.url.empty()) print("archive  " + set.url + " (MD5 " + set.md5 + ")");
   print("licence  " + set.licence + ", " + set.licence_url);

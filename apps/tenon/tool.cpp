@@ -87,7 +87,7 @@ std::vector<std::string> tools_of(const std::string& plugin) {
 
 void print_tools(const std::string& plugin) {
   const std::vector<std::string> tools = tools_of(plugin);
-  print("tenon " + plugin + " <tool> ...; 'tenon " + plugin + " <tool> --help' tells more\n");
+  print("tenon " + plugin + " <tool> ...; 'tenon " + plugin + " <tool> --help' tells more\n\n");
   if (tools.empty()) {
     print("this plugin provides no tools");
     return;

@@ -16,7 +16,9 @@ void misbehave(const std::string& how) {
 
 class SumTask final : public tenon::Task {
  public:
-  std::vector<tenon::Problem> check(const tenon::Monitor&) override { return {{.code = "sum.none", .where = "a", .message = "b", .remedy = "c"}}; }
+  std::vector<tenon::Problem> check(const tenon::Monitor&) override {
+    return {{.code = "sum.none", .where = "a", .message = "b", .remedy = "c"}};
+  }
   void load(const tenon::Monitor&) override { throw std::runtime_error("no data here"); }
   tenon::ModelContext model_context() const override { return {}; }
   std::vector<tenon::TensorSpec> batch_spec() const override { return {}; }
@@ -24,7 +26,10 @@ class SumTask final : public tenon::Task {
   std::vector<std::pair<std::string, tenon::Tensor>> loss(tenon::nn::Module&, const std::vector<tenon::Tensor>&) override { return {}; }
   tenon::Evaluation evaluate(tenon::nn::Module&, const std::string& split, int, const tenon::Monitor&) override { return {.split = split}; }
   double score(const tenon::Evaluation&) const override { return 0.5; }
-  std::vector<std::filesystem::path> predict(tenon::nn::Module&, const std::vector<std::filesystem::path>&, const tenon::PredictOptions&) override { return {}; }
+  std::vector<std::filesystem::path> predict(tenon::nn::Module&, const std::vector<std::filesystem::path>&,
+                                             const tenon::PredictOptions&) override {
+    return {};
+  }
   std::string state() const override { return "{}"; }
   void load_state(const std::string&) override {}
   std::map<std::string, std::string> input_digests() const override { return {}; }
@@ -33,16 +38,17 @@ class SumTask final : public tenon::Task {
 }  // namespace
 
 TENON_PLUGIN(tenon::Registrar& r) {
-  r.format({.name = "lines",
-            .help = "Text, one value a line",
-            .extensions = {".lines.txt", ".txt"},
-            .sniff = [](const std::filesystem::path&, std::span<const std::byte> head) { return head.size() > 4 && head[0] == std::byte{'L'}; },
-            .params = {tenon::text_param("how", "well", "how to behave")},
-            .read = [](const std::filesystem::path&, const tenon::ParamValues& values) -> tenon::LabelledArray {
-              misbehave(values.text("how"));
-              return {};
-            },
-            .write = [](const std::filesystem::path&, const tenon::LabelledArray&, const tenon::ParamValues&) {}});
+  r.format(
+      {.name = "lines",
+       .help = "Text, one value a line",
+       .extensions = {".lines.txt", ".txt"},
+       .sniff = [](const std::filesystem::path&, std::span<const std::byte> head) { return head.size() > 4 && head[0] == std::byte{'L'}; },
+       .params = {tenon::text_param("how", "well", "how to behave")},
+       .read = [](const std::filesystem::path&, const tenon::ParamValues& values) -> tenon::LabelledArray {
+         misbehave(values.text("how"));
+         return {};
+       },
+       .write = [](const std::filesystem::path&, const tenon::LabelledArray&, const tenon::ParamValues&) {}});
   r.format({.name = "blob",
             .help = "Bytes; its sniffer throws for files that start with X",
             .extensions = {".blob"},
@@ -51,7 +57,9 @@ TENON_PLUGIN(tenon::Registrar& r) {
               return false;
             },
             .read = [](const std::filesystem::path&, const tenon::ParamValues&) { return tenon::LabelledArray{}; }});
-  r.model({.name = "twice", .help = "Returns no model", .make = [](const tenon::ParamValues&, const tenon::ModelContext&) { return tenon::nn::ModulePtr(); }});
+  r.model({.name = "twice", .help = "Returns no model", .make = [](const tenon::ParamValues&, const tenon::ModelContext&) {
+             return tenon::nn::ModulePtr();
+           }});
   r.task({.name = "sum",
           .help = "Adds numbers",
           .sections = {{"data", {tenon::path_param("root", "", "folder of the data", true)}}, {"augment", {}}},

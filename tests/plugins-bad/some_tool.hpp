@@ -4,5 +4,7 @@
 #include "tenon/plugin.hpp"
 
 inline tenon::ToolEntry some_tool(const char* name) {
-  return {.name = name, .help = "Does nothing", .run = [](const std::vector<std::string>&, const tenon::ParamValues&, tenon::ToolContext&) { return 0; }};
+  return {.name = name, .help = "Does nothing", .run = [](const std::vector<std::string>&, const tenon::ParamValues&, tenon::ToolContext&) {
+            return 0;
+          }};
 }

@@ -33,8 +33,8 @@ struct AbiRecord {
   char magic[16];
   std::uint32_t record_size;
   std::uint32_t api_version;
-  char abi_tag[256];    ///< "core=0.1.0;compiler=gcc 12;...", see TENON_ABI_TAG
-  char name[64];        ///< [a-z][a-z0-9_]*
+  char abi_tag[256];  ///< "core=0.1.0;compiler=gcc 12;...", see TENON_ABI_TAG
+  char name[64];      ///< [a-z][a-z0-9_]*
   char version[32];
   char summary[256];    ///< one line
   char licence[64];     ///< SPDX identifier
@@ -117,7 +117,15 @@ TENON_API bool is_valid_name(std::string_view name) noexcept;
 #endif
 
 /// A string literal of "field=value" parts; `core_version` is a literal too.
-#define TENON_ABI_TAG(core_version)                                                                                      \
-  "core=" core_version ";compiler=" TENON_ABI_COMPILER ";c++ ABI=" TENON_ABI_TEXT(__GXX_ABI_VERSION)                      \
-  ";c++ library=" TENON_ABI_LIBRARY ";pointer size=" TENON_ABI_TEXT(__SIZEOF_POINTER__) ";sanitizer=" TENON_ABI_SANITIZER \
-  ";library checks=" TENON_ABI_CHECKS ";exceptions=" TENON_ABI_EXCEPTIONS ";rtti=" TENON_ABI_RTTI
+// clang-format off
+#define TENON_ABI_TAG(core_version)                     \
+  "core=" core_version                                  \
+  ";compiler=" TENON_ABI_COMPILER                       \
+  ";c++ ABI=" TENON_ABI_TEXT(__GXX_ABI_VERSION)         \
+  ";c++ library=" TENON_ABI_LIBRARY                     \
+  ";pointer size=" TENON_ABI_TEXT(__SIZEOF_POINTER__)   \
+  ";sanitizer=" TENON_ABI_SANITIZER                     \
+  ";library checks=" TENON_ABI_CHECKS                   \
+  ";exceptions=" TENON_ABI_EXCEPTIONS                   \
+  ";rtti=" TENON_ABI_RTTI
+// clang-format on

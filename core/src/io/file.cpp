@@ -39,7 +39,8 @@ class PosixFile final : public File {
   }
 
   std::size_t read_at(std::uint64_t offset, void* data, std::size_t size) override {
-    return gather(data, size, [this, offset](char* to, std::size_t n, std::size_t done) { return ::pread(fd_, to, n, off_t(offset + done)); });
+    return gather(data, size,
+                  [this, offset](char* to, std::size_t n, std::size_t done) { return ::pread(fd_, to, n, off_t(offset + done)); });
   }
 
   void write(const void* data, std::size_t size) override {
@@ -116,8 +117,10 @@ void throw_io_error(int error_number, std::string_view action, const std::filesy
   bool reading = action == "read" || action == "open" || action == "list";
   switch (error_number) {
     case ENOENT:
-      throw Error(ErrorKind::data, "io.not_found", what, reading ? "check the path; relative paths start at the current directory" :
-                  "make the folder first, or name one that exists", file);
+      throw Error(
+          ErrorKind::data, "io.not_found", what,
+          reading ? "check the path; relative paths start at the current directory" : "make the folder first, or name one that exists",
+          file);
     case EACCES:
     case EPERM:
     case EROFS:
@@ -125,7 +128,8 @@ void throw_io_error(int error_number, std::string_view action, const std::filesy
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      throw Error(ErrorKind::device, "io.no_space", what, "free some space there or name another disk; files written before are whole", file);
+      throw Error(ErrorKind::device, "io.no_space", what, "free some space there or name another disk; files written before are whole",
+                  file);
     case EISDIR:
     case ENOTDIR:
     case ELOOP:
@@ -199,7 +203,9 @@ FileSystem& files() {
   return other ? *other : real;
 }
 
-FileSystem* set_files_for_testing(FileSystem* other) noexcept { return replacement.exchange(other, std::memory_order_acq_rel); }
+FileSystem* set_files_for_testing(FileSystem* other) noexcept {
+  return replacement.exchange(other, std::memory_order_acq_rel);
+}
 
 namespace {
 
@@ -209,9 +215,10 @@ Buffer read_all(const std::filesystem::path& path, std::uint64_t max_bytes) {
   std::uint64_t size = file->size();
   auto check = [&](std::uint64_t bytes) {
     if (bytes > max_bytes)
-      throw Error(ErrorKind::data, "io.too_large",
-                  path.string() + " has " + std::to_string(bytes) + " bytes or more, at most " + std::to_string(max_bytes) + " are taken here",
-                  "check that this is the file that was meant", path.string());
+      throw Error(
+          ErrorKind::data, "io.too_large",
+          path.string() + " has " + std::to_string(bytes) + " bytes or more, at most " + std::to_string(max_bytes) + " are taken here",
+          "check that this is the file that was meant", path.string());
   };
   check(size);
   Buffer buffer;
@@ -219,7 +226,8 @@ Buffer read_all(const std::filesystem::path& path, std::uint64_t max_bytes) {
   std::size_t got = file->read(buffer.data(), buffer.size());
   buffer.resize(got);
   if (got < size)
-    throw Error(ErrorKind::data, "io.read", path.string() + " ended after " + std::to_string(got) + " of " + std::to_string(size) + " bytes",
+    throw Error(ErrorKind::data, "io.read",
+                path.string() + " ended after " + std::to_string(got) + " of " + std::to_string(size) + " bytes",
                 "it was cut while being read; try again", path.string());
   // Files of /proc and growing files are longer than they say: take what is there now.
   for (char more[4096]; std::size_t n = file->read(more, sizeof more);) {
@@ -237,9 +245,13 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_
   return read_all<std::vector<std::byte>>(path, max_bytes);
 }
 
-std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes) { return read_all<std::string>(path, max_bytes); }
+std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes) {
+  return read_all<std::string>(path, max_bytes);
+}
 
-bool file_exists(const std::filesystem::path& path) { return files().stat(path).has_value(); }
+bool file_exists(const std::filesystem::path& path) {
+  return files().stat(path).has_value();
+}
 
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(directory_of(path_) / ("." + path_.filename().string() + unique_suffix())) {
@@ -256,7 +268,9 @@ AtomicFile::~AtomicFile() {
   discard(temporary_);
 }
 
-void AtomicFile::write(const void* data, std::size_t size) { file_->write(data, size); }
+void AtomicFile::write(const void* data, std::size_t size) {
+  file_->write(data, size);
+}
 
 void AtomicFile::commit() {
   file_->sync();
@@ -284,7 +298,9 @@ void write_atomic(const std::filesystem::path& path, std::span<const std::byte> 
   file.commit();
 }
 
-void write_atomic(const std::filesystem::path& path, std::string_view text) { write_atomic(path, std::as_bytes(std::span(text))); }
+void write_atomic(const std::filesystem::path& path, std::string_view text) {
+  write_atomic(path, std::as_bytes(std::span(text)));
+}
 
 void append_line(const std::filesystem::path& path, std::string_view line) {
   auto file = files().open_write(path, OpenMode::append);

@@ -24,7 +24,7 @@ struct TypeName {
   std::string_view name;
   DType dtype;
 };
-constexpr TypeName kTypes[] = {{"<f8", DType::f64}, {"<f4", DType::f32}, {"<f2", DType::f16}, {"<i8", DType::i64},   {"<i4", DType::i32},
+constexpr TypeName kTypes[] = {{"<f8", DType::f64}, {"<f4", DType::f32}, {"<f2", DType::f16}, {"<i8", DType::i64},    {"<i4", DType::i32},
                                {"<i2", DType::i16}, {"|i1", DType::i8},  {"|u1", DType::u8},  {"|b1", DType::boolean}};
 
 struct Header {
@@ -41,17 +41,19 @@ class Reader {
     Header header = parse_header(read_header());
     std::uint64_t bytes = size_of(*header.dtype);
     for (std::int64_t n : *header.shape) {
-      if (n != 0 && bytes > std::uint64_t(std::numeric_limits<std::int64_t>::max()) / std::uint64_t(n)) refuse("shape", "the shape has too many elements");
+      if (n != 0 && bytes > std::uint64_t(std::numeric_limits<std::int64_t>::max()) / std::uint64_t(n))
+        refuse("shape", "the shape has too many elements");
       bytes *= std::uint64_t(n);
     }
     if (bytes != size_ - at_)
-      refuse("truncated", header.shape->str() + " " + std::string(name_of(*header.dtype)) + " takes " + std::to_string(bytes) + " bytes, but " +
-                              std::to_string(size_ - at_) + " follow the header");
+      refuse("truncated", header.shape->str() + " " + std::string(name_of(*header.dtype)) + " takes " + std::to_string(bytes) +
+                              " bytes, but " + std::to_string(size_ - at_) + " follow the header");
     return *header.fortran ? read_fortran(header) : read_dense(*header.shape, *header.dtype);
   }
 
  private:
-  [[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = "the file is damaged or not a .npy file; write it anew") const {
+  [[noreturn]] void refuse(const char* code, const std::string& what,
+                           const std::string& hint = "the file is damaged or not a .npy file; write it anew") const {
     throw Error(ErrorKind::data, std::string("npy.") + code, path_.string() + ": " + what, hint, path_.string());
   }
 
@@ -107,7 +109,8 @@ class Reader {
       expect(":");
       if (key == "descr" && !header.dtype) {
         spaces();
-        if (at < text.size() && text[at] == '[') refuse("dtype", "structured arrays are not read", "save one array of plain numbers a file");
+        if (at < text.size() && text[at] == '[')
+          refuse("dtype", "structured arrays are not read", "save one array of plain numbers a file");
         header.dtype = parse_dtype(quoted());
       } else if (key == "fortran_order" && !header.fortran) {
         header.fortran = accept("True");
@@ -148,7 +151,8 @@ class Reader {
   DType parse_dtype(const std::string& name) const {
     for (const TypeName& t : kTypes)
       if (t.name == name) return t.dtype;
-    if (!name.empty() && name[0] == '>') refuse("dtype", "big-endian elements '" + name + "'", "convert with array.astype(array.dtype.newbyteorder('<'))");
+    if (!name.empty() && name[0] == '>')
+      refuse("dtype", "big-endian elements '" + name + "'", "convert with array.astype(array.dtype.newbyteorder('<'))");
     refuse("dtype", "element type '" + name + "'", "types that are read: f2 f4 f8 i1 i2 i4 i8 u1 b1, little-endian");
   }
 
@@ -206,7 +210,8 @@ void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
     if (t.dtype == tensor.dtype()) name = t.name;
   if (name.empty()) throw_usage("save_npy", std::string(name_of(tensor.dtype())) + " has no .npy type", "convert to f32 first");
   std::string header = "{'descr': '" + std::string(name) + "', 'fortran_order': False, 'shape': (";
-  for (int i = 0; i < tensor.rank(); ++i) header += std::to_string(tensor.size(i)) + (i + 1 < tensor.rank() ? ", " : tensor.rank() == 1 ? "," : "");
+  for (int i = 0; i < tensor.rank(); ++i)
+    header += std::to_string(tensor.size(i)) + (i + 1 < tensor.rank() ? ", " : tensor.rank() == 1 ? "," : "");
   header += "), }";
   header.append((64 - (10 + header.size() + 1) % 64) % 64, ' ');  // data starts at a multiple of 64
   header += '\n';
@@ -223,6 +228,8 @@ void save_npy(const std::filesystem::path& path, const Tensor& tensor) {
   file.commit();
 }
 
-Tensor load_npy(const std::filesystem::path& path) { return Reader(path).read(); }
+Tensor load_npy(const std::filesystem::path& path) {
+  return Reader(path).read();
+}
 
 }  // namespace tenon

@@ -27,8 +27,9 @@ struct TypeName {
   std::string_view name;
   DType dtype;
 };
-constexpr TypeName kTypes[] = {{"F64", DType::f64}, {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"I64", DType::i64},
-                               {"I32", DType::i32}, {"I16", DType::i16}, {"I8", DType::i8},   {"U8", DType::u8},     {"BOOL", DType::boolean}};
+constexpr TypeName kTypes[] = {{"F64", DType::f64}, {"F32", DType::f32},     {"F16", DType::f16}, {"BF16", DType::bf16},
+                               {"I64", DType::i64}, {"I32", DType::i32},     {"I16", DType::i16}, {"I8", DType::i8},
+                               {"U8", DType::u8},   {"BOOL", DType::boolean}};
 
 std::string_view type_name(DType dtype) {
   for (const TypeName& t : kTypes)
@@ -67,7 +68,8 @@ class Reader {
 
   std::uint64_t read_header_size() {
     std::array<std::uint8_t, 8> bytes{};
-    if (file_->read(bytes.data(), 8) != 8) refuse("truncated", "only " + std::to_string(size_) + " bytes, fewer than the 8 of the header length");
+    if (file_->read(bytes.data(), 8) != 8)
+      refuse("truncated", "only " + std::to_string(size_) + " bytes, fewer than the 8 of the header length");
     std::uint64_t n = 0;
     for (std::size_t i = 8; i-- > 0;) n = n << 8 | bytes[i];
     if (n > kMaxHeader) refuse("header", "header of " + std::to_string(n) + " bytes, more than " + std::to_string(kMaxHeader));
@@ -123,7 +125,8 @@ class Reader {
     const Json &dtype = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
     Entry entry;
     entry.name = name;
-    auto known = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeName& t) { return dtype.is_string() && t.name == dtype.get<std::string>(); });
+    auto known = std::find_if(std::begin(kTypes), std::end(kTypes),
+                              [&](const TypeName& t) { return dtype.is_string() && t.name == dtype.get<std::string>(); });
     if (known == std::end(kTypes)) refuse("dtype", "'" + name + "' has the element type " + dtype.dump() + ", which is not one of ours");
     entry.dtype = known->dtype;
     if (!shape.is_array() || shape.size() > std::size_t(kMaxRank))
@@ -132,10 +135,12 @@ class Reader {
     bool empty = false;
     for (const Json& item : shape) {
       std::uint64_t n = whole_number(item, name, "size");
-      if (n > std::uint64_t(std::numeric_limits<std::int64_t>::max())) refuse("shape", "'" + name + "': size " + std::to_string(n) + " is too large");
+      if (n > std::uint64_t(std::numeric_limits<std::int64_t>::max()))
+        refuse("shape", "'" + name + "': size " + std::to_string(n) + " is too large");
       entry.shape.push_back(std::int64_t(n));
       empty |= n == 0;
-      if (n != 0 && bytes > std::uint64_t(std::numeric_limits<std::int64_t>::max()) / n) refuse("shape", "'" + name + "': the shape has too many elements");
+      if (n != 0 && bytes > std::uint64_t(std::numeric_limits<std::int64_t>::max()) / n)
+        refuse("shape", "'" + name + "': the shape has too many elements");
       bytes *= n == 0 ? 1 : n;
     }
     if (empty) bytes = 0;
@@ -143,19 +148,22 @@ class Reader {
     entry.begin = whole_number(offsets[0], name, "offset");
     entry.end = whole_number(offsets[1], name, "offset");
     if (entry.end < entry.begin || entry.end - entry.begin != bytes)
-      refuse("offsets", "'" + name + "' lies at " + offsets.dump() + " but " + entry.shape.str() + " " + std::string(known->name) + " takes " +
-                            std::to_string(bytes) + " bytes");
+      refuse("offsets", "'" + name + "' lies at " + offsets.dump() + " but " + entry.shape.str() + " " + std::string(known->name) +
+                            " takes " + std::to_string(bytes) + " bytes");
     return entry;
   }
 
   /// Sorts by place; tensors must fill the data exactly, one after the other.
   void check_layout(std::vector<Entry>& entries, std::uint64_t data_size) const {
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     std::uint64_t at = 0;
     for (const Entry& entry : entries) {
       if (entry.end > data_size)
-        refuse("truncated", "'" + entry.name + "' ends at byte " + std::to_string(entry.end) + " of " + std::to_string(data_size) + " bytes of data");
-      if (entry.begin < at) refuse("overlap", "'" + entry.name + "' begins at byte " + std::to_string(entry.begin) + ", inside the tensor before it");
+        refuse("truncated",
+               "'" + entry.name + "' ends at byte " + std::to_string(entry.end) + " of " + std::to_string(data_size) + " bytes of data");
+      if (entry.begin < at)
+        refuse("overlap", "'" + entry.name + "' begins at byte " + std::to_string(entry.begin) + ", inside the tensor before it");
       if (entry.begin > at) refuse("gap", "bytes " + std::to_string(at) + " to " + std::to_string(entry.begin) + " belong to no tensor");
       at = entry.end;
     }
@@ -169,7 +177,8 @@ class Reader {
     if (file_->read(tensor.raw(), bytes) != bytes) refuse("truncated", "the file ends inside '" + entry.name + "'");
     if (entry.dtype == DType::boolean) {
       auto* values = static_cast<const std::uint8_t*>(tensor.raw());
-      if (std::any_of(values, values + bytes, [](std::uint8_t v) { return v > 1; })) refuse("bool", "'" + entry.name + "' has a BOOL that is not 0 or 1");
+      if (std::any_of(values, values + bytes, [](std::uint8_t v) { return v > 1; }))
+        refuse("bool", "'" + entry.name + "' has a BOOL that is not 0 or 1");
     }
     return tensor;
   }
@@ -184,7 +193,8 @@ std::string make_header(const std::vector<std::pair<std::string, Tensor>>& tenso
   if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
   std::uint64_t at = 0;
   for (const auto& [name, tensor] : tensors) {
-    if (name == kMetadata || header.contains(name)) throw_usage("save_safetensors", "the name '" + name + "' is " + (name == kMetadata ? "reserved" : "there twice"));
+    if (name == kMetadata || header.contains(name))
+      throw_usage("save_safetensors", "the name '" + name + "' is " + (name == kMetadata ? "reserved" : "there twice"));
     if (!tensor.defined()) throw_usage("save_safetensors", "'" + name + "' is an undefined tensor");
     header[name] = {{"dtype", type_name(tensor.dtype())},
                     {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
@@ -225,6 +235,8 @@ void save_safetensors(const std::filesystem::path& path, const std::vector<std::
   file.commit();
 }
 
-TensorFile load_safetensors(const std::filesystem::path& path) { return Reader(path).read(); }
+TensorFile load_safetensors(const std::filesystem::path& path) {
+  return Reader(path).read();
+}
 
 }  // namespace tenon

@@ -87,7 +87,9 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   return sha.hex_digest();
 }
 
-std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
+std::string sha256_hex(std::string_view text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   auto file = files().open_read(path);

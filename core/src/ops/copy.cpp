@@ -1,45 +1,13 @@
 #include "ops/copy.hpp"
 
-#include <bit>
-#include <cmath>
 #include <cstring>
-#include <limits>
-#include <type_traits>
 
 #include "backend/cpu/strided.hpp"
+#include "ops/convert.hpp"
 #include "ops/dispatch.hpp"
 
 namespace tenon {
 namespace {
-
-/// The float next to `v` towards zero with its last bit set where `v` lies between two floats: rounding the result to
-/// 16 bits then gives what rounding `v` itself would (round to odd, Boldo and Melquiond 2008).
-inline float to_odd(double v) {
-  float f = float(v);
-  if (double(f) == v || v != v) return f;
-  auto bits = std::bit_cast<std::uint32_t>(f);
-  if (std::fabs(double(f)) > std::fabs(v)) --bits;
-  return std::bit_cast<float>(bits | 1u);
-}
-
-/// Float to integer: truncates, takes the nearest limit where the value is out of range, and 0 for NaN.
-template <class To, class From> To truncate(From v) {
-  constexpr From low = From(std::numeric_limits<To>::min()), past = From(std::numeric_limits<To>::max() / 2 + 1) * From(2);
-  if (v != v) return To(0);
-  return v <= low ? std::numeric_limits<To>::min() : v >= past ? std::numeric_limits<To>::max() : static_cast<To>(v);
-}
-
-/// Conversion between stored types. Integers wrap; to bool, anything but zero is true.
-template <class To, class From> To convert(From v) {
-  constexpr bool narrow_to = std::is_same_v<To, bf16> || std::is_same_v<To, f16>;
-  if constexpr (std::is_same_v<To, From>) return v;
-  else if constexpr (std::is_same_v<From, bf16> || std::is_same_v<From, f16>) return convert<To>(float(v));
-  else if constexpr (narrow_to && std::is_same_v<From, float>) return To(v);
-  else if constexpr (narrow_to) return To(to_odd(double(v)));
-  else if constexpr (std::is_same_v<To, bool>) return v != From(0);
-  else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) return truncate<To>(v);
-  else return static_cast<To>(v);
-}
 
 template <class From, class To> void copy_run(const From* from, std::int64_t from_step, To* to, std::int64_t to_step, std::int64_t n) {
   if (from_step == 1 && to_step == 1) {

@@ -16,7 +16,7 @@ struct Layout {
   explicit Layout(const Tensor& t) : shape(t.shape()), strides(t.strides()), dtype(t.dtype()) {}
 };
 
-extern KernelSlot<const Layout&, const Layout&> copy_kernel;
-extern KernelSlot<const Layout&, double> fill_kernel;
+TENON_API extern KernelSlot<const Layout&, const Layout&> copy_kernel;
+TENON_API extern KernelSlot<const Layout&, double> fill_kernel;
 
 }  // namespace tenon

@@ -18,14 +18,18 @@ void read_labels(const LabelLoss& p, const void* labels, std::int64_t first, std
   dispatch_integer(p.labels, [&](auto tag) {
     using L = typename decltype(tag)::type;
     const L* in = static_cast<const L*>(labels) + first;
+    bool outside = false;
     for (std::int64_t i = 0; i < n; ++i) {
-      if (std::int64_t(in[i]) < 0 || std::int64_t(in[i]) >= p.classes)
-        throw Error(ErrorKind::data, "loss.label_range",
-                    std::string(p.dice ? "dice_cross_entropy" : "cross_entropy") + ": label " + std::to_string(std::int64_t(in[i])) + " at element " +
-                        std::to_string(first + i) + " is outside 0.." + std::to_string(p.classes - 1),
-                    "map the labels to 0..classes-1");
+      outside |= in[i] < 0 || std::int64_t(in[i]) >= p.classes;
       out[i] = std::int32_t(in[i]);
     }
+    if (!outside) return;
+    std::int64_t at = 0;
+    while (in[at] >= 0 && std::int64_t(in[at]) < p.classes) ++at;
+    throw Error(ErrorKind::data, "loss.label_range",
+                std::string(p.dice ? "dice_cross_entropy" : "cross_entropy") + ": label " + std::to_string(std::int64_t(in[at])) + " at element " +
+                    std::to_string(first + at) + " is outside 0.." + std::to_string(p.classes - 1),
+                "map the labels to 0..classes-1");
   });
 }
 

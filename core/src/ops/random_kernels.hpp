@@ -10,7 +10,7 @@ struct RandomFill {
   std::uint64_t seed, stream;
   float a, b;  ///< low, high; or mean, standard deviation
 };
-/// -> y f32; element i is Random(seed, stream).uniform(i, a, b)
+/// -> y f32; element i is a + (b - a) Random(seed, stream).uniform(i), fused where the CPU fuses
 extern TENON_API KernelSlot<const RandomFill&> random_uniform_kernel;
 /// -> y f32; element i is a + b Random(seed, stream).normal(i)
 extern TENON_API KernelSlot<const RandomFill&> random_normal_kernel;

@@ -14,8 +14,8 @@ struct ReduceShape {
   std::int64_t runs() const { return (reduced + kSumRun - 1) / kSumRun; }
 };
 /// Operands: x; partial sums f64 (i64 for integers, which are summed exactly) [outer, runs, inner]; out.
-extern KernelSlot<ReduceShape, DType> sum_kernel;
+TENON_API extern KernelSlot<ReduceShape, DType> sum_kernel;
 /// Operands: x dense [rows, n]; values [rows] of x's type; positions i64 [rows].
-extern KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel;
+TENON_API extern KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel;
 
 }  // namespace tenon

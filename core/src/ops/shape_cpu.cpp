@@ -69,7 +69,7 @@ Kernel pad_bytes(const Padding& p) {
     const char* from = static_cast<const char*>(o[0]);
     char* to = static_cast<char*>(o[1]);
     const int last = p.to.rank() - 1;
-    const std::int64_t width = p.to[last], inner = p.from[last], rows = width ? p.to.numel() / width : 0;
+    const std::int64_t width = p.to[-1], inner = p.from[-1], rows = width ? p.to.numel() / width : 0;
     const Shape from_strides = p.from.contiguous_strides();
     parallel_blocks(rows, std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, width * p.element)), [&](std::int64_t begin, std::int64_t end) {
       std::int64_t index[kMaxRank];
@@ -87,7 +87,7 @@ Kernel pad_bytes(const Padding& p) {
           fill_bytes(row, width * p.element, p);
           continue;
         }
-        std::int64_t head = p.before[last] * p.element, body = inner * p.element;
+        std::int64_t head = p.before[-1] * p.element, body = inner * p.element;
         fill_bytes(row, head, p);
         std::memcpy(row + head, from + source * p.element, std::size_t(body));
         fill_bytes(row + head + body, width * p.element - head - body, p);
@@ -101,7 +101,7 @@ Kernel flip_bytes(const Reversal& p) {
     const char* from = static_cast<const char*>(o[0]);
     char* to = static_cast<char*>(o[1]);
     const int last = p.shape.rank() - 1;
-    const std::int64_t width = p.shape[last], rows = width ? p.shape.numel() / width : 0, bytes = p.element;
+    const std::int64_t width = p.shape[-1], rows = width ? p.shape.numel() / width : 0, bytes = p.element;
     const Shape strides = p.shape.contiguous_strides();
     parallel_blocks(rows, std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, width * bytes)), [&](std::int64_t begin, std::int64_t end) {
       std::int64_t index[kMaxRank];

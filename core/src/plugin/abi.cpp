@@ -26,7 +26,9 @@ constexpr std::uint16_t kMachine = EM_AARCH64;
 // More sections than any linker writes into a plugin; keeps a hostile table from costing time.
 constexpr std::uint64_t kMaxSections = 8192;
 
-[[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = {}) { throw Error(ErrorKind::plugin, code, what, hint); }
+[[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = {}) {
+  throw Error(ErrorKind::plugin, code, what, hint);
+}
 
 // The bytes of the file, behind one bounds check.
 class Bytes {
@@ -40,7 +42,8 @@ class Bytes {
     need(offset, into.size(), what);
     fetch_(offset, into);
   }
-  template <class T> T get(std::uint64_t offset, const char* what) const {
+  template <class T>
+  T get(std::uint64_t offset, const char* what) const {
     T value;
     read(offset, std::as_writable_bytes(std::span<T, 1>(&value, 1)), what);
     return value;
@@ -62,7 +65,8 @@ class Bytes {
 Elf64_Ehdr read_header(const Bytes& file) {
   if (file.size() == 0) refuse("plugin.truncated", "the file is empty", "build or copy it again");
   if (file.size() > kMaxPluginFile) {
-    refuse("plugin.too_large", "the file has " + std::to_string(file.size()) + " bytes, at most " + std::to_string(kMaxPluginFile) + " are looked at");
+    refuse("plugin.too_large",
+           "the file has " + std::to_string(file.size()) + " bytes, at most " + std::to_string(kMaxPluginFile) + " are looked at");
   }
   unsigned char start[EI_NIDENT] = {};
   const std::size_t n = std::min<std::uint64_t>(file.size(), sizeof start);
@@ -72,16 +76,20 @@ Elf64_Ehdr read_header(const Bytes& file) {
   }
   file.need(0, sizeof start, "the ELF identification");
   if (start[EI_CLASS] != ELFCLASS64 || start[EI_DATA] != ELFDATA2LSB) {
-    refuse("plugin.wrong_architecture", "this is an ELF file of class " + std::to_string(start[EI_CLASS]) + " and byte order " + std::to_string(start[EI_DATA]) +
-                                            ", wanted is 64-bit little-endian (2 and 1)", "build the plugin for this machine");
+    refuse("plugin.wrong_architecture",
+           "this is an ELF file of class " + std::to_string(start[EI_CLASS]) + " and byte order " + std::to_string(start[EI_DATA]) +
+               ", wanted is 64-bit little-endian (2 and 1)",
+           "build the plugin for this machine");
   }
   const auto header = file.get<Elf64_Ehdr>(0, "the ELF header");
   if (header.e_machine != kMachine) {
-    refuse("plugin.wrong_architecture", "this file is for ELF machine " + std::to_string(header.e_machine) + ", this machine is " + std::to_string(kMachine),
+    refuse("plugin.wrong_architecture",
+           "this file is for ELF machine " + std::to_string(header.e_machine) + ", this machine is " + std::to_string(kMachine),
            "build the plugin for this machine");
   }
   if (header.e_type != ET_DYN) {
-    refuse("plugin.not_shared_library", "this ELF file has type " + std::to_string(header.e_type) + ", a shared library has " + std::to_string(ET_DYN),
+    refuse("plugin.not_shared_library",
+           "this ELF file has type " + std::to_string(header.e_type) + ", a shared library has " + std::to_string(ET_DYN),
            "a plugin is made by tenon_add_plugin");
   }
   return header;
@@ -89,7 +97,8 @@ Elf64_Ehdr read_header(const Bytes& file) {
 
 // The loader maps these ranges: one beyond the end of the file would kill the process later.
 void check_segments(const Bytes& file, const Elf64_Ehdr& header) {
-  if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr)) refuse("plugin.bad_elf", "the file has no usable program headers", "build it again");
+  if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr))
+    refuse("plugin.bad_elf", "the file has no usable program headers", "build it again");
   file.need(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), "the program header table");
   for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
     const auto segment = file.get<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr), "a program header");
@@ -99,11 +108,14 @@ void check_segments(const Bytes& file, const Elf64_Ehdr& header) {
 
 std::vector<Elf64_Shdr> read_sections(const Bytes& file, const Elf64_Ehdr& header) {
   if (header.e_shoff == 0 || header.e_shnum == 0) {
-    refuse("plugin.no_record", "the file has no section table, so no ABI record", "build it with tenon_add_plugin and do not remove its section headers");
+    refuse("plugin.no_record", "the file has no section table, so no ABI record",
+           "build it with tenon_add_plugin and do not remove its section headers");
   }
   if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shnum > kMaxSections || header.e_shstrndx >= header.e_shnum) {
-    refuse("plugin.bad_elf", "the section table is inconsistent: " + std::to_string(header.e_shnum) + " entries of " + std::to_string(header.e_shentsize) +
-                                 " bytes, names in section " + std::to_string(header.e_shstrndx), "build it again");
+    refuse("plugin.bad_elf",
+           "the section table is inconsistent: " + std::to_string(header.e_shnum) + " entries of " + std::to_string(header.e_shentsize) +
+               " bytes, names in section " + std::to_string(header.e_shstrndx),
+           "build it again");
   }
   std::vector<Elf64_Shdr> sections(header.e_shnum);
   file.read(header.e_shoff, std::as_writable_bytes(std::span(sections)), "the section table");
@@ -124,7 +136,8 @@ Elf64_Shdr find_record(const Bytes& file, const std::vector<Elf64_Shdr>& section
   const Elf64_Shdr* found = nullptr;
   for (const Elf64_Shdr& section : sections) {
     if (section.sh_type != SHT_PROGBITS || !has_name(file, names, section)) continue;
-    if (found != nullptr) refuse("plugin.bad_record", "the file has more than one section .tenon_abi", "build it with tenon_add_plugin, one call a plugin");
+    if (found != nullptr)
+      refuse("plugin.bad_record", "the file has more than one section .tenon_abi", "build it with tenon_add_plugin, one call a plugin");
     found = &section;
   }
   if (found == nullptr) {
@@ -152,7 +165,8 @@ std::size_t printable_character(std::string_view s) {
 }
 
 // Everything here ends up on a terminal and in JSON: well-formed, without control characters, ending within its field.
-template <std::size_t N> std::string_view text_of(const char (&field)[N], const char* name, bool lines = false) {
+template <std::size_t N>
+std::string_view text_of(const char (&field)[N], const char* name, bool lines = false) {
   const char* end = std::find(field, field + N, '\0');
   if (end == field + N) refuse("plugin.bad_record", std::string("field '") + name + "' of the ABI record does not end");
   const std::string_view text(field, static_cast<std::size_t>(end - field));
@@ -170,7 +184,8 @@ void check_provides(const AbiRecord& record) {
     const auto space = id.find(' ');
     const std::string kind = id.substr(0, space), name = space == std::string::npos ? "" : id.substr(space + 1);
     if ((kind != "format" && kind != "model" && kind != "task" && kind != "tool") || !is_valid_name(name)) {
-      refuse("plugin.bad_record", "the ABI record provides '" + id + "', which is not '<format|model|task|tool> <name>'", "mend PROVIDES of tenon_add_plugin");
+      refuse("plugin.bad_record", "the ABI record provides '" + id + "', which is not '<format|model|task|tool> <name>'",
+             "mend PROVIDES of tenon_add_plugin");
     }
   }
   std::sort(ids.begin(), ids.end());
@@ -185,7 +200,8 @@ AbiRecord read_record(const Bytes& file) {
   check_segments(file, header);
   const Elf64_Shdr section = find_record(file, sections, sections[header.e_shstrndx]);
   if (section.sh_size > kMaxAbiSection) {
-    refuse("plugin.bad_record", "section .tenon_abi has " + std::to_string(section.sh_size) + " bytes, at most " + std::to_string(kMaxAbiSection) + " are read");
+    refuse("plugin.bad_record",
+           "section .tenon_abi has " + std::to_string(section.sh_size) + " bytes, at most " + std::to_string(kMaxAbiSection) + " are read");
   }
   constexpr std::size_t kFixedPart = offsetof(AbiRecord, abi_tag);
   if (section.sh_size < kFixedPart) {
@@ -194,14 +210,17 @@ AbiRecord read_record(const Bytes& file) {
   AbiRecord record{};
   const std::size_t length = std::min<std::uint64_t>(section.sh_size, sizeof record);
   file.read(section.sh_offset, std::as_writable_bytes(std::span(&record, 1)).first(length), "the ABI record");
-  if (std::memcmp(record.magic, kAbiMagic, sizeof kAbiMagic) != 0) refuse("plugin.bad_record", "section .tenon_abi does not start with the record's magic");
+  if (std::memcmp(record.magic, kAbiMagic, sizeof kAbiMagic) != 0)
+    refuse("plugin.bad_record", "section .tenon_abi does not start with the record's magic");
   if (record.api_version != kPluginApi) {
-    refuse("plugin.api_version", "the plugin is built for plugin API " + std::to_string(record.api_version) + ", this core offers " + std::to_string(kPluginApi),
+    refuse("plugin.api_version",
+           "the plugin is built for plugin API " + std::to_string(record.api_version) + ", this core offers " + std::to_string(kPluginApi),
            "build the plugin with this core's package");
   }
   if (record.record_size != sizeof record || section.sh_size != sizeof record) {
-    refuse("plugin.bad_record", "the ABI record says " + std::to_string(record.record_size) + " bytes in a section of " + std::to_string(section.sh_size) +
-                                    ", plugin API " + std::to_string(kPluginApi) + " has " + std::to_string(sizeof record));
+    refuse("plugin.bad_record", "the ABI record says " + std::to_string(record.record_size) + " bytes in a section of " +
+                                    std::to_string(section.sh_size) + ", plugin API " + std::to_string(kPluginApi) + " has " +
+                                    std::to_string(sizeof record));
   }
   text_of(record.abi_tag, "abi_tag");
   text_of(record.version, "version");
@@ -209,7 +228,8 @@ AbiRecord read_record(const Bytes& file) {
   text_of(record.licence, "licence");
   text_of(record.provides, "provides", true);
   if (const auto name = text_of(record.name, "name"); !is_valid_name(name)) {
-    refuse("plugin.bad_record", "the plugin calls itself '" + std::string(name) + "'", "names are lower-case letters, digits and underscores");
+    refuse("plugin.bad_record", "the plugin calls itself '" + std::string(name) + "'",
+           "names are lower-case letters, digits and underscores");
   }
   check_provides(record);
   return record;
@@ -229,7 +249,9 @@ std::vector<std::pair<std::string, std::string>> tag_fields(std::string_view tag
 }  // namespace
 
 AbiRecord read_abi_record(std::span<const std::byte> file) {
-  return read_record(Bytes(file.size(), [file](std::uint64_t offset, std::span<std::byte> into) { std::memcpy(into.data(), file.data() + offset, into.size()); }));
+  return read_record(Bytes(file.size(), [file](std::uint64_t offset, std::span<std::byte> into) {
+    std::memcpy(into.data(), file.data() + offset, into.size());
+  }));
 }
 
 AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) {
@@ -256,7 +278,9 @@ std::vector<std::string> provided_ids(const AbiRecord& record) {
   return ids;
 }
 
-std::string_view core_abi_tag() { return TENON_ABI_TAG(TENON_VERSION); }
+std::string_view core_abi_tag() {
+  return TENON_ABI_TAG(TENON_VERSION);
+}
 
 std::vector<AbiDifference> abi_differences(std::string_view plugin_tag, std::string_view core_tag) {
   const auto plugin = tag_fields(plugin_tag), core = tag_fields(core_tag);

@@ -33,7 +33,8 @@ void add_plugin_path(std::vector<SearchDirectory>& directories) {
     start = end + 1;
     if (!directory.path.is_absolute()) {
       directory.code = "plugin.relative_path";
-      directory.reason = "TENON_PLUGIN_PATH has the entry '" + directory.path.string() + "', which would depend on the current directory (write absolute paths)";
+      directory.reason = "TENON_PLUGIN_PATH has the entry '" + directory.path.string() +
+                         "', which would depend on the current directory (write absolute paths)";
       if (directory.path.empty()) directory.path = "TENON_PLUGIN_PATH";
     }
     directories.push_back(std::move(directory));

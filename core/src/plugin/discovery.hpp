@@ -23,8 +23,8 @@ struct Candidate {
 
 struct SearchDirectory {
   std::filesystem::path path;
-  bool asked_for = false;       ///< named by the user: its absence is worth telling
-  std::string code, reason;     ///< set when it is refused without a look
+  bool asked_for = false;    ///< named by the user: its absence is worth telling
+  std::string code, reason;  ///< set when it is refused without a look
 };
 
 /// `extra`, then TENON_PLUGIN_PATH, the user's data directory, and tenon/plugins beside the core library.

@@ -47,7 +47,8 @@ class GuardedTask final : public Task {
   double score(const Evaluation& evaluation) const override {
     return call("score", [&] { return task_->score(evaluation); });
   }
-  std::vector<std::filesystem::path> predict(nn::Module& model, const std::vector<std::filesystem::path>& inputs, const PredictOptions& options) override {
+  std::vector<std::filesystem::path> predict(nn::Module& model, const std::vector<std::filesystem::path>& inputs,
+                                             const PredictOptions& options) override {
     return call("predict", [&] { return task_->predict(model, inputs, options); });
   }
   std::string state() const override {
@@ -62,7 +63,8 @@ class GuardedTask final : public Task {
 
  private:
   // The text of the call is built only when something is thrown: fill_batch is on the training path.
-  template <class F> auto call(const char* function, F&& f) const -> decltype(f()) {
+  template <class F>
+  auto call(const char* function, F&& f) const -> decltype(f()) {
     try {
       return f();
     } catch (...) {
@@ -97,7 +99,8 @@ void rethrow_from_plugin(const std::string& plugin, const std::string& call) {
   } catch (const Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorKind::device, "memory.exhausted", "plugin '" + plugin + "' ran out of memory in " + call, "make batch, patch or number of threads smaller");
+    throw Error(ErrorKind::device, "memory.exhausted", "plugin '" + plugin + "' ran out of memory in " + call,
+                "make batch, patch or number of threads smaller");
   } catch (...) {
     throw Error(ErrorKind::plugin, "plugin.exception", "plugin '" + plugin + "' threw in " + call + ": " + current_exception_text(),
                 "this is a defect of the plugin: report it to its author");

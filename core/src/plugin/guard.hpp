@@ -19,7 +19,8 @@ namespace tenon {
 /// To be called in a handler: what the exception being handled says, with its type.
 std::string current_exception_text();
 
-template <class F> decltype(auto) guarded_call(const std::string& plugin, const std::string& call, F&& f) {
+template <class F>
+decltype(auto) guarded_call(const std::string& plugin, const std::string& call, F&& f) {
   try {
     return std::forward<F>(f)();
   } catch (...) {
@@ -28,7 +29,8 @@ template <class F> decltype(auto) guarded_call(const std::string& plugin, const 
 }
 
 /// `call` as it shows in messages: "read of format nifti". An empty function stays empty.
-template <class R, class... A> std::function<R(A...)> guarded(const std::string& plugin, std::string call, std::function<R(A...)> f) {
+template <class R, class... A>
+std::function<R(A...)> guarded(const std::string& plugin, std::string call, std::function<R(A...)> f) {
   if (!f) return f;
   return [plugin, call = std::move(call), f = std::move(f)](A... a) -> R {
     return guarded_call(plugin, call, [&]() -> R { return f(std::forward<A>(a)...); });

@@ -25,10 +25,14 @@ constexpr const char* kEntrySymbol = "tenon_plugin_register";
 
 const char* state_text(PluginState state) {
   switch (state) {
-    case PluginState::active: return "active";
-    case PluginState::refused: return "refused";
-    case PluginState::failed: return "failed";
-    case PluginState::ready: return "not loaded";
+    case PluginState::active:
+      return "active";
+    case PluginState::refused:
+      return "refused";
+    case PluginState::failed:
+      return "failed";
+    case PluginState::ready:
+      return "not loaded";
   }
   return "unknown";
 }
@@ -92,7 +96,8 @@ struct PluginHost::Impl {
   void load_where(const std::string& kind);
   std::vector<std::string> ids(const std::string& kind) const;
   [[noreturn]] void throw_unknown(const std::string& kind, const std::string& id) const;
-  template <class E> const E& find(const std::string& kind, std::map<std::string, E>& entries, const std::string& id);
+  template <class E>
+  const E& find(const std::string& kind, std::map<std::string, E>& entries, const std::string& id);
   std::vector<const FormatEntry*> formats_for(const fs::path& file);
 };
 
@@ -131,7 +136,8 @@ void PluginHost::Impl::claim_names() {
     if (first) continue;
     info.state = PluginState::refused;
     info.code = "plugin.duplicate_name";
-    info.reason = "plugin '" + info.name + "' is provided by " + owner->second->info.file.string() + " and by " + info.file.string() + "; the first counts (remove one)";
+    info.reason = "plugin '" + info.name + "' is provided by " + owner->second->info.file.string() + " and by " + info.file.string() +
+                  "; the first counts (remove one)";
   }
 }
 
@@ -145,10 +151,12 @@ void PluginHost::Impl::load_library(Plugin& plugin) {
   } catch (const std::exception& e) {
     std::string text = e.what();
     replace_all(text, path, plugin.info.file.filename().string());
-    throw Error(ErrorKind::plugin, "plugin.load_failed", "the loader refuses the file: " + text, "install what is missing, or build the plugin again");
+    throw Error(ErrorKind::plugin, "plugin.load_failed", "the loader refuses the file: " + text,
+                "install what is missing, or build the plugin again");
   }
   if (!plugin.library.has(kEntrySymbol)) {
-    throw Error(ErrorKind::plugin, "plugin.no_entry", std::string("the file has no function ") + kEntrySymbol, "define it with TENON_PLUGIN in plugin.cpp");
+    throw Error(ErrorKind::plugin, "plugin.no_entry", std::string("the file has no function ") + kEntrySymbol,
+                "define it with TENON_PLUGIN in plugin.cpp");
   }
 }
 
@@ -161,7 +169,9 @@ void PluginHost::Impl::register_all(Plugin& plugin) {
     thrown = current_exception_text();
   }
   staging.require_sound();
-  if (!thrown.empty()) throw Error(ErrorKind::plugin, "plugin.registration_failed", "registration threw " + thrown, "this is a defect of the plugin: report it to its author");
+  if (!thrown.empty())
+    throw Error(ErrorKind::plugin, "plugin.registration_failed", "registration threw " + thrown,
+                "this is a defect of the plugin: report it to its author");
   staging.require(plugin.info.provides);
 
   const std::string prefix = plugin.info.name + ".";
@@ -194,7 +204,8 @@ void PluginHost::Impl::load_where(const std::string& kind) {
   // By index: a plugin that asks the host while it registers must not upset the walk.
   for (std::size_t i = 0; i < plugins.size(); ++i) {
     const auto& provides = plugins[i]->info.provides;
-    if (kind.empty() || std::any_of(provides.begin(), provides.end(), [&](const std::string& id) { return id.starts_with(kind + " "); })) load(*plugins[i]);
+    if (kind.empty() || std::any_of(provides.begin(), provides.end(), [&](const std::string& id) { return id.starts_with(kind + " "); }))
+      load(*plugins[i]);
   }
 }
 
@@ -213,9 +224,10 @@ std::vector<std::string> PluginHost::Impl::ids(const std::string& kind) const {
 void PluginHost::Impl::throw_unknown(const std::string& kind, const std::string& id) const {
   const std::string plugin = id.substr(0, id.find('.'));
   for (const PluginInfo& info : infos) {
-    const bool named = info.name == plugin || (info.name.empty() && info.file.filename() == plugin + ".tenon.so");
+    const bool named = !plugin.empty() && (info.name == plugin || (info.name.empty() && info.file.filename() == plugin + ".tenon.so"));
     if (!named || (info.state != PluginState::refused && info.state != PluginState::failed)) continue;
-    throw Error(ErrorKind::plugin, info.code, kind + " '" + id + "' needs plugin '" + plugin + "', which is " + state_text(info.state) + ": " + info.reason,
+    throw Error(ErrorKind::plugin, info.code,
+                kind + " '" + id + "' needs plugin '" + plugin + "', which is " + state_text(info.state) + ": " + info.reason,
                 "`tenon plugins` lists every file that was seen", info.file.string());
   }
   const std::vector<std::string> known = ids(kind);
@@ -224,10 +236,14 @@ void PluginHost::Impl::throw_unknown(const std::string& kind, const std::string&
     if (candidate.ends_with("." + id)) hint += (hint.empty() ? "did you mean '" : ", '") + candidate + "'";
   }
   if (known.empty()) hint = "no plugin provides a " + kind + "; `tenon plugins` lists every file that was seen";
-  throw Error(ErrorKind::plugin, "plugin.unknown", "no " + kind + " is called '" + id + "'", hint.empty() ? suggestion(id, known) : hint.back() == '\'' ? hint + "?" : hint);
+  throw Error(ErrorKind::plugin, "plugin.unknown", "no " + kind + " is called '" + id + "'",
+              hint.empty()          ? suggestion(id, known)
+              : hint.back() == '\'' ? hint + "?"
+                                    : hint);
 }
 
-template <class E> const E& PluginHost::Impl::find(const std::string& kind, std::map<std::string, E>& entries, const std::string& id) {
+template <class E>
+const E& PluginHost::Impl::find(const std::string& kind, std::map<std::string, E>& entries, const std::string& id) {
   const std::lock_guard lock(mutex);
   scan();
   if (const auto it = entries.find(id); it != entries.end()) return it->second;
@@ -287,10 +303,18 @@ void PluginHost::load_all() {
   impl_->load_where("");
 }
 
-const FormatEntry& PluginHost::format(const std::string& id) { return impl_->find("format", impl_->formats, id); }
-const ModelEntry& PluginHost::model(const std::string& id) { return impl_->find("model", impl_->models, id); }
-const TaskEntry& PluginHost::task(const std::string& id) { return impl_->find("task", impl_->tasks, id); }
-const ToolEntry& PluginHost::tool(const std::string& id) { return impl_->find("tool", impl_->tools, id); }
+const FormatEntry& PluginHost::format(const std::string& id) {
+  return impl_->find("format", impl_->formats, id);
+}
+const ModelEntry& PluginHost::model(const std::string& id) {
+  return impl_->find("model", impl_->models, id);
+}
+const TaskEntry& PluginHost::task(const std::string& id) {
+  return impl_->find("task", impl_->tasks, id);
+}
+const ToolEntry& PluginHost::tool(const std::string& id) {
+  return impl_->find("tool", impl_->tools, id);
+}
 
 const FormatEntry& PluginHost::format_of(const fs::path& file) {
   std::vector<std::byte> head;
@@ -321,7 +345,8 @@ const FormatEntry& PluginHost::format_for_writing(const fs::path& file) {
     if (entry->write && extension_match(*entry, file) > 0) return *entry;
   }
   const std::lock_guard lock(impl_->mutex);
-  throw Error(ErrorKind::usage, "format.unknown_extension", "no format writes files of this name", format_list(impl_->formats), file.string());
+  throw Error(ErrorKind::usage, "format.unknown_extension", "no format writes files of this name", format_list(impl_->formats),
+              file.string());
 }
 
 std::vector<std::string> PluginHost::formats() {

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "plugin/check_param.hpp"
+#include "plugin/param_detail.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon {
@@ -16,34 +16,27 @@ using Integers = std::vector<std::int64_t>;
 using Reals = std::vector<double>;
 using Texts = std::vector<std::string>;
 
-const char* wanted(ParamType type) {
-  switch (type) {
-    case ParamType::boolean: return "true or false";
-    case ParamType::integer: return "an integer";
-    case ParamType::real: return "a number";
-    case ParamType::text: return "a text";
-    case ParamType::path: return "a path";
-    case ParamType::integers: return "a list of integers";
-    case ParamType::reals: return "a list of numbers";
-    case ParamType::texts: return "a list of texts";
-  }
-  return "a value";
-}
-
 std::string number(double v) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
   return std::string(buffer, end);
 }
 
-std::string shown(bool v) { return v ? "true" : "false"; }
-std::string shown(std::int64_t v) { return std::to_string(v); }
+std::string shown(bool v) {
+  return v ? "true" : "false";
+}
+std::string shown(std::int64_t v) {
+  return std::to_string(v);
+}
 std::string shown(double v) {
   const std::string text = number(v);  // a real shows as one: 3.0, not 3
   return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
-std::string shown(const std::string& v) { return "'" + v + "'"; }
-template <class T> std::string shown(const std::vector<T>& list) {
+std::string shown(const std::string& v) {
+  return "'" + v + "'";
+}
+template <class T>
+std::string shown(const std::vector<T>& list) {
   std::string text = "[";
   for (std::size_t i = 0; i < list.size(); ++i) text += (i == 0 ? "" : ", ") + shown(list[i]);
   return text + "]";
@@ -64,14 +57,21 @@ bool is_empty_list(const ParamValue& v) {
 
 bool type_matches(ParamType type, const ParamValue& v) {
   switch (type) {
-    case ParamType::boolean: return std::holds_alternative<bool>(v);
-    case ParamType::integer: return std::holds_alternative<std::int64_t>(v);
-    case ParamType::real: return std::holds_alternative<double>(v);
+    case ParamType::boolean:
+      return std::holds_alternative<bool>(v);
+    case ParamType::integer:
+      return std::holds_alternative<std::int64_t>(v);
+    case ParamType::real:
+      return std::holds_alternative<double>(v);
     case ParamType::text:
-    case ParamType::path: return std::holds_alternative<std::string>(v);
-    case ParamType::integers: return std::holds_alternative<Integers>(v);
-    case ParamType::reals: return std::holds_alternative<Reals>(v);
-    case ParamType::texts: return std::holds_alternative<Texts>(v);
+    case ParamType::path:
+      return std::holds_alternative<std::string>(v);
+    case ParamType::integers:
+      return std::holds_alternative<Integers>(v);
+    case ParamType::reals:
+      return std::holds_alternative<Reals>(v);
+    case ParamType::texts:
+      return std::holds_alternative<Texts>(v);
   }
   return false;
 }
@@ -119,7 +119,7 @@ Finding check_choice(const Param& p, const std::string& v) {
 
 Finding check(const Param& p, const ParamValue& v) {
   if (!type_matches(p.type, v)) {
-    return {"param.type", "parameter '" + p.name + "' is " + shown(v) + ", wanted is " + wanted(p.type), p.help};
+    return {"param.type", "parameter '" + p.name + "' is " + shown(v) + ", wanted is " + wanted_text(p.type), p.help};
   }
   Finding finding;
   const auto keep_first = [&finding](Finding f) {
@@ -151,85 +151,8 @@ const Param& declared(const ParamSpec& spec, std::string_view name, const std::s
   throw Error(ErrorKind::usage, "param.unknown", "unknown parameter '" + std::string(name) + "'", suggestion(name, names_of(spec)), where);
 }
 
-// ---- from text ------------------------------------------------------------------------------------------------
-
-std::string_view trimmed(std::string_view s) {
-  const auto first = s.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return s.substr(first, s.find_last_not_of(" \t") - first + 1);
-}
-
-std::string_view unquoted(std::string_view s) {
-  if (s.size() >= 2 && (s.front() == '"' || s.front() == '\'') && s.back() == s.front()) return s.substr(1, s.size() - 2);
-  return s;
-}
-
-// Whole text or nothing; std::from_chars so that the locale has no say.
-template <class T> std::optional<T> parsed(std::string_view s) {
-  if (s.size() > 1 && s.front() == '+' && s[1] != '-') s.remove_prefix(1);
-  T v{};
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), v);
-  if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
-  return v;
-}
-
-// "[a, b]" or "a, b"; a comma inside quotes does not part.
-std::vector<std::string_view> elements(std::string_view s) {
-  if (s.size() >= 2 && s.front() == '[' && s.back() == ']') s = trimmed(s.substr(1, s.size() - 2));
-  std::vector<std::string_view> parts;
-  if (s.empty()) return parts;
-  std::size_t start = 0;
-  char quote = 0;
-  for (std::size_t i = 0; i <= s.size(); ++i) {
-    if (i < s.size() && quote == 0 && (s[i] == '"' || s[i] == '\'')) {
-      quote = s[i];
-    } else if (i < s.size() && quote != 0) {
-      if (s[i] == quote) quote = 0;
-    } else if (i == s.size() || s[i] == ',') {
-      parts.push_back(trimmed(s.substr(start, i - start)));
-      start = i + 1;
-    }
-  }
-  if (quote != 0) parts.push_back(trimmed(s.substr(start)));
-  return parts;
-}
-
-template <class T> std::optional<ParamValue> parsed_list(std::string_view text) {
-  std::vector<T> list;
-  for (const std::string_view part : elements(text)) {
-    const auto v = parsed<T>(part);
-    if (!v) return std::nullopt;
-    list.push_back(*v);
-  }
-  return list;
-}
-
-std::optional<ParamValue> value_from_text(ParamType type, std::string_view text) {
-  switch (type) {
-    case ParamType::boolean:
-      if (text == "true" || text == "yes" || text == "on" || text == "1") return true;
-      if (text == "false" || text == "no" || text == "off" || text == "0") return false;
-      return std::nullopt;
-    case ParamType::integer:
-      if (const auto v = parsed<std::int64_t>(text)) return *v;
-      return std::nullopt;
-    case ParamType::real:
-      if (const auto v = parsed<double>(text)) return *v;
-      return std::nullopt;
-    case ParamType::text:
-    case ParamType::path: return std::string(unquoted(text));
-    case ParamType::integers: return parsed_list<std::int64_t>(text);
-    case ParamType::reals: return parsed_list<double>(text);
-    case ParamType::texts: {
-      Texts list;
-      for (const std::string_view part : elements(text)) list.emplace_back(unquoted(part));
-      return list;
-    }
-  }
-  return std::nullopt;
-}
-
-template <class T> const T& typed(const ParamValue& v, std::string_view name, const char* asked) {
+template <class T>
+const T& typed(const ParamValue& v, std::string_view name, const char* asked) {
   if (const T* p = std::get_if<T>(&v)) return *p;
   throw Error(ErrorKind::internal, "param.accessor", "parameter '" + std::string(name) + "' is " + shown(v) + " but was read as " + asked,
               "read a parameter with the type that it is declared with");
@@ -237,10 +160,33 @@ template <class T> const T& typed(const ParamValue& v, std::string_view name, co
 
 }  // namespace
 
+const char* wanted_text(ParamType type) {
+  switch (type) {
+    case ParamType::boolean:
+      return "true or false";
+    case ParamType::integer:
+      return "an integer";
+    case ParamType::real:
+      return "a number";
+    case ParamType::text:
+      return "a text";
+    case ParamType::path:
+      return "a path";
+    case ParamType::integers:
+      return "a list of integers";
+    case ParamType::reals:
+      return "a list of numbers";
+    case ParamType::texts:
+      return "a list of texts";
+  }
+  return "a value";
+}
+
 std::string param_defect(const Param& p) {
-  if (p.low && p.high && *p.low > *p.high) return "parameter '" + p.name + "' has an empty range, " + number(*p.low) + " to " + number(*p.high);
+  if (p.low && p.high && *p.low > *p.high)
+    return "parameter '" + p.name + "' has an empty range, " + number(*p.low) + " to " + number(*p.high);
   if (!type_matches(p.type, p.default_value)) {
-    return "parameter '" + p.name + "' has the default " + shown(p.default_value) + ", declared is " + wanted(p.type);
+    return "parameter '" + p.name + "' has the default " + shown(p.default_value) + ", declared is " + wanted_text(p.type);
   }
   if (p.required) return {};  // its default is never used
   const Finding finding = check(p, p.default_value);
@@ -267,23 +213,51 @@ Param boolean_param(std::string name, bool value, std::string help) {
 Param integer_param(std::string name, std::int64_t value, std::string help, std::optional<double> low, std::optional<double> high) {
   return {.name = std::move(name), .type = ParamType::integer, .default_value = value, .help = std::move(help), .low = low, .high = high};
 }
-Param real_param(std::string name, double value, std::string help, std::optional<double> low, std::optional<double> high, std::string unit) {
-  return {.name = std::move(name), .type = ParamType::real, .default_value = value, .help = std::move(help), .unit = std::move(unit), .low = low, .high = high};
+Param real_param(std::string name, double value, std::string help, std::optional<double> low, std::optional<double> high,
+                 std::string unit) {
+  return {.name = std::move(name),
+          .type = ParamType::real,
+          .default_value = value,
+          .help = std::move(help),
+          .unit = std::move(unit),
+          .low = low,
+          .high = high};
 }
 Param text_param(std::string name, std::string value, std::string help, std::vector<std::string> choices) {
-  return {.name = std::move(name), .type = ParamType::text, .default_value = std::move(value), .help = std::move(help), .choices = std::move(choices)};
+  return {.name = std::move(name),
+          .type = ParamType::text,
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .choices = std::move(choices)};
 }
 Param path_param(std::string name, std::string value, std::string help, bool required) {
-  return {.name = std::move(name), .type = ParamType::path, .default_value = std::move(value), .help = std::move(help), .required = required};
+  return {
+      .name = std::move(name), .type = ParamType::path, .default_value = std::move(value), .help = std::move(help), .required = required};
 }
 Param integers_param(std::string name, Integers value, std::string help, std::optional<double> low, std::optional<double> high) {
-  return {.name = std::move(name), .type = ParamType::integers, .default_value = std::move(value), .help = std::move(help), .low = low, .high = high};
+  return {.name = std::move(name),
+          .type = ParamType::integers,
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .low = low,
+          .high = high};
 }
-Param reals_param(std::string name, Reals value, std::string help, std::optional<double> low, std::optional<double> high, std::string unit) {
-  return {.name = std::move(name), .type = ParamType::reals, .default_value = std::move(value), .help = std::move(help), .unit = std::move(unit), .low = low, .high = high};
+Param reals_param(std::string name, Reals value, std::string help, std::optional<double> low, std::optional<double> high,
+                  std::string unit) {
+  return {.name = std::move(name),
+          .type = ParamType::reals,
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .unit = std::move(unit),
+          .low = low,
+          .high = high};
 }
 Param texts_param(std::string name, Texts value, std::string help, std::vector<std::string> choices) {
-  return {.name = std::move(name), .type = ParamType::texts, .default_value = std::move(value), .help = std::move(help), .choices = std::move(choices)};
+  return {.name = std::move(name),
+          .type = ParamType::texts,
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .choices = std::move(choices)};
 }
 
 // ---- ParamValues ----------------------------------------------------------------------------------------------
@@ -295,27 +269,44 @@ ParamValues::ParamValues(const ParamSpec& spec) {
   }
 }
 
-bool ParamValues::has(std::string_view name) const noexcept { return values_.find(name) != values_.end(); }
-bool ParamValues::given(std::string_view name) const noexcept { return std::find(given_.begin(), given_.end(), name) != given_.end(); }
+bool ParamValues::has(std::string_view name) const noexcept {
+  return values_.find(name) != values_.end();
+}
+bool ParamValues::given(std::string_view name) const noexcept {
+  return std::find(given_.begin(), given_.end(), name) != given_.end();
+}
 
 const ParamValue& ParamValues::at(std::string_view name) const {
   if (const auto it = values_.find(name); it != values_.end()) return it->second;
   std::vector<std::string> known;
   for (const auto& [key, value] : values_) known.push_back(key);
-  throw Error(ErrorKind::usage, "param.no_value", "parameter '" + std::string(name) + "' has no value", "give one if it is required; " + suggestion(name, known));
+  throw Error(ErrorKind::usage, "param.no_value", "parameter '" + std::string(name) + "' has no value",
+              "give one if it is required; " + suggestion(name, known));
 }
 
-bool ParamValues::boolean(std::string_view name) const { return typed<bool>(at(name), name, "true or false"); }
-std::int64_t ParamValues::integer(std::string_view name) const { return typed<std::int64_t>(at(name), name, "an integer"); }
+bool ParamValues::boolean(std::string_view name) const {
+  return typed<bool>(at(name), name, "true or false");
+}
+std::int64_t ParamValues::integer(std::string_view name) const {
+  return typed<std::int64_t>(at(name), name, "an integer");
+}
 double ParamValues::real(std::string_view name) const {
   const ParamValue& v = at(name);
   if (const auto* i = std::get_if<std::int64_t>(&v)) return static_cast<double>(*i);
   return typed<double>(v, name, "a number");
 }
-const std::string& ParamValues::text(std::string_view name) const { return typed<std::string>(at(name), name, "a text"); }
-const Integers& ParamValues::integers(std::string_view name) const { return typed<Integers>(at(name), name, "a list of integers"); }
-const Reals& ParamValues::reals(std::string_view name) const { return typed<Reals>(at(name), name, "a list of numbers"); }
-const Texts& ParamValues::texts(std::string_view name) const { return typed<Texts>(at(name), name, "a list of texts"); }
+const std::string& ParamValues::text(std::string_view name) const {
+  return typed<std::string>(at(name), name, "a text");
+}
+const Integers& ParamValues::integers(std::string_view name) const {
+  return typed<Integers>(at(name), name, "a list of integers");
+}
+const Reals& ParamValues::reals(std::string_view name) const {
+  return typed<Reals>(at(name), name, "a list of numbers");
+}
+const Texts& ParamValues::texts(std::string_view name) const {
+  return typed<Texts>(at(name), name, "a list of texts");
+}
 
 void ParamValues::set(const ParamSpec& spec, std::string_view name, ParamValue value, const std::string& where) {
   const Param& p = declared(spec, name, where);
@@ -327,9 +318,10 @@ void ParamValues::set(const ParamSpec& spec, std::string_view name, ParamValue v
 
 void ParamValues::set_from_text(const ParamSpec& spec, std::string_view name, std::string_view text, const std::string& where) {
   const Param& p = declared(spec, name, where);
-  auto value = value_from_text(p.type, trimmed(text));
+  auto value = value_from_text(p.type, text);
   if (!value) {
-    throw Error(ErrorKind::usage, "param.type", "parameter '" + p.name + "' is '" + std::string(text) + "', wanted is " + wanted(p.type), p.help, where);
+    throw Error(ErrorKind::usage, "param.type",
+                "parameter '" + p.name + "' is '" + std::string(text) + "', wanted is " + wanted_text(p.type), p.help, where);
   }
   set(spec, name, std::move(*value), where);
 }

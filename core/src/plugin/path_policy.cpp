@@ -17,7 +17,9 @@
 namespace tenon {
 namespace {
 
-[[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = {}) { throw Error(ErrorKind::plugin, code, what, hint); }
+[[noreturn]] void refuse(const char* code, const std::string& what, const std::string& hint = {}) {
+  throw Error(ErrorKind::plugin, code, what, hint);
+}
 
 // dladdr tells the file that holds an address; this one is in the core library.
 std::filesystem::path core_library() {
@@ -41,7 +43,8 @@ bool trusted_owner(uid_t owner) {
 void check_access(const struct stat& status, const std::string& what) {
   if ((status.st_mode & S_IWOTH) != 0) refuse("plugin.world_writable", what + " may be written by everybody", "chmod o-w");
   if (!trusted_owner(status.st_uid)) {
-    refuse("plugin.foreign_owner", what + " belongs to user " + std::to_string(status.st_uid) + ", neither to root nor to you", "chown it, or copy it to a place of yours");
+    refuse("plugin.foreign_owner", what + " belongs to user " + std::to_string(status.st_uid) + ", neither to root nor to you",
+           "chown it, or copy it to a place of yours");
   }
 }
 
@@ -65,7 +68,8 @@ Descriptor open_plugin_directory(const std::filesystem::path& directory) {
     refuse("plugin.unreadable", std::string("the directory cannot be opened: ") + std::strerror(error));
   }
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) refuse("plugin.unreadable", std::string("the directory cannot be examined: ") + std::strerror(errno));
+  if (::fstat(fd.get(), &status) != 0)
+    refuse("plugin.unreadable", std::string("the directory cannot be examined: ") + std::strerror(errno));
   check_access(status, "the directory");
   return fd;
 }
@@ -94,7 +98,8 @@ CheckedFile open_plugin_file(const Descriptor& directory, const std::string& nam
   file.descriptor = Descriptor(::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.descriptor) refuse("plugin.unreadable", std::string("the file cannot be opened: ") + std::strerror(errno));
   struct stat status {};
-  if (::fstat(file.descriptor.get(), &status) != 0) refuse("plugin.unreadable", std::string("the file cannot be examined: ") + std::strerror(errno));
+  if (::fstat(file.descriptor.get(), &status) != 0)
+    refuse("plugin.unreadable", std::string("the file cannot be examined: ") + std::strerror(errno));
   if (!S_ISREG(status.st_mode)) {
     refuse("plugin.not_regular_file", S_ISDIR(status.st_mode) ? "this is a directory, not a file" : "this is not a regular file");
   }
@@ -105,6 +110,8 @@ CheckedFile open_plugin_file(const Descriptor& directory, const std::string& nam
   return file;
 }
 
-std::filesystem::path core_library_directory() { return core_library().parent_path(); }
+std::filesystem::path core_library_directory() {
+  return core_library().parent_path();
+}
 
 }  // namespace tenon

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "plugin/check_param.hpp"
+#include "plugin/param_detail.hpp"
 #include "plugin/guard.hpp"
 #include "tenon/abi.hpp"
 
@@ -12,7 +12,9 @@ namespace {
 // Sections of every recipe, whatever its task.
 constexpr const char* kCoreSections[] = {"model", "train", "optimizer", "schedule"};
 
-bool is_one_line(const std::string& text) { return !text.empty() && text.find('\n') == std::string::npos; }
+bool is_one_line(const std::string& text) {
+  return !text.empty() && text.find('\n') == std::string::npos;
+}
 
 }  // namespace
 
@@ -23,7 +25,8 @@ void StagingRegistrar::refuse(const char* code, const std::string& what, const s
 }
 
 void StagingRegistrar::accept(const std::string& kind, const std::string& name, const std::string& help) {
-  if (!is_valid_name(name)) refuse("plugin.bad_entry", "a " + kind + " is called '" + name + "'", "names are lower-case letters, digits and underscores");
+  if (!is_valid_name(name))
+    refuse("plugin.bad_entry", "a " + kind + " is called '" + name + "'", "names are lower-case letters, digits and underscores");
   const std::string id = kind + " " + name;
   if (!is_one_line(help)) refuse("plugin.bad_entry", id + " has no help of one line", "say in one line what it is for");
   if (std::find(ids_.begin(), ids_.end(), id) != ids_.end()) {
@@ -35,8 +38,11 @@ void StagingRegistrar::accept(const std::string& kind, const std::string& name, 
 void StagingRegistrar::check_params(const std::string& owner, const ParamSpec& spec) {
   std::vector<std::string> seen;
   for (const Param& p : spec.params()) {
-    if (!is_valid_name(p.name)) refuse("plugin.bad_entry", owner + " has a parameter called '" + p.name + "'", "names are lower-case letters, digits and underscores");
-    if (std::find(seen.begin(), seen.end(), p.name) != seen.end()) refuse("plugin.bad_entry", owner + " declares parameter '" + p.name + "' twice");
+    if (!is_valid_name(p.name))
+      refuse("plugin.bad_entry", owner + " has a parameter called '" + p.name + "'",
+             "names are lower-case letters, digits and underscores");
+    if (std::find(seen.begin(), seen.end(), p.name) != seen.end())
+      refuse("plugin.bad_entry", owner + " declares parameter '" + p.name + "' twice");
     if (!is_one_line(p.help)) refuse("plugin.bad_entry", owner + ": parameter '" + p.name + "' has no help of one line");
     if (const std::string defect = param_defect(p); !defect.empty()) refuse("plugin.bad_entry", owner + ": " + defect);
     seen.push_back(p.name);
@@ -54,7 +60,8 @@ void StagingRegistrar::format(FormatEntry entry) {
   need(entry.sniff != nullptr, owner, "sniff");
   need(entry.read != nullptr, owner, "read");
   for (const std::string& extension : entry.extensions) {
-    if (extension.size() < 2 || extension.front() != '.') refuse("plugin.bad_entry", owner + " has the extension '" + extension + "'", "extensions start with a dot");
+    if (extension.size() < 2 || extension.front() != '.')
+      refuse("plugin.bad_entry", owner + " has the extension '" + extension + "'", "extensions start with a dot");
   }
   entry.sniff = guarded(plugin_, "sniff of " + owner, std::move(entry.sniff));
   entry.read = guarded(plugin_, "read of " + owner, std::move(entry.read));
@@ -67,7 +74,8 @@ void StagingRegistrar::model(ModelEntry entry) {
   const std::string owner = "model " + entry.name;
   check_params(owner, entry.params);
   need(entry.make != nullptr, owner, "make");
-  entry.make = [plugin = plugin_, owner, make = guarded(plugin_, "make of " + owner, std::move(entry.make))](const ParamValues& values, const ModelContext& context) {
+  entry.make = [plugin = plugin_, owner, make = guarded(plugin_, "make of " + owner, std::move(entry.make))](const ParamValues& values,
+                                                                                                             const ModelContext& context) {
     auto model = make(values, context);
     if (!model) throw Error(ErrorKind::plugin, "plugin.no_result", "make of " + owner + " of plugin '" + plugin + "' returned nothing");
     return model;
@@ -80,15 +88,18 @@ void StagingRegistrar::task(TaskEntry entry) {
   const std::string owner = "task " + entry.name;
   std::vector<std::string> seen(std::begin(kCoreSections), std::end(kCoreSections));
   for (const auto& [section, spec] : entry.sections) {
-    if (!is_valid_name(section)) refuse("plugin.bad_entry", owner + " has a section called '" + section + "'", "names are lower-case letters, digits and underscores");
+    if (!is_valid_name(section))
+      refuse("plugin.bad_entry", owner + " has a section called '" + section + "'", "names are lower-case letters, digits and underscores");
     if (std::find(seen.begin(), seen.end(), section) != seen.end()) {
-      refuse("plugin.bad_entry", owner + " declares section [" + section + "], which is there already", "a task's sections differ from each other and from the core's");
+      refuse("plugin.bad_entry", owner + " declares section [" + section + "], which is there already",
+             "a task's sections differ from each other and from the core's");
     }
     check_params(owner + " [" + section + "]", spec);
     seen.push_back(section);
   }
   need(entry.make != nullptr, owner, "make");
-  entry.make = [plugin = plugin_, name = entry.name, make = guarded(plugin_, "make of " + owner, std::move(entry.make))](const TaskContext& context) {
+  entry.make = [plugin = plugin_, name = entry.name,
+                make = guarded(plugin_, "make of " + owner, std::move(entry.make))](const TaskContext& context) {
     auto task = make(context);
     if (!task) throw Error(ErrorKind::plugin, "plugin.no_result", "make of task " + name + " of plugin '" + plugin + "' returned nothing");
     return guarded_task(plugin, name, std::move(task));

@@ -9,7 +9,7 @@
 namespace tenon::report {
 namespace {
 
-constexpr double kWidth = 720;       ///< the width that static drawings and strip layouts assume
+constexpr double kWidth = 720;  ///< the width that static drawings and strip layouts assume
 constexpr double kRowHeight = 92, kDotRadius = 3.2, kRowTitle = 22;
 
 Json dash_json(int index) {
@@ -46,7 +46,9 @@ std::string tick_label(double v) {
   return std::abs(v) >= 10000 ? grouped(std::int64_t(std::llround(v))) : fmt::format("{:.4g}", v);
 }
 
-std::string colour(int index) { return fmt::format("var(--series-{})", index % kSeriesColours); }
+std::string colour(int index) {
+  return fmt::format("var(--series-{})", index % kSeriesColours);
+}
 
 Range x_range(const LineChart& chart) {
   Range range;
@@ -99,19 +101,39 @@ Json points_json(const Points& points) {
   return list;
 }
 
-Json value_of(const char* name) { return {{"value", name}}; }
+Json value_of(const char* name) {
+  return {{"value", name}};
+}
 
 Json axis(const char* orient, const char* scale, const std::string& title, int count) {
-  Json out = {{"orient", orient}, {"scale", scale}, {"grid", true}, {"tickCount", count}, {"domain", false}, {"ticks", false}, {"labelPadding", 6},
-              {"gridColor", "var(--rule)"}, {"labelColor", "var(--soft)"}, {"labelFontSize", 11}, {"labelFont", "inherit"}, {"labelOverlap", true}};
+  Json out = {{"orient", orient},
+              {"scale", scale},
+              {"grid", true},
+              {"tickCount", count},
+              {"domain", false},
+              {"ticks", false},
+              {"labelPadding", 6},
+              {"gridColor", "var(--rule)"},
+              {"labelColor", "var(--soft)"},
+              {"labelFontSize", 11},
+              {"labelFont", "inherit"},
+              {"labelOverlap", true}};
   if (!title.empty())
-    out.update({{"title", title}, {"titleColor", "var(--soft)"}, {"titleFontSize", 11}, {"titleFont", "inherit"}, {"titleFontWeight", "normal"},
+    out.update({{"title", title},
+                {"titleColor", "var(--soft)"},
+                {"titleFontSize", 11},
+                {"titleFont", "inherit"},
+                {"titleFontWeight", "normal"},
                 {"titlePadding", 6}});
   return out;
 }
 
 Json base_spec(double height) {
-  return {{"width", kWidth}, {"height", height}, {"padding", 2}, {"background", nullptr}, {"autosize", {{"type", "fit"}, {"contains", "padding"}}}};
+  return {{"width", kWidth},
+          {"height", height},
+          {"padding", 2},
+          {"background", nullptr},
+          {"autosize", {{"type", "fit"}, {"contains", "padding"}}}};
 }
 
 // ---- static drawings ------------------------------------------------------------------------------------------
@@ -198,7 +220,10 @@ Json vega_spec(const LineChart& chart) {
   for (const Rule& r : chart.rules)
     marks.push_back({{"type", "rule"},
                      {"encode",
-                      {{"enter", {{"stroke", value_of(colour(r.colour).c_str())}, {"strokeDash", {{"value", dash_json(r.dash)}}}, {"opacity", {{"value", 0.75}}}}},
+                      {{"enter",
+                        {{"stroke", value_of(colour(r.colour).c_str())},
+                         {"strokeDash", {{"value", dash_json(r.dash)}}},
+                         {"opacity", {{"value", 0.75}}}}},
                        {"update", {{"x", {{"value", 0}}}, {"x2", {{"signal", "width"}}}, {"y", {{"scale", "y"}, {"value", r.value}}}}}}}});
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     const Series& s = chart.series[i];
@@ -210,25 +235,32 @@ Json vega_spec(const LineChart& chart) {
                      {"interactive", false},
                      {"encode",
                       {{"enter",
-                        {{"stroke", value_of(colour(s.colour).c_str())}, {"strokeWidth", {{"value", s.faint ? 1 : 2}}}, {"opacity", {{"value", s.faint ? 0.3 : 1.0}}},
+                        {{"stroke", value_of(colour(s.colour).c_str())},
+                         {"strokeWidth", {{"value", s.faint ? 1 : 2}}},
+                         {"opacity", {{"value", s.faint ? 0.3 : 1.0}}},
                          {"strokeJoin", value_of("round")}}},
                        {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}}}}}});
     if (s.faint) continue;
     for (const auto& [x, y] : thinned(s.points, 240))
       if (std::isfinite(y))
-        hover.push_back({{"x", x}, {"y", y}, {"c", colour(s.colour)}, {"o", s.markers ? 1 : 0},
+        hover.push_back({{"x", x},
+                         {"y", y},
+                         {"c", colour(s.colour)},
+                         {"o", s.markers ? 1 : 0},
                          {"t", fmt::format("{}: {} at {} {}", s.name, figure(y), chart.x_title, tick_label(std::round(x)))}});
   }
   data.push_back({{"name", "hover"}, {"values", hover}});
-  marks.push_back({{"type", "symbol"},
-                   {"from", {{"data", "hover"}}},
-                   {"encode",
-                    {{"enter", {{"fill", {{"field", "c"}}}, {"size", {{"value", 44}}}, {"tooltip", {{"field", "t"}}}}},
-                     {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}, {"opacity", {{"field", "o"}}}}},
-                     {"hover", {{"opacity", {{"value", 1}}}}}}}});
+  marks.push_back(
+      {{"type", "symbol"},
+       {"from", {{"data", "hover"}}},
+       {"encode",
+        {{"enter", {{"fill", {{"field", "c"}}}, {"size", {{"value", 44}}}, {"tooltip", {{"field", "t"}}}}},
+         {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}, {"opacity", {{"field", "o"}}}}},
+         {"hover", {{"opacity", {{"value", 1}}}}}}}});
   spec["data"] = data;
-  spec["scales"] = {{{"name", "x"}, {"type", "linear"}, {"range", "width"}, {"domain", {xs.low, xs.high}}, {"nice", false}, {"zero", false}},
-                    {{"name", "y"}, {"type", "linear"}, {"range", "height"}, {"domain", {ys.low, ys.high}}, {"nice", false}, {"zero", false}}};
+  spec["scales"] = {
+      {{"name", "x"}, {"type", "linear"}, {"range", "width"}, {"domain", {xs.low, xs.high}}, {"nice", false}, {"zero", false}},
+      {{"name", "y"}, {"type", "linear"}, {"range", "height"}, {"domain", {ys.low, ys.high}}, {"nice", false}, {"zero", false}}};
   spec["axes"] = {axis("left", "y", "", chart.height < 180 ? 4 : 6), axis("bottom", "x", chart.x_title, 8)};
   spec["marks"] = marks;
   return spec;
@@ -243,39 +275,83 @@ Json vega_spec(const StripChart& chart) {
     double middle = (double(r) + 0.5) * kRowHeight + 8;
     std::vector<double> offsets = spread(row, range);
     for (std::size_t i = 0; i < row.cases.size(); ++i)
-      dots.push_back({{"v", row.cases[i].second}, {"y", middle + offsets[i]}, {"c", colour(row.colour)},
+      dots.push_back({{"v", row.cases[i].second},
+                      {"y", middle + offsets[i]},
+                      {"c", colour(row.colour)},
                       {"t", row.cases[i].first + ": " + figure(row.cases[i].second)}});
     if (std::isfinite(row.mean))
-      bars.push_back({{"m", row.mean}, {"a", row.low}, {"b", row.high}, {"y", middle},
+      bars.push_back({{"m", row.mean},
+                      {"a", row.low},
+                      {"b", row.high},
+                      {"y", middle},
                       {"t", fmt::format("mean {}, 95 % interval {} to {}", figure(row.mean), figure(row.low), figure(row.high))}});
     for (const Rule& rule : row.rules)
-      rules.push_back({{"v", rule.value}, {"y", middle - kRowHeight / 2 + kRowTitle}, {"y2", middle + kRowHeight / 2 - 8}, {"d", rule.dash % kDashes},
+      rules.push_back({{"v", rule.value},
+                       {"y", middle - kRowHeight / 2 + kRowTitle},
+                       {"y2", middle + kRowHeight / 2 - 8},
+                       {"d", rule.dash % kDashes},
                        {"t", rule.name + ": " + figure(rule.value)}});
     titles.push_back({{"y", middle - kRowHeight / 2 + 11}, {"t", row.title}});
   }
-  spec["data"] = {{{"name", "dots"}, {"values", dots}}, {{"name", "bars"}, {"values", bars}}, {{"name", "rules"}, {"values", rules}}, {{"name", "titles"}, {"values", titles}}};
-  spec["scales"] = {{{"name", "x"}, {"type", "linear"}, {"range", "width"}, {"domain", {range.low, range.high}}, {"nice", false}, {"zero", false}},
-                    {{"name", "dash"}, {"type", "ordinal"}, {"domain", {0, 1, 2, 3}}, {"range", {dash_json(0), dash_json(1), dash_json(2), dash_json(3)}}}};
+  spec["data"] = {{{"name", "dots"}, {"values", dots}},
+                  {{"name", "bars"}, {"values", bars}},
+                  {{"name", "rules"}, {"values", rules}},
+                  {{"name", "titles"}, {"values", titles}}};
+  spec["scales"] = {
+      {{"name", "x"}, {"type", "linear"}, {"range", "width"}, {"domain", {range.low, range.high}}, {"nice", false}, {"zero", false}},
+      {{"name", "dash"},
+       {"type", "ordinal"},
+       {"domain", {0, 1, 2, 3}},
+       {"range", {dash_json(0), dash_json(1), dash_json(2), dash_json(3)}}}};
   spec["axes"] = Json::array({axis("bottom", "x", chart.unit, 8)});
   Json x_of_v = {{"scale", "x"}, {"field", "v"}}, y = {{"field", "y"}};
   spec["marks"] = {
-      {{"type", "text"}, {"from", {{"data", "titles"}}}, {"interactive", false},
-       {"encode", {{"update", {{"x", {{"value", 0}}}, {"y", y}, {"text", {{"field", "t"}}}, {"fill", value_of("var(--ink)")}, {"fontSize", {{"value", 12.5}}},
-                               {"font", value_of("inherit")}, {"fontWeight", {{"value", 600}}}, {"baseline", value_of("middle")}}}}}},
-      {{"type", "rule"}, {"from", {{"data", "rules"}}},
-       {"encode", {{"enter", {{"stroke", value_of("var(--ink)")}, {"strokeWidth", {{"value", 1.5}}}, {"opacity", {{"value", 0.8}}}, {"tooltip", {{"field", "t"}}},
-                              {"strokeDash", {{"scale", "dash"}, {"field", "d"}}}}},
-                   {"update", {{"x", x_of_v}, {"y", y}, {"y2", {{"field", "y2"}}}}}}}},
-      {{"type", "symbol"}, {"from", {{"data", "dots"}}},
-       {"encode", {{"enter", {{"fill", {{"field", "c"}}}, {"size", {{"value", 34}}}, {"tooltip", {{"field", "t"}}}}},
-                   {"update", {{"x", x_of_v}, {"y", y}, {"opacity", {{"value", 0.6}}}}}, {"hover", {{"opacity", {{"value", 1}}}}}}}},
-      {{"type", "rect"}, {"from", {{"data", "bars"}}},
-       {"encode", {{"enter", {{"fill", value_of("var(--ink)")}, {"tooltip", {{"field", "t"}}}}},
-                   {"update", {{"x", {{"scale", "x"}, {"field", "a"}}}, {"x2", {{"scale", "x"}, {"field", "b"}}}, {"yc", y}, {"height", {{"value", 4}}}}}}}},
-      {{"type", "symbol"}, {"from", {{"data", "bars"}}},
-       {"encode", {{"enter", {{"fill", value_of("var(--paper)")}, {"stroke", value_of("var(--ink)")}, {"strokeWidth", {{"value", 2}}}, {"size", {{"value", 90}}},
-                              {"shape", value_of("diamond")}, {"tooltip", {{"field", "t"}}}}},
-                   {"update", {{"x", {{"scale", "x"}, {"field", "m"}}}, {"y", y}}}}}}};
+      {{"type", "text"},
+       {"from", {{"data", "titles"}}},
+       {"interactive", false},
+       {"encode",
+        {{"update",
+          {{"x", {{"value", 0}}},
+           {"y", y},
+           {"text", {{"field", "t"}}},
+           {"fill", value_of("var(--ink)")},
+           {"fontSize", {{"value", 12.5}}},
+           {"font", value_of("inherit")},
+           {"fontWeight", {{"value", 600}}},
+           {"baseline", value_of("middle")}}}}}},
+      {{"type", "rule"},
+       {"from", {{"data", "rules"}}},
+       {"encode",
+        {{"enter",
+          {{"stroke", value_of("var(--ink)")},
+           {"strokeWidth", {{"value", 1.5}}},
+           {"opacity", {{"value", 0.8}}},
+           {"tooltip", {{"field", "t"}}},
+           {"strokeDash", {{"scale", "dash"}, {"field", "d"}}}}},
+         {"update", {{"x", x_of_v}, {"y", y}, {"y2", {{"field", "y2"}}}}}}}},
+      {{"type", "symbol"},
+       {"from", {{"data", "dots"}}},
+       {"encode",
+        {{"enter", {{"fill", {{"field", "c"}}}, {"size", {{"value", 34}}}, {"tooltip", {{"field", "t"}}}}},
+         {"update", {{"x", x_of_v}, {"y", y}, {"opacity", {{"value", 0.6}}}}},
+         {"hover", {{"opacity", {{"value", 1}}}}}}}},
+      {{"type", "rect"},
+       {"from", {{"data", "bars"}}},
+       {"encode",
+        {{"enter", {{"fill", value_of("var(--ink)")}, {"tooltip", {{"field", "t"}}}}},
+         {"update",
+          {{"x", {{"scale", "x"}, {"field", "a"}}}, {"x2", {{"scale", "x"}, {"field", "b"}}}, {"yc", y}, {"height", {{"value", 4}}}}}}}},
+      {{"type", "symbol"},
+       {"from", {{"data", "bars"}}},
+       {"encode",
+        {{"enter",
+          {{"fill", value_of("var(--paper)")},
+           {"stroke", value_of("var(--ink)")},
+           {"strokeWidth", {{"value", 2}}},
+           {"size", {{"value", 90}}},
+           {"shape", value_of("diamond")},
+           {"tooltip", {{"field", "t"}}}}},
+         {"update", {{"x", {{"scale", "x"}, {"field", "m"}}}, {"y", y}}}}}}};
   return spec;
 }
 
@@ -288,12 +364,14 @@ std::string static_svg(const LineChart& chart) {
     out += svg_text(f.left - 8, f.y(t) + 4, "end", tick_label(t));
   }
   for (const Rule& r : chart.rules)
-    out += svg_line(f.left, f.y(r.value), f.right, f.y(r.value), fmt::format("stroke:{};opacity:.75;stroke-dasharray:{}", colour(r.colour), dash_css(r.dash)));
+    out += svg_line(f.left, f.y(r.value), f.right, f.y(r.value),
+                    fmt::format("stroke:{};opacity:.75;stroke-dasharray:{}", colour(r.colour), dash_css(r.dash)));
   for (const Series& s : chart.series) {
     out += polyline(f, s);
     if (!s.markers) continue;
     for (const auto& [x, y] : s.points)
-      if (std::isfinite(y)) out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="3.5" style="fill:{}"/>)", f.x(x), f.y(y), colour(s.colour));
+      if (std::isfinite(y))
+        out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="3.5" style="fill:{}"/>)", f.x(x), f.y(y), colour(s.colour));
   }
   return out + "</svg>";
 }
@@ -311,11 +389,13 @@ std::string static_svg(const StripChart& chart) {
                       fmt::format("stroke:var(--ink);opacity:.8;stroke-dasharray:{}", dash_css(rule.dash)));
     std::vector<double> offsets = spread(row, f.xs);
     for (std::size_t i = 0; i < row.cases.size(); ++i)
-      out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" style="fill:{};opacity:.6"><title>{}: {}</title></circle>)", f.x(row.cases[i].second),
-                         middle + offsets[i], kDotRadius, colour(row.colour), escape(row.cases[i].first), figure(row.cases[i].second));
+      out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{}" style="fill:{};opacity:.6"><title>{}: {}</title></circle>)",
+                         f.x(row.cases[i].second), middle + offsets[i], kDotRadius, colour(row.colour), escape(row.cases[i].first),
+                         figure(row.cases[i].second));
     if (!std::isfinite(row.mean)) continue;
     out += svg_line(f.x(row.low), middle, f.x(row.high), middle, "stroke:var(--ink);stroke-width:4");
-    out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="5" style="fill:var(--paper);stroke:var(--ink);stroke-width:2"/>)", f.x(row.mean), middle);
+    out += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="5" style="fill:var(--paper);stroke:var(--ink);stroke-width:2"/>)",
+                       f.x(row.mean), middle);
   }
   return out + "</svg>";
 }

@@ -18,7 +18,7 @@ struct Series {
   std::string name;
   int colour = 0;  ///< CSS variable --series-<colour>
   Points points;
-  bool faint = false;    ///< background of another series: no legend, no hover
+  bool faint = false;  ///< background of another series: no legend, no hover
   bool markers = false;
 };
 

@@ -42,12 +42,23 @@ std::string escape(std::string_view text) {
       continue;
     }
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += text.substr(0, length);
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += text.substr(0, length);
     }
     text.remove_prefix(length);
   }
@@ -57,10 +68,14 @@ std::string escape(std::string_view text) {
 std::string script_json(const Json& value) {
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace), out;  // ASCII only: U+2028 is escaped too
   for (char c : text) {
-    if (c == '<') out += "\\u003c";
-    else if (c == '>') out += "\\u003e";
-    else if (c == '&') out += "\\u0026";
-    else out += c;
+    if (c == '<')
+      out += "\\u003c";
+    else if (c == '>')
+      out += "\\u003e";
+    else if (c == '&')
+      out += "\\u0026";
+    else
+      out += c;
   }
   return out;
 }
@@ -83,11 +98,11 @@ std::string base64(std::span<const std::uint8_t> bytes) {
 std::string figure(double value) {
   if (!std::isfinite(value)) return "\u2013";
   double size = std::abs(value);
-  std::string text = size == 0                   ? "0"
+  std::string text = size == 0                    ? "0"
                      : size < 1e-3 || size >= 1e6 ? fmt::format("{:.2g}", value)
-                     : size < 2                  ? fmt::format("{:.3f}", value)
-                     : size < 100                ? fmt::format("{:.2f}", value)
-                                                 : fmt::format("{:.0f}", value);
+                     : size < 2                   ? fmt::format("{:.3f}", value)
+                     : size < 100                 ? fmt::format("{:.2f}", value)
+                                                  : fmt::format("{:.0f}", value);
   return text[0] == '-' ? "\u2212" + text.substr(1) : text;
 }
 
@@ -118,7 +133,8 @@ std::string utc_date(std::int64_t unix_ns) {
   std::time_t seconds = unix_ns / 1000000000;
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                     parts.tm_min);
 }
 
 }  // namespace tenon::report

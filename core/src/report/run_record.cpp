@@ -1,9 +1,9 @@
 #include "report/run_record.hpp"
 
+#include <toml++/toml.h>
 #include <cmath>
 #include <limits>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -23,15 +23,19 @@ std::optional<std::string> text_of(const std::filesystem::path& run, const char*
   try {
     return read_text(run / name, kMaxText);
   } catch (const Error& error) {
-    if (error.code() == "io.not_found") record.remarks.push_back(std::string(name) + " is not there: " + meaning);
-    else record.remarks.push_back(std::string(name) + " could not be read: " + error.message());
+    if (error.code() == "io.not_found")
+      record.remarks.push_back(std::string(name) + " is not there: " + meaning);
+    else
+      record.remarks.push_back(std::string(name) + " could not be read: " + error.message());
     return std::nullopt;
   }
 }
 
 bool read_line(const std::string& text, RunRecord& record) {
   Json line = Json::parse(text, nullptr, false);
-  if (!line.is_object() || !line.contains("kind") || !line.contains("step") || !line["kind"].is_string() || !line["step"].is_number_integer()) return false;
+  if (!line.is_object() || !line.contains("kind") || !line.contains("step") || !line["kind"].is_string() ||
+      !line["step"].is_number_integer())
+    return false;
   auto step = line["step"].get<std::int64_t>();
   if (line["kind"] == "step") {
     record.steps[step] = {number(line, "loss"), number(line, "learning_rate"), number(line, "gradient_norm"), number(line, "seconds")};
@@ -77,8 +81,8 @@ std::string recipe_name(const std::string& recipe, RunRecord& record) {
 RunRecord read_run(const std::filesystem::path& run) {
   auto info = files().stat(run);
   if (!info || !info->is_directory)
-    throw Error(ErrorKind::usage, "run.not_found", "no run directory " + run.string(), "name a folder that tenon train made, such as runs/hippocampus",
-                run.string());
+    throw Error(ErrorKind::usage, "run.not_found", "no run directory " + run.string(),
+                "name a folder that tenon train made, such as runs/hippocampus", run.string());
   RunRecord record;
   std::filesystem::path whole = std::filesystem::absolute(run).lexically_normal();
   record.folder = whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
@@ -91,8 +95,10 @@ RunRecord read_run(const std::filesystem::path& run) {
 
   if (auto text = text_of(run, "state.json", "status, versions and digests are not known", record)) {
     Json state = Json::parse(*text, nullptr, false);
-    if (state.is_object()) record.state = std::move(state);
-    else record.remarks.push_back("state.json is no JSON object; status, versions and digests are not known");
+    if (state.is_object())
+      record.state = std::move(state);
+    else
+      record.remarks.push_back("state.json is no JSON object; status, versions and digests are not known");
     record.date = utc_date(files().stat(run / "state.json").value_or(FileInfo{}).modified_ns);
   }
 

@@ -24,14 +24,14 @@ struct ValidationRow {
 
 struct RunRecord {
   std::string name;
-  std::string folder;                                ///< last part of the run's path
-  std::string date;                                  ///< when the run was last recorded
-  std::string recipe;                                ///< text of recipe.toml
+  std::string folder;  ///< last part of the run's path
+  std::string date;    ///< when the run was last recorded
+  std::string recipe;  ///< text of recipe.toml
   Json state = Json::object();
-  std::map<std::int64_t, StepRow> steps;             ///< by step; a resumed run's later line wins
+  std::map<std::int64_t, StepRow> steps;  ///< by step; a resumed run's later line wins
   std::map<std::int64_t, ValidationRow> validations;
   std::optional<Evaluation> evaluation;
-  std::vector<std::string> remarks;                  ///< what is missing or could not be read, for the reader
+  std::vector<std::string> remarks;  ///< what is missing or could not be read, for the reader
 };
 
 /// Throws only when `run` is no folder (run.not_found).

@@ -30,7 +30,9 @@ double percentile(const std::vector<double>& sorted, double q) {
   return sorted[low] + (sorted[high] - sorted[low]) * (place - double(low));
 }
 
-double mean_of(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size()); }
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+}
 
 void bootstrap_interval(const std::vector<double>& values, Summary& summary) {
   Random random(kBootstrapSeed, kBootstrapStream);
@@ -46,7 +48,9 @@ void bootstrap_interval(const std::vector<double>& values, Summary& summary) {
   summary.high = percentile(means, 0.975);
 }
 
-Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json number_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
 
 Json numbers(const std::vector<double>& values) {
   Json list = Json::array();
@@ -70,11 +74,11 @@ void require_columns(const std::vector<double>& values, const Evaluation& evalua
 /// A picture's name must stay inside pictures/: the file may come from elsewhere.
 std::filesystem::path checked_picture(const std::string& name) {
   std::filesystem::path path(name);
-  bool plain = path.is_relative() && std::distance(path.begin(), path.end()) == 2 && *path.begin() == "pictures" && path.filename() != ".." &&
-               path.filename() != "." && name.find('\0') == std::string::npos;
+  bool plain = path.is_relative() && std::distance(path.begin(), path.end()) == 2 && *path.begin() == "pictures" &&
+               path.filename() != ".." && path.filename() != "." && name.find('\0') == std::string::npos;
   if (!plain)
-    throw Error(ErrorKind::data, "evaluation.picture", "picture '" + name + "' does not lie in pictures/", "evaluate the run anew: tenon evaluate RUN",
-                "evaluation.json");
+    throw Error(ErrorKind::data, "evaluation.picture", "picture '" + name + "' does not lie in pictures/",
+                "evaluate the run anew: tenon evaluate RUN", "evaluation.json");
   return path;
 }
 
@@ -113,7 +117,8 @@ std::vector<Summary> summarise(const Evaluation& evaluation) {
 std::string picture_file_name(const std::string& case_id, std::size_t index) {
   std::string name;
   for (char c : case_id) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || (c == '.' && !name.empty());
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                 (c == '.' && !name.empty() && name.back() != '.');
     name += plain ? c : '_';
   }
   if (name.size() > 100) name.resize(100);
@@ -164,11 +169,13 @@ Evaluation evaluation_from_json(const std::string& json, const std::filesystem::
   try {
     Json in = Json::parse(json);
     if (in.at("format").get<int>() != kFormat)
-      throw Error(ErrorKind::data, "evaluation.format", "evaluation.json has format " + in.at("format").dump() + ", this version reads " + std::to_string(kFormat),
+      throw Error(ErrorKind::data, "evaluation.format",
+                  "evaluation.json has format " + in.at("format").dump() + ", this version reads " + std::to_string(kFormat),
                   "evaluate the run anew: tenon evaluate RUN", "evaluation.json");
     evaluation.split = in.at("split").get<std::string>();
     for (const Json& c : in.at("columns"))
-      evaluation.columns.push_back({c.at("name").get<std::string>(), c.at("unit").get<std::string>(), c.at("higher_is_better").get<bool>()});
+      evaluation.columns.push_back(
+          {c.at("name").get<std::string>(), c.at("unit").get<std::string>(), c.at("higher_is_better").get<bool>()});
     for (const Json& b : in.at("baselines")) {
       evaluation.baselines.push_back({b.at("name").get<std::string>(), numbers_from(b.at("values")), b.at("source").get<std::string>()});
       require_columns(evaluation.baselines.back().values, evaluation, "baseline '" + evaluation.baselines.back().name + "'");
@@ -208,7 +215,8 @@ void write_evaluation(const std::filesystem::path& run, const Evaluation& evalua
     for (std::size_t i = 0; i < result.pictures.size(); ++i) {
       std::filesystem::path file = run / picture_file_name(result.id, i);
       if (!written.insert(file).second)
-        throw Error(ErrorKind::data, "evaluation.duplicate_case", "two cases have the id '" + result.id + "'", "give every case an id of its own", result.id);
+        throw Error(ErrorKind::data, "evaluation.duplicate_case", "two cases have the id '" + result.id + "'",
+                    "give every case an id of its own", result.id);
       if (result.pictures[i].png.empty()) continue;  // read back from a run whose picture was deleted
       files().make_directories(run / "pictures");
       write_atomic(file, std::as_bytes(std::span(result.pictures[i].png)));

@@ -32,8 +32,9 @@ Override parse_override(const std::string& text) {
   return {path.substr(0, dot), path.substr(dot + 1), value};
 }
 
-[[noreturn]] void unknown(const char* what, const std::string& name, const std::vector<std::string>& known, const std::string& where) {
-  throw Error(ErrorKind::usage, "recipe.unknown_key", std::string("no ") + what + " '" + name + "'", suggestion(name, known), where);
+[[noreturn]] void unknown(const std::string& what, const std::string& name, const std::vector<std::string>& known, const std::string& where,
+                          const std::string& in = {}) {
+  throw Error(ErrorKind::usage, "recipe.unknown_key", "no " + what + " '" + name + "'" + (in.empty() ? "" : " in [" + in + "]"), suggestion(name, known), where);
 }
 
 // Registry errors name no place; in a recipe the place is the line that holds the name.
@@ -169,7 +170,7 @@ class Builder {
       std::vector<std::string> known;
       for (const Param& each : spec.params()) known.push_back(each.name);
       if (section == "model") known.push_back("name");
-      unknown(("key in [" + section + "]").c_str(), key, known, where);
+      unknown("key", key, known, where, section);
     }
     store(p, where);
     if (p->type == ParamType::path)

@@ -24,6 +24,8 @@ class DicomFile {
   /// Takes over the bytes of the file.
   explicit DicomFile(std::vector<std::byte> bytes);
   static DicomFile read(const std::filesystem::path& path);
+  DicomFile(DicomFile&&) = default;  // elements point into the bytes: moved, never copied
+  DicomFile& operator=(DicomFile&&) = default;
 
   /// A top-level element's value, without its padding; nothing when absent.
   std::optional<std::span<const std::byte>> value(DicomTag tag) const;

@@ -40,9 +40,8 @@ bool has_extension(const std::string& name, const std::string& extension) {
 
 /// "_0000": how nnU-Net names the channels of a case.
 std::string channel_suffix(std::int64_t channel) {
-  char text[16];
-  std::snprintf(text, sizeof text, "_%04lld", static_cast<long long>(channel));
-  return text;
+  const std::string digits = std::to_string(channel);
+  return std::string("_").append(digits.size() < 4 ? 4 - digits.size() : 0, '0').append(digits);
 }
 
 }  // namespace
@@ -341,9 +340,9 @@ void Dataset::compare(Pass& pass) const {
       return ratio > settings_.foreign_factor || ratio < 1 / settings_.foreign_factor;
     };
     auto list = [](const std::set<int>& values) {
-      std::string text;
-      for (int v : values) text += (text.empty() ? "" : ", ") + std::to_string(v);
-      return "{" + text + "}";
+      std::string text = "{";
+      for (int v : values) text.append(text.size() == 1 ? "" : ", ").append(std::to_string(v));
+      return text.append("}");
     };
     auto judge = [&](Facts& f) {
       if (!f.placed) return;

@@ -118,6 +118,12 @@ struct InWork {
 
 }  // namespace
 
+struct WindowPlans::Impl {
+  std::map<std::pair<Size, std::int64_t>, WindowPlan> by_shape_and_batch;
+};
+WindowPlans::WindowPlans() : impl_(std::make_unique<Impl>()) {}
+WindowPlans::~WindowPlans() = default;
+
 std::vector<std::int64_t> window_starts(std::int64_t size, std::int64_t patch, double step) {
   if (size < patch || patch < 1 || !(step > 0 && step <= 1))
     throw_usage("window_starts", "size " + std::to_string(size) + ", patch " + std::to_string(patch) + ", step " + std::to_string(step));
@@ -144,7 +150,7 @@ std::vector<float> gaussian_weights(const Size& patch) {
 }
 
 void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<Size>& sizes, const ScanSource& source, const ScoreSink& sink,
-                 const Monitor& monitor) {
+                 const Monitor& monitor, WindowPlans& plans) {
   std::map<Size, std::vector<Window>> by_shape;
   std::vector<std::size_t> count(sizes.size());
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -171,7 +177,7 @@ void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<S
   std::int64_t done = 0;
   for (const auto& [shape, windows] : by_shape) {
     const std::vector<float> weights = s.gaussian ? gaussian_weights(shape) : std::vector<float>();
-    std::map<std::int64_t, WindowPlan> plans;
+    auto& known = plans.impl().by_shape_and_batch;
     for (std::size_t begin = 0; begin < windows.size(); begin += std::size_t(s.batch)) {
       const auto n = std::int64_t(std::min(std::size_t(s.batch), windows.size() - begin));
       for (std::int64_t b = 0; b < n; ++b) {
@@ -184,8 +190,8 @@ void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<S
         w.left = count[scan];
       }
       const std::int64_t channels = work[windows[begin].scan].image.size(0);
-      auto plan = plans.find(n);
-      if (plan == plans.end()) plan = plans.try_emplace(n, model, n, shape, channels, s.classes).first;
+      auto plan = known.find({shape, n});
+      if (plan == known.end()) plan = known.try_emplace({shape, n}, model, n, shape, channels, s.classes).first;
       for (const auto& flip : flips) {
         parallel_for(n, [&](std::int64_t b) {
           const Window& w = windows[begin + std::size_t(b)];

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "tenon/nn/module.hpp"
@@ -39,8 +40,21 @@ using ScanSource = std::function<Tensor(std::size_t scan)>;
 /// Scores of one scan: f32 [z, y, x, classes], mean logits.
 using ScoreSink = std::function<void(std::size_t scan, const Tensor& scores)>;
 
+/// Recorded runs of one model, by window shape: kept by a caller that labels scans one after the other. The model's
+/// parameters must stay where they are while it lives (their values may change). Not thread-safe.
+class WindowPlans {
+ public:
+  WindowPlans();
+  ~WindowPlans();
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 /// `sizes`: of each scan, (z, y, x). The model is put in evaluation mode and left in the mode it was in.
 void run_windows(nn::Module& model, const WindowSettings& settings, const std::vector<std::array<std::int64_t, 3>>& sizes, const ScanSource& source,
-                 const ScoreSink& sink, const Monitor& monitor);
+                 const ScoreSink& sink, const Monitor& monitor, WindowPlans& plans);
 
 }  // namespace tenon::medical

@@ -1,8 +1,8 @@
 #include "tenon/abi.hpp"
 
-#include <catch2/catch.hpp>
 #include <elf.h>
 #include <fcntl.h>
+#include <catch2/catch.hpp>
 
 #include <functional>
 #include <map>
@@ -32,7 +32,8 @@ const std::vector<std::byte>& good() {
   return bytes;
 }
 
-template <class T, class F> std::vector<std::byte> with(std::size_t offset, F&& change) {
+template <class T, class F>
+std::vector<std::byte> with(std::size_t offset, F&& change) {
   std::vector<std::byte> file = good();
   T value;
   std::memcpy(&value, file.data() + offset, sizeof value);
@@ -40,7 +41,10 @@ template <class T, class F> std::vector<std::byte> with(std::size_t offset, F&& 
   std::memcpy(file.data() + offset, &value, sizeof value);
   return file;
 }
-template <class F> std::vector<std::byte> with_header(F&& change) { return with<Elf64_Ehdr>(0, std::forward<F>(change)); }
+template <class F>
+std::vector<std::byte> with_header(F&& change) {
+  return with<Elf64_Ehdr>(0, std::forward<F>(change));
+}
 
 // Offset of the section header of .tenon_abi: the one whose content starts where the record does.
 std::size_t record_header() {
@@ -55,7 +59,10 @@ std::size_t record_header() {
   FAIL("no section header of the record");
   return 0;
 }
-template <class F> std::vector<std::byte> with_section(F&& change) { return with<Elf64_Shdr>(record_header(), std::forward<F>(change)); }
+template <class F>
+std::vector<std::byte> with_section(F&& change) {
+  return with<Elf64_Shdr>(record_header(), std::forward<F>(change));
+}
 
 }  // namespace
 
@@ -93,7 +100,8 @@ TEST_CASE("files that are no plugin have a code of their own") {
   CHECK(code_of({}) == "plugin.truncated");
   CHECK(code_of(text("hello")) == "plugin.not_elf");
   CHECK(code_of(text("#!/bin/sh\nexit 0\n")) == "plugin.not_elf");
-  CHECK(code_of(text("\x7f" "ELF")) == "plugin.truncated");
+  CHECK(code_of(text("\x7f"
+                     "ELF")) == "plugin.truncated");
   CHECK(code_of(std::vector<std::byte>(100000)) == "plugin.not_elf");
   CHECK(code_of(with_header([](Elf64_Ehdr& h) { h.e_ident[EI_CLASS] = ELFCLASS32; })) == "plugin.wrong_architecture");
   CHECK(code_of(with_header([](Elf64_Ehdr& h) { h.e_ident[EI_DATA] = ELFDATA2MSB; })) == "plugin.wrong_architecture");
@@ -145,7 +153,13 @@ TEST_CASE("sections and records that are not as they should be") {
       {"name without end", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.name, std::string(64, 'a')); }}},
       {"tag without end", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.abi_tag, std::string(256, 'a')); }}},
       {"terminal control", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.summary, "\x1b[2Jgone"); }}},
-      {"C1 control", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.summary, "\xc2\x9b" "2J"); }}},
+      {"C1 control",
+       {"plugin.bad_record",
+        [](AbiRecord& r) {
+          put_text(r.summary,
+                   "\xc2\x9b"
+                   "2J");
+        }}},
       {"broken UTF-8", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.summary, "caf\xe9"); }}},
       {"overlong UTF-8", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.summary, "\xc0\xaf"); }}},
       {"surrogate", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.summary, "\xed\xa0\x80"); }}},
@@ -172,7 +186,8 @@ TEST_CASE("tags are compared field by field") {
   CHECK((d[2].field == "extra" && d[2].plugin == "x" && d[2].core == "(none)"));
   CHECK(abi_differences("a=1;b=2", "b=2;a=1").size() == 1);  // equal in fields is not equal
   CHECK(abi_differences("", "a=1").size() == 1);
-  for (const char* field : {"core=", "compiler=", "c++ ABI=", "c++ library=", "cxx11=1", "pointer size=8", "sanitizer=", "library checks="}) {
+  for (const char* field :
+       {"core=", "compiler=", "c++ ABI=", "c++ library=", "cxx11=1", "pointer size=8", "sanitizer=", "library checks="}) {
     CHECK_THAT(std::string(core_abi_tag()), Catch::Contains(field));
   }
 }

@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <sys/stat.h>
+#include <catch2/catch.hpp>
 
 #include <chrono>
 #include <cstdlib>
@@ -27,8 +27,10 @@ class Environment {
     ::setenv(name, value.c_str(), 1);
   }
   ~Environment() {
-    if (had_) ::setenv(name_, old_.c_str(), 1);
-    else ::unsetenv(name_);
+    if (had_)
+      ::setenv(name_, old_.c_str(), 1);
+    else
+      ::unsetenv(name_);
   }
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -53,7 +55,8 @@ PluginInfo info_of(const fs::path& file) {
   return {};
 }
 
-template <class F> Error error_of(F&& f) {
+template <class F>
+Error error_of(F&& f) {
   try {
     f();
   } catch (const Error& e) {
@@ -112,9 +115,7 @@ TEST_CASE("whatever a plugin throws reaches the caller as an error that names pl
   write_bytes(folder / "beta.tenon.so", named("good", "beta"));
   PluginHost& host = host_for(folder.path());
   const FormatEntry& lines = host.format("beta.lines");
-  const auto read = [&](const std::string& behaviour) {
-    return error_of([&] { lines.read("x", how(lines.params, behaviour)); });
-  };
+  const auto read = [&](const std::string& behaviour) { return error_of([&] { lines.read("x", how(lines.params, behaviour)); }); };
 
   Error e = read("std");
   CHECK(e.kind() == ErrorKind::plugin);
@@ -129,7 +130,8 @@ TEST_CASE("whatever a plugin throws reaches the caller as an error that names pl
 
   const ToolEntry& echo = host.tool("beta.echo");
   Printed printed;
-  CHECK(error_of([&] { echo.run({}, how(echo.params, "std"), printed); }).message() == "plugin 'beta' threw in tool echo: std::out_of_range: shelf 7");
+  CHECK(error_of([&] { echo.run({}, how(echo.params, "std"), printed); }).message() ==
+        "plugin 'beta' threw in tool echo: std::out_of_range: shelf 7");
   CHECK(error_of([&] { host.model("beta.twice").make({}, {}); }).code() == "plugin.no_result");
 
   const auto task = host.task("beta.sum").make({});
@@ -137,7 +139,8 @@ TEST_CASE("whatever a plugin throws reaches the caller as an error that names pl
   CHECK(task->score({}) == 0.5);
   CHECK(error_of([&] { task->load({}); }).message() == "plugin 'beta' threw in load of task sum: std::runtime_error: no data here");
   std::vector<Tensor> batch;
-  CHECK(error_of([&] { task->fill_batch(0, Random(1, 0), batch); }).message() == "plugin 'beta' threw in fill_batch of task sum: an object of type int");
+  CHECK(error_of([&] { task->fill_batch(0, Random(1, 0), batch); }).message() ==
+        "plugin 'beta' threw in fill_batch of task sum: an object of type int");
 }
 
 TEST_CASE("files are matched to formats by content first, and to writers by extension") {
@@ -204,8 +207,8 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
   fs::create_symlink(folder / "writable.tenon.so", folder / "writable_link.tenon.so");
   fs::copy_file("/proc/self/exe", folder / "program.tenon.so");
   fs::permissions(folder / "program.tenon.so", fs::perms::owner_all);
-  for (const char* built : {"throws", "throws_int", "duplicate_id", "swallows", "registers_less", "registers_more", "bad_default", "no_entry",
-                            "undefined_symbol", "asks_host"}) {
+  for (const char* built : {"throws", "throws_int", "duplicate_id", "swallows", "registers_less", "registers_more", "bad_default",
+                            "no_entry", "undefined_symbol", "asks_host"}) {
     fs::copy_file(built_plugin(built), folder / (std::string(built) + ".tenon.so"));
   }
 
@@ -222,7 +225,8 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"text", PluginState::refused, "plugin.not_elf", "does not start with the ELF magic"},
       {"empty", PluginState::refused, "plugin.truncated", "the file is empty"},
       {"cut", PluginState::refused, "plugin.truncated", "the section table lies at bytes"},
-      {"foreign", PluginState::refused, "plugin.abi_mismatch", "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
+      {"foreign", PluginState::refused, "plugin.abi_mismatch",
+       "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
       {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 1"},
       {"folder", PluginState::refused, "plugin.not_regular_file", "this is a directory, not a file"},
       {"loop", PluginState::refused, "plugin.unreadable", "Too many levels of symbolic links"},
@@ -236,7 +240,8 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"swallows", PluginState::failed, "plugin.bad_entry", "a tool is called 'Not A Name'"},
       {"registers_less", PluginState::failed, "plugin.provides_mismatch", "missing 'tool two'"},
       {"registers_more", PluginState::failed, "plugin.provides_mismatch", "not in the record 'tool two'"},
-      {"bad_default", PluginState::failed, "plugin.bad_entry", "tool one: default of parameter 'count' is 0, out of its range: it may be from 1 to 9"},
+      {"bad_default", PluginState::failed, "plugin.bad_entry",
+       "tool one: default of parameter 'count' is 0, out of its range: it may be from 1 to 9"},
       {"no_entry", PluginState::failed, "plugin.no_entry", "no function tenon_plugin_register"},
       {"undefined_symbol", PluginState::failed, "plugin.load_failed", "function_that_nobody_has"},
       {"asks_host", PluginState::failed, "plugin.registration_failed", "no tool is called 'asks_host.one'"},
@@ -269,8 +274,8 @@ TEST_CASE("directories: order, policy, and never the current one") {
   write_bytes(home / "tenon/plugins/eta.tenon.so", named("good", "eta"));
 
   const Environment xdg("XDG_DATA_HOME", home.path().string());
-  const Environment path("TENON_PLUGIN_PATH", two.path().string() + ":relative/place::" + (home / "absent").string() + ":" + (home / "file").string() + ":" +
-                                                  open.path().string() + ":" + one.path().string());
+  const Environment path("TENON_PLUGIN_PATH", two.path().string() + ":relative/place::" + (home / "absent").string() + ":" +
+                                                  (home / "file").string() + ":" + open.path().string() + ":" + one.path().string());
   PluginHost& host = host_for(one.path());
 
   const auto directories = host.directories();
@@ -282,7 +287,8 @@ TEST_CASE("directories: order, policy, and never the current one") {
   CHECK(std::none_of(directories.begin(), directories.end(), [](const fs::path& p) { return p.is_relative(); }));
 
   CHECK(info_of(one / "epsilon.tenon.so").state == PluginState::ready);  // seen twice, listed once
-  CHECK(std::count_if(host.scan().begin(), host.scan().end(), [&](const PluginInfo& i) { return i.file.filename() == "epsilon.tenon.so"; }) == 1);
+  CHECK(std::count_if(host.scan().begin(), host.scan().end(),
+                      [&](const PluginInfo& i) { return i.file.filename() == "epsilon.tenon.so"; }) == 1);
   const PluginInfo second = info_of(two / "other.tenon.so");
   CHECK(second.code == "plugin.duplicate_name");
   CHECK_THAT(second.reason, Catch::Contains((one / "epsilon.tenon.so").string()) && Catch::Contains((two / "other.tenon.so").string()));

@@ -8,12 +8,12 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("nearest names: slips of every kind, nearest first, at most three") {
   const Names known = {"width", "depth", "patch", "batch", "learning_rate", "channels"};
-  CHECK(nearest_names("widht", known) == Names{"width"});                  // a swap counts once
-  CHECK(nearest_names("wdth", known) == Names{"width"});                   // left out
-  CHECK(nearest_names("channells", known) == Names{"channels"});           // one more
-  CHECK(nearest_names("WIDTH", known) == Names{"width"});                  // letter case
+  CHECK(nearest_names("widht", known) == Names{"width"});         // a swap counts once
+  CHECK(nearest_names("wdth", known) == Names{"width"});          // left out
+  CHECK(nearest_names("channells", known) == Names{"channels"});  // one more
+  CHECK(nearest_names("WIDTH", known) == Names{"width"});         // letter case
   CHECK(nearest_names("learnin_rate", known) == Names{"learning_rate"});
-  CHECK(nearest_names("patch", known) == Names{"patch", "batch"});         // itself before its neighbour
+  CHECK(nearest_names("patch", known) == Names{"patch", "batch"});  // itself before its neighbour
   CHECK(nearest_names("zzzzzz", known).empty());
   CHECK(nearest_names("", known).empty());
   CHECK(nearest_names("ab", {"ax", "ay", "az", "aw"}) == Names{"ax", "ay", "az"});

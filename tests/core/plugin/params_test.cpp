@@ -21,7 +21,8 @@ ParamSpec spec() {
 }
 
 // Runs `f` and gives the error that it throws.
-template <class F> Error error_of(F&& f) {
+template <class F>
+Error error_of(F&& f) {
   try {
     f();
   } catch (const Error& e) {
@@ -52,7 +53,9 @@ TEST_CASE("parameter values start as the defaults; a required one has none") {
 
 TEST_CASE("setting a parameter checks type, range and choice, and leaves the old value when it refuses") {
   ParamValues v(spec());
-  const auto fails = [&](const char* name, ParamValue value) { return error_of([&] { v.set(spec(), name, std::move(value), "r.toml:12"); }); };
+  const auto fails = [&](const char* name, ParamValue value) {
+    return error_of([&] { v.set(spec(), name, std::move(value), "r.toml:12"); });
+  };
 
   Error e = fails("steps", std::int64_t{0});
   CHECK(e.kind() == ErrorKind::usage);

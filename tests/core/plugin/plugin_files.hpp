@@ -18,7 +18,9 @@ namespace tenon::test {
 
 namespace fs = std::filesystem;
 
-inline fs::path built_plugin(const std::string& name) { return fs::path(TENON_BINARY_DIR) / "tests" / "plugins-bad" / (name + ".tenon.so"); }
+inline fs::path built_plugin(const std::string& name) {
+  return fs::path(TENON_BINARY_DIR) / "tests" / "plugins-bad" / (name + ".tenon.so");
+}
 
 inline std::vector<std::byte> bytes_of(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -33,7 +35,9 @@ inline void write_bytes(const fs::path& file, const std::vector<std::byte>& byte
   out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-inline void write_text(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+inline void write_text(const fs::path& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
 
 /// Where the record lies in a plugin's bytes.
 inline std::size_t record_offset(const std::vector<std::byte>& file) {
@@ -44,7 +48,8 @@ inline std::size_t record_offset(const std::vector<std::byte>& file) {
 }
 
 /// The good plugin with its record changed by `change(record)`.
-template <class F> std::vector<std::byte> with_record(std::vector<std::byte> file, F&& change) {
+template <class F>
+std::vector<std::byte> with_record(std::vector<std::byte> file, F&& change) {
   AbiRecord record;
   const std::size_t at = record_offset(file);
   std::memcpy(&record, file.data() + at, sizeof record);
@@ -54,7 +59,8 @@ template <class F> std::vector<std::byte> with_record(std::vector<std::byte> fil
 }
 
 /// Replaces a text field of a record.
-template <std::size_t N> void put_text(char (&field)[N], const std::string& text) {
+template <std::size_t N>
+void put_text(char (&field)[N], const std::string& text) {
   std::memset(field, 0, N);
   std::memcpy(field, text.data(), std::min(text.size(), N));
 }

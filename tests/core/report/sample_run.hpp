@@ -1,8 +1,6 @@
 /// A made run directory with everything that a report can show, hostile names included.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -17,21 +15,6 @@
 namespace sample {
 
 inline constexpr const char* kHostile = "</script><script>window.hacked=1</script><img src=x onerror=\"window.hacked=1\">'&";
-
-/// A folder of its own, removed at the end.
-struct Folder {
-  std::filesystem::path path;
-  explicit Folder(const std::string& name) : path(std::filesystem::temp_directory_path() / ("tenon-" + name + "-" + std::to_string(::getpid()))) {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
 
 /// Three panels side by side, each a soft ellipse, as truth, prediction and difference would be.
 inline std::vector<std::uint8_t> panels(double shift) {
@@ -72,15 +55,20 @@ inline tenon::Evaluation evaluation() {
   return e;
 }
 
-inline void write(const std::filesystem::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+inline void write(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
 
 inline void make_run(const std::filesystem::path& run) {
   write(run / "recipe.toml",
-        "name = \"hippocampus\"\ntask = \"medical.segmentation\"\nseed = 1  # default\n\n[data]\nroot = \"data/samples/hippocampus\"\nfold = 0  # default\n"
-        "labels = [\"anterior\", \"posterior\"]\n\n[model]\nname = \"medical.unet3d\"\nchannels = 16\nlevels = 4  # default\n\n[train]\nminutes = 6.0\n"
+        "name = \"hippocampus\"\ntask = \"medical.segmentation\"\nseed = 1  # default\n\n[data]\nroot = \"data/samples/hippocampus\"\nfold "
+        "= 0  # default\n"
+        "labels = [\"anterior\", \"posterior\"]\n\n[model]\nname = \"medical.unet3d\"\nchannels = 16\nlevels = 4  # "
+        "default\n\n[train]\nminutes = 6.0\n"
         "batch = 2  # default\nprecision = \"auto\"  # default\npatch = [40, 56, 40]  # <not a tag>\n");
-  write(run / "state.json",
-        R"json({"tenon":"0.1.0","status":"finished","device":"cpu (16 cores, AVX512_BF16)","precision":"bf16 (auto)","threads":2,"steps":900,"seconds":362.4,
+  write(
+      run / "state.json",
+      R"json({"tenon":"0.1.0","status":"finished","device":"cpu (16 cores, AVX512_BF16)","precision":"bf16 (auto)","threads":2,"steps":900,"seconds":362.4,
 "parameters":1402563,"model":"medical.unet3d","task":"medical.segmentation","versions":{"tenon":"0.1.0","oneDNN":"2.6.3","compiler":"GCC 12.2.0","ITK":"5.2.1"},
 "inputs":{"imagesTr/hippocampus_001.nii.gz":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 "labelsTr/hippocampus_001.nii.gz":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
@@ -89,12 +77,15 @@ inline void make_run(const std::filesystem::path& run) {
   tenon::Random random(3, 2);
   for (int step = 1; step <= 900; ++step) {
     double t = step / 900.0, noise = random.normal(std::uint64_t(step));
-    metrics << "{\"kind\":\"step\",\"step\":" << step << ",\"loss\":" << (step == 450 ? "null" : std::to_string(-0.82 + 1.9 * std::exp(-t * 9) + 0.06 * noise))
-            << ",\"learning_rate\":" << 0.01 * std::pow(1 - t, 0.9) << ",\"gradient_norm\":" << 0.4 + 2 * std::exp(-t * 6) + 0.1 * std::abs(noise)
-            << ",\"seconds\":" << step * 0.4 << "}\n";
+    metrics << "{\"kind\":\"step\",\"step\":" << step
+            << ",\"loss\":" << (step == 450 ? "null" : std::to_string(-0.82 + 1.9 * std::exp(-t * 9) + 0.06 * noise))
+            << ",\"learning_rate\":" << 0.01 * std::pow(1 - t, 0.9)
+            << ",\"gradient_norm\":" << 0.4 + 2 * std::exp(-t * 6) + 0.1 * std::abs(noise) << ",\"seconds\":" << step * 0.4 << "}\n";
     if (step % 90 == 0)
-      metrics << "{\"kind\":\"validation\",\"step\":" << step << ",\"columns\":[\"Dice anterior\",\"Dice posterior\",\"95 % surface distance\"],\"mean\":["
-              << 0.893 - 0.3 * std::exp(-t * 5) << "," << 0.874 - 0.34 * std::exp(-t * 5) << "," << 1.35 + 3 * std::exp(-t * 5) << "],\"score\":0.8}\n";
+      metrics << "{\"kind\":\"validation\",\"step\":" << step
+              << ",\"columns\":[\"Dice anterior\",\"Dice posterior\",\"95 % surface distance\"],\"mean\":["
+              << 0.893 - 0.3 * std::exp(-t * 5) << "," << 0.874 - 0.34 * std::exp(-t * 5) << "," << 1.35 + 3 * std::exp(-t * 5)
+              << "],\"score\":0.8}\n";
   }
   metrics << "{\"kind\":\"step\",\"st";  // a killed writer's last line
   metrics.close();

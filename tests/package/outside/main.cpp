@@ -22,7 +22,8 @@ int main() {
     halve.run({"1", "2"}, tenon::ParamValues(halve.params), printer);
     for (const tenon::PluginInfo& info : host.scan()) {
       if (info.state != tenon::PluginState::active) continue;
-      std::printf("%s %s: %s, %s\n%s\n", info.name.c_str(), info.version.c_str(), info.summary.c_str(), info.licence.c_str(), info.file.c_str());
+      std::printf("%s %s: %s, %s\n%s\n", info.name.c_str(), info.version.c_str(), info.summary.c_str(), info.licence.c_str(),
+                  info.file.c_str());
     }
   } catch (const tenon::Error& e) {
     std::printf("%s: %s\n", e.code().c_str(), e.what());

@@ -42,8 +42,8 @@ enum class OpenMode { truncate, append };
 
 struct FileInfo {
   bool is_directory = false, is_regular = false;
-  std::uint64_t size = 0;         ///< bytes
-  std::int64_t modified_ns = 0;   ///< since 1970-01-01 UTC
+  std::uint64_t size = 0;        ///< bytes
+  std::int64_t modified_ns = 0;  ///< since 1970-01-01 UTC
 };
 
 /// The operating system's files. Override any call to make it fail in a test; the base class does the real work.

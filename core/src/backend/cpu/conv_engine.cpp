@@ -55,8 +55,11 @@ void ConvProgram::run_weights(const void*, const void*, void*, void*, void*) con
 
 std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums) {
   static ProgramCache cache;
-  return cache.get(Key{g, pass, bias, sums}, [&] {
-    return g.dtype == DType::f64 ? make_reference_conv(g, pass, sums) : make_onednn_conv(g, pass, bias, sums);
+  return cache.get(Key{g, pass, bias, sums}, [&]() -> std::shared_ptr<const ConvProgram> {
+    if (g.dtype == DType::f64) return make_reference_conv(g, pass, sums);
+    if (pass == ConvPass::weight_gradient)
+      if (auto program = make_amx_weight_gradient(g, sums)) return program;
+    return make_onednn_conv(g, pass, bias, sums);
   });
 }
 

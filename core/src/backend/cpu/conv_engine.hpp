@@ -45,6 +45,8 @@ TENON_API bool conv_has_bf16();
 // The implementations that conv_program chooses from.
 /// Plain loops in double, parallel over destinations: the reference, and the f64 of gradient checks.
 std::shared_ptr<const ConvProgram> make_reference_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+/// The bf16 weight gradient on AMX tiles; null where that does not apply.
+std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& g, ConvSums sums);
 std::shared_ptr<const ConvProgram> make_onednn_conv(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums);
 
 }  // namespace tenon::cpu

@@ -2,6 +2,9 @@
 // Included by the loop files of this folder inside foreach_isa.hpp; see kernels/isa.hpp.
 #include <cstdint>
 #include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "kernels/types.hpp"
 
@@ -24,6 +27,10 @@ template <int N, class T> [[gnu::always_inline]] inline Vec<Acc<T>, N> load(cons
     std::memcpy(&v, p, sizeof v);
     return v;
   } else if constexpr (std::is_same_v<T, bf16>) {
+#if TENON_LANES_BYTES == 64  // one instruction that the compiler does not find by itself
+    if constexpr (N == 16)
+      return (Vec<float, N>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16);
+#endif
     Vec<std::uint16_t, N> raw;
     std::memcpy(&raw, p, sizeof raw);
     return (Vec<float, N>)(__builtin_convertvector(raw, Vec<std::uint32_t, N>) << 16);

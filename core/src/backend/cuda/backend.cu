@@ -1,0 +1,137 @@
+/// What libtenon_cuda.so offers the core: its devices, an allocator, and the CUDA column of the kernel slots.
+#include <mutex>
+
+#include "backend/backend.hpp"
+#include "backend/cuda/check.cuh"
+#include "backend/cuda/install.hpp"
+#include "tenon/storage.hpp"
+
+namespace tenon::cuda {
+
+cudaStream_t stream() {
+  static cudaStream_t s = [] {
+    cudaStream_t made = nullptr;
+    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    return made;
+  }();
+  return s;
+}
+
+namespace {
+
+/// Stream-ordered allocation from the device's own pool, which keeps freed memory for reuse.
+class CudaAllocator final : public Allocator {
+ public:
+  CudaAllocator() {
+    cudaMemPool_t pool{};
+    check(cudaDeviceGetDefaultMemPool(&pool, 0), "cudaDeviceGetDefaultMemPool");
+    std::uint64_t keep_all = ~std::uint64_t(0);
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "cudaMemPoolSetAttribute");
+    pool_ = pool;
+  }
+
+  void* allocate(std::size_t bytes, int) override {
+    void* p = nullptr;
+    std::size_t size = bytes ? bytes : 1;
+    cudaError_t status = cudaMallocAsync(&p, size, stream());
+    if (status == cudaErrorMemoryAllocation) {
+      (void)cudaGetLastError();
+      trim();
+      status = cudaMallocAsync(&p, size, stream());
+    }
+    std::lock_guard lock(mutex_);
+    if (status == cudaErrorMemoryAllocation)
+      throw Error(ErrorKind::device, "memory.exhausted", "out of device memory: asked for " + std::to_string(bytes) + " bytes with " + std::to_string(stats_.in_use) + " in use",
+                  "use a smaller batch or patch, or train.precision=bf16");
+    check(status, "cudaMallocAsync");
+    stats_.in_use += bytes;
+    if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
+    ++stats_.allocations;
+    return p;
+  }
+
+  void deallocate(void* data, std::size_t bytes, int) override {
+    cudaFreeAsync(data, stream());  // a failure here would be one of an earlier launch and is reported by the next check
+    std::lock_guard lock(mutex_);
+    stats_.in_use -= bytes;
+  }
+
+  void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override {
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpyAsync");
+    if (to_device.type == DeviceType::cpu || from_device.type == DeviceType::cpu) check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  }
+
+  void trim() override {
+    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    check(cudaMemPoolTrimTo(pool_, 0), "cudaMemPoolTrimTo");
+  }
+
+  Stats stats() const override {
+    std::lock_guard lock(mutex_);
+    return stats_;
+  }
+
+ private:
+  cudaMemPool_t pool_{};
+  mutable std::mutex mutex_;
+  Stats stats_;
+};
+
+std::vector<DeviceInfo> devices() {
+  std::vector<DeviceInfo> all;
+  auto unusable = [&](std::string reason) {
+    DeviceInfo d;
+    d.device = {DeviceType::cuda, 0};
+    d.name = "CUDA";
+    d.usable = false;
+    d.reason = std::move(reason);
+    all.push_back(d);
+  };
+  int driver = 0, runtime = 0, count = 0;
+  cudaError_t status = cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (status != cudaSuccess || driver == 0) {
+    unusable("no NVIDIA driver on this machine");
+    return all;
+  }
+  status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    unusable(std::string("no usable device: ") + cudaGetErrorString(status));
+    return all;
+  }
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp p{};
+    DeviceInfo d;
+    d.device = {DeviceType::cuda, i};
+    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) {
+      d.usable = false;
+      d.reason = "its properties cannot be read";
+    } else {
+      d.name = p.name;
+      d.memory_bytes = std::int64_t(p.totalGlobalMem);
+      d.capability = std::to_string(p.major) + "." + std::to_string(p.minor);
+      if (p.major < 8) {
+        d.usable = false;
+        d.reason = "compute capability " + d.capability + " is below 8.0";
+      }
+    }
+    d.driver = "CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10) + ", runtime " + std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);
+    all.push_back(std::move(d));
+  }
+  return all;
+}
+
+void install() {
+  set_allocator(DeviceType::cuda, std::make_unique<CudaAllocator>());
+  install_copy();
+  install_elementwise();
+  install_reduce();
+  install_matmul();
+}
+
+}  // namespace
+}  // namespace tenon::cuda
+
+extern "C" {
+__attribute__((visibility("default"))) tenon::CudaBackend tenon_cuda_backend{1, tenon::cuda::devices, tenon::cuda::install};
+}

@@ -1,0 +1,11 @@
+/// Each ops/<op>.cu fills the CUDA column of its op's kernel slots through one of these (private).
+#pragma once
+
+namespace tenon::cuda {
+
+void install_copy();
+void install_elementwise();
+void install_reduce();
+void install_matmul();
+
+}  // namespace tenon::cuda

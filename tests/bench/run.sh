@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Our training steps beside PyTorch's, in one run, in turn, several rounds, 2 threads; prints a Markdown table of ratios.
+#   bash tests/bench/run.sh [ROUNDS]        default 3
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+rounds=${1:-3} threads=${THREADS:-2}
+bash apps/dependencies.sh build bench
+python=$(bash tests/bench/peers/setup.sh)
+site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+export LD_LIBRARY_PATH=$site/nvidia/nccl/lib:/usr/local/cuda/lib64
+mkdir -p build
+{ cmake --preset release -DTENON_BUILD_BENCH=ON && cmake --build --preset release --target step_bench; } >build/bench.log 2>&1 || { tail -20 build/bench.log; exit 1; }
+out=build/bench.jsonl
+: >"$out"
+for ((round = 1; round <= rounds; round++)); do
+  for dtype in f32 bf16; do
+    echo "round $round of $rounds, $dtype" >&2
+    build/release/bin/step_bench --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out"
+    "$python" tests/bench/peers/torch_reference.py --models unet3d --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out" 2>>build/bench.err
+  done
+done
+"$python" - "$out" <<'PY'
+import json, statistics, sys
+rows = [json.loads(l) for l in open(sys.argv[1])]
+print("| model | type | Tenon ms | PyTorch eager | channels last | compile | ratio to best | memory MB | PyTorch MB | ratio |\n|---|---|---|---|---|---|---|---|---|---|")
+for model in dict.fromkeys(r["model"] for r in rows):
+    for dtype in ("f32", "bf16"):
+        pick = lambda mode, key: [r[key] for r in rows if (r["model"], r["dtype"], r["mode"]) == (model, dtype, mode)]
+        med = lambda mode, key: statistics.median(pick(mode, key)) if pick(mode, key) else float("nan")
+        modes = ["eager", "channels_last", "compile"]
+        ours, theirs = med("tenon", "ms"), {m: med(m, "ms") for m in modes}
+        best = min((v, m) for m, v in theirs.items() if v == v)
+        mem, peer_mem = med("tenon", "peak_mb"), min(med(m, "peak_mb") for m in modes if med(m, "peak_mb") == med(m, "peak_mb"))
+        print(f"| {model} | {dtype} | {ours:.0f} | " + " | ".join(f"{theirs[m]:.0f}" for m in modes) + f" | {ours / best[0]:.2f} | {mem:.0f} | {peer_mem:.0f} | {mem / peer_mem:.2f} |")
+PY

@@ -1,0 +1,141 @@
+/// Whole training steps of the reference models, as peers/torch_reference.py times them: zero gradients, forward, loss,
+/// backward, AdamW, on fixed random data in memory. Prints one JSON line in the same form.
+///
+///   step_bench [--model unet3d] [--dtype f32|bf16] [--threads 2] [--rounds 15] [--seconds 20] [--profile] [--explain]
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "tenon/nn/unet.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/random.hpp"
+#include "tenon/storage.hpp"
+#include "tenon/tenon.hpp"
+
+using namespace tenon;
+
+namespace {
+
+struct Options {
+  std::string model = "unet3d", dtype = "f32";
+  int threads = 2, rounds = 15;
+  double seconds = 20;
+  bool profile = false, explain = false;
+};
+
+Options parse(int argc, char** argv) {
+  Options o;
+  for (int i = 1; i < argc; ++i) {
+    std::string a = argv[i];
+    auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
+    if (a == "--model") o.model = value();
+    else if (a == "--dtype") o.dtype = value();
+    else if (a == "--threads") o.threads = std::atoi(value().c_str());
+    else if (a == "--rounds") o.rounds = std::atoi(value().c_str());
+    else if (a == "--seconds") o.seconds = std::atof(value().c_str());
+    else if (a == "--profile") o.profile = true;
+    else if (a == "--explain") o.explain = true;
+    else {
+      std::fprintf(stderr, "unknown option %s\n", a.c_str());
+      std::exit(2);
+    }
+  }
+  return o;
+}
+
+double peak_mb() {
+  rusage u{};
+  getrusage(RUSAGE_SELF, &u);
+  return double(u.ru_maxrss) / 1024;
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+struct Workload {
+  nn::ModulePtr model;
+  std::function<Tensor()> loss;
+};
+
+/// 3D U-Net 32/64/128/256, batch 2, patch 40x56x40, deep supervision with weights 1, 1/2, 1/4 normalised.
+Workload unet3d(DType compute) {
+  nn::UNetOptions options;
+  options.classes = 3;
+  options.compute = compute;
+  auto model = std::make_shared<nn::UNet>(options);
+  Tensor x = random_normal({2, 40, 56, 40, 1}, 0, 1);
+  std::vector<Tensor> labels;
+  for (std::int64_t level = 0; level < 3; ++level) {
+    Tensor y = Tensor::empty({2, 40 >> level, 56 >> level, 40 >> level}, DType::u8);
+    Random random(0, std::uint64_t(2 + level));
+    auto values = y.span<std::uint8_t>();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::uint8_t(random.below(i, 3));
+    labels.push_back(y);
+  }
+  return {model, [=] {
+            std::vector<Tensor> outputs = model->forward_all({x});
+            Tensor total;
+            for (std::size_t i = 0; i < outputs.size(); ++i) {
+              Tensor part = dice_cross_entropy(outputs[i], labels[i]) * (std::pow(0.5, double(i)) / 1.75);
+              total = total.defined() ? total + part : part;
+            }
+            return total;
+          }};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o = parse(argc, argv);
+  set_thread_count(o.threads);
+  if (o.model != "unet3d") {
+    std::fprintf(stderr, "unknown model %s (known: unet3d)\n", o.model.c_str());
+    return 2;
+  }
+  Workload w = unet3d(o.dtype == "bf16" ? DType::bf16 : DType::f32);
+  w.model->initialise(0);
+  auto optimiser = make_adamw(*w.model, {});
+  double base = peak_mb();
+  Tensor loss;
+  StepPlan plan = StepPlan::record([&] {
+    loss = w.loss();
+    loss.backward();
+    loss = loss.detach();
+    optimiser->step();
+  });
+  if (o.explain) std::printf("%s", plan.explain().c_str());
+  auto step = [&] {
+    optimiser->begin_step(1e-4);
+    plan.run();
+  };
+  for (int i = 0; i < 3; ++i) step();
+  std::uint64_t allocations = allocator(DeviceType::cpu).stats().allocations;
+  std::vector<double> times;
+  double start = now();
+  while (int(times.size()) < o.rounds && (times.size() < 3 || now() - start < o.seconds)) {
+    double t = now();
+    step();
+    times.push_back((now() - t) * 1e3);
+  }
+  allocations = allocator(DeviceType::cpu).stats().allocations - allocations;
+  std::sort(times.begin(), times.end());
+  if (o.profile) {
+    std::map<std::string, std::pair<int, double>> by_name;
+    optimiser->begin_step(1e-4);
+    for (const auto& [name, seconds] : plan.profile()) {
+      auto& [count, total] = by_name[name];
+      ++count;
+      total += seconds;
+    }
+    for (const auto& [name, entry] : by_name) std::fprintf(stderr, "%-32s %4d  %8.2f ms\n", name.c_str(), entry.first, entry.second * 1e3);
+  }
+  std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"cpu\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"params\": %lld, \"loss\": %.6f}\n",
+              o.model.c_str(), o.dtype.c_str(), o.threads, times[times.size() / 2], times[0], peak_mb() - base, double(plan.arena_bytes()) / 1048576,
+              static_cast<unsigned long long>(allocations), static_cast<long long>(w.model->parameter_count()), loss.item());
+}

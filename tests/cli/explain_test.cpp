@@ -1,0 +1,60 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+
+#include "run.hpp"
+
+using namespace cli;
+
+namespace {
+
+// Codes as the sources write them: the text after ErrorKind, or the first argument of helpers that throw or report. Helpers of
+// such names may take other dotted texts too, so what they are given counts only where its family ("nifti") is one of codes.
+std::set<std::string> codes_in_sources(const std::set<std::string>& explained) {
+  const std::regex code("(?:(ErrorKind::\\w+,)|\\b(?:refuse|fail|broken|bad\\w*|problem|reject|defect|report)\\(|push_back\\(\\{|return \\{|code\\s*=|Problem\\{)\\s*"
+                        "\"([a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*)\"");
+  const auto family = [](const std::string& name) { return name.substr(0, name.find('.')); };
+  std::set<std::string> families, found, given;
+  for (const std::string& name : explained) families.insert(family(name));
+  for (const char* folder : {"core", "plugins", "apps"})
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(TENON_SOURCE_DIR) / folder)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".cpp" && extension != ".hpp" && extension != ".cu") continue;
+      const std::string text = slurp(entry.path());
+      for (std::sregex_iterator i(text.begin(), text.end(), code), end; i != end; ++i) ((*i)[1].matched ? found : given).insert((*i)[2]);
+    }
+  for (const std::string& name : found) families.insert(family(name));
+  for (const std::string& name : given)
+    if (families.count(family(name))) found.insert(name);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("every error code of the sources is explained") {
+  std::set<std::string> explained;
+  for (const auto& e : nlohmann::json::parse(tenon({"explain", "--json"}).out)) {
+    explained.insert(e["code"].get<std::string>());
+    INFO(e["code"]);
+    CHECK(e["title"].get<std::string>().size() > 10);
+  }
+  const std::set<std::string> codes = codes_in_sources(explained);
+  CHECK(codes.size() > 100);
+  for (const std::string& code : codes) {
+    INFO(code << " needs a section in docs/errors.md");
+    CHECK((explained.count(code) || explained.count(code.substr(0, code.find('.')) + ".*")));
+  }
+}
+
+TEST_CASE("explain prints one section, and suggests for a mistyped code") {
+  const Result r = tenon({"explain", "recipe.unknown_key"});
+  CHECK(r.status == 0);
+  CHECK(r.out.starts_with("recipe.unknown_key\n\n"));
+  CHECK(r.prints("--dry-run"));
+  CHECK_FALSE(r.prints("## "));
+  CHECK(tenon({"explain", "usage.conv"}).status == 0);
+  const Result wrong = tenon({"explain", "recipe.unknown_kye"});
+  CHECK(wrong.status == 2);
+  CHECK(wrong.says("recipe.unknown_key"));
+}

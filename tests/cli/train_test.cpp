@@ -1,0 +1,195 @@
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "run.hpp"
+
+using namespace cli;
+using nlohmann::json;
+
+namespace {
+
+const std::string kRecipe =
+    "name = \"line\"\ntask = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nsteps = 60\nbatch = 4\ncheckpoint_every = 20\n"
+    "[optimizer]\nmomentum = 0.5\nweight_decay = 0.0\n[schedule]\nlearning_rate = 0.1\n";
+
+void prepare(const Folder& folder, const std::string& recipe = kRecipe) {
+  folder.write("line.toml", recipe);
+  folder.write("points/points.txt", "1 2 3\n");
+}
+
+// The tensors of a safetensors file: what follows its header, which also holds the wall-clock time.
+std::string tensors(const fs::path& file) {
+  const std::string bytes = slurp(file);
+  REQUIRE(bytes.size() > 8);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  REQUIRE(bytes.size() > 8 + header);
+  return bytes.substr(8 + header);
+}
+
+Result toy(const Folder& folder, std::vector<std::string> arguments) { return tenon(with_toy(std::move(arguments)), folder.path); }
+
+}  // namespace
+
+TEST_CASE("train, evaluate, predict and report over one run") {
+  const Folder folder;
+  prepare(folder);
+  const Result trained = toy(folder, {"train", "line.toml"});
+  INFO(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.prints("error (m)"));
+  CHECK(trained.prints("always one"));
+  CHECK(trained.prints("95 % interval"));
+  const fs::path run = folder.path / "runs" / "line";
+  CHECK(fs::exists(run / "report.html"));
+  CHECK(trained.prints("report.html"));
+
+  const Result scores = toy(folder, {"evaluate", "runs/line", "--json"});
+  REQUIRE(scores.status == 0);
+  const json metrics = json::parse(scores.out)["metrics"];
+  CHECK(metrics[0]["mean"].get<double>() < 0.3);
+  CHECK(metrics[0]["low"].get<double>() <= metrics[0]["mean"].get<double>());
+  CHECK(metrics[0]["scored"] == 3);
+  CHECK(metrics[0]["baselines"][0]["name"] == "always one");
+
+  folder.write("in.txt", "0 1\n");
+  const Result predicted = toy(folder, {"predict", "runs/line", "in.txt", "-o", "out"});
+  CHECK(predicted.status == 0);
+  CHECK(fs::exists(folder.path / "out" / "in.txt"));
+  CHECK(toy(folder, {"predict", "runs/line", "in.txt", "-o", "out"}).status == 2);
+  CHECK(toy(folder, {"predict", "runs/line", "in.txt", "-o", "out", "--overwrite"}).status == 0);
+  const Result absent = toy(folder, {"predict", "runs/line", "in.txt", "absent.txt", "-o", "new"});
+  CHECK(absent.status == 3);
+  CHECK(absent.says("error[predict.no_input]"));
+  CHECK_FALSE(fs::exists(folder.path / "new"));
+
+  const Result report = toy(folder, {"report", "runs/line"});
+  CHECK(report.status == 0);
+  CHECK(report.prints("report.html"));
+
+  // Prediction needs no training data.
+  fs::remove_all(folder.path / "points");
+  CHECK(toy(folder, {"predict", "runs/line", "in.txt", "-o", "out2"}).status == 0);
+  CHECK(toy(folder, {"report", "runs/line"}).status == 0);
+}
+
+TEST_CASE("a dry run prints the resolved recipe and writes nothing") {
+  const Folder folder;
+  prepare(folder);
+  const auto before = folder.list();
+  const Result r = toy(folder, {"train", "line.toml", "train.steps=5", "--seed", "42", "--dry-run"});
+  CHECK(r.status == 0);
+  CHECK(r.prints("seed = 42\n"));
+  CHECK(r.prints("steps = 5\n"));
+  CHECK(r.prints("  # default\n"));
+  CHECK(folder.list() == before);
+}
+
+TEST_CASE("a wrong recipe is exit 2, with place and remedy, and writes nothing") {
+  const Folder folder;
+  prepare(folder);
+  const auto before = folder.list();
+  const auto refused = [&](const std::vector<std::string>& overrides, const std::string& a, const std::string& b) {
+    std::vector<std::string> arguments{"train", "line.toml"};
+    arguments.insert(arguments.end(), overrides.begin(), overrides.end());
+    const Result r = toy(folder, arguments);
+    INFO(r.err);
+    CHECK(r.status == 2);
+    CHECK(r.out.empty());
+    CHECK(r.says(a));
+    CHECK(r.says(b));
+    CHECK(folder.list() == before);
+  };
+  refused({"train.step=5"}, "command line", "'steps'");
+  refused({"train.steps=many"}, "train.steps", "error[");
+  refused({"train.batch=0"}, "batch", "error[");
+  refused({"data.root=absent"}, "error[recipe.missing_file]", "absent");
+  folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nstesp = 3\n");
+  refused({}, "line.toml:5", "'steps'");
+  folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\nnoise = \"loud\"\n");
+  refused({}, "line.toml:4", "noise");
+  folder.write("line.toml", "task = \"toy.regression\n");
+  refused({}, "line.toml:1:", "error[recipe.syntax]");
+}
+
+TEST_CASE("bad data is exit 3; check lists all of it at once") {
+  const Folder folder;
+  prepare(folder);
+  CHECK(toy(folder, {"check", "line.toml"}).status == 0);
+  folder.write("points/bad1.txt", "");
+  folder.write("points/bad2.txt", "");
+  const Result r = toy(folder, {"check", "line.toml"});
+  CHECK(r.status == 3);
+  CHECK(r.prints("bad1.txt"));
+  CHECK(r.prints("bad2.txt"));
+  CHECK(r.prints("2 problems"));
+  const Result as_json = toy(folder, {"check", "line.toml", "--json"});
+  CHECK(json::parse(as_json.out)["problems"].size() == 2);
+  fs::remove(folder.path / "points" / "points.txt");
+  const Result train = toy(folder, {"train", "line.toml"});
+  CHECK(train.status == 3);
+  CHECK(train.says("error[toy.no_points]"));
+}
+
+TEST_CASE("a demanded figure that is not met is exit 7, with scores and report") {
+  const Folder folder;
+  prepare(folder);
+  const Result r = toy(folder, {"train", "line.toml", "train.steps=2", "train.require=[\"error <= 0.000001\"]"});
+  INFO(r.err);
+  CHECK(r.status == 7);
+  CHECK(r.says("error[train.acceptance]"));
+  CHECK(r.prints("always one"));
+  CHECK(fs::exists(folder.path / "runs" / "line" / "report.html"));
+}
+
+TEST_CASE("an interrupt saves, exits 75 and names the command that goes on; the end is the same bits") {
+  const Folder folder;
+  prepare(folder);
+  const std::vector<std::string> slow{"train", "line.toml", "data.pause=20", "train.steps=80", "--run"};
+  auto whole = slow, stopped = slow;
+  whole.push_back("whole");
+  stopped.push_back("stopped");
+  REQUIRE(toy(folder, whole).status == 0);
+
+  Running running(with_toy(stopped), folder.path);
+  for (int i = 0; i < 200 && !fs::exists(folder.path / "stopped" / "metrics.jsonl"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  running.interrupt();
+  const Result r = running.wait();
+  INFO(r.err);
+  REQUIRE(r.status == 75);
+  CHECK(r.says("tenon train --resume"));
+  const Result resumed = toy(folder, {"train", "--resume", "stopped"});
+  INFO(resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(tensors(folder.path / "stopped" / "checkpoints" / "last.safetensors") == tensors(folder.path / "whole" / "checkpoints" / "last.safetensors"));
+  CHECK(toy(folder, {"train", "line.toml", "--resume", "stopped"}).says("error[command.conflict]"));
+}
+
+TEST_CASE("a second interrupt ends at once with 130") {
+  const Folder folder;
+  prepare(folder);
+  Running running(with_toy({"train", "line.toml", "data.pause=1000", "train.steps=100"}), folder.path);
+  for (int i = 0; i < 200 && !fs::exists(folder.path / "runs" / "line" / "recipe.toml"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  running.interrupt(SIGTERM);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  running.interrupt(SIGTERM);
+  CHECK(running.wait().status == 130);
+}
+
+TEST_CASE("standard output holds results only, and JSON parses") {
+  const Folder folder;
+  prepare(folder);
+  const Result r = toy(folder, {"train", "line.toml", "--json"});
+  INFO(r.err);
+  REQUIRE(r.status == 0);
+  const json result = json::parse(r.out);
+  CHECK(result["status"] == "finished");
+  CHECK(result["steps"] == 60);
+  CHECK(fs::exists(folder.path / result["report"].get<std::string>()));
+  const Result quiet = toy(folder, {"train", "line.toml", "--quiet"});
+  CHECK(quiet.status == 0);
+  CHECK(quiet.err.empty());
+}

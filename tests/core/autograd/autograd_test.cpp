@@ -1,0 +1,231 @@
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "core/autograd/gradient_check.hpp"
+#include "tenon/error.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+using tenon::test::check_gradients;
+using tenon::test::spread;
+
+namespace {
+Tensor leaf(std::vector<double> values, const Shape& shape) {
+  Tensor t = Tensor::from(values, shape);
+  t.set_requires_grad();
+  return t;
+}
+using Values = std::vector<double>;
+}  // namespace
+
+TEST_CASE("backward fills the leaves and adds up over calls", "[autograd]") {
+  Tensor x = leaf({1, 2, 3}, {3});
+  sum(square(x)).backward();
+  CHECK(x.grad().to_vector() == Values{2, 4, 6});
+  sum(mul(x, 10.0)).backward();
+  CHECK(x.grad().to_vector() == Values{12, 14, 16});
+  x.set_grad({});
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("shared subexpressions and diamonds count every path once", "[autograd]") {
+  Tensor x = leaf({2, 3}, {2});
+  Tensor s = square(x);                   // 4, 9
+  Tensor y = add(mul(s, s), mul(s, x));   // x^4 + x^3
+  sum(y).backward();
+  CHECK(x.grad().to_vector() == Values{4 * 8 + 3 * 4, 4 * 27 + 3 * 9});
+  Tensor w = leaf({1.5}, {1});
+  Tensor d = w;
+  for (int i = 0; i < 20; ++i) d = add(d, d);  // 2^20 paths, 20 nodes
+  d.backward();
+  CHECK(w.grad().item() == 1048576);
+}
+
+TEST_CASE("a leaf used with itself gets both gradients", "[autograd]") {
+  Tensor x = leaf({3}, {1});
+  mul(x, x).backward();
+  CHECK(x.grad().item() == 6);
+  x.set_grad({});
+  x.backward();
+  CHECK(x.grad().item() == 1);
+}
+
+TEST_CASE("gradients of leaves are dense and share memory with nothing", "[autograd]") {
+  Tensor a = leaf({1, 2}, {2}), b = leaf({3, 4}, {2});
+  sum(add(a, b)).backward();
+  CHECK(a.grad().span<double>()[1] == 1);
+  a.grad().fill(7);
+  CHECK(b.grad().to_vector() == Values{1, 1});
+}
+
+TEST_CASE("using a freed history again is an error that names the op", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  Tensor y = sum(exp(x));
+  y.backward();
+  CHECK_THROWS_WITH(y.backward(), Contains("backward: the history of 'sum' was already used and freed"));
+  CHECK(x.grad().to_vector()[0] == Approx(std::exp(1.0)));  // untouched by the failure
+  Tensor shared = exp(x), first = sum(shared), second = mean(square(shared));
+  first.backward();
+  CHECK_THROWS_WITH(second.backward(), Contains("the history of 'exp'"));
+}
+
+TEST_CASE("backward needs a scalar with history", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  CHECK_THROWS_WITH(square(x).backward(), Contains("is not a scalar"));
+  CHECK_THROWS_WITH(Tensor::zeros({}).backward(), Contains("has no history"));
+  NoGrad no_grad;
+  CHECK_THROWS_WITH(sum(x).backward(), Contains("outside NoGrad"));
+}
+
+TEST_CASE("NoGrad and detach cut history, on their own thread only", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  {
+    NoGrad outer;
+    {
+      NoGrad inner;
+      CHECK_FALSE(square(x).requires_grad());
+    }
+    CHECK_FALSE(square(x).requires_grad());
+    bool elsewhere = false;
+    std::thread([&] { elsewhere = square(x).requires_grad(); }).join();
+    CHECK(elsewhere);
+  }
+  CHECK(square(x).requires_grad());
+  Tensor y = mul(square(x).detach(), x);
+  sum(y).backward();
+  CHECK(x.grad().to_vector() == Values{1, 4});  // x^2 taken as a constant
+  CHECK(x.detach().storage() == x.storage());
+  CHECK_FALSE(x.detach().requires_grad());
+}
+
+TEST_CASE("set_requires_grad refuses integers and results of ops", "[autograd]") {
+  Tensor i = Tensor::arange(3);
+  CHECK_THROWS_WITH(i.set_requires_grad(), Contains("i64[3] cpu is not a floating-point tensor"));
+  Tensor y = square(leaf({1}, {1}));
+  CHECK_THROWS_WITH(y.set_requires_grad(), Contains("detach()"));
+  CHECK_THROWS_WITH(Tensor::zeros({1}).set_grad(Tensor::zeros({1})), Contains("does not require a gradient"));
+  Tensor x = leaf({1}, {1});
+  x.set_requires_grad(false);
+  CHECK_FALSE(square(x).requires_grad());
+}
+
+TEST_CASE("gradients() reaches leaves and intermediates, and gives zeros where nothing leads", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2}), unused = leaf({5}, {1});
+  Tensor y = square(x), z = sum(mul(y, x));
+  auto g = gradients({z}, {x, y, unused});
+  CHECK(g[0].to_vector() == Values{3, 12});
+  CHECK(g[1].to_vector() == Values{1, 2});
+  CHECK(g[2].to_vector() == Values{0});
+  CHECK_FALSE(x.grad().defined());
+  CHECK_FALSE(g[0].requires_grad());
+}
+
+TEST_CASE("gradients() takes weights for outputs that are no scalars", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  auto g = gradients({square(x), mul(x, 3.0)}, {x}, {Tensor::from(Values{1, 10}, {2}), Tensor::from(Values{0, 1}, {2})});
+  CHECK(g[0].to_vector() == Values{2, 43});
+  CHECK_THROWS_WITH(gradients({square(x)}, {x}), Contains("gradients: the output f64[2] cpu is not a scalar"));
+  CHECK_THROWS_WITH(gradients({square(x)}, {x}, {Tensor::from(Values{1}, {1})}), Contains("gradient f64[1] cpu given for output f64[2] cpu"));
+  CHECK_THROWS_WITH(gradients({square(x)}, {x}, {Tensor::zeros({2})}), Contains("gradient f32[2] cpu given"));
+  CHECK_THROWS_WITH(gradients({sum(x)}, {x}, {Tensor(), Tensor()}), Contains("2 gradients given for 1 outputs"));
+  CHECK_THROWS_WITH(gradients({sum(x)}, {Tensor::zeros({2})}), Contains("does not require a gradient"));
+}
+
+TEST_CASE("derivatives nest to any order", "[autograd]") {
+  Tensor x = leaf({1.3}, {1});
+  Tensor y = sin(x), d = y;
+  const double expected[] = {std::cos(1.3), -std::sin(1.3), -std::cos(1.3), std::sin(1.3), std::cos(1.3)};
+  for (double e : expected) {
+    d = gradients({d}, {x}, {}, true)[0];
+    CHECK(d.item() == Approx(e).epsilon(1e-12));
+  }
+  Tensor p = leaf({1, 2, 3, 4, 5, 6}, {1, 2, 3});
+  Tensor cubes = mul(p.permute({2, 0, 1}), square(p.permute({2, 0, 1})));
+  Tensor g = sum(cubes);
+  for (int order = 0; order < 3; ++order) g = sum(gradients({g}, {p}, {}, true)[0]);
+  CHECK(g.item() == 36);  // d3 of x^3 is 6, six times
+}
+
+TEST_CASE("the gradient of a gradient norm reaches the parameters", "[autograd]") {
+  Tensor w = leaf({0.5, -0.3}, {2});
+  check_gradients(
+      [](const std::vector<Tensor>& in) {
+        Tensor x = Tensor::from(Values{0.2, 0.9}, {2});
+        x.set_requires_grad();
+        Tensor g = gradients({sum(tanh(mul(x, in[0])))}, {x}, {}, true)[0];
+        return sum(square(g));
+      },
+      {w}, {false, 1e-5, 1e-7});
+}
+
+TEST_CASE("a fused gradient refuses a second derivative by its name", "[autograd]") {
+  auto fused = [](const Tensor& x) {
+    return differentiable("fused_square", square(x.detach()), {x}, [x](const std::vector<Tensor>& d) { return std::vector{mul(d[0], mul(x.detach(), 2.0))}; }, true);
+  };
+  Tensor x = leaf({1, 2}, {2});
+  CHECK(gradients({sum(fused(x))}, {x})[0].to_vector() == Values{2, 4});
+  CHECK_THROWS_WITH(gradients({sum(fused(x))}, {x}, {}, true), Contains("'fused_square' has no second derivative"));
+}
+
+TEST_CASE("an op whose gradient gives the wrong number of tensors is an internal error that names it", "[autograd]") {
+  Tensor x = leaf({1}, {1});
+  Tensor y = differentiable("lopsided", x.clone().detach(), {x}, [](const std::vector<Tensor>&) { return std::vector<Tensor>{}; });
+  try {
+    y.backward();
+    FAIL("no error");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::internal);
+    CHECK_THAT(e.what(), Contains("'lopsided' returned 0 tensors for 1 inputs"));
+  }
+  CHECK(square(x).requires_grad());  // the thread's mode was put back
+}
+
+TEST_CASE("ops with several outputs get zeros for the unused ones", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  std::vector<Tensor> outs{mul(x.detach(), 2.0), mul(x.detach(), 3.0)};
+  differentiable("two", outs, std::vector<Tensor>{x}, [](const std::vector<Tensor>& d) { return std::vector{add(mul(d[0], 2.0), mul(d[1], 3.0))}; });
+  CHECK(gradients({sum(outs[1])}, {x})[0].to_vector() == Values{3, 3});
+}
+
+TEST_CASE("very long histories are freed without deep recursion", "[autograd]") {
+  Tensor x = leaf({1}, {1});
+  Tensor y = x;
+  for (int i = 0; i < 300000; ++i) y = add(y, 1.0);
+  y.backward();
+  CHECK(x.grad().item() == 1);
+  Tensor z = x;
+  for (int i = 0; i < 300000; ++i) z = square(mul(z, 0.0));
+  z = {};  // dropped unused
+  CHECK(x.requires_grad());
+}
+
+TEST_CASE("history ends when the result goes: saved tensors are freed by backward", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  std::weak_ptr<Storage> saved;
+  Tensor y;
+  {
+    Tensor middle = exp(x);
+    saved = middle.storage();
+    y = sum(square(middle));
+  }
+  CHECK_FALSE(saved.expired());
+  y.backward();
+  CHECK(saved.expired());
+}
+
+TEST_CASE("views carry gradients", "[autograd][views]") {
+  auto x = [] { return spread({2, 3, 4}, -1, 1); };
+  using In = std::vector<Tensor>;
+  // squared, so that a second derivative exists
+  check_gradients([](const In& in) { return square(in[0].reshape({4, 6})); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].permute({2, 0, 1}).reshape({4, 6})); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].permute({1, 2, 0})); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].transpose(0, 2)); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].narrow(1, 1, 2)); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].select(2, 3)); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].unsqueeze(1).expand({2, 5, 3, 4})); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].narrow(0, 0, 1).squeeze(0)); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].transpose(0, 1).contiguous()); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].clone()); }, {x()});
+  check_gradients([](const In& in) { return square(in[0].to(DType::f32)).to(DType::f64); }, {x()}, {false, 1e-2, 1e-4});
+}

@@ -1,0 +1,149 @@
+/// Gradients against central differences in double, first and second, for any function of tensors.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "tenon/autograd.hpp"
+#include "tenon/device.hpp"
+#include "tenon/error.hpp"
+#include "tenon/ops.hpp"
+
+namespace check {
+
+using tenon::DType;
+using tenon::Shape;
+using tenon::Tensor;
+using Function = std::function<Tensor(const std::vector<Tensor>&)>;
+
+/// Element i is sin(1.7 i + k) * 1.5 + 0.25 k: irregular, no ties, and the same in tests/golden/*.py.
+inline Tensor made(int k, const Shape& shape, DType type = DType::f64) {
+  std::vector<double> v(std::size_t(shape.numel()));
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::sin(1.7 * double(i) + k) * 1.5 + 0.25 * k;
+  return Tensor::from(v, shape).to(type);
+}
+
+inline std::vector<Tensor> leaves(const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> out;
+  for (const Tensor& t : inputs) {
+    Tensor leaf = t.clone().detach();
+    leaf.set_requires_grad();
+    out.push_back(leaf);
+  }
+  return out;
+}
+
+inline void require_close(const std::vector<double>& got, const std::vector<double>& expected, double tolerance) {
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    INFO("element " << i << ": " << got[i] << ", expected " << expected[i]);
+    REQUIRE(std::abs(got[i] - expected[i]) <= tolerance * (1 + std::abs(expected[i])));
+  }
+}
+
+/// sum(f(inputs) * weights) with fixed irregular weights.
+inline Tensor weighed(const Function& f, const std::vector<Tensor>& inputs) {
+  Tensor y = f(inputs);
+  return tenon::sum(y * made(11, y.shape(), y.dtype()));
+}
+
+/// d f / d inputs[which], by central differences of a scalar function.
+inline std::vector<double> differences(const std::function<double(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, std::size_t which,
+                                       double step = 1e-6) {
+  std::vector<double> out;
+  std::vector<double> values = inputs[which].to_vector();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    auto at = [&](double delta) {
+      std::vector<double> moved = values;
+      moved[i] += delta;
+      std::vector<Tensor> changed = inputs;
+      changed[which] = Tensor::from(moved, inputs[which].shape());
+      return f(changed);
+    };
+    out.push_back((at(step) - at(-step)) / (2 * step));
+  }
+  return out;
+}
+
+/// The gradient of every input (all f64) of f.
+inline void first_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-7) {
+  std::vector<Tensor> x = leaves(inputs);
+  std::vector<Tensor> d = tenon::gradients({weighed(f, x)}, x);
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    INFO("gradient of input " << k << " " << inputs[k].str());
+    auto numeric = differences([&](const std::vector<Tensor>& v) { return weighed(f, v).item(); }, inputs, k);
+    require_close(d[k].to_vector(), numeric, tolerance);
+  }
+}
+
+/// The gradient of sum over inputs of (gradient * weights), against differences of the first gradient.
+inline void second_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-6) {
+  auto of_gradient = [&](const std::vector<Tensor>& x, bool keep) {
+    std::vector<Tensor> d = tenon::gradients({weighed(f, x)}, x, {}, keep);
+    Tensor total = Tensor::zeros({}, DType::f64);
+    for (std::size_t k = 0; k < d.size(); ++k) total = total + tenon::sum(d[k] * made(13 + int(k), d[k].shape()));
+    return total;
+  };
+  std::vector<Tensor> x = leaves(inputs);
+  std::vector<Tensor> second = tenon::gradients({of_gradient(x, true)}, x);
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    INFO("second gradient of input " << k << " " << inputs[k].str());
+    auto numeric = differences([&](const std::vector<Tensor>& v) { return of_gradient(leaves(v), false).item(); }, inputs, k);
+    require_close(second[k].to_vector(), numeric, tolerance);
+  }
+}
+
+/// f's results are the same bits with 1, 2 and 4 threads.
+inline void same_bits(const std::function<std::vector<Tensor>()>& f) {
+  struct Restore {
+    int threads = tenon::thread_count();
+    ~Restore() { tenon::set_thread_count(threads); }
+  } restore;
+  auto bytes = [&](int threads) {
+    tenon::set_thread_count(threads);
+    std::vector<char> all;
+    for (const Tensor& t : f()) {
+      Tensor dense = t.contiguous();
+      std::size_t at = all.size();
+      all.resize(at + dense.nbytes());
+      dense.copy_to_host(all.data() + at, dense.nbytes());
+    }
+    return all;
+  };
+  std::vector<char> one = bytes(1);
+  REQUIRE(!one.empty());
+  REQUIRE(one == bytes(2));
+  REQUIRE(one == bytes(4));
+}
+
+/// f(leaves(inputs)) and its gradients, for same_bits.
+inline std::vector<Tensor> with_gradients(const Function& f, const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> x = leaves(inputs);
+  Tensor y = f(x);
+  std::vector<Tensor> out = tenon::gradients({tenon::sum(y * made(11, y.shape(), y.dtype()))}, x);
+  out.push_back(y.detach());
+  return out;
+}
+
+/// f throws a usage error that opens with `op` and holds every one of `words`.
+template <class F> void refuses(const F& f, const std::string& op, const std::vector<std::string>& words) {
+  try {
+    f();
+  } catch (const tenon::Error& e) {
+    std::string what = e.what();
+    INFO(what);
+    REQUIRE(e.kind() == tenon::ErrorKind::usage);
+    REQUIRE(what.rfind(op, 0) == 0);
+    for (const std::string& w : words) {
+      INFO("expected in the message: " << w);
+      REQUIRE(what.find(w) != std::string::npos);
+    }
+    return;
+  }
+  FAIL(op << " did not refuse");
+}
+
+}  // namespace check

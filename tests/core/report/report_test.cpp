@@ -1,0 +1,181 @@
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "../io/faulty_files.hpp"
+#include "../io/temporary_folder.hpp"
+#include "sample_run.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/run.hpp"
+
+using namespace tenon;
+using Catch::Contains;
+
+namespace {
+
+std::size_t count(const std::string& text, const std::string& what) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + what.size())) ++n;
+  return n;
+}
+
+/// The page without scripts, for looking at what a reader sees.
+std::string without_scripts(std::string page) {
+  for (std::size_t at; (at = page.find("<script")) != std::string::npos;) page.erase(at, page.find("</script>", at) + 9 - at);
+  return page;
+}
+
+}  // namespace
+
+TEST_CASE("a report shows scores beside baselines, cases, pictures, rules, versions, digests and the recipe", "[report]") {
+  TemporaryFolder run("report");
+  sample::make_run(run.path);
+  auto file = write_report(run.path);
+  CHECK(file == run / "report.html");
+  std::string page = read_text(file), shown = without_scripts(page);
+
+  auto summary = summarise(sample::evaluation());
+  char mean[16], low[16];
+  std::snprintf(mean, sizeof mean, "%.3f", summary[0].mean);
+  std::snprintf(low, sizeof low, "%.3f", summary[0].low);
+  CHECK_THAT(shown, Contains("<p class=\"big\">" + std::string(mean)));
+  CHECK_THAT(shown, Contains("95 % interval " + std::string(low)));
+  CHECK_THAT(shown, Contains("image-blind atlas") && Contains("0.742") && Contains("computed on this split"));
+  CHECK_THAT(shown, Contains("1 of 65 not scored") && Contains("not scored</span>"));
+  CHECK(count(shown, "<tr><th scope=\"row\" data-key=") == 65);
+  CHECK(count(shown, "data:image/png;base64,iVBORw0KGgo") == 6);
+  CHECK_THAT(shown, Contains("Both masks empty"));
+  CHECK_THAT(shown, Contains("oneDNN") && Contains("2.6.3") && Contains("peak_memory_bytes"));
+  CHECK_THAT(shown, Contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+  CHECK_THAT(shown, Contains("<span class=\"default\">batch = 2  # default</span>"));
+  CHECK_THAT(shown, Contains("metrics.jsonl: 1 line could not be read"));
+  CHECK_THAT(shown, Contains("1 of 900 steps have no finite loss"));
+  CHECK(count(shown, "<svg class=\"static\"") == 7);
+
+  write_report(run.path);
+  CHECK(read_text(file) == page);
+}
+
+TEST_CASE("rows of a report begin with the worst case", "[report]") {
+  TemporaryFolder run("worst");
+  Evaluation e;
+  e.columns = {{"a", "", true}, {"b", "", true}};
+  e.cases = {{"good", {0.9, 0.9}, {}}, {"unscored", {NAN, NAN}, {}}, {"bad", {0.2, 0.4}, {}}, {"half", {0.5, NAN}, {}}};
+  write_evaluation(run.path, e);
+  std::string page = read_text(write_report(run.path));
+  auto at = [&](const std::string& id) { return page.find("data-key=\"" + id + "\""); };
+  CHECK(at("bad") < at("half"));
+  CHECK(at("half") < at("good"));
+  CHECK(at("good") < at("unscored"));
+}
+
+TEST_CASE("nothing in a run can become markup or script of its report", "[report]") {
+  TemporaryFolder run("hostile");
+  sample::make_run(run.path);
+  Evaluation e = sample::evaluation();
+  const std::string evil = sample::kHostile;
+  e.split = e.columns[0].name = e.columns[0].unit = e.baselines[0].name = e.baselines[0].source = e.notes[0] = evil;
+  for (auto& c : e.cases)
+    for (auto& p : c.pictures) p.caption = evil + "\x01\xff\xe2\x80\xa8";
+  write_evaluation(run.path, e);
+  sample::write(run / "recipe.toml", "name = '''" + evil + "'''\n# " + evil + "\n");
+  append_line(run / "metrics.jsonl",
+              R"({"kind":"validation","step":901,"columns":["</script><script>window.hacked=1</script>"],"mean":[1]})");
+  std::string page = read_text(write_report(run.path));
+  CHECK(page.find("<script>window.hacked") == std::string::npos);
+  CHECK(page.find("<img src=x") == std::string::npos);
+  CHECK(page.find('\xff') == std::string::npos);
+  CHECK(count(page, "<script") == count(page, "</script>"));
+  CHECK(count(page, "<script") <= 3);
+}
+
+TEST_CASE("a report loads nothing and its policy forbids it", "[report]") {
+  TemporaryFolder run("policy");
+  sample::make_run(run.path);
+  std::string page = read_text(write_report(run.path)), shown = without_scripts(page);
+  CHECK_THAT(page, Contains("default-src 'none'") && Contains("script-src 'sha256-"));
+  CHECK(page.find("unsafe-eval") == std::string::npos);
+  CHECK(shown.find("http://") == std::string::npos);
+  CHECK(shown.find("https://") == std::string::npos);
+  CHECK(shown.find("url(") == std::string::npos);
+  CHECK(page.find("sourceMappingURL") == std::string::npos);
+}
+
+TEST_CASE("what a run directory lacks is said, not invented", "[report]") {
+  TemporaryFolder run("bare");
+  std::string page = read_text(write_report(run.path));
+  for (const char* part : {"recipe.toml is not there", "state.json is not there", "metrics.jsonl is not there",
+                           "evaluation.json is not there", "status unknown", "No evaluation is recorded", "No training step is recorded"})
+    CHECK_THAT(page, Contains(part));
+  sample::write(run / "state.json", "[1]");
+  sample::write(run / "evaluation.json", "{");
+  sample::write(run / "recipe.toml", "name = \n");
+  sample::write(run / "metrics.jsonl",
+                "[]\n{\"kind\":\"step\"}\n{\"kind\":\"step\",\"step\":1,\"loss\":0.5}\n{\"kind\":\"validation\",\"step\":1,\"columns\":[1],"
+                "\"mean\":[]}\n");
+  page = read_text(write_report(run.path));
+  for (const char* part : {"state.json is no JSON object", "evaluation.json was left out", "recipe.toml is no valid TOML",
+                           "metrics.jsonl: 3 lines could not be read"})
+    CHECK_THAT(page, Contains(part));
+  CHECK(code_of([&] { write_report(run / "absent"); }) == "run.not_found");
+}
+
+TEST_CASE("pictures that are gone are counted", "[report]") {
+  TemporaryFolder run("gone");
+  sample::make_run(run.path);
+  files().remove(run / "pictures/hippocampus_002.png");
+  sample::write(run / "pictures/hippocampus_024.png", "GIF89a");
+  CHECK_THAT(read_text(write_report(run.path)), Contains("2 pictures named in evaluation.json are not there or no PNG"));
+}
+
+TEST_CASE("one step and one validation are enough for curves", "[report]") {
+  TemporaryFolder run("single");
+  sample::write(run / "metrics.jsonl",
+                "{\"kind\":\"step\",\"step\":1,\"loss\":0.5}\n{\"kind\":\"validation\",\"step\":1,\"columns\":[\"m\"],\"mean\":[0.5],"
+                "\"score\":0.5}\n");
+  std::string page = read_text(write_report(run.path));
+  CHECK(count(page, "<svg class=\"static\"") == 2);
+  for (const char* broken : {"nan", "inf"})
+    for (const char* end : {"\"", " ", "L", "M", "<"})
+      CHECK(page.find(std::string(broken) + end, page.find("<svg class=\"static\"")) == std::string::npos);
+}
+
+TEST_CASE("a disk that is full leaves the earlier report", "[report]") {
+  TemporaryFolder run("full-report");
+  write_report(run.path);
+  std::string before = read_text(run / "report.html");
+  sample::write(run / "recipe.toml", "name = \"other\"\n");
+  {
+    FaultyFiles faulty(1);
+    CHECK(code_of([&] { write_report(run.path); }) == "io.no_space");
+  }
+  CHECK(read_text(run / "report.html") == before);
+}
+
+TEST_CASE("the report works in a browser, with Vega and without", "[report][browser]") {
+  for (bool with_vega : {true, false}) {
+    TemporaryFolder run("browser");
+    sample::make_run(run.path);
+    write_report(run.path);
+    std::string mode = "live";
+    if (!with_vega) {
+      std::string page = read_text(run / "report.html");
+      std::size_t start = page.find("<script>(function(){\nconst modules");
+      if (start == std::string::npos) continue;
+      page.erase(start, page.find("</script>", start) + 9 - start);
+      write_atomic(run / "report.html", page);
+      mode = "static";
+    } else if (read_text(run / "report.html").find("const modules") == std::string::npos) {
+      WARN("skipped: Vega (libjs-vega) is not installed");
+      continue;
+    }
+    std::string command = "bash '" TENON_SOURCE_DIR "/tests/report/check_report.sh' '" + (run / "report.html").string() + "' " + mode;
+    int status = std::system(command.c_str());
+    if (status == 77 << 8) {
+      WARN("skipped: chromium is not installed");
+      return;
+    }
+    INFO(command);
+    CHECK(status == 0);
+  }
+}

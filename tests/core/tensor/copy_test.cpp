@@ -1,0 +1,121 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "tenon/autograd.hpp"
+#include "tenon/error.hpp"
+#include "tenon/tensor.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+
+namespace {
+const std::vector<DType> kAll{DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean};
+const double kNaN = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
+}  // namespace
+
+TEST_CASE("small integers survive every pair of types and every layout", "[copy]") {
+  Tensor base = Tensor::arange(24).reshape({2, 3, 4});
+  for (DType from : kAll)
+    for (DType to : kAll) {
+      INFO(name_of(from) << " to " << name_of(to));
+      const bool through_bool = from == DType::boolean || to == DType::boolean;
+      std::vector<double> expected;
+      for (int j = 0; j < 4; ++j)
+        for (int i = 0; i < 2; ++i)
+          for (int k = 0; k < 2; ++k) {
+            const double v = i * 12 + (k + 1) * 4 + j;
+            expected.push_back(through_bool ? double(v != 0) : v);
+          }
+      Tensor strided = base.to(from).narrow(1, 1, 2).permute({2, 0, 1});
+      CHECK(strided.to(to).to_vector() == expected);
+      CHECK(strided.to(to).is_contiguous());
+      Tensor target = Tensor::zeros({2, 4, 5}, to).permute({1, 0, 2}).narrow(2, 2, 2);
+      target.assign(strided);
+      CHECK(target.to_vector() == expected);
+    }
+}
+
+TEST_CASE("floating point to integer truncates, saturates, and takes NaN for 0", "[copy]") {
+  Tensor x = Tensor::from(std::vector<double>{1.9, -1.9, 300, -300, 1e30, -1e30, kNaN, kInf, -kInf, 127.99}, {10});
+  CHECK(x.to(DType::i8).to_vector() == std::vector<double>{1, -1, 127, -128, 127, -128, 0, 127, -128, 127});
+  CHECK(x.to(DType::u8).to_vector() == std::vector<double>{1, 0, 255, 0, 255, 0, 0, 255, 0, 127});
+  CHECK(x.to(DType::f32).to(DType::i32).to_vector() == std::vector<double>{1, -1, 300, -300, 2147483647, -2147483648.0, 0, 2147483647, -2147483648.0, 127});
+  const auto i64 = x.to(DType::i64);
+  CHECK(i64.data<std::int64_t>()[4] == std::numeric_limits<std::int64_t>::max());
+  CHECK(i64.data<std::int64_t>()[5] == std::numeric_limits<std::int64_t>::min());
+  CHECK(x.to(DType::boolean).to_vector() == std::vector<double>{1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  CHECK(Tensor::from(std::vector<float>{0.0f, -0.0f, 0.1f}, {3}).to(DType::boolean).to_vector() == std::vector<double>{0, 0, 1});
+}
+
+TEST_CASE("f64 and wide integers round to 16 bits once", "[copy]") {
+  // just above the middle of two bf16 values, by less than a float can tell: a float in between would round to even, down
+  const double middle = 1 + std::ldexp(1.0, -8), above = middle + std::ldexp(1.0, -40), below = 1 + 3 * std::ldexp(1.0, -8) - std::ldexp(1.0, -40);
+  Tensor x = Tensor::from(std::vector<double>{middle, above, below, -above, 1e300, -1e300, 1e-300, kNaN}, {8});
+  const double step = std::ldexp(1.0, -7);
+  const auto b = x.to(DType::bf16).to_vector();
+  CHECK(b[0] == 1);
+  CHECK(b[1] == 1 + step);
+  CHECK(b[2] == 1 + step);
+  CHECK(b[3] == -1 - step);
+  CHECK(b[4] == kInf);
+  CHECK(b[5] == -kInf);
+  CHECK(b[6] == 0);
+  CHECK(std::isnan(b[7]));
+  const double half = 1 + std::ldexp(1.0, -11) + std::ldexp(1.0, -40);
+  CHECK(Tensor::from(std::vector<double>{half}, {1}).to(DType::f16).item() == 1 + std::ldexp(1.0, -10));
+  const std::int32_t odd = (1 << 30) + (1 << 22) + 1;  // over the middle by less than a float holds
+  CHECK(Tensor::from(std::vector<std::int32_t>{odd}, {1}).to(DType::bf16).item() == std::ldexp(1.0, 30) + std::ldexp(1.0, 23));
+}
+
+TEST_CASE("fill converts to the element type and respects views", "[copy]") {
+  for (DType t : kAll) {
+    INFO(name_of(t));
+    Tensor x = Tensor::zeros({3, 4}, t);
+    x.narrow(1, 1, 2).fill(1);
+    CHECK(x.to_vector() == std::vector<double>{0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0});
+  }
+  CHECK(Tensor::full({2}, 300, DType::u8).to_vector() == std::vector<double>{255, 255});
+  CHECK(Tensor::full({}, 2.5).item() == 2.5);
+  CHECK(Tensor::full({2, 0}, 1).to_vector().empty());
+}
+
+TEST_CASE("assign converts, and copes with a source that overlaps", "[copy]") {
+  Tensor x = Tensor::arange(9, DType::f32).reshape({3, 3});
+  x.assign(x.transpose(0, 1));
+  CHECK(x.to_vector() == std::vector<double>{0, 3, 6, 1, 4, 7, 2, 5, 8});
+  Tensor y = Tensor::arange(6);
+  y.narrow(0, 1, 5).assign(y.narrow(0, 0, 5));
+  CHECK(y.to_vector() == std::vector<double>{0, 0, 1, 2, 3, 4});
+  y.assign(y);
+  CHECK(y.to_vector() == std::vector<double>{0, 0, 1, 2, 3, 4});
+}
+
+TEST_CASE("assign refuses what does not fit", "[copy]") {
+  Tensor x = Tensor::zeros({2, 3});
+  CHECK_THROWS_WITH(x.assign(Tensor::zeros({3, 2})), Contains("Tensor::assign: source f32[3, 2] cpu does not fit f32[2, 3] cpu"));
+  CHECK_THROWS_WITH(x.assign(Tensor()), Contains("undefined"));
+  CHECK_THROWS_WITH(Tensor::zeros({1, 3}).expand({2, 3}).assign(x), Contains("expanded view"));
+}
+
+TEST_CASE("large copies go through several blocks unchanged", "[copy]") {
+  const std::int64_t n = 100003;
+  Tensor x = Tensor::arange(n * 2, DType::i32).reshape({n, 2});
+  Tensor column = x.select(1, 1).to(DType::f64);
+  const auto v = column.span<double>();
+  bool right = true;
+  for (std::int64_t i = 0; i < n; ++i) right = right && v[std::size_t(i)] == double(2 * i + 1);
+  CHECK(right);
+}
+
+TEST_CASE("host copies check sizes and layout", "[copy]") {
+  std::vector<float> host{1, 2, 3, 4};
+  Tensor x = Tensor::zeros({2, 2});
+  x.copy_from_host(host.data(), 16);
+  std::vector<float> back(4);
+  x.copy_to_host(back.data(), 16);
+  CHECK(back == host);
+  CHECK_THROWS_WITH(x.copy_from_host(host.data(), 12), Contains("12 bytes given for f32[2, 2] cpu of 16"));
+  CHECK_THROWS_AS(x.transpose(0, 1).copy_to_host(back.data(), 16), Error);
+  CHECK_THROWS_AS(Tensor::from(host, {3}), Error);
+}

@@ -1,0 +1,267 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <unistd.h>
+
+#include "medical/shared_data.hpp"
+#include "medical/tasks/dataset.hpp"
+#include "tenon/error.hpp"
+#include "tenon/random.hpp"
+
+using namespace tenon;
+using namespace tenon::medical;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A small made data set in a folder of its own.
+class Folder {
+ public:
+  explicit Folder(const std::string& name) : root_(fs::temp_directory_path() / ("tenon-dataset-" + name + "-" + std::to_string(::getpid()))) {
+    fs::remove_all(root_);
+    fs::create_directories(root_ / "imagesTr");
+    fs::create_directories(root_ / "labelsTr");
+  }
+  ~Folder() { fs::remove_all(root_); }
+  const fs::path& root() const { return root_; }
+
+  static Volume image(std::uint64_t seed, std::array<std::int64_t, 3> size = {10, 12, 8}) {
+    Volume v;
+    v.geometry.size = size;
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < size[0] * size[1] * size[2]; ++i) values.push_back(Random(seed, 0).uniform(std::uint64_t(i)));
+    v.values = Tensor::from(values, Shape{size[2], size[1], size[0]});
+    return v;
+  }
+  static Volume label(std::array<std::int64_t, 3> size = {10, 12, 8}, std::uint8_t value = 1) {
+    Volume v;
+    v.geometry.size = size;
+    std::vector<std::uint8_t> values(std::size_t(size[0] * size[1] * size[2]), 0);
+    for (std::size_t i = values.size() / 3; i < values.size() / 2; ++i) values[i] = value;
+    v.values = Tensor::from(values, Shape{size[2], size[1], size[0]});
+    return v;
+  }
+  void put_image(const std::string& id, const Volume& v) { write_image(root_ / "imagesTr" / (id + ".nii.gz"), v); }
+  void put_label(const std::string& id, const Volume& v) { write_image(root_ / "labelsTr" / (id + ".nii.gz"), v); }
+  void put(const std::string& id, std::uint64_t seed) {
+    put_image(id, image(seed));
+    put_label(id, label());
+  }
+  void folds(const std::string& json) { std::ofstream(root_ / "folds.json") << json; }
+
+  DataSettings settings() const {
+    DataSettings s;
+    s.root = root_;
+    s.images = "imagesTr";
+    s.labels = "labelsTr";
+    s.folds = "folds.json";
+    s.label_names = {"background", "one", "two"};
+    s.extensions = {".nii.gz", ".nii"};
+    s.normalisation = "zscore";
+    return s;
+  }
+
+ private:
+  fs::path root_;
+};
+
+bool holds(const std::vector<Problem>& problems, const std::string& code, const std::string& where) {
+  for (const auto& p : problems)
+    if (p.code == code && p.where == where) return true;
+  return false;
+}
+
+std::string listed(const std::vector<Problem>& problems) {
+  std::string text;
+  for (const auto& p : problems) text += p.where + " " + p.code + ": " + p.message + "\n";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a clean set has no problems, and loads normalised and in order") {
+  Folder f("clean");
+  for (int i = 0; i < 6; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  f.folds(R"({"fold_0": ["case0", "case1"], "fold_1": ["case2", "case3"], "fold_2": ["case4", "case5"]})");
+  Dataset data(f.settings());
+  const auto problems = data.check({});
+  INFO(listed(problems));
+  CHECK(problems.empty());
+  data.load({});
+  REQUIRE(data.split("train").size() == 4);
+  CHECK(data.split("validation")[1].files.id == "case1");
+  const auto& c = data.split("train")[0];
+  CHECK(c.path.identity());
+  double sum = 0, squares = 0;
+  for (float v : c.image.span<float>()) {
+    sum += v;
+    squares += double(v) * v;
+  }
+  CHECK(sum / 960 == Approx(0).margin(1e-5));
+  CHECK(squares / 960 == Approx(1).epsilon(1e-4));
+  CHECK(data.digests().size() == 13);
+  CHECK_THROWS_WITH(data.split("validaton"), Catch::Contains("validaton"));
+}
+
+TEST_CASE("every defect is listed in one pass, each by its code") {
+  Folder f("bad");
+  for (int i = 0; i < 8; ++i) f.put("good" + std::to_string(i), std::uint64_t(i));
+  f.put_image("unlabelled", Folder::image(20));
+  f.put_label("imageless", Folder::label());
+  f.put_image("shifted", Folder::image(21));
+  auto moved = Folder::label();
+  moved.geometry.to_ras[0][3] = 2.5;
+  f.put_label("shifted", moved);
+  f.put("value", 22);
+  f.put_label("value", Folder::label({10, 12, 8}, 7));
+  f.put("nan", 23);
+  auto nan = Folder::image(23);
+  nan.values.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
+  f.put_image("nan", nan);
+  f.put("flat", 24);
+  auto flat = Folder::image(24);
+  flat.values.fill(3);
+  f.put_image("flat", flat);
+  f.put("empty", 25);
+  f.put_label("empty", Folder::label({10, 12, 8}, 0));
+  f.put_image("huge", Folder::image(26, {50, 12, 8}));
+  f.put_label("huge", Folder::label({50, 12, 8}));
+  auto thick = Folder::image(27), thick_label = Folder::label();
+  thick.geometry.to_ras[2][2] = thick_label.geometry.to_ras[2][2] = 5;
+  f.put_image("thick", thick);
+  f.put_label("thick", thick_label);
+  f.put("twin", 0);  // the voxels of good0
+  f.put("cut", 28);
+  const auto cut = f.root() / "imagesTr" / "cut.nii.gz";
+  fs::resize_file(cut, fs::file_size(cut) - 6);
+  f.put_image("stray", Folder::image(29));
+  f.folds(R"({"fold_0": ["twin", "good7"], "fold_1": ["good0", "good1", "good2", "good3", "good4", "good5", "good6", "good6", "unlabelled", "imageless",
+             "shifted", "value", "nan", "flat", "empty", "huge", "thick", "cut", "nowhere"]})");
+
+  Dataset data(f.settings());
+  const auto problems = data.check({});
+  INFO(listed(problems));
+  CHECK(holds(problems, "medical.unlabelled", "unlabelled"));
+  CHECK(holds(problems, "medical.image_absent", "imageless"));
+  CHECK(holds(problems, "medical.geometry", "shifted"));
+  CHECK(holds(problems, "medical.label_value", "value"));
+  CHECK(holds(problems, "medical.not_finite", "nan"));
+  CHECK(holds(problems, "medical.constant", "flat"));
+  CHECK(holds(problems, "medical.empty_foreground", "empty"));
+  CHECK(holds(problems, "medical.foreign_size", "huge"));
+  CHECK(holds(problems, "medical.foreign_spacing", "thick"));
+  CHECK(holds(problems, "medical.leak", "twin"));
+  CHECK(holds(problems, "medical.case_absent", "nowhere"));
+  CHECK(holds(problems, "medical.duplicate_id", "good6"));
+  CHECK(holds(problems, "medical.unlabelled", "stray"));
+  CHECK(std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "cut" && p.code.starts_with("gzip."); }));
+  for (int i = 0; i < 6; ++i) CHECK(std::none_of(problems.begin(), problems.end(), [&](const Problem& p) { return p.where == "good" + std::to_string(i); }));
+  for (const auto& p : problems) CHECK(!p.remedy.empty());
+  CHECK(problems.size() == 14);
+
+  try {
+    data.load({});
+    FAIL("loaded");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::data);
+    CHECK(e.hint().find("tenon check") != std::string::npos);
+  }
+}
+
+TEST_CASE("what a user allows is allowed") {
+  Folder f("allowed");
+  f.put("a", 1);
+  f.put("b", 1);
+  f.put_label("a", Folder::label({10, 12, 8}, 0));
+  f.folds(R"({"train": ["a"], "validation": ["b"]})");
+  auto s = f.settings();
+  CHECK(Dataset(s).check({}).size() == 2);
+  s.allow_leak = s.allow_empty = true;
+  CHECK(Dataset(s).check({}).empty());
+}
+
+TEST_CASE("a missing folder or split file is named") {
+  Folder f("missing");
+  f.put("a", 1);
+  auto s = f.settings();
+  CHECK(Dataset(s).check({}).at(0).where.find("folds.json") != std::string::npos);
+  CHECK_THROWS_AS(Dataset(s).load({}), Error);
+}
+
+TEST_CASE("scans in other orientations and spacings reach the model on one grid, and labels come back on their own") {
+  Folder f("space");
+  for (int i = 0; i < 5; ++i) f.put("a" + std::to_string(i), std::uint64_t(i));
+  auto image = Folder::image(9, {20, 12, 8});
+  auto label = Folder::label({20, 12, 8});
+  for (Volume* v : {&image, &label}) {  // x to the left, half the spacing
+    v->geometry.to_ras[0][0] = -0.5;
+    v->geometry.to_ras[0][3] = 9.5;
+  }
+  f.put_image("odd", image);
+  f.put_label("odd", label);
+  f.folds(R"({"train": ["a0", "a1", "a2", "a3", "odd"], "validation": ["a4"]})");
+  Dataset data(f.settings());
+  data.load({});
+  CHECK(data.space().orientation == "RAS");
+  const auto& odd = data.split("train")[4];
+  CHECK(odd.path.size == Size3{8, 12, 10});
+  CHECK(odd.image.shape() == Shape({1, 8, 12, 10}));
+  CHECK(odd.label.shape() == Shape({8, 12, 10}));
+  const Tensor scores = Tensor::zeros(Shape{8, 12, 10, 3});
+  scores.data<float>()[1] = 1;  // the model's first voxel is label 1: the scan's last two along x
+  const Tensor back = labels_from_scores(scores, odd.path);
+  REQUIRE(back.shape() == Shape({8, 12, 20}));
+  CHECK(back.contiguous().data<std::uint8_t>()[19] == 1);
+  CHECK(back.contiguous().data<std::uint8_t>()[0] == 0);
+}
+
+TEST_CASE("shuffled labels leave no training scan its own and validation untouched") {
+  Folder f("shuffle");
+  for (int i = 0; i < 6; ++i) {
+    f.put_image("case" + std::to_string(i), Folder::image(std::uint64_t(i)));
+    auto label = Folder::label();
+    label.values.data<std::uint8_t>()[i] = 2;
+    f.put_label("case" + std::to_string(i), label);
+  }
+  f.folds(R"({"train": ["case0", "case1", "case2", "case3", "case4"], "validation": ["case5"]})");
+  auto s = f.settings();
+  s.shuffle_labels = true;
+  Dataset data(s);
+  data.load({});
+  std::vector<int> owners;
+  for (int i = 0; i < 5; ++i) {
+    const auto v = data.split("train")[std::size_t(i)].label.span<std::uint8_t>();
+    CHECK(v[std::size_t(i)] != 2);
+    for (int k = 0; k < 6; ++k)
+      if (v[std::size_t(k)] == 2) owners.push_back(k);
+  }
+  std::sort(owners.begin(), owners.end());
+  CHECK(owners == std::vector<int>{0, 1, 2, 3, 4});
+  CHECK(data.split("validation")[0].label.span<std::uint8_t>()[5] == 2);
+}
+
+TEST_CASE("the real bad cases are found among real good ones") {
+  TENON_NEEDS_MEDICAL_DATA(root);
+  Folder f("real");
+  int copied = 0;
+  for (const auto& entry : fs::directory_iterator(root / "hippocampus/imagesTr")) {
+    if (copied++ == 8) break;
+    for (const char* folder : {"imagesTr", "labelsTr"})
+      fs::copy_file(root / "hippocampus" / folder / entry.path().filename(), f.root() / folder / entry.path().filename());
+  }
+  std::string ids;
+  for (const auto& entry : fs::directory_iterator(f.root() / "imagesTr")) ids += (ids.empty() ? "\"" : ", \"") + stem_of(entry.path(), {".nii.gz"}) + "\"";
+  f.folds("{\"train\": [" + ids + ", \"hippocampus_118\"]}");
+  for (const char* folder : {"imagesTr", "labelsTr"})
+    for (const auto& entry : fs::directory_iterator(root / "bad/hippocampus" / folder)) fs::copy_file(entry.path(), f.root() / folder / entry.path().filename());
+  const auto problems = Dataset(f.settings()).check({});
+  INFO(listed(problems));
+  CHECK(holds(problems, "medical.unlabelled", "hippocampus_118"));
+  CHECK(holds(problems, "medical.image_absent", "hippocampus_010"));
+  CHECK(holds(problems, "medical.image_absent", "hippocampus_281"));
+  CHECK(holds(problems, "medical.foreign_size", "hippocampus_281"));
+  CHECK(holds(problems, "medical.foreign_spacing", "hippocampus_281"));
+  CHECK(problems.size() == 5);
+}
