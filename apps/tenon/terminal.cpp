@@ -163,7 +163,7 @@ void Progress::update(const std::string& text, double done, double total, const 
   }
   std::string out = text + " ";
   if (total > 0) {
-    const int cells = 24, full = int(share * cells);
+    const int cells = 12, full = int(share * cells);
     for (int i = 0; i < cells; ++i) out += i < full ? (is_utf8() ? "━" : "#") : (is_utf8() ? "─" : ".");
     out += std::string(" ") + percent + "  ";
   }

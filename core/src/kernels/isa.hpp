@@ -28,8 +28,7 @@ inline int isa_level() noexcept {
 }  // namespace tenon
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define TENON_BY_ISA(...) \
-  (isa_level() == 2 ? &isa_avx512::__VA_ARGS__ : isa_level() == 1 ? &isa_avx2::__VA_ARGS__ : &isa_base::__VA_ARGS__)
+#define TENON_BY_ISA(...) (isa_level() == 2 ? &isa_avx512::__VA_ARGS__ : isa_level() == 1 ? &isa_avx2::__VA_ARGS__ : &isa_base::__VA_ARGS__)
 #else
 #define TENON_BY_ISA(...) (&isa_base::__VA_ARGS__)
 #endif

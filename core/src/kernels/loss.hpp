@@ -15,14 +15,18 @@ struct DiceTerm {
   double intersection, denominator;
   TENON_HD double value() const { return intersection / denominator; }
 };
-TENON_HD inline DiceTerm dice_term(double i, double p, double t, double smooth) { return {2 * i + smooth, p + t + smooth}; }
+TENON_HD inline DiceTerm dice_term(double i, double p, double t, double smooth) {
+  return {2 * i + smooth, p + t + smooth};
+}
 
 /// d loss / d p of a voxel is t * on_target + always (softmax's gradient comes after).
-template <class A> struct DiceSlope {
+template <class A>
+struct DiceSlope {
   A on_target, always;
 };
 /// `count`: samples times foreground classes, over which the Dice terms are averaged.
-template <class A> TENON_HD inline DiceSlope<A> dice_slope(double i, double p, double t, double smooth, double count, double d_loss) {
+template <class A>
+TENON_HD inline DiceSlope<A> dice_slope(double i, double p, double t, double smooth, double count, double d_loss) {
   DiceTerm d = dice_term(i, p, t, smooth);
   double share = d_loss / (d.denominator * count);
   return {A(-2 * share), A(d.value() * share)};

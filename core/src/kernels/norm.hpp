@@ -15,20 +15,24 @@
 
 namespace tenon {
 
-template <class V> TENON_MATHS V norm_affine(const V& x, const V& mean, const V& gain, const V& shift) {
+template <class V>
+TENON_MATHS V norm_affine(const V& x, const V& mean, const V& gain, const V& shift) {
   return (x - mean) * gain + shift;
 }
 
-template <class V> TENON_MATHS V leaky(const V& v, const V& slope) {
+template <class V>
+TENON_MATHS V leaky(const V& v, const V& slope) {
   return v > 0 ? v : slope * v;
 }
 
 /// dy * act'(pre)
-template <class V> TENON_MATHS V leaky_gradient(const V& dy, const V& pre, const V& slope) {
+template <class V>
+TENON_MATHS V leaky_gradient(const V& dy, const V& pre, const V& slope) {
   return pre > 0 ? dy : slope * dy;
 }
 
-template <class V> TENON_MATHS V norm_input_gradient(const V& g, const V& centred, const V& gain, const V& offset, const V& pull) {
+template <class V>
+TENON_MATHS V norm_input_gradient(const V& g, const V& centred, const V& gain, const V& offset, const V& pull) {
   return gain * g + (pull * centred + offset);
 }
 
@@ -45,10 +49,12 @@ struct Moments {
 };
 
 /// What the input's gradient needs of the sums over a group: mean1 = mean(scale g), mean2 = mean(scale g xhat).
-template <class A> struct NormPull {
+template <class A>
+struct NormPull {
   A offset, pull;
 };
-template <class A> TENON_HD inline NormPull<A> norm_pull(double mean1, double mean2, double rstd) {
+template <class A>
+TENON_HD inline NormPull<A> norm_pull(double mean1, double mean2, double rstd) {
   return {A(-rstd * mean1), A(-rstd * rstd * mean2)};
 }
 

@@ -21,6 +21,9 @@ struct PoolAxis {
 };
 
 /// True where `v` takes over from `best`: the first maximum wins, and a NaN stays.
-template <class A> TENON_MATHS bool beats(A v, A best) { return v > best || (v != v && best == best); }
+template <class A>
+TENON_MATHS bool beats(A v, A best) {
+  return v > best || (v != v && best == best);
+}
 
 }  // namespace tenon

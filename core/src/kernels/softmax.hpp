@@ -49,12 +49,23 @@ TENON_MATHS float log_f32(float x) {
   return n * 0.693359375f + (2.0f * s + (2.0f * s * z * p + n * -2.12194440e-4f));
 }
 
-TENON_MATHS float exp_fast(float x) { return exp_f32(x); }
-TENON_MATHS double exp_fast(double x) { return std::exp(x); }
-TENON_MATHS float log_fast(float x) { return log_f32(x); }
-TENON_MATHS double log_fast(double x) { return std::log(x); }
+TENON_MATHS float exp_fast(float x) {
+  return exp_f32(x);
+}
+TENON_MATHS double exp_fast(double x) {
+  return std::exp(x);
+}
+TENON_MATHS float log_fast(float x) {
+  return log_f32(x);
+}
+TENON_MATHS double log_fast(double x) {
+  return std::log(x);
+}
 
 /// Larger of two; a NaN in either comes out.
-template <class A> TENON_MATHS A max_nan(A a, A b) { return (a > b || a != a) ? a : b; }
+template <class A>
+TENON_MATHS A max_nan(A a, A b) {
+  return (a > b || a != a) ? a : b;
+}
 
 }  // namespace tenon

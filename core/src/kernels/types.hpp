@@ -11,7 +11,10 @@
 namespace tenon {
 
 /// Sums, statistics and arithmetic: f64 for f64, f32 for everything narrower.
-template <class T> using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
-inline DType acc_dtype(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
+template <class T>
+using Acc = std::conditional_t<std::is_same_v<T, double>, double, float>;
+inline DType acc_dtype(DType t) {
+  return t == DType::f64 ? DType::f64 : DType::f32;
+}
 
 }  // namespace tenon

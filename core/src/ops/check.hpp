@@ -15,7 +15,8 @@ inline void check_defined(const char* op, const Tensor& t, const char* what) {
 
 inline void check_floating(const char* op, const Tensor& t, const char* what = "x") {
   check_defined(op, t, what);
-  if (!is_floating(t.dtype())) throw_usage(op, std::string(what) + " is " + t.str() + ", not floating point", "convert it with .to(DType::f32)");
+  if (!is_floating(t.dtype()))
+    throw_usage(op, std::string(what) + " is " + t.str() + ", not floating point", "convert it with .to(DType::f32)");
 }
 
 inline void check_integer(const char* op, const Tensor& t, const char* what) {

@@ -23,13 +23,14 @@ KernelSlot<const ConvGeometry&, bool> conv_input_gradient_slot("conv.input_gradi
   return [program, bias](void* const* p) { program->run(p[0], p[1], bias ? p[2] : nullptr, p[bias ? 3 : 2]); };
 });
 
-KernelSlot<const ConvGeometry&, ConvSums> conv_weight_gradient_slot("conv.weight_gradient", [](const ConvGeometry& g, ConvSums sums) -> Kernel {
-  auto program = cpu::conv_program(g, ConvPass::weight_gradient, false, sums);
-  bool summing = sums != ConvSums::none, workspace = program->workspace_bytes() > 0;
-  return [program, summing, workspace](void* const* p) {
-    program->run_weights(p[0], p[1], p[2], summing ? p[3] : nullptr, workspace ? p[summing ? 4 : 3] : nullptr);
-  };
-});
+KernelSlot<const ConvGeometry&, ConvSums> conv_weight_gradient_slot(
+    "conv.weight_gradient", [](const ConvGeometry& g, ConvSums sums) -> Kernel {
+      auto program = cpu::conv_program(g, ConvPass::weight_gradient, false, sums);
+      bool summing = sums != ConvSums::none, workspace = program->workspace_bytes() > 0;
+      return [program, summing, workspace](void* const* p) {
+        program->run_weights(p[0], p[1], p[2], summing ? p[3] : nullptr, workspace ? p[summing ? 4 : 3] : nullptr);
+      };
+    });
 
 namespace {
 
@@ -46,9 +47,13 @@ ConvBuffers buffers(Device device, const ConvGeometry& g, ConvPass pass, bool bi
   return sizes ? sizes(g, pass, bias, sums) : ConvBuffers{};
 }
 
-Tensor byte_buffer(std::size_t bytes, Device device) { return Tensor::empty({std::int64_t(bytes)}, DType::u8, device); }
+Tensor byte_buffer(std::size_t bytes, Device device) {
+  return Tensor::empty({std::int64_t(bytes)}, DType::u8, device);
+}
 
-DType weight_type(DType activations) { return activations == DType::f64 ? DType::f64 : DType::f32; }
+DType weight_type(DType activations) {
+  return activations == DType::f64 ? DType::f64 : DType::f32;
+}
 
 Shape activation_shape(const ConvGeometry& g, const ConvGeometry::Sizes& sizes, std::int64_t channels) {
   Shape s{g.batch};
@@ -70,7 +75,8 @@ Shape weight_shape(const ConvGeometry& g) {
 Tensor run_pass(const ConvGeometry& g, ConvPass pass, const Tensor& source, const Tensor& weight, const Tensor& bias) {
   bool forward = pass == ConvPass::forward, with_bias = bias.defined();
   Device device = source.device();
-  Tensor result = Tensor::empty(forward ? activation_shape(g, g.out, g.out_channels) : activation_shape(g, g.in, g.in_channels), g.dtype, device);
+  Tensor result =
+      Tensor::empty(forward ? activation_shape(g, g.out, g.out_channels) : activation_shape(g, g.in, g.in_channels), g.dtype, device);
   if (result.numel() == 0) return result;
   ConvBuffers sizes = buffers(device, g, pass, with_bias);
   std::vector<Tensor> reads{source.contiguous(), weight.contiguous()}, writes{result};
@@ -149,13 +155,17 @@ Tensor input_map(const char* op, const ConvGeometry& g, const Tensor& y, const T
 
 // ---- checks and shape rules --------------------------------------------------------------------------------------
 
-std::string shapes(const Tensor& x, const Tensor& weight) { return "input " + x.shape().str() + ", weight " + weight.shape().str(); }
+std::string shapes(const Tensor& x, const Tensor& weight) {
+  return "input " + x.shape().str() + ", weight " + weight.shape().str();
+}
 
-ConvGeometry::Sizes option(const char* op, const char* name, const std::vector<std::int64_t>& values, int spatial, std::int64_t otherwise, std::int64_t least) {
+ConvGeometry::Sizes option(const char* op, const char* name, const std::vector<std::int64_t>& values, int spatial, std::int64_t otherwise,
+                           std::int64_t least) {
   ConvGeometry::Sizes s{otherwise, otherwise, otherwise};
   if (values.empty()) return s;
   if (int(values.size()) != spatial)
-    throw_usage(op, std::string(name) + " has " + std::to_string(values.size()) + " values for " + std::to_string(spatial) + " spatial axes");
+    throw_usage(op,
+                std::string(name) + " has " + std::to_string(values.size()) + " values for " + std::to_string(spatial) + " spatial axes");
   for (std::size_t a = 0; a < values.size(); ++a) {
     if (values[a] < least) throw_usage(op, std::string(name) + " " + std::to_string(values[a]) + " is less than " + std::to_string(least));
     s[a] = values[a];
@@ -164,7 +174,8 @@ ConvGeometry::Sizes option(const char* op, const char* name, const std::vector<s
 }
 
 /// What convolution and transposed convolution check alike: ranks, types, options, groups. Fills all but the sizes of x and y.
-ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& o, std::int64_t bias_channels) {
+ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& o,
+                      std::int64_t bias_channels) {
   if (!x.defined() || !weight.defined()) throw_usage(op, "an operand is undefined");
   int spatial = x.rank() - 2;
   if (spatial < 1 || spatial > 3)
@@ -190,7 +201,8 @@ ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, con
   if (weight.numel() == 0) throw_usage(op, shapes(x, weight) + ": the weight is empty");
   if (bias.defined()) {
     if (bias.rank() != 1 || bias.size(0) != bias_channels)
-      throw_usage(op, "bias " + bias.shape().str() + " for " + std::to_string(bias_channels) + " output channels", "the bias is [output channels]");
+      throw_usage(op, "bias " + bias.shape().str() + " for " + std::to_string(bias_channels) + " output channels",
+                  "the bias is [output channels]");
     if (bias.dtype() != wanted && bias.dtype() != x.dtype())
       throw_usage(op, "bias " + bias.str() + " does not go with input " + x.str(), "biases are f32, or of the input's type");
     if (bias.device() != x.device()) throw_usage(op, "input " + x.str() + " and bias " + bias.str() + " are on different devices");
@@ -199,28 +211,37 @@ ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, con
 }
 
 /// bf16 on a CPU whose library has no bf16 convolutions is computed in f32.
-bool through_f32(const Tensor& x) { return x.dtype() == DType::bf16 && x.device().type == DeviceType::cpu && !cpu::conv_has_bf16(); }
+bool through_f32(const Tensor& x) {
+  return x.dtype() == DType::bf16 && x.device().type == DeviceType::cpu && !cpu::conv_has_bf16();
+}
 
-Tensor cast_if(const Tensor& t, DType type) { return t.defined() ? t.to(type) : t; }
+Tensor cast_if(const Tensor& t, DType type) {
+  return t.defined() ? t.to(type) : t;
+}
 
 }  // namespace
 
-void set_conv_buffers(DeviceType type, ConvBuffersFn sizes) { buffer_sizes()[std::size_t(type)] = std::move(sizes); }
+void set_conv_buffers(DeviceType type, ConvBuffersFn sizes) {
+  buffer_sizes()[std::size_t(type)] = std::move(sizes);
+}
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   ConvGeometry g = geometry("conv", x, weight, bias, options, weight.defined() && weight.rank() ? weight.size(0) : 0);
   g.in_channels = x.size(-1);
   g.out_channels = weight.size(0);
   if (weight.size(-1) * g.groups != g.in_channels)
-    throw_usage("conv", shapes(x, weight) + ": the weight reads " + std::to_string(weight.size(-1) * g.groups) + " channels, the input has " + std::to_string(g.in_channels),
+    throw_usage("conv",
+                shapes(x, weight) + ": the weight reads " + std::to_string(weight.size(-1) * g.groups) + " channels, the input has " +
+                    std::to_string(g.in_channels),
                 "the weight is [O, kernel..., I/groups]");
   for (int a = 0; a < g.spatial; ++a) {
     auto k = std::size_t(a);
     g.in[k] = x.size(a + 1);
     std::int64_t room = g.in[k] + 2 * g.pad[k] - g.reach(a);
     if (room < 0 || g.in[k] < 1)
-      throw_usage("conv", shapes(x, weight) + ": spatial axis " + std::to_string(a) + " has " + std::to_string(g.in[k]) + " + 2 x " + std::to_string(g.pad[k]) +
-                              " rows, the kernel spans " + std::to_string(g.reach(a)),
+      throw_usage("conv",
+                  shapes(x, weight) + ": spatial axis " + std::to_string(a) + " has " + std::to_string(g.in[k]) + " + 2 x " +
+                      std::to_string(g.pad[k]) + " rows, the kernel spans " + std::to_string(g.reach(a)),
                   "pad more, or give a larger input");
     g.out[k] = room / g.stride[k] + 1;
   }
@@ -229,13 +250,16 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
   return forward_map("conv", g, x, weight.to(wide), cast_if(bias, wide));
 }
 
-Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options, const std::vector<std::int64_t>& output_padding) {
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options,
+                      const std::vector<std::int64_t>& output_padding) {
   const char* op = "conv_transpose";
   ConvGeometry g = geometry(op, x, weight, bias, options, weight.defined() && weight.rank() ? weight.size(-1) * options.groups : 0);
   g.out_channels = x.size(-1);  // the geometry is that of the convolution whose input gradient this is
   g.in_channels = weight.size(-1) * g.groups;
   if (weight.size(0) != g.out_channels)
-    throw_usage(op, shapes(x, weight) + ": the weight reads " + std::to_string(weight.size(0)) + " channels, the input has " + std::to_string(g.out_channels),
+    throw_usage(op,
+                shapes(x, weight) + ": the weight reads " + std::to_string(weight.size(0)) + " channels, the input has " +
+                    std::to_string(g.out_channels),
                 "the weight is [I, kernel..., O/groups]");
   ConvGeometry::Sizes extra = option(op, "output_padding", output_padding, g.spatial, 0, 0);
   for (int a = 0; a < g.spatial; ++a) {
@@ -245,7 +269,8 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
     g.out[k] = x.size(a + 1);
     g.in[k] = (g.out[k] - 1) * g.stride[k] - 2 * g.pad[k] + g.reach(a) + extra[k];
     if (g.out[k] < 1 || g.in[k] < 1)
-      throw_usage(op, shapes(x, weight) + ": spatial axis " + std::to_string(a) + " would have " + std::to_string(g.in[k]) + " rows", "pad less, or give a larger input");
+      throw_usage(op, shapes(x, weight) + ": spatial axis " + std::to_string(a) + " would have " + std::to_string(g.in[k]) + " rows",
+                  "pad less, or give a larger input");
   }
   if (through_f32(x))
     return conv_transpose(x.to(DType::f32), weight.to(DType::f32), cast_if(bias, DType::f32), options, output_padding).to(DType::bf16);

@@ -15,7 +15,8 @@ Tensor layer_norm(const Tensor& x_given, const Tensor& scale_given, const Tensor
   const Device device = x_given.device();
   Tensor x = x_given.contiguous(), scale = scale_given.to(type).contiguous(), shift = shift_given.to(type).contiguous();
   RowNorm p{x.dtype(), x.numel() / x.size(-1), x.size(-1), eps};
-  Tensor y = Tensor::empty(x.shape(), x.dtype(), device), mean = Tensor::empty({p.rows}, type, device), rstd = Tensor::empty({p.rows}, type, device);
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), device), mean = Tensor::empty({p.rows}, type, device),
+         rstd = Tensor::empty({p.rows}, type, device);
   launch("layer_norm", {x, scale, shift}, {y, mean, rstd}, row_norm_kernel(device, p));
 
   auto backward = [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {

@@ -18,7 +18,8 @@ void check_labels(const char* op, const Tensor& logits, const Tensor& labels) {
   Shape wanted = logits.shape();
   if (wanted.rank() < 1) throw_usage(op, "logits " + logits.str() + " have no class axis");
   wanted.erase(wanted.rank() - 1);
-  if (labels.shape() != wanted) throw_usage(op, "labels " + labels.str() + " do not fit logits " + logits.str(), "expected labels of shape " + wanted.str());
+  if (labels.shape() != wanted)
+    throw_usage(op, "labels " + labels.str() + " do not fit logits " + logits.str(), "expected labels of shape " + wanted.str());
   if (logits.numel() == 0) throw_usage(op, "logits " + logits.str() + " have no elements to average over");
 }
 
@@ -32,7 +33,8 @@ std::pair<Tensor, Tensor> label_loss(const char* op, const LabelLoss& p, const T
   return {loss, totals};
 }
 
-Tensor label_loss_gradient(const char* name, const LabelLoss& p, const Tensor& logits, const Tensor& labels, const Tensor& totals, const Tensor& d_loss) {
+Tensor label_loss_gradient(const char* name, const LabelLoss& p, const Tensor& logits, const Tensor& labels, const Tensor& totals,
+                           const Tensor& d_loss) {
   Tensor d_logits = Tensor::empty(logits.shape(), logits.dtype(), logits.device());
   launch(name, {logits, labels, totals, d_loss}, {d_logits}, label_loss_gradient_kernel(logits.device(), p));
   return d_logits;
@@ -57,10 +59,12 @@ Tensor cross_entropy(const Tensor& logits_given, const Tensor& labels_given) {
 Tensor dice_cross_entropy(const Tensor& logits_given, const Tensor& labels_given, double smooth) {
   const char* op = "dice_cross_entropy";
   check_labels(op, logits_given, labels_given);
-  if (labels_given.dtype() != DType::u8) throw_usage(op, "labels are " + labels_given.str() + ", expected u8", "convert them with .to(DType::u8)");
+  if (labels_given.dtype() != DType::u8)
+    throw_usage(op, "labels are " + labels_given.str() + ", expected u8", "convert them with .to(DType::u8)");
   if (logits_given.rank() < 2) throw_usage(op, "logits " + logits_given.str() + " have no sample axis", "give them as [N, spatial..., K]");
   const std::int64_t classes = logits_given.size(-1);
-  if (classes < 2 || classes > kMaxDiceClasses) throw_usage(op, "logits " + logits_given.str() + " have " + std::to_string(classes) + " classes, expected 2 to 256");
+  if (classes < 2 || classes > kMaxDiceClasses)
+    throw_usage(op, "logits " + logits_given.str() + " have " + std::to_string(classes) + " classes, expected 2 to 256");
   if (!(smooth >= 0)) throw_usage(op, "smooth is " + std::to_string(smooth) + ", expected 0 or more");
   Tensor logits = logits_given.contiguous(), labels = labels_given.contiguous();
   LabelLoss p{logits.dtype(), labels.dtype(), logits.size(0), labels.numel() / logits.size(0), classes, smooth, true};

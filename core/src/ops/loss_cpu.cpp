@@ -27,14 +27,15 @@ void read_labels(const LabelLoss& p, const void* labels, std::int64_t first, std
     std::int64_t at = 0;
     while (in[at] >= 0 && std::int64_t(in[at]) < p.classes) ++at;
     throw Error(ErrorKind::data, "loss.label_range",
-                std::string(p.dice ? "dice_cross_entropy" : "cross_entropy") + ": label " + std::to_string(std::int64_t(in[at])) + " at element " +
-                    std::to_string(first + at) + " is outside 0.." + std::to_string(p.classes - 1),
+                std::string(p.dice ? "dice_cross_entropy" : "cross_entropy") + ": label " + std::to_string(std::int64_t(in[at])) +
+                    " at element " + std::to_string(first + at) + " is outside 0.." + std::to_string(p.classes - 1),
                 "map the labels to 0..classes-1");
   });
 }
 
 /// body(sample, chunk, first row over all samples, rows) in parallel.
-template <class Body> void for_chunks(const LabelLoss& p, const Body& body) {
+template <class Body>
+void for_chunks(const LabelLoss& p, const Body& body) {
   const std::int64_t chunks = p.chunks(), chunk = p.chunk();
   parallel_for(p.samples * chunks, [&](std::int64_t i) {
     std::int64_t s = i / chunks, k = i % chunks;
@@ -42,7 +43,8 @@ template <class Body> void for_chunks(const LabelLoss& p, const Body& body) {
   });
 }
 
-template <class T, bool Dice> Kernel forward(const LabelLoss& p) {
+template <class T, bool Dice>
+Kernel forward(const LabelLoss& p) {
   auto loop = TENON_BY_ISA(label_sums<T, Dice>);
   return [p, loop](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);
@@ -75,7 +77,8 @@ template <class T, bool Dice> Kernel forward(const LabelLoss& p) {
   };
 }
 
-template <class T, bool Dice> Kernel gradient(const LabelLoss& p) {
+template <class T, bool Dice>
+Kernel gradient(const LabelLoss& p) {
   using A = Acc<T>;
   auto loop = TENON_BY_ISA(label_gradient<T, Dice>);
   return [p, loop](void* const* o) {
@@ -100,20 +103,23 @@ template <class T, bool Dice> Kernel gradient(const LabelLoss& p) {
   };
 }
 
-template <class T> Kernel mse_forward(const SquaredError& p) {
+template <class T>
+Kernel mse_forward(const SquaredError& p) {
   auto loop = TENON_BY_ISA(squared_error_sum<T>);
   return [p, loop](void* const* o) {
     const T *x = static_cast<const T*>(o[0]), *y = static_cast<const T*>(o[1]);
     double* partial = static_cast<double*>(o[2]);
-    parallel_blocks(p.count, SquaredError::kChunk,
-                    [&](std::int64_t begin, std::int64_t end) { partial[begin / SquaredError::kChunk] = loop(x + begin, y + begin, end - begin); });
+    parallel_blocks(p.count, SquaredError::kChunk, [&](std::int64_t begin, std::int64_t end) {
+      partial[begin / SquaredError::kChunk] = loop(x + begin, y + begin, end - begin);
+    });
     double total = 0;
     for (std::int64_t k = 0; k < p.chunks(); ++k) total += partial[k];
     *static_cast<Acc<T>*>(o[3]) = Acc<T>(total / double(p.count));
   };
 }
 
-template <class T> Kernel mse_gradient(const SquaredError& p) {
+template <class T>
+Kernel mse_gradient(const SquaredError& p) {
   auto loop = TENON_BY_ISA(scaled_difference<T>);
   return [p, loop](void* const* o) {
     const T *x = static_cast<const T*>(o[0]), *y = static_cast<const T*>(o[1]);

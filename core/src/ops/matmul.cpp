@@ -23,11 +23,17 @@ std::array<MatmulWorkspaceFn, kDeviceTypes>& workspace_sizes() {
   return table;
 }
 
-DType bias_type(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
+DType bias_type(DType t) {
+  return t == DType::f64 ? DType::f64 : DType::f32;
+}
 
-std::string shapes(const Tensor& a, const Tensor& b) { return a.shape().str() + " x " + b.shape().str(); }
+std::string shapes(const Tensor& a, const Tensor& b) {
+  return a.shape().str() + " x " + b.shape().str();
+}
 
-Tensor swap_last(const Tensor& t) { return t.transpose(-2, -1); }
+Tensor swap_last(const Tensor& t) {
+  return t.transpose(-2, -1);
+}
 
 /// A matrix operand as the engine takes it: one of its last two strides 1, the other spanning that axis. Copies only
 /// when the view is neither row nor column major.
@@ -71,7 +77,9 @@ std::vector<std::int64_t> matrix_offsets(const Tensor& t, const Shape& lead) {
   return offsets;
 }
 
-Shape leading(const Tensor& t) { return Shape(std::span<const std::int64_t>(t.shape().begin(), std::size_t(t.rank() - 2))); }
+Shape leading(const Tensor& t) {
+  return Shape(std::span<const std::int64_t>(t.shape().begin(), std::size_t(t.rank() - 2)));
+}
 
 /// a x b (+ bias) without history, in type `out`.
 Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out) {
@@ -134,11 +142,15 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b, const char
   if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
 }
 
-bool through_f32(const Tensor& a) { return a.dtype() == DType::bf16 && a.device().type == DeviceType::cpu && !cpu::matmul_has_bf16(); }
+bool through_f32(const Tensor& a) {
+  return a.dtype() == DType::bf16 && a.device().type == DeviceType::cpu && !cpu::matmul_has_bf16();
+}
 
 }  // namespace
 
-void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) { workspace_sizes()[std::size_t(type)] = std::move(bytes); }
+void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
+  workspace_sizes()[std::size_t(type)] = std::move(bytes);
+}
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_operands("matmul", a, b, "second operand");
@@ -162,7 +174,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   std::string given = "input " + x.shape().str() + ", weight " + weight.shape().str();
   if (x.rank() < 1 || weight.rank() != 2) throw_usage(op, given + ": the input is [..., in], the weight [out, in]");
   if (x.size(-1) != weight.size(1))
-    throw_usage(op, given + ": the weight reads " + std::to_string(weight.size(1)) + " features, the input has " + std::to_string(x.size(-1)));
+    throw_usage(op,
+                given + ": the weight reads " + std::to_string(weight.size(1)) + " features, the input has " + std::to_string(x.size(-1)));
   DType wide = bias_type(x.dtype());
   if (weight.dtype() != wide && weight.dtype() != x.dtype())
     throw_usage(op, "weight " + weight.str() + " does not go with input " + x.str(), "weights are f32, or of the input's type");
@@ -178,7 +191,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (features == 0)
     for (int a = 0; a + 1 < x.rank(); ++a) rows *= x.size(a);
   Tensor rounded = weight.to(x.dtype());
-  Tensor y = product(op, x.reshape({rows, features}), swap_last(rounded), bias.defined() ? bias.to(wide) : bias, x.dtype(), x.dtype(), weight.dtype());
+  Tensor y = product(op, x.reshape({rows, features}), swap_last(rounded), bias.defined() ? bias.to(wide) : bias, x.dtype(), x.dtype(),
+                     weight.dtype());
   return y.reshape(shape);
 }
 

@@ -18,8 +18,10 @@ void check_norm_parameters(const char* op, const Tensor& x, const Tensor& scale,
   Shape wanted{x.size(-1)};
   for (auto [t, name] : {std::pair{&scale, "scale"}, std::pair{&shift, "shift"}}) {
     check_floating(op, *t, name);
-    if (t->shape() != wanted) throw_usage(op, std::string(name) + " is " + t->str() + ", expected shape " + wanted.str() + " for x " + x.str());
-    if (t->dtype() != DType::f32 && t->dtype() != x.dtype()) throw_usage(op, std::string(name) + " is " + t->str() + ", expected f32 or the type of x " + x.str());
+    if (t->shape() != wanted)
+      throw_usage(op, std::string(name) + " is " + t->str() + ", expected shape " + wanted.str() + " for x " + x.str());
+    if (t->dtype() != DType::f32 && t->dtype() != x.dtype())
+      throw_usage(op, std::string(name) + " is " + t->str() + ", expected f32 or the type of x " + x.str());
     check_same_device(op, x, *t);
   }
 }
@@ -76,7 +78,8 @@ Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const St
     if (!first_order_only && wants_grad({d_y, x, scale})) {
       const Shape grouped{p.samples, p.voxels, p.groups, p.channels / p.groups};
       if (!p.frozen) return norm_gradient_of_ops(d_y, x, scale, grouped, p.eps);
-      Tensor wide = d_y.to(scale.dtype()).reshape(grouped), m = mean.reshape({1, 1, p.channels, 1}), r = rstd.reshape({1, 1, p.channels, 1});
+      Tensor wide = d_y.to(scale.dtype()).reshape(grouped), m = mean.reshape({1, 1, p.channels, 1}),
+             r = rstd.reshape({1, 1, p.channels, 1});
       Tensor normal = (x.to(scale.dtype()).reshape(grouped) - m) * r, d_x = wide * r * scale.reshape({1, 1, p.channels, 1});
       return {d_x.reshape(x.shape()).to(x.dtype()), sum(wide * normal, {0, 1, 3}), sum(wide, {0, 1, 3})};
     }
@@ -85,8 +88,8 @@ Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const St
   return differentiable(op, y, {x, scale, shift}, backward, first_order_only);
 }
 
-Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps, double slope,
-                   bool first_order_only) {
+Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps,
+                   double slope, bool first_order_only) {
   Tensor x = x_given.contiguous();
   const DType type = acc_dtype(x.dtype());
   ChannelNorm p{x.dtype(), x.size(0), 1, x.size(-1), groups, eps, slope, false};
@@ -112,7 +115,8 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& scale, con
   check_norm_parameters("group_norm", x, scale, shift);
   if (x.rank() < 2) throw_usage("group_norm", "x " + x.str() + " has no sample axis", "give it as [N, spatial..., C]");
   if (groups < 1 || x.size(-1) % groups != 0)
-    throw_usage("group_norm", std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide into " + std::to_string(groups) + " groups");
+    throw_usage("group_norm",
+                std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide into " + std::to_string(groups) + " groups");
   return sample_norm("group_norm", x, groups, scale, shift, eps, 1.0, false);
 }
 

@@ -20,7 +20,8 @@ namespace {
 constexpr std::int64_t kMaxStackChannels = 1024;
 
 /// gain[c] = rstd scale and mean[c] of a sample, spread from groups to channels. Small enough to be made by every task.
-template <class A> struct SampleCoefficients {
+template <class A>
+struct SampleCoefficients {
   std::array<A, 2 * kMaxStackChannels> small;
   std::vector<A> large;
   A *mean, *gain;
@@ -38,7 +39,8 @@ template <class A> struct SampleCoefficients {
 };
 
 /// body(sample, chunk, first voxel, voxels) in parallel. Backwards: the pass before has left the end in the cache.
-template <class Body> void for_chunks(const ChannelNorm& p, bool backwards, const Body& body) {
+template <class Body>
+void for_chunks(const ChannelNorm& p, bool backwards, const Body& body) {
   std::int64_t chunks = p.chunks(), chunk = p.chunk(), tasks = p.samples * chunks;
   parallel_for(tasks, [&](std::int64_t i) {
     if (backwards) i = tasks - 1 - i;
@@ -47,7 +49,8 @@ template <class Body> void for_chunks(const ChannelNorm& p, bool backwards, cons
   });
 }
 
-template <class T> void stats(const ChannelNorm& p, void* const* o) {
+template <class T>
+void stats(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T* x = static_cast<const T*>(o[0]);
   double* partial = static_cast<double*>(o[1]);
@@ -74,10 +77,12 @@ template <class T> void stats(const ChannelNorm& p, void* const* o) {
   });
 }
 
-template <class T> void apply(const ChannelNorm& p, void* const* o) {
+template <class T>
+void apply(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T* x = static_cast<const T*>(o[0]);
-  const A *mean = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]), *scale = static_cast<const A*>(o[3]), *shift = static_cast<const A*>(o[4]);
+  const A *mean = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]), *scale = static_cast<const A*>(o[3]),
+          *shift = static_cast<const A*>(o[4]);
   T* y = static_cast<T*>(o[5]);
   auto loop = TENON_BY_ISA(norm_apply<T>);
   for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
@@ -87,10 +92,12 @@ template <class T> void apply(const ChannelNorm& p, void* const* o) {
   });
 }
 
-template <class T> void sums(const ChannelNorm& p, void* const* o) {
+template <class T>
+void sums(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
-  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]), *shift = static_cast<const A*>(o[5]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]),
+          *shift = static_cast<const A*>(o[5]);
   double* partial = static_cast<double*>(o[6]);
   A *d_scale = static_cast<A*>(o[7]), *d_shift = static_cast<A*>(o[8]), *pull = static_cast<A*>(o[9]);
   auto loop = TENON_BY_ISA(norm_sums<T>);
@@ -109,23 +116,27 @@ template <class T> void sums(const ChannelNorm& p, void* const* o) {
     for (std::int64_t c = 0; c < C; ++c) total[C + c] *= double(rstd[s * p.groups + c / width]);
     for (std::int64_t g = 0; g < p.groups; ++g) {
       double mean1 = 0, mean2 = 0, count = double(p.voxels) * double(width);
-      for (std::int64_t c = g * width; c < (g + 1) * width; ++c) mean1 += double(scale[c]) * total[c], mean2 += double(scale[c]) * total[C + c];
+      for (std::int64_t c = g * width; c < (g + 1) * width; ++c)
+        mean1 += double(scale[c]) * total[c], mean2 += double(scale[c]) * total[C + c];
       NormPull<A> at = p.frozen ? NormPull<A>{} : norm_pull<A>(mean1 / count, mean2 / count, double(rstd[s * p.groups + g]));
       for (std::int64_t c = g * width; c < (g + 1) * width; ++c) pull[s * 2 * C + c] = at.offset, pull[s * 2 * C + C + c] = at.pull;
     }
   });
   for (std::int64_t c = 0; c < C; ++c) {
     double shift_sum = 0, scale_sum = 0;
-    for (std::int64_t s = 0; s < p.samples; ++s) shift_sum += partial[s * chunks * 2 * C + c], scale_sum += partial[s * chunks * 2 * C + C + c];
+    for (std::int64_t s = 0; s < p.samples; ++s)
+      shift_sum += partial[s * chunks * 2 * C + c], scale_sum += partial[s * chunks * 2 * C + C + c];
     d_shift[c] = A(shift_sum);
     d_scale[c] = A(scale_sum);
   }
 }
 
-template <class T> void gradient(const ChannelNorm& p, void* const* o) {
+template <class T>
+void gradient(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
-  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]), *shift = static_cast<const A*>(o[5]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]),
+          *shift = static_cast<const A*>(o[5]);
   const A* pull = static_cast<const A*>(o[6]);
   T* dx = static_cast<T*>(o[7]);
   auto loop = TENON_BY_ISA(norm_gradient<T>);
@@ -137,7 +148,8 @@ template <class T> void gradient(const ChannelNorm& p, void* const* o) {
   });
 }
 
-template <class A, class R> void move_running(std::int64_t channels, std::int64_t count, double momentum, void* const* o) {
+template <class A, class R>
+void move_running(std::int64_t channels, std::int64_t count, double momentum, void* const* o) {
   const A *mean = static_cast<const A*>(o[0]), *var = static_cast<const A*>(o[1]);
   R *running_mean = static_cast<R*>(o[2]), *running_var = static_cast<R*>(o[3]);
   double unbias = count > 1 ? double(count) / double(count - 1) : 1.0;
@@ -147,7 +159,8 @@ template <class A, class R> void move_running(std::int64_t channels, std::int64_
   }
 }
 
-template <class T> void rows(const RowNorm& p, void* const* o) {
+template <class T>
+void rows(const RowNorm& p, void* const* o) {
   using A = Acc<T>;
   const T* x = static_cast<const T*>(o[0]);
   const A *scale = static_cast<const A*>(o[1]), *shift = static_cast<const A*>(o[2]);
@@ -160,7 +173,8 @@ template <class T> void rows(const RowNorm& p, void* const* o) {
   });
 }
 
-template <class T> void rows_gradient(const RowNorm& p, void* const* o) {
+template <class T>
+void rows_gradient(const RowNorm& p, void* const* o) {
   using A = Acc<T>;
   const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
   const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]);
@@ -189,11 +203,10 @@ template <class T> void rows_gradient(const RowNorm& p, void* const* o) {
 
 }  // namespace
 
-#define TENON_NORM_KERNEL(params, function)                                                                  \
-  [](const params& p) -> Kernel {                                                                             \
-    return dispatch_floating("normalisation", p.dtype, [&](auto tag) -> Kernel {                                                        \
-      return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); };                           \
-    });                                                                                                       \
+#define TENON_NORM_KERNEL(params, function)                                                                                              \
+  [](const params& p) -> Kernel {                                                                                                        \
+    return dispatch_floating("normalisation", p.dtype,                                                                                   \
+                             [&](auto tag) -> Kernel { return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); }; }); \
   }
 
 KernelSlot<const ChannelNorm&> channel_norm_stats_kernel("normalisation.statistics", TENON_NORM_KERNEL(ChannelNorm, stats));

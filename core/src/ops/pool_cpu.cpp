@@ -9,13 +9,15 @@ namespace tenon {
 namespace {
 
 /// body(sample, z, y) over rows of `depth` by `height`, in parallel.
-template <class Body> void for_rows(std::int64_t samples, std::int64_t depth, std::int64_t height, const Body& body) {
+template <class Body>
+void for_rows(std::int64_t samples, std::int64_t depth, std::int64_t height, const Body& body) {
   parallel_blocks(samples * depth * height, 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) body(r / (depth * height), r / height % depth, r % height);
   });
 }
 
-template <class T> Kernel max_forward(const Pooling& p) {
+template <class T>
+Kernel max_forward(const Pooling& p) {
   auto loop = TENON_BY_ISA(max_pool_row<T>);
   return [p, loop](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);
@@ -27,7 +29,8 @@ template <class T> Kernel max_forward(const Pooling& p) {
   };
 }
 
-template <class T, bool Max> Kernel put(const Pooling& p) {
+template <class T, bool Max>
+Kernel put(const Pooling& p) {
   auto loop = TENON_BY_ISA(pool_put_row<T>);
   return [p, loop](void* const* o) {
     const T* from = static_cast<const T*>(o[0]);
@@ -41,7 +44,8 @@ template <class T, bool Max> Kernel put(const Pooling& p) {
   };
 }
 
-template <class T> Kernel take(const Pooling& p) {
+template <class T>
+Kernel take(const Pooling& p) {
   return [p](void* const* o) {
     const T* from = static_cast<const T*>(o[0]);
     const std::int32_t* index = static_cast<const std::int32_t*>(o[1]);
@@ -57,7 +61,8 @@ template <class T> Kernel take(const Pooling& p) {
   };
 }
 
-template <class T> Kernel avg_forward(const Pooling& p) {
+template <class T>
+Kernel avg_forward(const Pooling& p) {
   auto loop = TENON_BY_ISA(avg_pool_row<T>);
   return [p, loop](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);

@@ -18,13 +18,15 @@ Tensor fill(const char* op, KernelSlot<const RandomFill&>& slot, const Shape& sh
 
 Tensor random_uniform(const Shape& shape, std::uint64_t seed, std::uint64_t stream, double low, double high) {
   if (!(low <= high) || !std::isfinite(low) || !std::isfinite(high))
-    throw_usage("random_uniform", "range " + std::to_string(low) + " to " + std::to_string(high) + " for shape " + shape.str(), "low must not be above high");
+    throw_usage("random_uniform", "range " + std::to_string(low) + " to " + std::to_string(high) + " for shape " + shape.str(),
+                "low must not be above high");
   return fill("random_uniform", random_uniform_kernel, shape, {shape.numel(), seed, stream, float(low), float(high)});
 }
 
 Tensor random_normal(const Shape& shape, std::uint64_t seed, std::uint64_t stream, double mean, double stddev) {
   if (!(stddev >= 0) || !std::isfinite(mean) || !std::isfinite(stddev))
-    throw_usage("random_normal", "mean " + std::to_string(mean) + ", stddev " + std::to_string(stddev) + " for shape " + shape.str(), "stddev must be 0 or more");
+    throw_usage("random_normal", "mean " + std::to_string(mean) + ", stddev " + std::to_string(stddev) + " for shape " + shape.str(),
+                "stddev must be 0 or more");
   return fill("random_normal", random_normal_kernel, shape, {shape.numel(), seed, stream, float(mean), float(stddev)});
 }
 

@@ -47,7 +47,8 @@ AxisMap transposed(const AxisMap& m) {
 Tensor apply_maps(const Tensor& x_given, const Maps& maps, const Maps& back, const Shape& from, const Shape& to) {
   Tensor x = x_given.contiguous(), y = Tensor::empty(to, x.dtype(), x.device());
   if (y.numel() > 0) launch("resize", {x}, {y}, resize_kernel(x.device(), Resizing{x.dtype(), x.size(0), x.size(-1), maps}));
-  return differentiable("resize", y, {x}, [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{apply_maps(d[0], back, maps, to, from)}; });
+  return differentiable("resize", y, {x},
+                        [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{apply_maps(d[0], back, maps, to, from)}; });
 }
 
 }  // namespace
@@ -56,7 +57,9 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, Interpolat
   check_floating("resize", x);
   const int axes = x.rank() - 2;
   if (axes < 1 || axes > 3) throw_usage("resize", "x " + x.str() + " has no 1 to 3 spatial axes", "give it as [N, spatial..., C]");
-  if (int(size.size()) != axes) throw_usage("resize", "size " + list_str(size) + " must have one value for each of the " + std::to_string(axes) + " spatial axes of x " + x.str());
+  if (int(size.size()) != axes)
+    throw_usage("resize", "size " + list_str(size) + " must have one value for each of the " + std::to_string(axes) +
+                              " spatial axes of x " + x.str());
   constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max() / 2;
   Shape to = x.shape();
   std::array<AxisMap, 3> forward, backward;
@@ -66,14 +69,15 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, Interpolat
     if (spatial >= 0) {
       in = x.size(1 + spatial);
       out = size[std::size_t(spatial)];
-      if (in < 1 || out < 1 || in > kLimit || out > kLimit) throw_usage("resize", "size " + list_str(size) + " for x " + x.str() + ": sizes must be at least 1 and fit 30 bits");
+      if (in < 1 || out < 1 || in > kLimit || out > kLimit)
+        throw_usage("resize", "size " + list_str(size) + " for x " + x.str() + ": sizes must be at least 1 and fit 30 bits");
       to[1 + spatial] = out;
     }
     forward[std::size_t(i)] = axis_map(in, out, mode == Interpolation::linear);
     backward[std::size_t(i)] = transposed(forward[std::size_t(i)]);
   }
-  return apply_maps(x, std::make_shared<const std::array<AxisMap, 3>>(std::move(forward)), std::make_shared<const std::array<AxisMap, 3>>(std::move(backward)),
-                    x.shape(), to);
+  return apply_maps(x, std::make_shared<const std::array<AxisMap, 3>>(std::move(forward)),
+                    std::make_shared<const std::array<AxisMap, 3>>(std::move(backward)), x.shape(), to);
 }
 
 }  // namespace tenon

@@ -8,7 +8,8 @@
 namespace tenon {
 namespace {
 
-template <class T> Kernel resize_cpu(const Resizing& p) {
+template <class T>
+Kernel resize_cpu(const Resizing& p) {
   auto loop = TENON_BY_ISA(resize_row<T>);
   return [p, loop](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);

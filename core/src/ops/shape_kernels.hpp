@@ -20,9 +20,9 @@ extern TENON_API KernelSlot<const Pieces&> split_kernel;
 /// Padding of a dense tensor of `element` bytes (trailing axes that are not padded make one element).
 struct Padding {
   Shape from, before, to;
-  std::int64_t element;      ///< bytes
-  std::int64_t fill_bytes;   ///< of the value, which repeats over an element
-  std::uint64_t fill;        ///< the value's bytes
+  std::int64_t element;     ///< bytes
+  std::int64_t fill_bytes;  ///< of the value, which repeats over an element
+  std::uint64_t fill;       ///< the value's bytes
 };
 /// x -> y
 extern TENON_API KernelSlot<const Padding&> pad_kernel;

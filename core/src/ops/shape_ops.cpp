@@ -17,8 +17,10 @@ std::uint64_t bytes_of(double value, DType t) {
   dispatch_all(t, [&](auto tag) {
     using T = typename decltype(tag)::type;
     T v;
-    if constexpr (std::is_same_v<T, bf16> || std::is_same_v<T, f16>) v = T(float(value));
-    else v = T(value);
+    if constexpr (std::is_same_v<T, bf16> || std::is_same_v<T, f16>)
+      v = T(float(value));
+    else
+      v = T(value);
     std::memcpy(&bits, &v, sizeof v);
   });
   return bits;
@@ -47,7 +49,8 @@ std::vector<Tensor> split_dense(const Tensor& x, const std::vector<std::int64_t>
     out.push_back(Tensor::empty(shape, x.dtype(), x.device()));
   }
   const Tensor whole[] = {x};
-  launch("split", std::span<const Tensor>(whole), std::span<const Tensor>(out), split_kernel(x.device(), pieces_along(x.shape(), axis, x.dtype(), sizes)));
+  launch("split", std::span<const Tensor>(whole), std::span<const Tensor>(out),
+         split_kernel(x.device(), pieces_along(x.shape(), axis, x.dtype(), sizes)));
   return out;
 }
 
@@ -67,7 +70,8 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
     Shape same = t.rank() == first.rank() ? t.shape() : Shape{};
     if (same.rank() == first.rank()) same[axis] = first.size(axis);
     if (same != first.shape() || t.dtype() != first.dtype())
-      throw_usage("concat", "part " + std::to_string(i) + " is " + t.str() + ", part 0 is " + first.str(), "sizes may differ along axis " + std::to_string(axis) + " only");
+      throw_usage("concat", "part " + std::to_string(i) + " is " + t.str() + ", part 0 is " + first.str(),
+                  "sizes may differ along axis " + std::to_string(axis) + " only");
     check_same_device("concat", first, t);
     sizes.push_back(t.size(axis));
     shape[axis] += t.size(axis);
@@ -76,7 +80,8 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
   Tensor whole = Tensor::empty(shape, first.dtype(), first.device());
   const Tensor written[] = {whole};
   if (whole.numel() > 0)
-    launch("concat", std::span<const Tensor>(dense), std::span<const Tensor>(written), concat_kernel(first.device(), pieces_along(shape, axis, first.dtype(), sizes)));
+    launch("concat", std::span<const Tensor>(dense), std::span<const Tensor>(written),
+           concat_kernel(first.device(), pieces_along(shape, axis, first.dtype(), sizes)));
   auto backward = [sizes, axis](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     if (wants_grad({d[0]}) || d[0].numel() == 0) return split(d[0], sizes, axis);
     return split_dense(d[0].contiguous(), sizes, axis);
@@ -102,16 +107,20 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
     }
   }
   const Tensor inputs[] = {x};
-  differentiable("split", std::span<Tensor>(out), std::span<const Tensor>(inputs), [axis](const std::vector<Tensor>& d) { return std::vector<Tensor>{concat(d, axis)}; });
+  differentiable("split", std::span<Tensor>(out), std::span<const Tensor>(inputs),
+                 [axis](const std::vector<Tensor>& d) { return std::vector<Tensor>{concat(d, axis)}; });
   return out;
 }
 
 Tensor pad(const Tensor& x_given, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after, double value) {
   check_defined("pad", x_given, "x");
   const int rank = x_given.rank();
-  auto bad = [&](const std::vector<std::int64_t>& v) { return int(v.size()) != rank || std::any_of(v.begin(), v.end(), [](std::int64_t n) { return n < 0; }); };
+  auto bad = [&](const std::vector<std::int64_t>& v) {
+    return int(v.size()) != rank || std::any_of(v.begin(), v.end(), [](std::int64_t n) { return n < 0; });
+  };
   if (bad(before) || bad(after))
-    throw_usage("pad", "before " + list_str(before) + " and after " + list_str(after) + " must hold one value of 0 or more an axis of " + x_given.str());
+    throw_usage("pad", "before " + list_str(before) + " and after " + list_str(after) + " must hold one value of 0 or more an axis of " +
+                           x_given.str());
   Tensor x = x_given.contiguous();
   Shape shape = x.shape();
   int kept = rank;  // axes from here on are not padded: together they are one element
@@ -162,7 +171,9 @@ Tensor one_hot(const Tensor& labels_given, std::int64_t classes, DType dtype) {
   shape.push_back(classes);
   Tensor y = Tensor::empty(shape, dtype, labels.device());
   if (y.numel() > 0)
-    launch("one_hot", {labels}, {y}, one_hot_kernel(labels.device(), OneHot{labels.dtype(), labels.numel(), classes, std::int64_t(size_of(dtype)), bytes_of(1, dtype)}));
+    launch(
+        "one_hot", {labels}, {y},
+        one_hot_kernel(labels.device(), OneHot{labels.dtype(), labels.numel(), classes, std::int64_t(size_of(dtype)), bytes_of(1, dtype)}));
   return y;
 }
 

@@ -20,7 +20,8 @@ Tensor softmax_last(const char* op, const Tensor& x_given, bool log) {
       return {log ? d_y - exp(again) * sum(d_y, {-1}, true) : again * (d_y - sum(again * d_y, {-1}, true))};
     }
     Tensor d_x = Tensor::empty(x.shape(), x.dtype(), x.device());
-    if (x.numel() > 0) launch(log ? "log_softmax.gradient" : "softmax.gradient", {y, d_y.contiguous()}, {d_x}, softmax_gradient_kernel(x.device(), p));
+    if (x.numel() > 0)
+      launch(log ? "log_softmax.gradient" : "softmax.gradient", {y, d_y.contiguous()}, {d_x}, softmax_gradient_kernel(x.device(), p));
     return {d_x};
   };
   return differentiable(op, y, {x}, backward);
@@ -35,7 +36,11 @@ Tensor softmax_along(const char* op, const Tensor& x, int axis, bool log) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int axis) { return softmax_along("softmax", x, axis, false); }
-Tensor log_softmax(const Tensor& x, int axis) { return softmax_along("log_softmax", x, axis, true); }
+Tensor softmax(const Tensor& x, int axis) {
+  return softmax_along("softmax", x, axis, false);
+}
+Tensor log_softmax(const Tensor& x, int axis) {
+  return softmax_along("log_softmax", x, axis, true);
+}
 
 }  // namespace tenon

@@ -10,19 +10,24 @@
 namespace tenon {
 namespace {
 
-std::int64_t rows_a_task(const SoftmaxRows& p) { return std::max<std::int64_t>(64, 16384 / p.classes / 64 * 64); }
+std::int64_t rows_a_task(const SoftmaxRows& p) {
+  return std::max<std::int64_t>(64, 16384 / p.classes / 64 * 64);
+}
 
-template <class T> Kernel forward(const SoftmaxRows& p) {
+template <class T>
+Kernel forward(const SoftmaxRows& p) {
   auto loop = p.log ? TENON_BY_ISA(softmax_rows<T, true>) : TENON_BY_ISA(softmax_rows<T, false>);
   return [p, loop](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);
     T* y = static_cast<T*>(o[1]);
-    parallel_blocks(p.rows, rows_a_task(p),
-                    [&](std::int64_t begin, std::int64_t end) { loop(x + begin * p.classes, y + begin * p.classes, end - begin, p.classes); });
+    parallel_blocks(p.rows, rows_a_task(p), [&](std::int64_t begin, std::int64_t end) {
+      loop(x + begin * p.classes, y + begin * p.classes, end - begin, p.classes);
+    });
   };
 }
 
-template <class T> Kernel gradient(const SoftmaxRows& p) {
+template <class T>
+Kernel gradient(const SoftmaxRows& p) {
   auto loop = p.log ? TENON_BY_ISA(softmax_gradient_rows<T, true>) : TENON_BY_ISA(softmax_gradient_rows<T, false>);
   return [p, loop](void* const* o) {
     const T *y = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);

@@ -41,6 +41,15 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
 
+// Boost puts the loader's own words between its own and an error number that says nothing.
+std::string loader_message(const std::string& what) {
+  static const std::string kBefore = "dlerror system message: ";
+  const auto start = what.find(kBefore);
+  const auto end = what.rfind("): ");
+  if (start == std::string::npos || end == std::string::npos || end < start) return what;
+  return what.substr(start + kBefore.size(), end - start - kBefore.size());
+}
+
 std::string lowered(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
@@ -149,7 +158,7 @@ void PluginHost::Impl::load_library(Plugin& plugin) {
   try {
     plugin.library.load(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   } catch (const std::exception& e) {
-    std::string text = e.what();
+    std::string text = loader_message(e.what());
     replace_all(text, path, plugin.info.file.filename().string());
     throw Error(ErrorKind::plugin, "plugin.load_failed", "the loader refuses the file: " + text,
                 "install what is missing, or build the plugin again");
@@ -249,7 +258,12 @@ const E& PluginHost::Impl::find(const std::string& kind, std::map<std::string, E
   if (const auto it = entries.find(id); it != entries.end()) return it->second;
   const std::string name = id.substr(0, id.find('.'));
   for (std::size_t i = 0; i < plugins.size(); ++i) {
-    if (plugins[i]->info.name == name) load(*plugins[i]);
+    if (plugins[i]->info.name != name) continue;
+    if (plugins[i]->loading) {
+      throw Error(ErrorKind::plugin, "plugin.recursive", kind + " '" + id + "' is asked for while plugin '" + name + "' registers",
+                  "a plugin asks for its own entries after it has registered them");
+    }
+    load(*plugins[i]);
   }
   if (const auto it = entries.find(id); it != entries.end()) return it->second;
   throw_unknown(kind, id);

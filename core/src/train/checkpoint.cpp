@@ -24,8 +24,8 @@ std::string exact(double v) {
 }
 
 std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
-  return {{"tenon.step", std::to_string(i.step)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.elapsed)},
-          {"tenon.step_seconds", exact(i.step_seconds)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"}};
+  return {{"tenon.step", std::to_string(i.step)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.timed ? i.elapsed : 0)},
+          {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"}};
 }
 
 double number(const std::map<std::string, std::string>& m, const char* key, const std::filesystem::path& file) {

@@ -1,7 +1,8 @@
 /// Checkpoints of a run: last, previous and best, each <name>.safetensors with <name>.json beside it for people.
 ///
 /// The safetensors file is the truth: it holds weights, optimiser state and, as metadata, where the run stood. A new
-/// one is complete on disk before an old one is renamed, so at any moment at least one good checkpoint exists.
+/// one is complete on disk before an old one is renamed, so at any moment at least one good checkpoint exists. Clock
+/// readings are in it only where the run depends on them (a time budget): two runs of the same steps give the same bytes.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +19,7 @@ struct CheckpointInfo {
   double progress = 0, elapsed = 0, step_seconds = 0;
   double best_score = -1e300;
   bool finished = false;
+  bool timed = false;  ///< the run has a time budget: elapsed and step_seconds are part of its state
 };
 
 class Checkpoints {

@@ -191,6 +191,7 @@ class Trainer {
     info_.progress = pacer_.progress();
     info_.step_seconds = pacer_.step_seconds();
     info_.elapsed = elapsed();
+    info_.timed = train_.integer("steps") == 0;
     nn::NamedTensors average;
     if (average_) average = average_->weights();
     checkpoints_.save_last(*model_, *optimiser_, average, info_);

@@ -106,7 +106,8 @@ std::vector<std::byte> gunzip_head(std::span<const std::byte> file, std::size_t 
   z.stream.next_out = reinterpret_cast<Bytef*>(out.data());
   z.stream.avail_out = uInt(size);
   int rc = inflate(&z.stream, Z_SYNC_FLUSH);
-  if (rc == Z_DATA_ERROR || rc == Z_NEED_DICT) {
+  // Damage behind the first bytes is for the full read to name.
+  if ((rc == Z_DATA_ERROR || rc == Z_NEED_DICT) && z.stream.total_out == 0) {
     fail("gzip.corrupt", fmt::format("the compressed stream is damaged within its first {} bytes", z.stream.total_in));
   }
   out.resize(size - z.stream.avail_out);

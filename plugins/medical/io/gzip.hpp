@@ -12,7 +12,7 @@ namespace tenon::medical {
 
 bool is_gzip(std::span<const std::byte> head);
 
-/// The first `size` bytes of the content (fewer when it is shorter), without a look at the rest.
+/// The first `size` bytes of the content (fewer when it is shorter or damaged), without a look at the rest.
 std::vector<std::byte> gunzip_head(std::span<const std::byte> file, std::size_t size);
 
 /// The content, which must be `expected` bytes: u8[expected]. Nothing is allocated when `file` cannot hold that much

@@ -11,7 +11,7 @@ namespace tenon::medical {
 namespace {
 
 using Colour = std::array<std::uint8_t, 3>;
-constexpr Colour kAgree{86, 180, 233}, kMissed{230, 159, 0}, kAdded{204, 121, 167};  // sky blue, orange, purple
+constexpr Colour kAgree{86, 180, 233}, kMissed{213, 94, 0}, kAdded{204, 121, 167};  // sky blue, vermilion, purple
 constexpr float kFill = 0.35f;  // opacity inside a region; its rim is opaque
 constexpr int kTarget = 240, kGap = 6;  // pixels of a panel's longer side, about; between panels
 
@@ -79,7 +79,7 @@ void paint(Canvas& canvas, int left, int top, int width, int height, const Plane
 }  // namespace
 
 std::array<std::uint8_t, 3> label_colour(int label) {
-  static constexpr Colour kColours[] = {{0, 158, 115}, {230, 159, 0}, {86, 180, 233}, {204, 121, 167}, {240, 228, 66}, {0, 114, 178}, {213, 94, 0}};
+  static constexpr Colour kColours[] = {{0, 158, 115}, {240, 228, 66}, {0, 114, 178}, {230, 159, 0}, {86, 180, 233}, {204, 121, 167}, {213, 94, 0}};
   return kColours[std::size_t(label + 6) % 7];
 }
 

@@ -183,7 +183,7 @@ Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& spli
   }
   if (!worst.empty())
     result.notes.push_back("pictures: axial, coronal and sagittal plane through the largest disagreement; truth, prediction, difference (blue: both, "
-                           "orange: missed, purple: added)");
+                           "vermilion: missed, purple: added)");
   result.baselines = baselines(split, result.columns);
   return result;
 }

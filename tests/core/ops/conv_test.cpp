@@ -1,5 +1,7 @@
 /// Convolutions against loops over the definition, in double: values, gradients, second derivatives, wrong use, and
 /// the same bits for every thread count.
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -8,6 +10,7 @@
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 
 using namespace tenon;
 
@@ -42,6 +45,9 @@ const std::vector<Case>& cases() {
       {"3D, padding past the kernel", {1, 3, 4, 3, 4}, {4, 2, 2, 2, 4}, {{}, {2, 2, 2}, {}, 1}},
       {"3D, enough work for slabs", {2, 18, 14, 12, 24}, {40, 3, 3, 3, 24}, {{}, {1, 1, 1}, {}, 1}},
       {"3D, slabs with stride", {2, 22, 16, 12, 24}, {40, 3, 3, 3, 24}, {{2, 2, 2}, {1, 1, 1}, {}, 1}},
+      {"3D, ragged channels over several tiles", {2, 9, 10, 11, 40}, {70, 3, 3, 3, 40}, {{}, {1, 1, 1}, {}, 1}},
+      {"3D, strides and dilation mixed", {1, 12, 13, 14, 33}, {17, 2, 3, 3, 33}, {{1, 2, 3}, {1, 2, 0}, {3, 1, 2}, 1}},
+      {"1D, long reach", {2, 200, 20}, {24, 5, 20}, {{}, {40}, {20}, 1}},
       {"many short samples", {70, 30, 4}, {32, 5, 4}, {{}, {2}, {}, 1}},
   };
   return all;
@@ -52,7 +58,8 @@ struct Sizes {
   std::int64_t batch, in_channels, out_channels, groups;
   std::array<std::int64_t, 3> in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, pad{0, 0, 0}, dilation{1, 1, 1};
 
-  explicit Sizes(const Case& c) : spatial(c.x.rank() - 2), batch(c.x[0]), in_channels(c.x[-1]), out_channels(c.weight[0]), groups(c.options.groups) {
+  explicit Sizes(const Case& c)
+      : spatial(c.x.rank() - 2), batch(c.x[0]), in_channels(c.x[-1]), out_channels(c.weight[0]), groups(c.options.groups) {
     for (int a = 0; a < spatial; ++a) {
       auto k = std::size_t(a);
       in[k] = c.x[a + 1];
@@ -71,7 +78,8 @@ struct Sizes {
   }
 
   /// Calls term(x index, weight index, y index) for each product in the definition.
-  template <class F> void each_product(F term) const {
+  template <class F>
+  void each_product(F term) const {
     std::int64_t ins = in_channels / groups, outs = out_channels / groups;
     for (std::int64_t n = 0; n < batch; ++n)
       for (std::int64_t a = 0; a < out[0]; ++a)
@@ -120,7 +128,8 @@ struct Results {
 
 Results run_conv(const Case& c, DType dtype) {
   Sizes s(c);
-  Tensor x = values(c.x, 1, dtype).set_requires_grad(), w = values(c.weight, 2, dtype == DType::f64 ? dtype : DType::f32).set_requires_grad();
+  Tensor x = values(c.x, 1, dtype).set_requires_grad(),
+         w = values(c.weight, 2, dtype == DType::f64 ? dtype : DType::f32).set_requires_grad();
   Tensor b = values({s.out_channels}, 3, w.dtype()).set_requires_grad();
   Results r;
   r.y = conv(x, w, b, c.options);
@@ -129,7 +138,9 @@ Results run_conv(const Case& c, DType dtype) {
   return r;
 }
 
-bool same_bits(const Tensor& a, const Tensor& b) { return a.nbytes() == b.nbytes() && std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0; }
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.nbytes() == b.nbytes() && std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0;
+}
 
 struct Threads {
   int before = thread_count();
@@ -145,65 +156,70 @@ TEST_CASE("conv and its gradients equal the definition", "[conv]") {
     DType dtype;
     double tolerance, weight_tolerance;
   };
-  for (Precision p : {Precision{DType::f64, 1e-13, 1e-13}, Precision{DType::f32, 3e-6, 3e-6}, Precision{DType::bf16, 4e-3, 1e-5}})
-    for (const Case& c : cases()) {
+  const Precision precisions[] = {{DType::f64, 1e-13, 1e-13}, {DType::f32, 3e-6, 3e-6}, {DType::bf16, 4e-3, 1e-5}};
+  for (const Case& c : cases()) {
+    Sizes s(c);
+    std::vector<double> x = values(c.x, 1).to_vector(), w = values(c.weight, 2).to_vector(), b = values({s.out_channels}, 3).to_vector();
+    std::vector<double> d_y = values(s.output(), 4).to_vector(), y(d_y.size()), d_x(x.size()), d_w(w.size()), d_b(b.size());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      y[i] = b[i % b.size()];
+      d_b[i % b.size()] += d_y[i];
+    }
+    s.each_product([&](std::int64_t xi, std::int64_t wi, std::int64_t yi) {
+      y[std::size_t(yi)] += x[std::size_t(xi)] * w[std::size_t(wi)];
+      d_x[std::size_t(xi)] += d_y[std::size_t(yi)] * w[std::size_t(wi)];
+      d_w[std::size_t(wi)] += d_y[std::size_t(yi)] * x[std::size_t(xi)];
+    });
+    for (const Precision& p : precisions) {
       INFO(c.what << ", " << name_of(p.dtype));
-      Sizes s(c);
       Results got = run_conv(c, p.dtype);
       REQUIRE(got.y.shape() == s.output());
       REQUIRE(got.y.dtype() == p.dtype);
       REQUIRE(got.d_x.dtype() == p.dtype);
       REQUIRE(got.d_weight.dtype() == (p.dtype == DType::f64 ? DType::f64 : DType::f32));
-      std::vector<double> x = values(c.x, 1).to_vector(), w = values(c.weight, 2).to_vector(), b = values({s.out_channels}, 3).to_vector();
-      std::vector<double> d_y = values(s.output(), 4).to_vector(), y(d_y.size()), d_x(x.size()), d_w(w.size()), d_b(b.size());
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        y[i] = b[i % b.size()];
-        d_b[i % b.size()] += d_y[i];
-      }
-      s.each_product([&](std::int64_t xi, std::int64_t wi, std::int64_t yi) {
-        y[std::size_t(yi)] += x[std::size_t(xi)] * w[std::size_t(wi)];
-        d_x[std::size_t(xi)] += d_y[std::size_t(yi)] * w[std::size_t(wi)];
-        d_w[std::size_t(wi)] += d_y[std::size_t(yi)] * x[std::size_t(xi)];
-      });
       CHECK(relative_error(got.y.to_vector(), y) < p.tolerance);
       CHECK(relative_error(got.d_x.to_vector(), d_x) < p.tolerance);
       CHECK(relative_error(got.d_weight.to_vector(), d_w) < p.weight_tolerance);
       CHECK(relative_error(got.d_bias.to_vector(), d_b) < p.weight_tolerance);
     }
+  }
 }
 
 TEST_CASE("conv_transpose is the gradient of conv with respect to its input", "[conv]") {
-  for (DType dtype : {DType::f64, DType::f32, DType::bf16})
-    for (const Case& c : cases()) {
+  for (const Case& c : cases()) {
+    Sizes s(c);
+    std::vector<std::int64_t> extra;  // what conv's rounding down lost
+    for (int a = 0; a < s.spatial; ++a) {
+      auto k = std::size_t(a);
+      extra.push_back(s.in[k] - ((s.out[k] - 1) * s.stride[k] - 2 * s.pad[k] + s.dilation[k] * (s.kernel[k] - 1) + 1));
+    }
+    std::vector<double> in = values(s.output(), 4).to_vector(), wv = values(c.weight, 2).to_vector(),
+                        bias = values({s.in_channels}, 3).to_vector();
+    std::vector<double> d_y = values(c.x, 1).to_vector(), want(d_y.size()), d_in(in.size()), d_w(wv.size()), d_b(bias.size());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      want[i] = bias[i % bias.size()];
+      d_b[i % bias.size()] += d_y[i];
+    }
+    s.each_product([&](std::int64_t xi, std::int64_t wi, std::int64_t yi) {
+      want[std::size_t(xi)] += in[std::size_t(yi)] * wv[std::size_t(wi)];
+      d_in[std::size_t(yi)] += d_y[std::size_t(xi)] * wv[std::size_t(wi)];
+      d_w[std::size_t(wi)] += d_y[std::size_t(xi)] * in[std::size_t(yi)];
+    });
+    for (DType dtype : {DType::f64, DType::f32, DType::bf16}) {
       INFO(c.what << ", " << name_of(dtype));
-      Sizes s(c);
-      std::vector<std::int64_t> extra;  // what conv's rounding down lost
-      for (int a = 0; a < s.spatial; ++a) {
-        auto k = std::size_t(a);
-        extra.push_back(s.in[k] - ((s.out[k] - 1) * s.stride[k] - 2 * s.pad[k] + s.dilation[k] * (s.kernel[k] - 1) + 1));
-      }
-      Tensor input = values(s.output(), 4, dtype).set_requires_grad(), w = values(c.weight, 2, dtype == DType::f64 ? dtype : DType::f32).set_requires_grad();
+      Tensor input = values(s.output(), 4, dtype).set_requires_grad(),
+             w = values(c.weight, 2, dtype == DType::f64 ? dtype : DType::f32).set_requires_grad();
       Tensor b = values({s.in_channels}, 3, w.dtype()).set_requires_grad();
       Tensor y = conv_transpose(input, w, b, c.options, extra);
       REQUIRE(y.shape() == c.x);
       std::vector<Tensor> g = gradients({y}, {input, w, b}, {values(c.x, 1, dtype)});
-      std::vector<double> in = values(s.output(), 4).to_vector(), wv = values(c.weight, 2).to_vector(), bias = values({s.in_channels}, 3).to_vector();
-      std::vector<double> d_y = values(c.x, 1).to_vector(), want(d_y.size()), d_in(in.size()), d_w(wv.size()), d_b(bias.size());
-      for (std::size_t i = 0; i < want.size(); ++i) {
-        want[i] = bias[i % bias.size()];
-        d_b[i % bias.size()] += d_y[i];
-      }
-      s.each_product([&](std::int64_t xi, std::int64_t wi, std::int64_t yi) {
-        want[std::size_t(xi)] += in[std::size_t(yi)] * wv[std::size_t(wi)];
-        d_in[std::size_t(yi)] += d_y[std::size_t(xi)] * wv[std::size_t(wi)];
-        d_w[std::size_t(wi)] += d_y[std::size_t(xi)] * in[std::size_t(yi)];
-      });
       double tolerance = dtype == DType::f64 ? 1e-13 : dtype == DType::f32 ? 3e-6 : 8e-3;  // bf16: the bias is added after a first rounding
       CHECK(relative_error(y.to_vector(), want) < tolerance);
       CHECK(relative_error(g[0].to_vector(), d_in) < tolerance);
       CHECK(relative_error(g[1].to_vector(), d_w) < std::min(tolerance, 1e-5));
       CHECK(relative_error(g[2].to_vector(), d_b) < std::min(tolerance, 1e-5));
     }
+  }
 }
 
 TEST_CASE("conv: gradients by central differences, and their gradients", "[conv]") {
@@ -266,6 +282,28 @@ TEST_CASE("conv gives the same bits for any number of threads", "[conv]") {
     }
 }
 
+TEST_CASE("conv replays from a plan with the bits of an eager step", "[conv]") {
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    Tensor x = values({2, 8, 10, 6, 16}, 1, dtype), w = values({32, 3, 3, 3, 16}, 2).set_requires_grad(),
+           b = values({32}, 3).set_requires_grad();
+    Tensor up = values({32, 2, 2, 2, 8}, 4).set_requires_grad(), y, d_w, d_up;
+    auto step = [&] {
+      y = conv_transpose(conv(x, w, b, {{2, 2, 2}, {1, 1, 1}, {}, 1}), up, {}, {{2, 2, 2}, {}, {}, 1});
+      std::vector<Tensor> g = gradients({sum(y * y)}, {w, up});
+      d_w = g[0], d_up = g[1];
+    };
+    step();
+    Tensor y1 = y, d_w1 = d_w, d_up1 = d_up;
+    StepPlan plan = StepPlan::record(step);
+    for (int i = 0; i < 2; ++i) {
+      plan.run();
+      CHECK(same_bits(y, y1));
+      CHECK(same_bits(d_w, d_w1));
+      CHECK(same_bits(d_up, d_up1));
+    }
+  }
+}
+
 TEST_CASE("conv reads views, bf16 weights, and works without a bias", "[conv]") {
   Tensor x = values({2, 8, 6, 10}, 1), w = values({8, 3, 3, 5}, 2);
   Tensor part = x.narrow(3, 5, 5);
@@ -297,7 +335,11 @@ TEST_CASE("conv names what is wrong with its operands", "[conv]") {
       CHECK_THAT(std::string(e.what()), StartsWith(op) && Contains(text));
     }
   };
-  says([&] { conv(x, Tensor::zeros({6, 3, 3, 5}), {}); }, "conv", "input [2, 8, 8, 4], weight [6, 3, 3, 5]: the weight reads 5 channels, the input has 4");
+  says(
+      [&] {
+        conv(x, Tensor::zeros({6, 3, 3, 5}), {});
+      },
+      "conv", "input [2, 8, 8, 4], weight [6, 3, 3, 5]: the weight reads 5 channels, the input has 4");
   says([&] { conv(x, Tensor::zeros({6, 3, 4}), {}); }, "conv", "as many axes");
   says([&] { conv(Tensor::zeros({2, 4}), w, {}); }, "conv", "1 to 3 spatial axes");
   says([&] { conv(x, w, Tensor::zeros({5})); }, "conv", "bias [5] for 6 output channels");
@@ -311,5 +353,9 @@ TEST_CASE("conv names what is wrong with its operands", "[conv]") {
   says([&] { conv(x, w.to(DType::f64), {}); }, "conv", "does not go with");
   says([&] { conv(x, Tensor{}, {}); }, "conv", "undefined");
   says([&] { conv_transpose(x, w, {}); }, "conv_transpose", "the weight reads 6 channels, the input has 4");
-  says([&] { conv_transpose(x, Tensor::zeros({4, 2, 2, 3}), {}, {{2, 2}, {}, {}, 1}, {2, 0}); }, "conv_transpose", "output_padding 2 is not less than stride 2");
+  says(
+      [&] {
+        conv_transpose(x, Tensor::zeros({4, 2, 2, 3}), {}, {{2, 2}, {}, {}, 1}, {2, 0});
+      },
+      "conv_transpose", "output_padding 2 is not less than stride 2");
 }

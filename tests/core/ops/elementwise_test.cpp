@@ -3,7 +3,7 @@
 #include <functional>
 #include <limits>
 
-#include "core/autograd/gradient_check.hpp"
+#include "core/ops/gradient_check.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
 
@@ -60,7 +60,7 @@ TEST_CASE("unary ops equal the C library in every floating type and any layout",
   for (const UnaryCase& c : unary_cases())
     for (DType t : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
       INFO(c.name << " " << name_of(t));
-      Tensor x = test::spread({3, 5, 7}, c.low, c.high).to(t);
+      Tensor x = check::spread({3, 5, 7}, c.low, c.high).to(t);
       auto in = x.to_vector(), out = c.op(x).to_vector();
       for (std::size_t i = 0; i < in.size(); ++i) {
         const double e = c.reference(in[i]);
@@ -105,7 +105,7 @@ TEST_CASE("binary ops broadcast", "[elementwise]") {
 }
 
 TEST_CASE("broadcasts over many axes equal plain loops", "[elementwise]") {
-  Tensor a = test::spread({4, 1, 5, 1, 3}), b = test::spread({2, 1, 6, 3}, 1, 2);
+  Tensor a = check::spread({4, 1, 5, 1, 3}), b = check::spread({2, 1, 6, 3}, 1, 2);
   Tensor y = a * b;
   REQUIRE(y.shape() == Shape{4, 2, 5, 6, 3});
   auto va = a.to_vector(), vb = b.to_vector(), vy = y.to_vector();
@@ -150,7 +150,7 @@ TEST_CASE("integer arithmetic", "[elementwise]") {
 }
 
 TEST_CASE("16-bit arithmetic is done in float and rounded once", "[elementwise]") {
-  Tensor a = test::spread({1000}, -3, 3).to(DType::bf16), b = test::spread({1000}, 1, 4).to(DType::bf16);
+  Tensor a = check::spread({1000}, -3, 3).to(DType::bf16), b = check::spread({1000}, 1, 4).to(DType::bf16);
   auto va = a.to_vector(), vb = b.to_vector(), got = (a * b).to_vector();
   bool right = true;
   for (std::size_t i = 0; i < va.size(); ++i) right = right && got[i] == double(float(bf16(float(va[i]) * float(vb[i]))));
@@ -206,7 +206,7 @@ TEST_CASE("elementwise ops refuse wrong use by name", "[elementwise]") {
 
 TEST_CASE("elementwise ops give the same bits for any thread count", "[elementwise]") {
   const int before = thread_count();
-  Tensor x = test::spread({50, 3000}, -3, 3, DType::f32), row = test::spread({3000}, 1, 2, DType::f32);
+  Tensor x = check::spread({50, 3000}, -3, 3, DType::f32), row = check::spread({3000}, 1, 2, DType::f32);
   std::vector<Values> results;
   for (int threads : {1, 2, 4}) {
     set_thread_count(threads);

@@ -26,6 +26,18 @@ inline Tensor made(int k, const Shape& shape, DType type = DType::f64) {
   return Tensor::from(v, shape).to(type);
 }
 
+/// Values within (low, high) in no order and apart from each other: no ties, and no kink within a difference's step
+/// when the range or its middle avoids it.
+inline Tensor spread(const Shape& shape, double low = -1, double high = 1, DType type = DType::f64) {
+  const std::int64_t n = shape.numel();
+  std::int64_t stride = 1;
+  for (std::int64_t s : {7, 11, 13, 17, 19})
+    if (n % s) stride = s;
+  std::vector<double> v;
+  for (std::int64_t i = 0; i < n; ++i) v.push_back(low + (high - low) * (double(i * stride % n) + 0.37) / double(n));
+  return Tensor::from(v, shape).to(type);
+}
+
 inline std::vector<Tensor> leaves(const std::vector<Tensor>& inputs) {
   std::vector<Tensor> out;
   for (const Tensor& t : inputs) {
@@ -51,8 +63,8 @@ inline Tensor weighed(const Function& f, const std::vector<Tensor>& inputs) {
 }
 
 /// d f / d inputs[which], by central differences of a scalar function.
-inline std::vector<double> differences(const std::function<double(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, std::size_t which,
-                                       double step = 1e-6) {
+inline std::vector<double> differences(const std::function<double(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                                       std::size_t which, double step = 1e-6) {
   std::vector<double> out;
   std::vector<double> values = inputs[which].to_vector();
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -129,7 +141,8 @@ inline std::vector<Tensor> with_gradients(const Function& f, const std::vector<T
 }
 
 /// f throws a usage error that opens with `op` and holds every one of `words`.
-template <class F> void refuses(const F& f, const std::string& op, const std::vector<std::string>& words) {
+template <class F>
+void refuses(const F& f, const std::string& op, const std::vector<std::string>& words) {
   try {
     f();
   } catch (const tenon::Error& e) {

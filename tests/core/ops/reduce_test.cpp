@@ -3,9 +3,10 @@
 #include <cstring>
 #include <limits>
 
-#include "core/autograd/gradient_check.hpp"
+#include "tenon/autograd.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
+#include "tenon/ops.hpp"
 #include "tenon/random.hpp"
 
 using namespace tenon;

@@ -243,8 +243,10 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"bad_default", PluginState::failed, "plugin.bad_entry",
        "tool one: default of parameter 'count' is 0, out of its range: it may be from 1 to 9"},
       {"no_entry", PluginState::failed, "plugin.no_entry", "no function tenon_plugin_register"},
-      {"undefined_symbol", PluginState::failed, "plugin.load_failed", "function_that_nobody_has"},
-      {"asks_host", PluginState::failed, "plugin.registration_failed", "no tool is called 'asks_host.one'"},
+      {"undefined_symbol", PluginState::failed, "plugin.load_failed",
+       "refuses the file: undefined_symbol.tenon.so: undefined symbol: _Z24function_that_nobody_hasv"},
+      {"asks_host", PluginState::failed, "plugin.registration_failed",
+       "tool 'asks_host.one' is asked for while plugin 'asks_host' registers"},
       {"zz_well", PluginState::active, "", ""},
   };
   for (const Expected& e : expected) {

@@ -29,7 +29,7 @@ TEST_CASE("small integers survive every pair of types and every layout", "[copy]
           }
       Tensor strided = base.to(from).narrow(1, 1, 2).permute({2, 0, 1});
       CHECK(strided.to(to).to_vector() == expected);
-      CHECK(strided.to(to).is_contiguous());
+      CHECK((from == to || strided.to(to).is_contiguous()));
       Tensor target = Tensor::zeros({2, 4, 5}, to).permute({1, 0, 2}).narrow(2, 2, 2);
       target.assign(strided);
       CHECK(target.to_vector() == expected);

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -21,8 +22,9 @@ std::vector<float> patch(const Size& s) {
 
 double mean(const std::vector<float>& v) { return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size()); }
 double deviation(const std::vector<float>& v) {
+  const double m = mean(v);
   double sum = 0;
-  for (float x : v) sum += (x - mean(v)) * (x - mean(v));
+  for (float x : v) sum += (x - m) * (x - m);
   return std::sqrt(sum / double(v.size()));
 }
 

@@ -44,7 +44,8 @@ TENON_AVX512 inline void transpose_16x16(__m512i (&r)[16]) {
 
 }  // namespace
 
-TENON_AVX512 void amx_transpose(const bf16* from, std::int64_t step, std::int64_t channels, std::int64_t voxels, std::int64_t begin, std::int64_t end, bf16* to, std::int64_t to_pitch) {
+TENON_AVX512 void amx_transpose(const bf16* from, std::int64_t step, std::int64_t channels, std::int64_t voxels, std::int64_t begin,
+                                std::int64_t end, bf16* to, std::int64_t to_pitch) {
   __m512i even, odd;
   {
     alignas(64) std::uint16_t e[32], o[32];
@@ -61,11 +62,11 @@ TENON_AVX512 void amx_transpose(const bf16* from, std::int64_t step, std::int64_
     for (std::int64_t v = 0; v < voxels; v += 32) {
       __m512i low[16], high[16];
       const bf16* p = from + v * step + c;
-      if (v >= begin && v + 32 <= end) {
-        for (int i = 0; i < 16; ++i) {
-          low[i] = _mm512_maskz_loadu_epi16(mask, p + i * step);
-          high[i] = _mm512_maskz_loadu_epi16(mask, p + (i + 16) * step);
-        }
+      bool half = voxels - v <= 16;  // a row's tail, often: only the first 16 are wanted
+      if (v >= begin && v + (half ? 16 : 32) <= end) {
+        for (int i = 0; i < 16; ++i) low[i] = _mm512_maskz_loadu_epi16(mask, p + i * step);
+        if (!half)
+          for (int i = 0; i < 16; ++i) high[i] = _mm512_maskz_loadu_epi16(mask, p + (i + 16) * step);
       } else {
         for (int i = 0; i < 16; ++i) {
           bool l = v + i >= begin && v + i < end, h = v + i + 16 >= begin && v + i + 16 < end;
@@ -73,9 +74,18 @@ TENON_AVX512 void amx_transpose(const bf16* from, std::int64_t step, std::int64_
           high[i] = h ? _mm512_maskz_loadu_epi16(mask, p + (i + 16) * step) : _mm512_setzero_si512();
         }
       }
-      transpose_16x16(low);
-      transpose_16x16(high);
       bf16* row = to + c * to_pitch + v;
+      transpose_16x16(low);
+      if (half) {
+        for (std::int64_t i = 0; i < rows / 2; ++i) {
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + 2 * i * to_pitch),
+                              _mm512_castsi512_si256(_mm512_permutexvar_epi16(even, low[i])));
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(row + (2 * i + 1) * to_pitch),
+                              _mm512_castsi512_si256(_mm512_permutexvar_epi16(odd, low[i])));
+        }
+        continue;
+      }
+      transpose_16x16(high);
       for (std::int64_t i = 0; i < rows / 2; ++i) {
         _mm512_storeu_si512(row + 2 * i * to_pitch, _mm512_permutex2var_epi16(low[i], even, high[i]));
         _mm512_storeu_si512(row + (2 * i + 1) * to_pitch, _mm512_permutex2var_epi16(low[i], odd, high[i]));
@@ -84,7 +94,8 @@ TENON_AVX512 void amx_transpose(const bf16* from, std::int64_t step, std::int64_
   }
 }
 
-TENON_AVX512 void amx_pair(const bf16* from, const std::int64_t* at, std::int64_t depth, std::int64_t channels, bf16* to, std::int64_t block_pitch) {
+TENON_AVX512 void amx_pair(const bf16* from, const std::int64_t* at, std::int64_t depth, std::int64_t channels, bf16* to,
+                           std::int64_t block_pitch) {
   alignas(64) std::uint16_t order[32];
   for (int i = 0; i < 16; ++i) {
     order[2 * i] = std::uint16_t(i);
@@ -97,15 +108,17 @@ TENON_AVX512 void amx_pair(const bf16* from, const std::int64_t* at, std::int64_
       __mmask16 mask = channels - c >= 16 ? __mmask16(0xffff) : __mmask16((1u << (channels - c)) - 1);
       __m256i a = at[k] >= 0 ? _mm256_maskz_loadu_epi16(mask, first + c) : _mm256_setzero_si256();
       __m256i b = at[k + 1] >= 0 ? _mm256_maskz_loadu_epi16(mask, second + c) : _mm256_setzero_si256();
-      _mm512_store_si512(to + c / 16 * block_pitch + k * 16, _mm512_permutex2var_epi16(_mm512_castsi256_si512(a), interleave, _mm512_castsi256_si512(b)));
+      _mm512_store_si512(to + c / 16 * block_pitch + k * 16,
+                         _mm512_permutex2var_epi16(_mm512_castsi256_si512(a), interleave, _mm512_castsi256_si512(b)));
     }
   }
 }
 
 // Tiles 0..3 accumulate c[0][0], c[0][1], c[1][0], c[1][1]; 4 and 5 hold A, 6 and 7 hold B.
-TENON_AMX void amx_multiply(const AmxProduct& p, const bf16* a, const std::int64_t* a_at, const bf16* b, const std::int64_t* b_at, std::int64_t segments, bool fresh, float* c) {
+TENON_AMX void amx_multiply(const AmxProduct& p, const bf16* a, const std::int64_t* a_at, const bf16* b, const std::int64_t* b_at,
+                            std::int64_t segments, bool fresh, float* c) {
   constexpr std::int64_t kTile = kAmxRows * kAmxRows, kTileBytes = 64;
-  float *c10 = c + p.c_row_pitch;
+  float* c10 = c + p.c_row_pitch;
   auto pitch = p.a_pitch * 2;
   bool two_a = p.a_blocks == 2, two_b = p.b_blocks == 2;
   if (fresh) {
@@ -164,7 +177,9 @@ TENON_AMX void amx_multiply(const AmxProduct& p, const bf16* a, const std::int64
 
 bool amx_usable() {
   static const bool usable = [] {
-    if (!cpu_has_amx_bf16() || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq")) return false;
+    if (!cpu_has_amx_bf16() || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
+        !__builtin_cpu_supports("avx512dq"))
+      return false;
     constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA of asm/prctl.h
     return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
   }();
@@ -181,6 +196,8 @@ TENON_AMX void amx_begin() {
   _tile_loadconfig(&config);
 }
 
-TENON_AMX void amx_end() { _tile_release(); }
+TENON_AMX void amx_end() {
+  _tile_release();
+}
 
 }  // namespace tenon::cpu

@@ -12,8 +12,8 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr std::int64_t kBlockBytes = 1 << 20;      // packed operands of a block: half an L2 cache
-constexpr std::int64_t kChunkBytes = 40 << 10;     // what of them is in use at a time: most of an L1 cache
+constexpr std::int64_t kBlockBytes = 1 << 20;              // packed operands of a block: half an L2 cache
+constexpr std::int64_t kChunkBytes = 28 << 10;             // what of them is in use at a time: beside the sums, most of an L1 cache
 constexpr std::int64_t kFewestSteps = 6, kMostSteps = 24;  // depth tiles of a chunk: sums are loaded and stored once a chunk
 constexpr std::int64_t kScratchLimit = 64 << 20;
 constexpr std::int64_t kVoxelsWorthAPartial = 8192;
@@ -21,7 +21,9 @@ constexpr std::int64_t kMostPartials = 16, kFewestTasks = 8;
 constexpr std::int64_t kVoxelsASum = 4096;
 constexpr std::int64_t kTile = kAmxRows * kAmxRows;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 /// The weight gradient in bf16 on AMX tiles, three times the library's rate and more.
 ///
@@ -30,7 +32,7 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 /// packed x at a shifted address. With a stride, x is first split by phase. y has zeros where a row's halo stands.
 class AmxWeightGradient final : public ConvProgram {
  public:
-  AmxWeightGradient(const ConvGeometry& given, ConvSums sums) : given_(given), g_(given), sums_(sums) {
+  AmxWeightGradient(const ConvGeometry& g, ConvSums sums) : g_(g), sums_(sums) {
     // As three axes, the outer ones of size 1.
     for (int shift = 3 - g_.spatial; shift > 0; --shift)
       for (auto* s : {&g_.in, &g_.out, &g_.kernel, &g_.stride, &g_.pad, &g_.dilation}) std::rotate(s->begin(), s->begin() + 2, s->end());
@@ -54,7 +56,8 @@ class AmxWeightGradient final : public ConvProgram {
         run_task(tasks_[std::size_t(i)], static_cast<const bf16*>(x), static_cast<const bf16*>(y), partials);
       } else {
         std::int64_t chunk = i - tasks, first = chunk * kVoxelsASum;
-        channel_sums(summed + first * sum_channels(), std::min(kVoxelsASum, sum_voxels() - first), sum_channels(), partial_sums + chunk * sum_channels());
+        channel_sums(summed + first * sum_channels(), std::min(kVoxelsASum, sum_voxels() - first), sum_channels(),
+                     partial_sums + chunk * sum_channels());
       }
     });
     sum_packed_weights(layout_, g_, partials, partials_, static_cast<float*>(weights));
@@ -67,7 +70,8 @@ class AmxWeightGradient final : public ConvProgram {
   }
 
   std::string describe() const override {
-    return "AMX tiles, " + std::to_string(tasks_.size()) + " tasks, blocks of " + std::to_string(planes_) + " x " + std::to_string(rows_) + " rows";
+    return "AMX tiles, " + std::to_string(tasks_.size()) + " tasks, blocks of " + std::to_string(planes_) + " x " + std::to_string(rows_) +
+           " rows";
   }
 
  private:
@@ -87,16 +91,21 @@ class AmxWeightGradient final : public ConvProgram {
   }
   std::int64_t phases() const { return g_.stride[1] * g_.stride[2]; }
   std::int64_t x_planes(std::int64_t planes) const { return (planes - 1) * g_.stride[0] + g_.reach(0); }
-  std::int64_t x_plane_size(std::int64_t rows) const { return (rows + halo_rows_) * pitch_; }
-  /// Elements of one channel of one phase: whole tiles can be read from any shift, and 16 channels do not meet in one cache set.
-  std::int64_t channel_pitch(std::int64_t planes, std::int64_t rows) const {
-    std::int64_t lines = ceil_div(x_planes(planes) * x_plane_size(rows) + pitch_ * (halo_rows_ + 1) + 2 * kAmxDepth, 32);
-    return (lines | 1) * 32;
+  /// Elements of one channel of a plane of packed x: what whole depth tiles read past the end from any shift, and an odd
+  /// number of cache lines, so that the channels of a tile do not meet in one cache set.
+  std::int64_t channel_pitch(std::int64_t rows) const {
+    return (ceil_div((rows + halo_rows_) * pitch_ + pitch_ - g_.out[2] + kAmxDepth, 32) | 1) * 32;
   }
   std::int64_t depth(std::int64_t rows) const { return ceil_div(rows * pitch_, kAmxDepth) * kAmxDepth; }
-  std::int64_t x_bytes(std::int64_t planes, std::int64_t rows, std::int64_t blocks) const { return phases() * blocks * kAmxRows * channel_pitch(planes, rows) * 2; }
-  std::int64_t y_bytes(std::int64_t planes, std::int64_t rows, std::int64_t blocks) const { return planes * depth(rows) * blocks * kAmxRows * 2; }
-  std::int64_t scratch_bytes() const { return x_bytes(planes_, rows_, in_split_) + y_bytes(planes_, rows_, out_split_) + (depth(rows_) + 2 * planes_) * 8 + 256; }
+  std::int64_t x_bytes(std::int64_t planes, std::int64_t rows, std::int64_t blocks) const {
+    return phases() * x_planes(planes) * blocks * kAmxRows * channel_pitch(rows) * 2;
+  }
+  std::int64_t y_bytes(std::int64_t planes, std::int64_t rows, std::int64_t blocks) const {
+    return planes * depth(rows) * blocks * kAmxRows * 2;
+  }
+  std::int64_t scratch_bytes() const {
+    return x_bytes(planes_, rows_, in_split_) + y_bytes(planes_, rows_, out_split_) + (depth(rows_) + 2 * planes_) * 8 + 256;
+  }
 
   void choose_blocks() {
     planes_ = g_.out[0];
@@ -133,7 +142,8 @@ class AmxWeightGradient final : public ConvProgram {
     for (std::int64_t p = 0; p < partials_; ++p)
       for (std::int64_t i = 0; i < in_blocks_; i += in_split_)
         for (std::int64_t o = 0; o < out_blocks_; o += out_split_)
-          tasks_.push_back({p, p * blocks / partials_, (p + 1) * blocks / partials_, i, std::min(in_blocks_, i + in_split_), o, std::min(out_blocks_, o + out_split_)});
+          tasks_.push_back({p, p * blocks / partials_, (p + 1) * blocks / partials_, i, std::min(in_blocks_, i + in_split_), o,
+                            std::min(out_blocks_, o + out_split_)});
   }
 
   void lay_out_partials() {
@@ -146,14 +156,18 @@ class AmxWeightGradient final : public ConvProgram {
   }
 
   std::int64_t sum_channels() const { return sums_ == ConvSums::of_y ? g_.out_channels : g_.in_channels; }
-  std::int64_t sum_voxels() const { return sums_ == ConvSums::none ? 0 : g_.batch * (sums_ == ConvSums::of_y ? g_.out_voxels() : g_.in_voxels()); }
+  std::int64_t sum_voxels() const {
+    return sums_ == ConvSums::none ? 0 : g_.batch * (sums_ == ConvSums::of_y ? g_.out_voxels() : g_.in_voxels());
+  }
   std::int64_t sum_chunks() const { return ceil_div(sum_voxels(), kVoxelsASum); }
 
   void pack_x(const bf16* x, const Block& b, std::int64_t first_block, std::int64_t blocks, bf16* packed) const {
-    std::int64_t c0 = first_block * kAmxRows, channels = std::min(g_.in_channels - c0, blocks * kAmxRows), channel_step = channel_pitch(planes_, rows_);
-    std::int64_t first_plane = b.plane * g_.stride[0] - g_.pad[0], xp = x_planes(b.planes), rows = b.rows + halo_rows_;
+    std::int64_t c0 = first_block * kAmxRows, channels = std::min(g_.in_channels - c0, blocks * kAmxRows),
+                 channel_step = channel_pitch(rows_);
+    std::int64_t first_plane = b.plane * g_.stride[0] - g_.pad[0], xp = x_planes(b.planes), rows = b.rows + halo_rows_,
+                 plane_size = blocks * kAmxRows * channel_step;
     for (std::int64_t ry = 0; ry < g_.stride[1]; ++ry)
-      for (std::int64_t rx = 0; rx < g_.stride[2]; ++rx, packed += blocks * kAmxRows * channel_step) {
+      for (std::int64_t rx = 0; rx < g_.stride[2]; ++rx, packed += x_planes(planes_) * plane_size) {
         // Columns v of this phase are x's columns v stride + rx - pad.
         std::int64_t shift = rx - g_.pad[2], begin = shift >= 0 ? 0 : ceil_div(-shift, g_.stride[2]);
         std::int64_t end = shift < g_.in[2] ? ceil_div(g_.in[2] - shift, g_.stride[2]) : 0;
@@ -163,12 +177,15 @@ class AmxWeightGradient final : public ConvProgram {
           for (std::int64_t r = 0; r < rows; ++r) {
             std::int64_t row = (b.row + r) * g_.stride[1] + ry - g_.pad[1];
             bool inside = row >= 0 && row < g_.in[1];
-            const bf16* from = x + ((b.sample * g_.in[0] + plane) * g_.in[1] + (inside ? row : 0)) * g_.in[2] * g_.in_channels + shift * g_.in_channels + c0;
-            amx_transpose(from, g_.stride[2] * g_.in_channels, channels, pitch_, inside ? begin : 0, inside ? end : 0, packed + p * x_plane_size(rows_) + r * pitch_, channel_step);
+            const bf16* from = x + ((b.sample * g_.in[0] + plane) * g_.in[1] + (inside ? row : 0)) * g_.in[2] * g_.in_channels +
+                               shift * g_.in_channels + c0;
+            amx_transpose(from, g_.stride[2] * g_.in_channels, channels, pitch_, inside ? begin : 0, inside ? end : 0,
+                          packed + p * plane_size + r * pitch_, channel_step);
           }
           // What the last depth tile reads past the plane meets zeros of y; it must still be finite.
-          std::int64_t used = p * x_plane_size(rows_) + rows * pitch_;
-          for (std::int64_t c = 0; c < blocks * kAmxRows; ++c) std::memset(static_cast<void*>(packed + c * channel_step + used), 0, std::size_t(pitch_ - g_.out[2] + kAmxDepth) * sizeof(bf16));
+          bf16* past = packed + p * plane_size + rows * pitch_;
+          for (std::int64_t c = 0; c < blocks * kAmxRows; ++c)
+            std::memset(static_cast<void*>(past + c * channel_step), 0, std::size_t(pitch_ - g_.out[2] + kAmxDepth) * sizeof(bf16));
         }
       }
   }
@@ -180,34 +197,41 @@ class AmxWeightGradient final : public ConvProgram {
       at[k] = r < b.rows && column < g_.out[2] ? ((b.row + r) * g_.out[2] + column) * g_.out_channels + c0 : -1;
     }
     for (std::int64_t p = 0; p < b.planes; ++p)
-      amx_pair(y + (b.sample * g_.out[0] + b.plane + p) * g_.out[1] * g_.out[2] * g_.out_channels, at, d, channels, packed + p * d * kAmxRows, planes_ * d * kAmxRows);
+      amx_pair(y + (b.sample * g_.out[0] + b.plane + p) * g_.out[1] * g_.out[2] * g_.out_channels, at, d, channels,
+               packed + p * d * kAmxRows, planes_ * d * kAmxRows);
   }
 
   /// All kernel positions of a pair of channel blocks. The depth goes by chunks that stay in the L1 cache while every
   /// kernel position reads them; the sums of all positions stay in the L2 cache.
-  void multiply_block(const Block& b, AmxProduct product, const bf16* px, std::int64_t phase_size, const bf16* py, bool fresh, float* c, std::int64_t* segments) const {
-    std::int64_t steps = ceil_div(b.rows * pitch_, kAmxDepth), planes_a_chunk = std::max<std::int64_t>(1, chunk_steps_ / steps), d = depth(rows_);
+  void multiply_block(const Block& b, AmxProduct product, const bf16* px, std::int64_t plane_size, const bf16* py, bool fresh, float* c,
+                      std::int64_t* segments) const {
+    std::int64_t steps = ceil_div(b.rows * pitch_, kAmxDepth), planes_a_chunk = std::max<std::int64_t>(1, chunk_steps_ / steps),
+                 d = depth(rows_);
     std::int64_t *a_at = segments, *b_at = segments + planes_;
     for (std::int64_t p0 = 0; p0 < b.planes; p0 += planes_a_chunk)
       for (std::int64_t k0 = 0; k0 < steps; k0 += chunk_steps_) {
         product.steps = std::min(chunk_steps_, steps - k0);
         bool first = fresh && p0 == 0 && k0 == 0;
         for (std::int64_t tap = 0; tap < g_.taps(); ++tap) {
-          std::int64_t kz = tap / (g_.kernel[1] * g_.kernel[2]) * g_.dilation[0], ky = tap / g_.kernel[2] % g_.kernel[1] * g_.dilation[1], kx = tap % g_.kernel[2] * g_.dilation[2];
-          std::int64_t phase = ky % g_.stride[1] * g_.stride[2] + kx % g_.stride[2], shift = ky / g_.stride[1] * pitch_ + kx / g_.stride[2], count = 0;
+          std::int64_t kz = tap / (g_.kernel[1] * g_.kernel[2]) * g_.dilation[0], ky = tap / g_.kernel[2] % g_.kernel[1] * g_.dilation[1],
+                       kx = tap % g_.kernel[2] * g_.dilation[2];
+          std::int64_t phase = ky % g_.stride[1] * g_.stride[2] + kx % g_.stride[2], shift = ky / g_.stride[1] * pitch_ + kx / g_.stride[2],
+                       count = 0;
           for (std::int64_t p = p0; p < std::min(b.planes, p0 + planes_a_chunk); ++p) {
             std::int64_t plane = (b.plane + p) * g_.stride[0] - g_.pad[0] + kz;
             if (plane < 0 || plane >= g_.in[0]) continue;
-            a_at[count] = (p * g_.stride[0] + kz) * x_plane_size(rows_) + shift + k0 * kAmxDepth;
+            a_at[count] = (p * g_.stride[0] + kz) * plane_size + shift + k0 * kAmxDepth;
             b_at[count++] = (p * d + k0 * kAmxDepth) * kAmxRows;
           }
-          if (count > 0 || first) amx_multiply(product, px + phase * phase_size, a_at, py, b_at, count, first, c + tap * in_blocks_ * out_blocks_ * kTile);
+          if (count > 0 || first)
+            amx_multiply(product, px + phase * x_planes(planes_) * plane_size, a_at, py, b_at, count, first,
+                         c + tap * in_blocks_ * out_blocks_ * kTile);
         }
       }
   }
 
   void run_task(const Task& t, const bf16* x, const bf16* y, float* partials) const {
-    std::int64_t ins = t.in_end - t.in, outs = t.out_end - t.out, d = depth(rows_), channel_step = channel_pitch(planes_, rows_);
+    std::int64_t ins = t.in_end - t.in, outs = t.out_end - t.out, d = depth(rows_), channel_step = channel_pitch(rows_);
     auto scratch = static_cast<char*>(thread_scratch(std::size_t(scratch_bytes())));
     auto px = reinterpret_cast<bf16*>(scratch), py = reinterpret_cast<bf16*>(scratch + x_bytes(planes_, rows_, ins));
     auto at = reinterpret_cast<std::int64_t*>(scratch + x_bytes(planes_, rows_, ins) + y_bytes(planes_, rows_, outs));
@@ -226,14 +250,14 @@ class AmxWeightGradient final : public ConvProgram {
           product.a_pitch = channel_step;
           product.b_block_pitch = planes_ * d * kAmxRows;
           product.c_row_pitch = out_blocks_ * kTile;
-          multiply_block(b, product, px + i * kAmxRows * channel_step, ins * kAmxRows * channel_step, py + o * product.b_block_pitch, block == t.first,
-                         partial + ((t.in + i) * out_blocks_ + t.out + o) * kTile, segments);
+          multiply_block(b, product, px + i * kAmxRows * channel_step, ins * kAmxRows * channel_step, py + o * product.b_block_pitch,
+                         block == t.first, partial + ((t.in + i) * out_blocks_ + t.out + o) * kTile, segments);
         }
     }
     amx_end();
   }
 
-  ConvGeometry given_, g_;
+  ConvGeometry g_;
   ConvSums sums_;
   std::int64_t in_blocks_ = 0, out_blocks_ = 0, in_split_ = 0, out_split_ = 0;  ///< in channel blocks of 16
   std::int64_t halo_rows_ = 0, pitch_ = 0, planes_ = 0, rows_ = 0, partials_ = 0, chunk_steps_ = 0;
@@ -246,8 +270,7 @@ class AmxWeightGradient final : public ConvProgram {
 }  // namespace
 
 std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& g, ConvSums sums) {
-  // With few input channels most of a tile would be padding.
-  if (g.dtype != DType::bf16 || g.groups != 1 || g.in_channels < 8 || !amx_usable()) return nullptr;
+  if (g.dtype != DType::bf16 || g.groups != 1 || !amx_usable()) return nullptr;
   auto program = std::make_shared<AmxWeightGradient>(g, sums);
   return program->fits() ? program : nullptr;
 }

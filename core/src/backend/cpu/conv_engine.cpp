@@ -17,7 +17,8 @@ using Key = std::tuple<ConvGeometry, ConvPass, bool, ConvSums>;
 /// Least recently used goes first. Programs still captured by kernels live on.
 class ProgramCache {
  public:
-  template <class Make> std::shared_ptr<const ConvProgram> get(const Key& key, Make make) {
+  template <class Make>
+  std::shared_ptr<const ConvProgram> get(const Key& key, Make make) {
     {
       std::lock_guard lock(mutex_);
       if (auto it = index_.find(key); it != index_.end()) {
@@ -44,14 +45,21 @@ class ProgramCache {
 };
 
 [[noreturn]] void wrong_pass(const char* what) {
-  throw Error(ErrorKind::internal, "conv.pass", std::string("a convolution program was asked for ") + what + ", which is not what it was made for");
+  throw Error(ErrorKind::internal, "conv.pass",
+              std::string("a convolution program was asked for ") + what + ", which is not what it was made for");
 }
 
 }  // namespace
 
-void ConvProgram::pack(const void*, void*) const { wrong_pass("packed weights"); }
-void ConvProgram::run(const void*, const void*, const void*, void*) const { wrong_pass("a forward run"); }
-void ConvProgram::run_weights(const void*, const void*, void*, void*, void*) const { wrong_pass("a weight gradient"); }
+void ConvProgram::pack(const void*, void*) const {
+  wrong_pass("packed weights");
+}
+void ConvProgram::run(const void*, const void*, const void*, void*) const {
+  wrong_pass("a forward run");
+}
+void ConvProgram::run_weights(const void*, const void*, void*, void*, void*) const {
+  wrong_pass("a weight gradient");
+}
 
 std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums) {
   static ProgramCache cache;

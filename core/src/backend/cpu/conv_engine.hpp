@@ -37,7 +37,8 @@ class TENON_API ConvProgram {
 };
 
 /// The program for these sizes, from a bounded cache. Thread-safe. Types: f32, f64, and bf16 where conv_has_bf16().
-TENON_API std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass pass, bool bias = false, ConvSums sums = ConvSums::none);
+TENON_API std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass pass, bool bias = false,
+                                                          ConvSums sums = ConvSums::none);
 
 /// Whether this machine's library has bf16 convolutions at all (they need AVX-512).
 TENON_API bool conv_has_bf16();

@@ -16,9 +16,13 @@ using dnnl::memory;
 using dnnl::prop_kind;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
-memory::data_type library_type(DType t) { return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32; }
+memory::data_type library_type(DType t) {
+  return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
 
-memory::dims spatial_dims(const ConvGeometry& g, const ConvGeometry::Sizes& s) { return {s.begin(), s.begin() + g.spatial}; }
+memory::dims spatial_dims(const ConvGeometry& g, const ConvGeometry::Sizes& s) {
+  return {s.begin(), s.begin() + g.spatial};
+}
 
 /// Descriptors and window of a library convolution with the sizes of `g`.
 struct Described {
@@ -55,13 +59,16 @@ struct Primitive {
   std::string implementation;
 };
 
-template <class Desc> Primitive finish(const Desc& desc, dnnl::primitive primitive, const Described& d, const memory::desc& weights) {
+template <class Desc>
+Primitive finish(const Desc& desc, dnnl::primitive primitive, const Described& d, const memory::desc& weights) {
   return {std::move(primitive), d.x, d.y, weights, d.bias, desc.scratchpad_desc(), desc.impl_info_str()};
 }
 
 dnnl::convolution_forward::primitive_desc forward_desc(const Described& d, const memory::desc& weights, bool bias) {
-  auto desc = bias ? dnnl::convolution_forward::desc(prop_kind::forward_training, kDirect, d.x, weights, d.bias, d.y, d.stride, d.dilation, d.before, d.after)
-                   : dnnl::convolution_forward::desc(prop_kind::forward_training, kDirect, d.x, weights, d.y, d.stride, d.dilation, d.before, d.after);
+  auto desc = bias ? dnnl::convolution_forward::desc(prop_kind::forward_training, kDirect, d.x, weights, d.bias, d.y, d.stride, d.dilation,
+                                                     d.before, d.after)
+                   : dnnl::convolution_forward::desc(prop_kind::forward_training, kDirect, d.x, weights, d.y, d.stride, d.dilation,
+                                                     d.before, d.after);
   return {desc, user_scratchpad(), onednn_engine()};
 }
 
@@ -77,10 +84,12 @@ Primitive make_primitive(const ConvGeometry& g, ConvPass pass, bool bias, const 
   }
   auto hint = forward_desc(d, memory::desc(d.weights, library_type(g.dtype), memory::format_tag::any), false);
   if (pass == ConvPass::input_gradient) {
-    dnnl::convolution_backward_data::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after}, user_scratchpad(), onednn_engine(), hint);
+    dnnl::convolution_backward_data::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after}, user_scratchpad(),
+                                                         onednn_engine(), hint);
     return finish(desc, dnnl::convolution_backward_data(desc), d, desc.weights_desc());
   }
-  dnnl::convolution_backward_weights::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after}, user_scratchpad(), onednn_engine(), hint);
+  dnnl::convolution_backward_weights::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after},
+                                                          user_scratchpad(), onednn_engine(), hint);
   return finish(desc, dnnl::convolution_backward_weights(desc), d, desc.diff_weights_desc());
 }
 

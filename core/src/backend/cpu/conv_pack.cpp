@@ -31,7 +31,8 @@ bool consecutive(const std::vector<std::int64_t>& table, std::int64_t begin, std
 }
 
 /// Calls body(o, outputs, tap, i, inputs) for tiles of at most kTile x kTile weights of one tap, in parallel. Tiles do not straddle groups.
-template <class Body> void for_each_tile(const ConvGeometry& g, Body body) {
+template <class Body>
+void for_each_tile(const ConvGeometry& g, Body body) {
   std::int64_t group_out = g.out_channels / g.groups, ins = g.in_channels / g.groups, taps = g.taps();
   std::int64_t out_tiles = (group_out + kTile - 1) / kTile;
   std::int64_t grain = std::max<std::int64_t>(1, 65536 / (kTile * ins));
@@ -44,7 +45,8 @@ template <class Body> void for_each_tile(const ConvGeometry& g, Body body) {
   });
 }
 
-template <class T> void pack(const PackedWeights& l, const ConvGeometry& g, const float* weights, T* packed) {
+template <class T>
+void pack(const PackedWeights& l, const ConvGeometry& g, const float* weights, T* packed) {
   if (l.padded) std::memset(static_cast<void*>(packed), 0, std::size_t(l.elements) * sizeof(T));
   std::int64_t taps = g.taps(), ins = g.in_channels / g.groups;
   for_each_tile(g, [&](std::int64_t o0, std::int64_t outs, std::int64_t tap, std::int64_t i0, std::int64_t n) {

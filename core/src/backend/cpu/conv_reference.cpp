@@ -10,14 +10,17 @@ namespace {
 using Sizes = ConvGeometry::Sizes;
 
 /// Calls body(index) for every position of a grid, row major.
-template <class Body> void for_each(const Sizes& sizes, Body body) {
+template <class Body>
+void for_each(const Sizes& sizes, Body body) {
   std::int64_t flat = 0;
   for (std::int64_t a = 0; a < sizes[0]; ++a)
     for (std::int64_t b = 0; b < sizes[1]; ++b)
       for (std::int64_t c = 0; c < sizes[2]; ++c) body(Sizes{a, b, c}, flat++);
 }
 
-std::int64_t flatten(const Sizes& index, const Sizes& sizes) { return (index[0] * sizes[1] + index[1]) * sizes[2] + index[2]; }
+std::int64_t flatten(const Sizes& index, const Sizes& sizes) {
+  return (index[0] * sizes[1] + index[1]) * sizes[2] + index[2];
+}
 
 /// The formulas of conv_geometry.hpp, read off.
 class ReferenceConv final : public ConvProgram {

@@ -6,11 +6,15 @@ namespace tenon::cpu {
 namespace {
 
 constexpr std::int64_t kMostTasks = 32;
-constexpr double kFlopsWorthATask = 4e6;        // some 20 us at one core's f32 rate
+constexpr double kFlopsWorthATask = 4e6;             // some 20 us at one core's f32 rate
 constexpr std::int64_t kVoxelsWorthAPartial = 2048;  // so that adding the partial sums costs a few per cent
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a >= 0 ? a / b : -ceil_div(-a, b);
+}
 
 ConvTask whole(const ConvGeometry& g, std::int64_t sample, std::int64_t samples) {
   ConvTask t;

@@ -9,10 +9,10 @@ namespace tenon::cpu {
 
 /// One task: `samples` whole samples, or a slab (rows of the first spatial axis) of one sample.
 struct ConvTask {
-  ConvGeometry part;                  ///< the convolution on the task's rows; `pad` is what lies before them
-  std::int64_t sample = 0;            ///< the first
-  std::int64_t in_row = 0;            ///< first row of x that it touches
-  std::int64_t out_row = 0;           ///< first row of y
+  ConvGeometry part;                             ///< the convolution on the task's rows; `pad` is what lies before them
+  std::int64_t sample = 0;                       ///< the first
+  std::int64_t in_row = 0;                       ///< first row of x that it touches
+  std::int64_t out_row = 0;                      ///< first row of y
   std::int64_t own_in_row = 0, own_in_rows = 0;  ///< rows of x counted as its own: a partition over the tasks of a sample
 };
 

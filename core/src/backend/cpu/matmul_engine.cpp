@@ -23,20 +23,26 @@ struct TileProduct {
 namespace {
 
 constexpr double kFlopsWorthATask = 1e6;
-constexpr std::int64_t kMostTiles = 32;    // a matrix
-constexpr std::int64_t kTileUnit = 64;     // rows or columns: a multiple of every register block
+constexpr std::int64_t kMostTiles = 32;  // a matrix
+constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of the tile unit.
-std::int64_t piece(std::int64_t size, std::int64_t pieces) { return ceil_div(ceil_div(size, std::max<std::int64_t>(pieces, 1)), kTileUnit) * kTileUnit; }
+std::int64_t piece(std::int64_t size, std::int64_t pieces) {
+  return ceil_div(ceil_div(size, std::max<std::int64_t>(pieces, 1)), kTileUnit) * kTileUnit;
+}
 
 // ---- bf16: library primitives ------------------------------------------------------------------------------------
 
 using TileKey = std::array<std::int64_t, 10>;
 
-memory::data_type library_type(DType t) { return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32; }
+memory::data_type library_type(DType t) {
+  return t == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
 
 std::shared_ptr<const TileProduct> make_tile_product(const TileKey& key) {
   OneThread single;
@@ -70,7 +76,8 @@ std::shared_ptr<const TileProduct> tile_product(const TileKey& key) {
 
 // ---- f64: plain loops ----------------------------------------------------------------------------------------------
 
-void multiply_f64(const MatmulGeometry& g, std::int64_t m, std::int64_t n, std::int64_t k, const double* a, const double* b, double* c, std::int64_t c_row) {
+void multiply_f64(const MatmulGeometry& g, std::int64_t m, std::int64_t n, std::int64_t k, const double* a, const double* b, double* c,
+                  std::int64_t c_row) {
   if (g.b_col == 1) {
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t p = 0; p < k; ++p) {
@@ -87,7 +94,8 @@ void multiply_f64(const MatmulGeometry& g, std::int64_t m, std::int64_t n, std::
     }
 }
 
-template <class T> void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const T* bias) {
+template <class T>
+void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const T* bias) {
   for (std::int64_t i = 0; i < m; ++i) {
     if (bias)
       std::copy(bias, bias + n, c + i * c_row);
@@ -101,7 +109,8 @@ template <class T> void start_rows(T* c, std::int64_t c_row, std::int64_t m, std
 MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g) {
   auto matrices = std::int64_t(g.a_offset.size());
   double flops = 2.0 * double(g.m) * double(g.n) * double(g.k);
-  auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1, std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(matrices, 1)));
+  auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1,
+                                         std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(matrices, 1)));
   std::int64_t rows = piece(g.m, wanted), row_pieces = std::max<std::int64_t>(1, ceil_div(g.m, rows));
   std::int64_t columns = piece(g.n, wanted / row_pieces), column_pieces = std::max<std::int64_t>(1, ceil_div(g.n, columns));
   part_depth_ = g.k;
@@ -114,17 +123,21 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g) {
   for (std::int64_t b = 0; b < matrices; ++b)
     for (std::int64_t part = 0; part < parts_; ++part)
       for (std::int64_t i = 0; i < g.m; i += rows)
-        for (std::int64_t j = 0; j < g.n; j += columns) tiles_.push_back({b, i, std::min(rows, g.m - i), j, std::min(columns, g.n - j), part, nullptr});
+        for (std::int64_t j = 0; j < g.n; j += columns)
+          tiles_.push_back({b, i, std::min(rows, g.m - i), j, std::min(columns, g.n - j), part, nullptr});
   if (g.in == DType::bf16)
     for (Tile& t : tiles_)
-      t.product = tile_product({t.m, t.n, depth(t.part), g.a_row, g.a_col, g.b_row, g.b_col, g.n, std::int64_t(parts_ > 1 ? DType::f32 : g.out), g.bias && parts_ == 1});
+      t.product = tile_product({t.m, t.n, depth(t.part), g.a_row, g.a_col, g.b_row, g.b_col, g.n,
+                                std::int64_t(parts_ > 1 ? DType::f32 : g.out), g.bias && parts_ == 1});
   if (!tiles_.empty()) {
     double flops_a_tile = flops * double(matrices) / double(tiles_.size());
     tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(kFlopsWorthATask / std::max(flops_a_tile, 1.0)), 1, std::int64_t(tiles_.size()));
   }
 }
 
-std::int64_t MatmulProgram::depth(std::int64_t part) const { return std::min(part_depth_, g_.k - part * part_depth_); }
+std::int64_t MatmulProgram::depth(std::int64_t part) const {
+  return std::min(part_depth_, g_.k - part * part_depth_);
+}
 
 void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const {
   std::int64_t p0 = t.part * part_depth_, k = depth(t.part), c_row = g_.n;
@@ -149,9 +162,12 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
     bool a_transposed = g_.a_col != 1, b_transposed = g_.b_col != 1;
     std::int64_t lda = a_transposed ? g_.a_col : g_.a_row;
     std::int64_t ldb = b_transposed ? g_.b_col : g_.b_row;
-    dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', t.m, t.n, k, 1.0f, static_cast<const float*>(a) + at_a, lda,
-                                      static_cast<const float*>(b) + at_b, ldb, bias ? 1.0f : 0.0f, to, c_row);
-    if (status != dnnl_success) throw Error(ErrorKind::device, "matmul.library", "oneDNN's sgemm refused " + std::to_string(t.m) + " x " + std::to_string(k) + " x " + std::to_string(t.n));
+    dnnl_status_t status =
+        dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', t.m, t.n, k, 1.0f, static_cast<const float*>(a) + at_a, lda,
+                   static_cast<const float*>(b) + at_b, ldb, bias ? 1.0f : 0.0f, to, c_row);
+    if (status != dnnl_success)
+      throw Error(ErrorKind::device, "matmul.library",
+                  "oneDNN's sgemm refused " + std::to_string(t.m) + " x " + std::to_string(k) + " x " + std::to_string(t.n));
   } else {
     const TileProduct* product = t.product.get();
     const dnnl::engine& e = onednn_engine();

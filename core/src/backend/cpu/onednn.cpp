@@ -18,8 +18,12 @@ dnnl::stream& onednn_stream() {
   return stream;
 }
 
-OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-OneThread::~OneThread() { omp_set_num_threads(before_); }
+OneThread::OneThread() : before_(omp_get_max_threads()) {
+  omp_set_num_threads(1);
+}
+OneThread::~OneThread() {
+  omp_set_num_threads(before_);
+}
 
 void* thread_scratch(std::size_t bytes) {
   struct Free {

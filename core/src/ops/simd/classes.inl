@@ -6,24 +6,32 @@ namespace tenon::TENON_ISA {
 
 inline constexpr int kFewClasses = 16, kManyClasses = 256;
 
-template <int K, int B, class T> [[gnu::always_inline]] inline void turn_in(const T* x, Acc<T>* t) {
+template <int K, int B, class T>
+[[gnu::always_inline]] inline void turn_in(const T* x, Acc<T>* t) {
   for (int i = 0; i < B; ++i)
     for (int k = 0; k < K; ++k) t[k * B + i] = Acc<T>(x[i * K + k]);
 }
-template <int K, int B, class T> [[gnu::always_inline]] inline void turn_out(const Acc<T>* t, T* y) {
+template <int K, int B, class T>
+[[gnu::always_inline]] inline void turn_out(const Acc<T>* t, T* y) {
   for (int i = 0; i < B; ++i)
     for (int k = 0; k < K; ++k) y[i * K + k] = T(t[k * B + i]);
 }
 
 /// n <= B rows; the missing ones read as zeros.
-template <int B, class T> inline void load_rows(const T* x, std::int64_t n, int classes, Acc<T>* t) {
+template <int B, class T>
+inline void load_rows(const T* x, std::int64_t n, int classes, Acc<T>* t) {
   if (n == B) {
     switch (classes) {
-      case 2: return turn_in<2, B>(x, t);
-      case 3: return turn_in<3, B>(x, t);
-      case 4: return turn_in<4, B>(x, t);
-      case 5: return turn_in<5, B>(x, t);
-      default: break;
+      case 2:
+        return turn_in<2, B>(x, t);
+      case 3:
+        return turn_in<3, B>(x, t);
+      case 4:
+        return turn_in<4, B>(x, t);
+      case 5:
+        return turn_in<5, B>(x, t);
+      default:
+        break;
     }
   } else {
     for (int i = 0; i < classes * B; ++i) t[i] = 0;
@@ -32,14 +40,20 @@ template <int B, class T> inline void load_rows(const T* x, std::int64_t n, int 
     for (int k = 0; k < classes; ++k) t[k * B + i] = Acc<T>(x[i * classes + k]);
 }
 
-template <int B, class T> inline void store_rows(const Acc<T>* t, std::int64_t n, int classes, T* y) {
+template <int B, class T>
+inline void store_rows(const Acc<T>* t, std::int64_t n, int classes, T* y) {
   if (n == B) {
     switch (classes) {
-      case 2: return turn_out<2, B>(t, y);
-      case 3: return turn_out<3, B>(t, y);
-      case 4: return turn_out<4, B>(t, y);
-      case 5: return turn_out<5, B>(t, y);
-      default: break;
+      case 2:
+        return turn_out<2, B>(t, y);
+      case 3:
+        return turn_out<3, B>(t, y);
+      case 4:
+        return turn_out<4, B>(t, y);
+      case 5:
+        return turn_out<5, B>(t, y);
+      default:
+        break;
     }
   }
   for (std::int64_t i = 0; i < n; ++i)
@@ -47,7 +61,8 @@ template <int B, class T> inline void store_rows(const Acc<T>* t, std::int64_t n
 }
 
 /// t becomes exp(t - top), and `sum` its sum over the classes.
-template <int B, class A> inline void exponentials(A* t, int classes, A* top, A* sum) {
+template <int B, class A>
+inline void exponentials(A* t, int classes, A* top, A* sum) {
   for (int i = 0; i < B; ++i) top[i] = t[i], sum[i] = 0;
   for (int k = 1; k < classes; ++k)
     for (int i = 0; i < B; ++i) top[i] = max_nan(t[k * B + i], top[i]);
@@ -61,7 +76,8 @@ template <int B, class A> inline void exponentials(A* t, int classes, A* top, A*
 
 // ---- rows of many classes: loops run over the classes ----------------------------------------------------------
 
-template <class T> inline Acc<T> row_max(const T* x, std::int64_t n) {
+template <class T>
+inline Acc<T> row_max(const T* x, std::int64_t n) {
   using A = Acc<T>;
   A top[16];
   for (int j = 0; j < 16; ++j) top[j] = A(x[j < n ? j : 0]);
@@ -73,7 +89,8 @@ template <class T> inline Acc<T> row_max(const T* x, std::int64_t n) {
   return top[0];
 }
 
-template <class T> inline Acc<T> row_exp_sum(const T* x, std::int64_t n, Acc<T> top) {
+template <class T>
+inline Acc<T> row_exp_sum(const T* x, std::int64_t n, Acc<T> top) {
   using A = Acc<T>;
   A sum[16] = {};
   std::int64_t i = 0;

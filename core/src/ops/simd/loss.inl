@@ -8,7 +8,9 @@ namespace tenon::TENON_ISA {
 template <class T, bool Dice, int B, int MaxK>
 void label_sums_block(const T* x, const std::int32_t* labels, std::int64_t rows, int K, double* sums) {
   using A = Acc<T>;
-  A t[MaxK * B], top[B], sum[B], live[B], chosen[B], entropy[B] = {};
+  using Bits = std::conditional_t<sizeof(A) == 8, std::int64_t, std::int32_t>;
+  A t[MaxK * B], top[B], sum[B], live[B], entropy[B] = {};
+  Bits chosen[B];
   A inter[Dice ? MaxK * B : 1], prob[Dice ? MaxK * B : 1], truth[Dice ? MaxK * B : 1];
   if constexpr (Dice)
     for (int i = 0; i < K * B; ++i) inter[i] = prob[i] = truth[i] = 0;
@@ -19,9 +21,9 @@ void label_sums_block(const T* x, const std::int32_t* labels, std::int64_t rows,
     load_rows<B>(x + r * K, n, K, t);
     for (int i = 0; i < B; ++i) chosen[i] = 0;
     for (int k = 0; k < K; ++k)
-      for (int i = 0; i < B; ++i) chosen[i] = label[i] == k ? t[k * B + i] : chosen[i];
+      for (int i = 0; i < B; ++i) chosen[i] |= std::bit_cast<Bits>(t[k * B + i]) & -Bits(label[i] == k);  // no branch, and infinities stay
     exponentials<B>(t, K, top, sum);
-    for (int i = 0; i < B; ++i) entropy[i] += live[i] * (log_fast(sum[i]) - (chosen[i] - top[i]));
+    for (int i = 0; i < B; ++i) entropy[i] += live[i] * (log_fast(sum[i]) - (std::bit_cast<A>(chosen[i]) - top[i]));
     if constexpr (Dice) {
       for (int i = 0; i < B; ++i) sum[i] = live[i] / sum[i];
       for (int k = 0; k < K; ++k)
@@ -45,7 +47,8 @@ void label_sums_block(const T* x, const std::int32_t* labels, std::int64_t rows,
 
 /// d = p (g - sum p g) + (p - t) entropy_share, g = t on_target[k] + always[k] (Dice only).
 template <class T, bool Dice, int B, int MaxK>
-void label_gradient_block(const T* x, const std::int32_t* labels, T* dx, std::int64_t rows, int K, Acc<T> entropy_share, const DiceSlope<Acc<T>>* slope) {
+void label_gradient_block(const T* x, const std::int32_t* labels, T* dx, std::int64_t rows, int K, Acc<T> entropy_share,
+                          const DiceSlope<Acc<T>>* slope) {
   using A = Acc<T>;
   A t[MaxK * B], top[B], sum[B], pull[B];
   for (std::int64_t r = 0; r < rows; r += B) {
@@ -55,22 +58,27 @@ void label_gradient_block(const T* x, const std::int32_t* labels, T* dx, std::in
     load_rows<B>(x + r * K, n, K, t);
     exponentials<B>(t, K, top, sum);
     for (int i = 0; i < B; ++i) sum[i] = A(1) / sum[i], pull[i] = 0;
-    for (int k = 0; k < K; ++k)
+    for (int k = 0; k < K; ++k) {
+      const A off = Dice ? slope[k].always : A(0), on = Dice ? off + slope[k].on_target : A(0);
       for (int i = 0; i < B; ++i) {
         t[k * B + i] *= sum[i];
-        if constexpr (Dice) pull[i] += t[k * B + i] * (slope[k].always + (label[i] == k ? slope[k].on_target : A(0)));
+        if constexpr (Dice) pull[i] += t[k * B + i] * (label[i] == k ? on : off);
       }
-    for (int k = 0; k < K; ++k)
+    }
+    for (int k = 0; k < K; ++k) {
+      const A off = Dice ? slope[k].always : A(0), on = Dice ? off + slope[k].on_target : A(0);
       for (int i = 0; i < B; ++i) {
         A p = t[k * B + i], d = (p - (label[i] == k ? A(1) : A(0))) * entropy_share;
-        if constexpr (Dice) d += p * ((slope[k].always + (label[i] == k ? slope[k].on_target : A(0))) - pull[i]);
+        if constexpr (Dice) d += p * ((label[i] == k ? on : off) - pull[i]);
         t[k * B + i] = d;
       }
+    }
     store_rows<B>(t, n, K, dx + r * K);
   }
 }
 
-template <class T, bool Dice> void label_sums(const T* x, const std::int32_t* labels, std::int64_t rows, std::int64_t K, double* sums) {
+template <class T, bool Dice>
+void label_sums(const T* x, const std::int32_t* labels, std::int64_t rows, std::int64_t K, double* sums) {
   if (K <= kFewClasses) return label_sums_block<T, Dice, 64, kFewClasses>(x, labels, rows, int(K), sums);
   if (K <= kManyClasses) return label_sums_block<T, Dice, 16, kManyClasses>(x, labels, rows, int(K), sums);
   if constexpr (!Dice) {
@@ -83,7 +91,8 @@ template <class T, bool Dice> void label_sums(const T* x, const std::int32_t* la
 }
 
 template <class T, bool Dice>
-void label_gradient(const T* x, const std::int32_t* labels, T* dx, std::int64_t rows, std::int64_t K, Acc<T> entropy_share, const DiceSlope<Acc<T>>* slope) {
+void label_gradient(const T* x, const std::int32_t* labels, T* dx, std::int64_t rows, std::int64_t K, Acc<T> entropy_share,
+                    const DiceSlope<Acc<T>>* slope) {
   using A = Acc<T>;
   if (K <= kFewClasses) return label_gradient_block<T, Dice, 64, kFewClasses>(x, labels, dx, rows, int(K), entropy_share, slope);
   if (K <= kManyClasses) return label_gradient_block<T, Dice, 16, kManyClasses>(x, labels, dx, rows, int(K), entropy_share, slope);
@@ -98,7 +107,8 @@ void label_gradient(const T* x, const std::int32_t* labels, T* dx, std::int64_t 
   }
 }
 
-template <class T> double squared_error_sum(const T* x, const T* y, std::int64_t n) {
+template <class T>
+double squared_error_sum(const T* x, const T* y, std::int64_t n) {
   using A = Acc<T>;
   double total = 0;
   constexpr std::int64_t kRun = 1024;
@@ -120,7 +130,8 @@ template <class T> double squared_error_sum(const T* x, const T* y, std::int64_t
   return total;
 }
 
-template <class T> void scaled_difference(const T* x, const T* y, T* out, std::int64_t n, Acc<T> factor) {
+template <class T>
+void scaled_difference(const T* x, const T* y, T* out, std::int64_t n, Acc<T> factor) {
   for (std::int64_t i = 0; i < n; ++i) out[i] = T((Acc<T>(x[i]) - Acc<T>(y[i])) * factor);
 }
 

@@ -8,7 +8,8 @@ inline constexpr std::int64_t kRun = 128;  // voxels summed in the accumulation 
 
 /// Mean and squared deviations of a run, in two passes (the second finds the run in cache), merged in f64.
 struct StatsBody {
-  template <int M, int N, class T> static void run(std::int64_t c, const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
+  template <int M, int N, class T>
+  static void run(std::int64_t c, const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
     using A = Acc<T>;
     double mean_so_far[M * N] = {}, m2_so_far[M * N] = {};
     for (std::int64_t start = 0; start < voxels; start += kRun) {
@@ -42,7 +43,8 @@ struct StatsBody {
 
 struct ApplyBody {
   template <int M, int N, class T, class A>
-  static void run(std::int64_t c, const T* x, T* y, std::int64_t voxels, std::int64_t channels, const A* mean, const A* gain, const A* shift, A slope) {
+  static void run(std::int64_t c, const T* x, T* y, std::int64_t voxels, std::int64_t channels, const A* mean, const A* gain,
+                  const A* shift, A slope) {
     Vec<A, N> vm[M], vg[M], vs[M], bend = splat<A, N>(slope);
     for (int m = 0; m < M; ++m) vm[m] = load<N>(mean + c + m * N), vg[m] = load<N>(gain + c + m * N), vs[m] = load<N>(shift + c + m * N);
     x += c;
@@ -54,8 +56,8 @@ struct ApplyBody {
 
 struct SumsBody {
   template <int M, int N, class T, class A>
-  static void run(std::int64_t c, const T* x, const T* dy, std::int64_t voxels, std::int64_t channels, const A* mean, const A* gain, const A* shift,
-                  A slope, double* sum_g, double* sum_gd) {
+  static void run(std::int64_t c, const T* x, const T* dy, std::int64_t voxels, std::int64_t channels, const A* mean, const A* gain,
+                  const A* shift, A slope, double* sum_g, double* sum_gd) {
     Vec<A, N> vm[M], vg[M], vs[M], bend = splat<A, N>(slope);
     for (int m = 0; m < M; ++m) vm[m] = load<N>(mean + c + m * N), vg[m] = load<N>(gain + c + m * N), vs[m] = load<N>(shift + c + m * N);
     double all_g[M * N] = {}, all_gd[M * N] = {};
@@ -85,7 +87,8 @@ struct GradientBody {
     Vec<A, N> vm[M], vg[M], vs[M], vo[M], vp[M], bend = splat<A, N>(slope);
     for (int m = 0; m < M; ++m) {
       std::int64_t at = c + m * N;
-      vm[m] = load<N>(mean + at), vg[m] = load<N>(gain + at), vs[m] = load<N>(shift + at), vo[m] = load<N>(offset + at), vp[m] = load<N>(pull + at);
+      vm[m] = load<N>(mean + at), vg[m] = load<N>(gain + at), vs[m] = load<N>(shift + at), vo[m] = load<N>(offset + at),
+      vp[m] = load<N>(pull + at);
     }
     x += c;
     dy += c;
@@ -99,16 +102,18 @@ struct GradientBody {
   }
 };
 
-template <class T> void norm_stats(const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
+template <class T>
+void norm_stats(const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
   channel_blocks<Acc<T>, StatsBody>(channels, x, voxels, channels, mean, m2);
 }
 template <class T>
-void norm_apply(const T* x, T* y, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain, const Acc<T>* shift, Acc<T> slope) {
+void norm_apply(const T* x, T* y, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain, const Acc<T>* shift,
+                Acc<T> slope) {
   channel_blocks<Acc<T>, ApplyBody>(channels, x, y, voxels, channels, mean, gain, shift, slope);
 }
 template <class T>
-void norm_sums(const T* x, const T* dy, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain, const Acc<T>* shift,
-               Acc<T> slope, double* sum_g, double* sum_gd) {
+void norm_sums(const T* x, const T* dy, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain,
+               const Acc<T>* shift, Acc<T> slope, double* sum_g, double* sum_gd) {
   channel_blocks<Acc<T>, SumsBody>(channels, x, dy, voxels, channels, mean, gain, shift, slope, sum_g, sum_gd);
 }
 template <class T>
@@ -120,7 +125,8 @@ void norm_gradient(const T* x, const T* dy, T* dx, std::int64_t voxels, std::int
 // ---- rows ------------------------------------------------------------------------------------------------
 
 /// Sum over a row of f(vector at c), in four accumulators and a scalar tail, added in a fixed order.
-template <class A, class Term> [[gnu::always_inline]] inline double row_sum(std::int64_t channels, const Term& term) {
+template <class A, class Term>
+[[gnu::always_inline]] inline double row_sum(std::int64_t channels, const Term& term) {
   constexpr int L = kLanes<A>;
   Vec<A, L> s[4] = {};
   std::int64_t c = 0;
@@ -132,28 +138,40 @@ template <class A, class Term> [[gnu::always_inline]] inline double row_sum(std:
   return total + double(sum_lanes<A, L>((s[0] + s[1]) + (s[2] + s[3])));
 }
 
-template <class T> struct ValueTerm {
+template <class T>
+struct ValueTerm {
   const T* x;
-  template <int N> [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const { return load<N>(x + c); }
+  template <int N>
+  [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
+    return load<N>(x + c);
+  }
 };
-template <class T> struct SquareTerm {
+template <class T>
+struct SquareTerm {
   const T* x;
   Acc<T> mean;
-  template <int N> [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
+  template <int N>
+  [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
     Vec<Acc<T>, N> d = load<N>(x + c) - mean;
     return d * d;
   }
 };
-template <class T> struct ScaledTerm {
+template <class T>
+struct ScaledTerm {
   const T* dy;
   const Acc<T>* scale;
-  template <int N> [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const { return load<N>(dy + c) * load<N>(scale + c); }
+  template <int N>
+  [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
+    return load<N>(dy + c) * load<N>(scale + c);
+  }
 };
-template <class T> struct ScaledCentredTerm {
+template <class T>
+struct ScaledCentredTerm {
   const T *dy, *x;
   const Acc<T>* scale;
   Acc<T> mean;
-  template <int N> [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
+  template <int N>
+  [[gnu::always_inline]] inline Vec<Acc<T>, N> at(std::int64_t c) const {
     return load<N>(dy + c) * load<N>(scale + c) * (load<N>(x + c) - mean);
   }
 };
@@ -181,7 +199,8 @@ struct RowGradientBody {
   }
 };
 
-template <class T> void row_norm(const T* x, T* y, std::int64_t channels, const Acc<T>* scale, const Acc<T>* shift, double eps, Acc<T>* mean, Acc<T>* rstd) {
+template <class T>
+void row_norm(const T* x, T* y, std::int64_t channels, const Acc<T>* scale, const Acc<T>* shift, double eps, Acc<T>* mean, Acc<T>* rstd) {
   using A = Acc<T>;
   double centre = row_sum<A>(channels, ValueTerm<T>{x}) / double(channels);
   *mean = A(centre);
@@ -192,7 +211,8 @@ template <class T> void row_norm(const T* x, T* y, std::int64_t channels, const 
 
 /// sum_g and sum_gx gather this row's share of d_shift and d_scale.
 template <class T>
-void row_norm_gradient(const T* x, const T* dy, T* dx, std::int64_t channels, Acc<T> mean, Acc<T> rstd, const Acc<T>* scale, Acc<T>* sum_g, Acc<T>* sum_gx) {
+void row_norm_gradient(const T* x, const T* dy, T* dx, std::int64_t channels, Acc<T> mean, Acc<T> rstd, const Acc<T>* scale, Acc<T>* sum_g,
+                       Acc<T>* sum_gx) {
   using A = Acc<T>;
   double mean1 = row_sum<A>(channels, ScaledTerm<T>{dy, scale}) / double(channels);
   double mean2 = row_sum<A>(channels, ScaledCentredTerm<T>{dy, x, scale, mean}) * double(rstd) / double(channels);

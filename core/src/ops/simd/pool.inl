@@ -7,7 +7,8 @@ namespace tenon::TENON_ISA {
 inline constexpr int kPiece = 128;  // channels handled together, their sums kept near
 
 /// Outputs (z, y, all x) of one sample.
-template <class T> void max_pool_row(const Pooling& p, const T* in, T* out, std::int32_t* index, std::int64_t z, std::int64_t y) {
+template <class T>
+void max_pool_row(const Pooling& p, const T* in, T* out, std::int32_t* index, std::int64_t z, std::int64_t y) {
   using A = Acc<T>;
   const auto& [az, ay, ax] = p.axes;
   const std::int64_t C = p.channels;
@@ -42,7 +43,8 @@ template <class T> void max_pool_row(const Pooling& p, const T* in, T* out, std:
 }
 
 /// Inputs (z, y, all x) of one sample from the windows that hold them; `index` null: every window gives its share.
-template <class T> void pool_put_row(const Pooling& p, const T* from, const std::int32_t* index, T* to, std::int64_t z, std::int64_t y, Acc<T> share) {
+template <class T>
+void pool_put_row(const Pooling& p, const T* from, const std::int32_t* index, T* to, std::int64_t z, std::int64_t y, Acc<T> share) {
   using A = Acc<T>;
   const auto& [az, ay, ax] = p.axes;
   const std::int64_t C = p.channels;
@@ -67,7 +69,8 @@ template <class T> void pool_put_row(const Pooling& p, const T* from, const std:
   }
 }
 
-template <class T> void avg_pool_row(const Pooling& p, const T* in, T* out, std::int64_t z, std::int64_t y, Acc<T> share) {
+template <class T>
+void avg_pool_row(const Pooling& p, const T* in, T* out, std::int64_t z, std::int64_t y, Acc<T> share) {
   using A = Acc<T>;
   const auto& [az, ay, ax] = p.axes;
   const std::int64_t C = p.channels;

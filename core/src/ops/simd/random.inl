@@ -1,17 +1,44 @@
 // A range of uniform numbers; see kernels/random.hpp.
 #include "kernels/random.hpp"
+#include "ops/simd/vec.inl"
 
 namespace tenon::TENON_ISA {
 
+using Wide = Vec<std::uint64_t, kLanes<std::uint64_t>>;
+
+/// Products of the low halves of the lanes (compilers use the slow full multiplication when asked in plain code).
+[[gnu::always_inline]] inline Wide multiply_low(const Wide& a, std::uint32_t m) {
+#if defined(__x86_64__) && TENON_LANES_BYTES == 64
+  return (Wide)_mm512_maskz_mul_epu32(0xff, (__m512i)a, _mm512_set1_epi64(m));
+#elif defined(__x86_64__) && TENON_LANES_BYTES == 32
+  return (Wide)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(m));
+#elif defined(__x86_64__)
+  return (Wide)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(m));
+#else
+  return (a & 0xffffffffu) * std::uint64_t(m);
+#endif
+}
+
 /// out[i] for elements first .. first + n - 1.
-inline void uniform_range(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::int64_t n, float low, float width, float* out) {
-  constexpr int N = 16;
-  std::uint32_t word0[N], word1[N];
-  for (std::int64_t i = 0; i < n; i += N) {
-    philox_first<N>(seed, stream, first + std::uint64_t(i), word0, word1);
-    float values[N];
-    for (int j = 0; j < N; ++j) values[j] = low + width * (float(std::int32_t(word0[j] >> 8)) * 5.9604644775390625e-08f);
-    for (int j = 0; j < N && i + j < n; ++j) out[i + j] = values[j];
+inline void uniform_range(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::int64_t n, float low, float width,
+                          float* out) {
+  constexpr int N = kLanes<std::uint64_t>, kSets = 4;  // several independent chains hide the multiplier's latency
+  Wide step[kSets];
+  for (int s = 0; s < kSets; ++s)
+    for (int j = 0; j < N; ++j) step[s][j] = std::uint64_t(s * N + j);
+  for (std::int64_t i = 0; i < n; i += kSets * N) {
+    float values[kSets * N];
+    for (int s = 0; s < kSets; ++s) {
+      Wide index = step[s] + (first + std::uint64_t(i));
+      PhiloxLanes<Wide> lanes{index, index >> 32, Wide{} + stream, Wide{} + (stream >> 32), std::uint32_t(seed), std::uint32_t(seed >> 32)};
+      for (int round = 0; round < 10; ++round)
+        lanes.mix(multiply_low(lanes.c0, kPhiloxMultiplier0), multiply_low(lanes.c2, kPhiloxMultiplier1));
+      Vec<float, N> u =
+          __builtin_convertvector(__builtin_convertvector((lanes.c0 & 0xffffffffu) >> 8, Vec<std::int32_t, N>), Vec<float, N>);
+      store<N>(values + s * N, low + width * (u * 5.9604644775390625e-08f));
+    }
+    std::int64_t left = n - i < kSets * N ? n - i : kSets * N;
+    std::memcpy(out + i, values, sizeof(float) * std::size_t(left));
   }
 }
 

@@ -4,7 +4,8 @@
 
 namespace tenon::TENON_ISA {
 
-template <class T> void resize_row(const MapView* axes, std::int64_t C, const T* in, T* out, std::int64_t z, std::int64_t y) {
+template <class T>
+void resize_row(const MapView* axes, std::int64_t C, const T* in, T* out, std::int64_t z, std::int64_t y) {
   using A = Acc<T>;
   constexpr int kPiece = 128;
   const MapView &az = axes[0], &ay = axes[1], &ax = axes[2];

@@ -3,7 +3,8 @@
 
 namespace tenon::TENON_ISA {
 
-template <class T, bool Log> void softmax_rows(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
+template <class T, bool Log>
+void softmax_rows(const T* x, T* y, std::int64_t rows, std::int64_t classes) {
   using A = Acc<T>;
   if (classes <= kFewClasses) {
     constexpr int B = 64;
@@ -40,7 +41,8 @@ template <class T, bool Log> void softmax_rows(const T* x, T* y, std::int64_t ro
 }
 
 /// d_x = y (d_y - sum(y d_y)), or d_y - exp(y) sum(d_y) for the logarithm.
-template <class T, bool Log> void softmax_gradient_rows(const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t classes) {
+template <class T, bool Log>
+void softmax_gradient_rows(const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t classes) {
   using A = Acc<T>;
   if (classes <= kFewClasses) {
     constexpr int B = 64;

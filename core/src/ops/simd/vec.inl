@@ -10,18 +10,23 @@
 
 namespace tenon::TENON_ISA {
 
-template <class A, int N> struct VecOf {
+template <class A, int N>
+struct VecOf {
   typedef A type __attribute__((vector_size(N * sizeof(A))));
 };
-template <class A, int N> using Vec = typename VecOf<A, N>::type;
+template <class A, int N>
+using Vec = typename VecOf<A, N>::type;
 
-template <class A> inline constexpr int kLanes = TENON_LANES_BYTES / int(sizeof(A));
+template <class A>
+inline constexpr int kLanes = TENON_LANES_BYTES / int(sizeof(A));
 
-template <class A, int N> [[gnu::always_inline]] inline Vec<A, N> splat(A v) {
+template <class A, int N>
+[[gnu::always_inline]] inline Vec<A, N> splat(A v) {
   return v - Vec<A, N>{};
 }
 
-template <int N, class T> [[gnu::always_inline]] inline Vec<Acc<T>, N> load(const T* p) {
+template <int N, class T>
+[[gnu::always_inline]] inline Vec<Acc<T>, N> load(const T* p) {
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     Vec<T, N> v;
     std::memcpy(&v, p, sizeof v);
@@ -29,7 +34,9 @@ template <int N, class T> [[gnu::always_inline]] inline Vec<Acc<T>, N> load(cons
   } else if constexpr (std::is_same_v<T, bf16>) {
 #if TENON_LANES_BYTES == 64  // one instruction that the compiler does not find by itself
     if constexpr (N == 16)
-      return (Vec<float, N>)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16);
+      return (
+          Vec<float, N>)((Vec<std::uint32_t, N>)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))
+                         << 16);
 #endif
     Vec<std::uint16_t, N> raw;
     std::memcpy(&raw, p, sizeof raw);
@@ -41,7 +48,8 @@ template <int N, class T> [[gnu::always_inline]] inline Vec<Acc<T>, N> load(cons
   }
 }
 
-template <int N, class T> [[gnu::always_inline]] inline void store(T* p, Vec<Acc<T>, N> v) {
+template <int N, class T>
+[[gnu::always_inline]] inline void store(T* p, Vec<Acc<T>, N> v) {
   if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
     std::memcpy(p, &v, sizeof v);
   } else if constexpr (std::is_same_v<T, bf16>) {
@@ -58,7 +66,8 @@ template <int N, class T> [[gnu::always_inline]] inline void store(T* p, Vec<Acc
 }
 
 /// Lanes added in order.
-template <class A, int N> [[gnu::always_inline]] inline A sum_lanes(Vec<A, N> v) {
+template <class A, int N>
+[[gnu::always_inline]] inline A sum_lanes(Vec<A, N> v) {
   A s = v[0];
   for (int i = 1; i < N; ++i) s += v[i];
   return s;
@@ -66,14 +75,16 @@ template <class A, int N> [[gnu::always_inline]] inline A sum_lanes(Vec<A, N> v)
 
 /// Body::run<M, N>(c, args...) over [0, channels) cut into pieces of M vectors of N lanes: wide ones first, then one
 /// vector of each smaller width. Pieces of fixed size let their accumulators live in registers.
-template <class A, class Body, int N, class... Args> [[gnu::always_inline]] inline void channel_tail(std::int64_t c, std::int64_t channels, Args... args) {
+template <class A, class Body, int N, class... Args>
+[[gnu::always_inline]] inline void channel_tail(std::int64_t c, std::int64_t channels, Args... args) {
   if (channels - c >= N) {
     Body::template run<1, N>(c, args...);
     c += N;
   }
   if constexpr (N > 1) channel_tail<A, Body, N / 2>(c, channels, args...);
 }
-template <class A, class Body, class... Args> inline void channel_blocks(std::int64_t channels, Args... args) {
+template <class A, class Body, class... Args>
+inline void channel_blocks(std::int64_t channels, Args... args) {
   constexpr int L = kLanes<A>;
   std::int64_t c = 0;
   for (; channels - c >= 4 * L; c += 4 * L) Body::template run<4, L>(c, args...);

@@ -1,0 +1,194 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "tenon/error.hpp"
+#include "tenon/nn/layers.hpp"
+
+using namespace tenon;
+using namespace tenon::nn;
+using Catch::Matchers::Contains;
+
+namespace {
+
+class Scale : public Module {
+ public:
+  explicit Scale(double value) {
+    factor = add_parameter("factor", {2}, {Init::Kind::constant, value});
+    count = add_buffer("count", {1}, 7);
+  }
+  Tensor forward(const Tensor& x) override { return x * factor; }
+  Tensor factor, count;
+};
+
+class Noisy : public Module {
+ public:
+  Noisy(std::string name, Init init, std::int64_t n) { weight = add_parameter(std::move(name), {n}, init); }
+  Tensor weight;
+  using Module::Init;
+};
+
+class Tree : public Module {
+ public:
+  Tree() {
+    own = add_parameter("own", {3}, {Init::Kind::normal, 1.0});
+    left = add_module("left", std::make_shared<Scale>(2));
+    right = add_module("right", std::make_shared<Sequential>(std::vector<ModulePtr>{std::make_shared<Scale>(3), std::make_shared<Scale>(4)}));
+  }
+  std::vector<Tensor> forward_all(const std::vector<Tensor>& in) override { return {left->forward(in[0]), right->forward(in[0])}; }
+  Tensor own;
+  std::shared_ptr<Scale> left;
+  std::shared_ptr<Sequential> right;
+};
+
+class Twice : public Module {
+ public:
+  Twice() {
+    add_parameter("w", {1}, {});
+    add_buffer("w", {1}, 0);
+  }
+};
+
+std::vector<std::string> names(const NamedTensors& all) {
+  std::vector<std::string> n;
+  for (const auto& [name, t] : all) n.push_back(name);
+  return n;
+}
+
+NamedTensors state_of(const Module& m) {
+  NamedTensors all = m.parameters();
+  for (auto& b : m.buffers()) all.push_back(b);
+  return all;
+}
+
+using Values = std::vector<double>;
+
+}  // namespace
+
+TEST_CASE("parameters and buffers have stable dotted names in order of registration", "[module]") {
+  Tree tree;
+  CHECK(names(tree.parameters()) == std::vector<std::string>{"own", "left.factor", "right.0.factor", "right.1.factor"});
+  CHECK(names(tree.buffers()) == std::vector<std::string>{"left.count", "right.0.count", "right.1.count"});
+  CHECK(tree.parameter_count() == 9);
+  for (const auto& [name, t] : tree.parameters()) CHECK(t.requires_grad());
+  for (const auto& [name, t] : tree.buffers()) CHECK_FALSE(t.requires_grad());
+  CHECK_THROWS_WITH(Twice(), Contains("the name 'w' is registered twice"));
+}
+
+TEST_CASE("forward and forward_all serve one another", "[module]") {
+  Tree tree;
+  tree.initialise(1);
+  Tensor x = Tensor::full({2}, 1);
+  CHECK(tree.forward(x).to_vector() == Values{2, 2});
+  CHECK(tree.forward_all({x})[1].to_vector() == Values{12, 12});
+  Scale scale(5);
+  scale.initialise(1);
+  CHECK(scale.forward_all({x})[0].to_vector() == Values{5, 5});
+  CHECK_THROWS_WITH(scale.forward_all({x, x}), Contains("takes one input, got 2"));
+}
+
+TEST_CASE("train and eval reach every child", "[module]") {
+  Tree tree;
+  CHECK(tree.training());
+  tree.eval();
+  CHECK_FALSE(tree.left->training());
+  CHECK_FALSE(tree.right->training());
+  tree.train();
+  CHECK(tree.left->training());
+}
+
+TEST_CASE("initial values depend on seed and name alone", "[module]") {
+  using Init = Noisy::Init;
+  const Init normal{Init::Kind::normal, 1.0};
+  Noisy a("w", normal, 50), b("w", normal, 50), other("v", normal, 50);
+  for (Module* m : std::initializer_list<Module*>{&a, &b, &other}) m->initialise(3);
+  CHECK(a.weight.to_vector() == b.weight.to_vector());
+  CHECK(a.weight.to_vector() != other.weight.to_vector());
+  b.initialise(4);
+  CHECK(a.weight.to_vector() != b.weight.to_vector());
+  // the place among other layers does not matter, the full name does
+  Tree tree, again;
+  again.initialise(8);
+  tree.initialise(1);
+  tree.initialise(8);
+  CHECK(tree.own.to_vector() == again.own.to_vector());
+  CHECK(tree.left->factor.to_vector() == Values{2, 2});
+}
+
+TEST_CASE("initialisers have their variance", "[module]") {
+  using Init = Noisy::Init;
+  constexpr std::int64_t kCount = 40000;
+  struct Case {
+    Init init;
+    double variance, bound;
+  };
+  const std::vector<Case> cases{
+      {{Init::Kind::kaiming_normal, 0.01, 50}, 2 / (1 + 1e-4) / 50, 10},
+      {{Init::Kind::kaiming_uniform, 0.0, 50}, 2.0 / 50, std::sqrt(6.0 / 50)},
+      {{Init::Kind::xavier_uniform, 0, 30, 70}, 2.0 / 100, std::sqrt(6.0 / 100)},
+      {{Init::Kind::normal, 0.3}, 0.09, 10},
+      {{Init::Kind::uniform, 0.3}, 0.03, 0.3},
+  };
+  for (const Case& c : cases) {
+    Noisy m("w", c.init, kCount);
+    m.initialise(2);
+    double sum = 0, squares = 0, largest = 0;
+    for (double v : m.weight.to_vector()) {
+      sum += v;
+      squares += v * v;
+      largest = std::max(largest, std::fabs(v));
+    }
+    CHECK(std::fabs(sum / kCount) < 5 * std::sqrt(c.variance / kCount));
+    CHECK(squares / kCount == Approx(c.variance).epsilon(0.05));
+    CHECK(largest <= c.bound * (1 + 1e-6));
+  }
+  Linear linear(16, 4);
+  linear.initialise(1);
+  for (double v : linear.weight.to_vector()) CHECK(std::fabs(v) <= 0.25);
+}
+
+TEST_CASE("load copies by name, whatever the order", "[module]") {
+  Tree from, to;
+  from.initialise(1);
+  to.initialise(2);
+  from.left->count.fill(42);
+  NamedTensors state = state_of(from);
+  std::reverse(state.begin(), state.end());
+  to.load(state);
+  CHECK(to.own.to_vector() == from.own.to_vector());
+  CHECK(to.left->count.item() == 42);
+  CHECK(to.own.storage() != from.own.storage());
+  CHECK(to.own.requires_grad());
+}
+
+TEST_CASE("load is all or nothing and names what is wrong", "[module]") {
+  Tree from, to;
+  from.initialise(1);
+  to.initialise(2);
+  const auto before = to.own.to_vector();
+  auto refuses = [&](NamedTensors state, const char* code, const char* text) {
+    try {
+      to.load(state);
+      FAIL("loaded");
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::data);
+      CHECK(e.code() == code);
+      CHECK_THAT(e.what(), Contains(text));
+    }
+    CHECK(to.own.to_vector() == before);
+  };
+  NamedTensors state = state_of(from);
+  NamedTensors missing(state.begin(), state.end() - 1);
+  refuses(missing, "model.missing_weight", "right.1.count");
+  NamedTensors unknown = state;
+  unknown.emplace_back("left.extra", Tensor::zeros({1}));
+  refuses(unknown, "model.unknown_weight", "left.extra");
+  NamedTensors shape = state;
+  shape[3].second = Tensor::zeros({5});
+  refuses(shape, "model.weight_shape", "'right.1.factor' is [5] in the weights and [2] in the model");
+}
+
+TEST_CASE("layers refuse impossible sizes", "[module]") {
+  CHECK_THROWS_WITH(Linear(0, 3), Contains("Linear: sizes 0 -> 3"));
+  CHECK_THROWS_WITH(Conv(3, 4, {3}, {{}, {}, {}, 2}), Contains("Conv: 3 -> 4 channels are not divisible by 2 groups"));
+  CHECK_THROWS_WITH(ConvTranspose(4, 3, {2}, {{}, {}, {}, 2}), Contains("ConvTranspose: 4 -> 3"));
+}

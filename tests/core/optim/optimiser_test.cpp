@@ -1,0 +1,219 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+
+#include "tenon/autograd.hpp"
+#include "tenon/device.hpp"
+#include "tenon/error.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/random.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+
+namespace {
+
+using Values = std::vector<double>;
+struct Row {
+  int step;
+  Values values;
+};
+const std::vector<std::pair<std::string, std::vector<Row>>> kGolden{
+#include "golden/optim.inc"
+};
+
+class Two : public nn::Module {
+ public:
+  explicit Two(std::int64_t n = 7, std::int64_t m = 3) {
+    w = add_parameter("w", {n}, {});
+    b = add_parameter("b", {m}, {});
+    for (std::int64_t i = 0; i < n; ++i) w.data<float>()[i] = float(std::sin(1.0 + double(i)));
+    for (std::int64_t i = 0; i < m; ++i) b.data<float>()[i] = float(2 * std::sin(1.0 + double(i)));
+  }
+  Tensor w, b;
+};
+
+/// The gradients of make_optim.py.
+void set_gradients(const Two& m, int t) {
+  std::vector<float> gw, gb;
+  for (int i = 0; i < int(m.w.numel()); ++i) gw.push_back(float(std::sin(0.1 * t + i)) + 0.3f * m.w.data<float>()[i]);
+  for (int i = 0; i < int(m.b.numel()); ++i) gb.push_back(float(std::cos(0.2 * t - i)) - 0.1f * m.b.data<float>()[i]);
+  m.w.set_grad(Tensor::from(gw, m.w.shape()));
+  m.b.set_grad(Tensor::from(gb, m.b.shape()));
+}
+
+double rate(int t) { return 0.05 / (1 + 0.01 * t); }
+
+std::unique_ptr<Optimiser> golden_optimiser(const std::string& name, nn::Module& m) {
+  if (name == "sgd_plain") return make_sgd(m, {});
+  if (name == "sgd_momentum_decay") return make_sgd(m, {.momentum = 0.9, .weight_decay = 0.01});
+  if (name == "sgd_nesterov_clip") return make_sgd(m, {.momentum = 0.99, .weight_decay = 3e-5, .clip = 1.5, .nesterov = true});
+  if (name == "adamw") return make_adamw(m, {.weight_decay = 0.01});
+  REQUIRE(name == "adamw_decay_clip");
+  return make_adamw(m, {.weight_decay = 0.1, .clip = 0.7});
+}
+
+void advance(const Two& m, Optimiser& o, int from, int to) {
+  for (int t = from; t <= to; ++t) {
+    set_gradients(m, t);
+    o.begin_step(rate(t));
+    o.step();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a hundred steps follow PyTorch's optimisers", "[optim]") {
+  for (const auto& [name, rows] : kGolden) {
+    Two m;
+    auto o = golden_optimiser(name, m);
+    int at = 0;
+    for (const Row& row : rows) {
+      advance(m, *o, at + 1, row.step);
+      at = row.step;
+      Values got = m.w.to_vector(), b = m.b.to_vector();
+      got.insert(got.end(), b.begin(), b.end());
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        INFO(name << " step " << at << " element " << i);
+        CHECK(got[i] == Approx(row.values[i]).epsilon(2e-5).margin(5e-6));
+      }
+    }
+    CHECK(o->steps() == 100);
+  }
+}
+
+TEST_CASE("the norm is reported before clipping, and clipping scales the step", "[optim]") {
+  Two m(2, 1);
+  auto o = make_sgd(m, {.clip = 1});
+  auto before = m.w.to_vector();
+  m.w.set_grad(Tensor::from(std::vector<float>{3, 0}, {2}));
+  m.b.set_grad(Tensor::from(std::vector<float>{4}, {1}));
+  o->begin_step(1);
+  o->step();
+  CHECK(o->gradient_norm().item() == 5);
+  CHECK(m.w.to_vector()[0] == Approx(before[0] - 0.6));
+  m.w.set_grad(Tensor::from(std::vector<float>{0.3f, 0}, {2}));
+  m.b.set_grad(Tensor::from(std::vector<float>{0}, {1}));
+  before = m.w.to_vector();
+  o->begin_step(1);
+  o->step();
+  CHECK(m.w.to_vector()[0] == Approx(before[0] - 0.3));  // under the limit: unscaled
+}
+
+TEST_CASE("a step consumes the gradients and needs all of them", "[optim]") {
+  Two m;
+  auto o = make_sgd(m, {});
+  set_gradients(m, 1);
+  CHECK_THROWS_WITH(o->step(), Contains("Optimiser::step: no step has begun") && Contains("begin_step"));
+  o->begin_step(0.1);
+  o->step();
+  CHECK_FALSE(m.w.grad().defined());
+  o->begin_step(0.1);
+  m.w.set_grad(Tensor::zeros({7}));
+  CHECK_THROWS_WITH(o->step(), Contains("'b' has no gradient"));
+  CHECK(m.w.grad().defined());  // the failed step took nothing
+}
+
+TEST_CASE("saved state goes on as if never interrupted, bit for bit", "[optim]") {
+  for (const auto& golden : kGolden) {
+    Two whole, first, second;
+    auto a = golden_optimiser(golden.first, whole), b = golden_optimiser(golden.first, first), c = golden_optimiser(golden.first, second);
+    advance(whole, *a, 1, 20);
+    advance(first, *b, 1, 11);
+    nn::NamedTensors saved;
+    for (const auto& [name, t] : b->state()) saved.emplace_back(name, t.clone());
+    std::reverse(saved.begin(), saved.end());
+    second.load(first.parameters());
+    c->load(saved);
+    CHECK(c->steps() == 11);
+    advance(second, *c, 12, 20);
+    CHECK(second.w.to_vector() == whole.w.to_vector());
+    CHECK(second.b.to_vector() == whole.b.to_vector());
+  }
+}
+
+TEST_CASE("state has stable names and is loaded all or nothing", "[optim]") {
+  Two m;
+  auto o = make_adamw(m, {});
+  std::vector<std::string> names;
+  for (const auto& [name, t] : o->state()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"first_moment.w", "first_moment.b", "second_moment.w", "second_moment.b", "steps"});
+  advance(m, *o, 1, 3);
+  nn::NamedTensors before;
+  for (const auto& [name, t] : o->state()) before.emplace_back(name, t.clone());
+  nn::NamedTensors bad;
+  for (const auto& [name, t] : before) bad.emplace_back(name, Tensor::full(t.shape(), 9, t.dtype()));
+  bad[3].second = Tensor::zeros({4});
+  CHECK_THROWS_WITH(o->load(bad), Contains("the state lacks 'second_moment.b' [3]"));
+  bad.pop_back();
+  CHECK_THROWS_WITH(o->load(bad), Contains("the state has 4 tensors, this optimiser 5"));
+  auto after = o->state();
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(after[i].second.to_vector() == before[i].second.to_vector());
+}
+
+TEST_CASE("large parameters step the same for any thread count", "[optim]") {
+  const int threads_before = thread_count();
+  std::vector<Values> results;
+  for (int threads : {1, 2, 4}) {
+    set_thread_count(threads);
+    Two m(50001, 17000);
+    auto o = make_adamw(m, {.clip = 0.5});
+    advance(m, *o, 1, 3);
+    Values all = m.w.to_vector(), b = m.b.to_vector();
+    all.insert(all.end(), b.begin(), b.end());
+    all.push_back(o->gradient_norm().item());
+    results.push_back(all);
+  }
+  set_thread_count(threads_before);
+  CHECK(results[0] == results[1]);
+  CHECK(results[0] == results[2]);
+}
+
+TEST_CASE("SGD finds the minimum of a quadratic through backward", "[optim]") {
+  Two m;
+  auto o = make_sgd(m, {.momentum = 0.9, .nesterov = true});
+  for (int t = 0; t < 200; ++t) {
+    Tensor loss = sum(square(m.w - 1.0)) + sum(square(m.b + 2.0));
+    loss.backward();
+    o->begin_step(0.05);
+    o->step();
+  }
+  for (double v : m.w.to_vector()) CHECK(v == Approx(1).epsilon(1e-4));
+  for (double v : m.b.to_vector()) CHECK(v == Approx(-2).epsilon(1e-4));
+}
+
+TEST_CASE("optimisers are made from declared parameters", "[optim]") {
+  Two m;
+  ParamValues values(optimiser_params());
+  CHECK(make_optimiser(m, values)->state().size() == 3);
+  values.set(optimiser_params(), "name", std::string("adamw"), "test");
+  CHECK(make_optimiser(m, values)->state().size() == 5);
+  CHECK_THROWS_AS(values.set(optimiser_params(), "name", std::string("adam"), "test"), Error);
+  nn::Module empty;
+  CHECK_THROWS_WITH(make_sgd(empty, {}), Contains("the module has no parameters"));
+}
+
+TEST_CASE("schedules have their shapes", "[optim]") {
+  Schedule poly{"poly", 0.01, 0.9, 0, 0};
+  CHECK(poly.at(0) == Approx(0.01));
+  CHECK(poly.at(0.5) == Approx(0.01 * std::pow(0.5, 0.9)));
+  CHECK(poly.at(1) == 0);
+  CHECK(poly.at(2) == 0);
+  CHECK(poly.at(-1) == Approx(0.01));
+  Schedule cosine{"cosine", 1, 0, 0, 0.1};
+  CHECK(cosine.at(0) == Approx(1));
+  CHECK(cosine.at(0.5) == Approx(0.55));
+  CHECK(cosine.at(1) == Approx(0.1));
+  Schedule constant{"constant", 0.3, 0, 0.2, 0};
+  CHECK(constant.at(0.1) == Approx(0.15));  // half way through the warm-up
+  CHECK(constant.at(0) == Approx(0.0003));
+  CHECK(constant.at(0.2) == Approx(0.3));
+  CHECK(constant.at(1) == Approx(0.3));
+  Schedule cycle{"one_cycle", 1, 0, 0, 0};
+  CHECK(cycle.at(0) == Approx(0.04));
+  CHECK(cycle.at(0.3) == Approx(1));
+  CHECK(cycle.at(1) == Approx(0).margin(1e-12));
+  CHECK_THROWS_WITH((Schedule{"linear", 1, 0, 0, 0}.at(0)), Contains("unknown schedule 'linear'"));
+  CHECK(make_schedule(ParamValues(schedule_params())).name == "poly");
+}
