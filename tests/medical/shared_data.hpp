@@ -17,9 +17,9 @@ inline std::filesystem::path medical_data() {
 }  // namespace tenon::test
 
 /// Ends the test case with a line when the data is not there.
-#define TENON_NEEDS_MEDICAL_DATA(variable)                                      \
-  const std::filesystem::path variable = ::tenon::test::medical_data();         \
-  if (variable.empty()) {                                                       \
-    WARN("skipped: needs the shared medical data (set TENON_DATA)");            \
-    return;                                                                     \
+#define TENON_NEEDS_MEDICAL_DATA(variable)                              \
+  const std::filesystem::path variable = ::tenon::test::medical_data(); \
+  if (variable.empty()) {                                               \
+    WARN("skipped: needs the shared medical data (set TENON_DATA)");    \
+    return;                                                             \
   }

@@ -112,6 +112,10 @@ std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& 
   model.load(with_prefix(best->file.tensors, kModel));
   optimiser.load(with_prefix(best->file.tensors, kOptimiser));
   average = with_prefix(best->file.tensors, kAverage);
+  if (!best->info.elapsed && file_exists(folder_ / (best->name + ".json"))) {  // for display only: the run does not depend on it
+    auto j = nlohmann::json::parse(read_text(folder_ / (best->name + ".json")), nullptr, false);
+    if (j.is_object() && j.contains("elapsed_seconds") && j["elapsed_seconds"].is_number()) best->info.elapsed = j["elapsed_seconds"];
+  }
   return best->info;
 }
 

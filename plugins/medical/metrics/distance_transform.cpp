@@ -11,7 +11,8 @@ namespace {
 constexpr double kFar = std::numeric_limits<double>::infinity();
 
 /// d(q) = min over p of f(p) + (step (q - p))^2, in place over one line; infinite f(p) take no part.
-void transform_line(std::vector<double>& f, double step, std::vector<std::int64_t>& site, std::vector<double>& from, std::vector<double>& value) {
+void transform_line(std::vector<double>& f, double step, std::vector<std::int64_t>& site, std::vector<double>& from,
+                    std::vector<double>& value) {
   const auto n = std::int64_t(f.size());
   const double square = step * step;
   std::int64_t last = -1;  // parabolas in the envelope: site[0..last], each from from[k] on
@@ -42,9 +43,11 @@ void transform_line(std::vector<double>& f, double step, std::vector<std::int64_
 
 }  // namespace
 
-std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size, const std::array<double, 3>& spacing) {
+std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size,
+                                     const std::array<double, 3>& spacing) {
   const std::int64_t voxels = size[0] * size[1] * size[2];
-  if (std::int64_t(set.size()) != voxels) throw_usage("squared_distance", std::to_string(set.size()) + " voxels for a grid of " + std::to_string(voxels));
+  if (std::int64_t(set.size()) != voxels)
+    throw_usage("squared_distance", std::to_string(set.size()) + " voxels for a grid of " + std::to_string(voxels));
   std::vector<double> d(set.size());
   for (std::size_t i = 0; i < set.size(); ++i) d[i] = set[i] ? 0.0 : kFar;
   const std::array<std::int64_t, 3> stride{size[1] * size[2], size[2], 1};

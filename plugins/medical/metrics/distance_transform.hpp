@@ -13,6 +13,7 @@ namespace tenon::medical {
 
 /// Squared distance in mm2 from every voxel to the nearest one where `set` is not zero; infinity when there is none.
 /// [z, y, x]; size and spacing in the same order.
-std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size, const std::array<double, 3>& spacing);
+std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size,
+                                     const std::array<double, 3>& spacing);
 
 }  // namespace tenon::medical

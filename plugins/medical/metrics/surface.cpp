@@ -66,7 +66,8 @@ Surface rim(const Mask& mask, const Lattice& l) {
   s.weight.assign(s.point.size(), 1);
   each(l.size, [&](std::size_t i, std::int64_t z0, std::int64_t y0, std::int64_t x0) {
     const std::int64_t z = l.low[0] + z0, y = l.low[1] + y0, x = l.low[2] + x0;
-    s.point[i] = mask(z, y, x) && !(mask(z - 1, y, x) && mask(z + 1, y, x) && mask(z, y - 1, x) && mask(z, y + 1, x) && mask(z, y, x - 1) && mask(z, y, x + 1));
+    s.point[i] = mask(z, y, x) && !(mask(z - 1, y, x) && mask(z + 1, y, x) && mask(z, y - 1, x) && mask(z, y + 1, x) && mask(z, y, x - 1) &&
+                                    mask(z, y, x + 1));
   });
   return s;
 }
@@ -115,7 +116,8 @@ SurfaceDistances surface_distances(std::span<const std::uint8_t> truth, std::spa
                                    const std::array<double, 3>& spacing, SurfaceKind kind) {
   const std::int64_t voxels = size[0] * size[1] * size[2];
   if (std::int64_t(truth.size()) != voxels || std::int64_t(prediction.size()) != voxels)
-    throw_usage("surface_distances", std::to_string(truth.size()) + " and " + std::to_string(prediction.size()) + " voxels for a grid of " + std::to_string(voxels));
+    throw_usage("surface_distances", std::to_string(truth.size()) + " and " + std::to_string(prediction.size()) + " voxels for a grid of " +
+                                         std::to_string(voxels));
   for (double s : spacing)
     if (!(s > 0)) throw_usage("surface_distances", "a spacing is " + std::to_string(s) + " mm");
   SurfaceDistances result;

@@ -31,10 +31,10 @@ struct SurfaceDistances {
   double diagonal = 0;  ///< mm, of the volume
   SurfaceKind kind = SurfaceKind::surfel;
 
-  std::array<double, 2> average() const;           ///< truth to prediction, and back
-  double symmetric_average() const;                ///< over both directions together
-  double hausdorff(double percent = 100) const;    ///< 95 for HD95
-  double surface_dice(double tolerance) const;     ///< NSD
+  std::array<double, 2> average() const;         ///< truth to prediction, and back
+  double symmetric_average() const;              ///< over both directions together
+  double hausdorff(double percent = 100) const;  ///< 95 for HD95
+  double surface_dice(double tolerance) const;   ///< NSD
 };
 
 /// `truth` and `prediction`: not zero inside, [z, y, x]; size and spacing (mm) in the same order.

@@ -22,10 +22,16 @@ struct Cut {
   Vector at;
 };
 
-bool inside(int code, int corner) { return (code >> (7 - corner)) & 1; }
+bool inside(int code, int corner) {
+  return (code >> (7 - corner)) & 1;
+}
 /// Bit of `corner` along axis 0 (z), 1 (y), 2 (x).
-int bit(int corner, int axis) { return (corner >> (2 - axis)) & 1; }
-int neighbour(int corner, int axis) { return corner ^ (4 >> axis); }
+int bit(int corner, int axis) {
+  return (corner >> (2 - axis)) & 1;
+}
+int neighbour(int corner, int axis) {
+  return corner ^ (4 >> axis);
+}
 
 double area(const std::vector<Vector>& polygon) {
   Vector sum{};

@@ -27,7 +27,8 @@ ModelEntry unet3d_model() {
     options.spatial_axes = 3;
     options.widths = v.integers("widths");
     if (options.widths.empty())
-      for (std::int64_t i = 0; i < v.integer("stages"); ++i) options.widths.push_back(std::min(v.integer("max_width"), v.integer("width") << i));
+      for (std::int64_t i = 0; i < v.integer("stages"); ++i)
+        options.widths.push_back(std::min(v.integer("max_width"), v.integer("width") << i));
     if (options.widths.size() < 2)
       throw Error(ErrorKind::usage, "medical.unet3d", "model.widths: one stage", "give at least two, e.g. widths = [16, 32, 64, 128]");
     const std::int64_t divisor = std::int64_t(1) << (options.widths.size() - 1);

@@ -22,7 +22,9 @@ Size3 median_size(const std::vector<Tensor>& labels) {
 }
 
 /// Where voxel i of n lies among m voxels when first and last coincide.
-double place(std::int64_t i, std::int64_t n, std::int64_t m) { return n > 1 ? double(i) * double(m - 1) / double(n - 1) : 0; }
+double place(std::int64_t i, std::int64_t n, std::int64_t m) {
+  return n > 1 ? double(i) * double(m - 1) / double(n - 1) : 0;
+}
 
 }  // namespace
 
@@ -37,7 +39,9 @@ Tensor build_atlas(const std::vector<Tensor>& labels, std::int64_t classes) {
     for (const Tensor& label : labels) {
       const std::uint8_t* v = label.data<std::uint8_t>();
       const std::int64_t ny = label.size(1), nx = label.size(2);
-      auto nearest = [&](std::int64_t i, int axis) { return std::int64_t(std::floor(place(i, size[std::size_t(axis)], label.size(axis)) + 0.5)); };
+      auto nearest = [&](std::int64_t i, int axis) {
+        return std::int64_t(std::floor(place(i, size[std::size_t(axis)], label.size(axis)) + 0.5));
+      };
       const std::int64_t slab = nearest(z, 0) * ny;
       for (std::int64_t y = 0; y < size[1]; ++y) {
         const std::uint8_t* row = v + (slab + nearest(y, 1)) * nx;

@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t kChunk = 8;                // cases read between two words to the monitor
-constexpr std::size_t kCasesForMedian = 5;        // fewer have no typical size to be foreign to
+constexpr std::int64_t kChunk = 8;                  // cases read between two words to the monitor
+constexpr std::size_t kCasesForMedian = 5;          // fewer have no typical size to be foreign to
 constexpr std::int64_t kForegroundSamples = 20000;  // voxels a case that the "ct" statistics look at
 
 std::string numbers(const std::array<std::int64_t, 3>& v) {
@@ -51,15 +51,18 @@ const ParamSpec& data_params() {
       path_param("root", "", "folder of the data set, or data:NAME for one of `tenon data list`", true),
       text_param("images", "imagesTr", "folder of the scans, below root"),
       text_param("labels", "labelsTr", "folder of the label images, below root"),
-      text_param("folds", "folds.json", "split file below root (JSON: fold_0, fold_1... or train, validation); empty: drawn by a fixed seed"),
+      text_param("folds", "folds.json",
+                 "split file below root (JSON: fold_0, fold_1... or train, validation); empty: drawn by a fixed seed"),
       integer_param("fold", 0, "the fold that validates", 0, 999),
       integer_param("fold_count", 5, "number of folds when they are drawn", 2, 100),
       texts_param("label_names", {}, "names of the label values 0, 1, 2...; the first is the background"),
       integer_param("channels", 1, "channels of a scan; more than one: files NAME_0000, NAME_0001...", 1, 16),
       texts_param("extensions", {".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"}, "file extensions, tried in this order"),
-      text_param("normalisation", "zscore", "grey values: each scan to mean 0 and deviation 1, or CT windowing by the training set's foreground",
+      text_param("normalisation", "zscore",
+                 "grey values: each scan to mean 0 and deviation 1, or CT windowing by the training set's foreground",
                  {"zscore", "ct", "none"}),
-      real_param("foreign_factor", 3, "refuse a case whose size or spacing differs from the median by this factor along an axis; 0: never", 0, 1000),
+      real_param("foreign_factor", 3, "refuse a case whose size or spacing differs from the median by this factor along an axis; 0: never",
+                 0, 1000),
       boolean_param("allow_leak", false, "accept the same scan in training and validation"),
       boolean_param("allow_empty", false, "accept cases without any foreground"),
       boolean_param("shuffle_labels", false, "give each training scan another one's labels: a run that must fall to the floor"),
@@ -70,7 +73,8 @@ const ParamSpec& data_params() {
 DataSettings data_settings(const ParamValues& v, const fs::path& recipe_directory) {
   DataSettings s;
   const std::string& root = v.text("root");
-  if (root.empty()) throw Error(ErrorKind::usage, "medical.no_root", "the recipe names no data", "set data.root to a folder or to data:NAME");
+  if (root.empty())
+    throw Error(ErrorKind::usage, "medical.no_root", "the recipe names no data", "set data.root to a folder or to data:NAME");
   s.root = is_data_path(root) ? resolve_data_path(root) : fs::path(root).is_absolute() ? fs::path(root) : recipe_directory / root;
   s.images = v.text("images");
   s.labels = v.text("labels");
@@ -105,17 +109,17 @@ struct Dataset::Facts {
   std::vector<Problem> problems;
   bool placed = false;  ///< geometry is known
   Geometry geometry;
-  std::string digest;             ///< of the first channel's size and voxels
+  std::string digest;  ///< of the first channel's size and voxels
   std::set<int> label_values;
-  std::vector<Tensor> images;     ///< raw, a channel each; only where asked for
+  std::vector<Tensor> images;  ///< raw, a channel each; only where asked for
   Tensor label;
 };
 
 struct Dataset::Pass {
   Split split;
-  std::vector<Problem> problems;                         ///< of the split itself and between cases
-  std::map<std::string, std::vector<Facts>> parts;       ///< as in the split
-  std::vector<Facts> strays;                             ///< in the folders, in no part
+  std::vector<Problem> problems;                    ///< of the split itself and between cases
+  std::map<std::string, std::vector<Facts>> parts;  ///< as in the split
+  std::vector<Facts> strays;                        ///< in the folders, in no part
   std::vector<Problem> all() const {
     std::vector<Problem> list = problems;
     for (const auto& [name, facts] : parts)
@@ -125,7 +129,9 @@ struct Dataset::Pass {
   }
 };
 
-Dataset::Dataset(DataSettings settings) : settings_(std::move(settings)) { normalisation_.name = settings_.normalisation; }
+Dataset::Dataset(DataSettings settings) : settings_(std::move(settings)) {
+  normalisation_.name = settings_.normalisation;
+}
 
 std::vector<std::string> Dataset::ids_in(const std::string& folder, bool images) const {
   std::set<std::string> ids;
@@ -179,10 +185,12 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
     return facts;
   }
   if (!all_images)
-    report("medical.image_absent", (files.label.empty() ? std::string() : files.label.string() + ": ") + "its scan is not in '" + settings_.images + "'",
+    report("medical.image_absent",
+           (files.label.empty() ? std::string() : files.label.string() + ": ") + "its scan is not in '" + settings_.images + "'",
            "put the scan there or take the case out");
   if (files.label.empty())
-    report("medical.unlabelled", files.images.front().string() + ": no label in '" + settings_.labels + "'", "add its label or take the case out");
+    report("medical.unlabelled", files.images.front().string() + ": no label in '" + settings_.labels + "'",
+           "add its label or take the case out");
 
   for (std::size_t c = 0; c < files.images.size(); ++c) {
     if (files.images[c].empty()) continue;
@@ -192,7 +200,8 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
         facts.geometry = volume.geometry;
         facts.placed = true;
       } else if (const auto difference = describe_difference(facts.geometry, volume.geometry); !difference.empty()) {
-        report("medical.geometry", files.images[c].string() + ": channels lie differently: " + difference, "register or resample them to one grid");
+        report("medical.geometry", files.images[c].string() + ": channels lie differently: " + difference,
+               "register or resample them to one grid");
       }
       const Tensor values = volume.values.contiguous();
       const auto v = values.span<float>();
@@ -209,12 +218,13 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
       const auto& size = volume.geometry.size;
       if (bad > 0)
         report("medical.not_finite",
-               files.images[c].string() + ": " + std::to_string(bad) + " of " + std::to_string(v.size()) + " voxels are NaN or infinite, the first at (" +
-                   std::to_string(first_bad % size[0]) + ", " + std::to_string(first_bad / size[0] % size[1]) + ", " +
-                   std::to_string(first_bad / (size[0] * size[1])) + ")",
+               files.images[c].string() + ": " + std::to_string(bad) + " of " + std::to_string(v.size()) +
+                   " voxels are NaN or infinite, the first at (" + std::to_string(first_bad % size[0]) + ", " +
+                   std::to_string(first_bad / size[0] % size[1]) + ", " + std::to_string(first_bad / (size[0] * size[1])) + ")",
                "replace them or take the case out");
       else if (low == high)
-        report("medical.constant", files.images[c].string() + ": every voxel is " + std::to_string(low), "the scan is empty: take the case out");
+        report("medical.constant", files.images[c].string() + ": every voxel is " + std::to_string(low),
+               "the scan is empty: take the case out");
       if (c == 0) {
         Sha256 sha;
         sha.update(size.data(), sizeof size);
@@ -235,7 +245,8 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
       facts.geometry = geometry;
       facts.placed = true;
     } else if (const auto difference = describe_difference(facts.geometry, geometry); !difference.empty()) {
-      report("medical.geometry", files.label.string() + ": label and scan lie differently: " + difference, "resample the label to the scan, or take the case out");
+      report("medical.geometry", files.label.string() + ": label and scan lie differently: " + difference,
+             "resample the label to the scan, or take the case out");
     }
     std::array<std::int64_t, 256> count{};
     for (std::uint8_t v : label.span<std::uint8_t>()) ++count[v];
@@ -253,7 +264,8 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
              files.label.string() + ": holds " + outside + ", but the labels are 0 to " + std::to_string(settings_.label_names.size() - 1),
              "declare the value in data.label_names or mend the label");
     if (foreground == 0 && !settings_.allow_empty)
-      report("medical.empty_foreground", files.label.string() + ": every voxel is background", "label the case, take it out, or set data.allow_empty = true");
+      report("medical.empty_foreground", files.label.string() + ": every voxel is background",
+             "label the case, take it out, or set data.allow_empty = true");
     if (keep) facts.label = label;
   } catch (const Error& e) {
     facts.problems.push_back(problem_of(e, files.id, files.label));
@@ -354,12 +366,15 @@ void Dataset::compare(Pass& pass) const {
         spacing_differs |= foreign(spacing[a], usual_spacing[a]);
       }
       std::string labels;
-      if (!f.label_values.empty() && f.label_values != usual_labels) labels = "; its labels are " + list(f.label_values) + ", the set's " + list(usual_labels);
+      if (!f.label_values.empty() && f.label_values != usual_labels)
+        labels = "; its labels are " + list(f.label_values) + ", the set's " + list(usual_labels);
       const std::string remedy = "probably another data set's: take it out, or raise data.foreign_factor";
       if (size_differs)
-        f.problems.push_back({"medical.foreign_size", f.files.id, numbers(g.size) + " voxels where the median is " + numbers(usual_size) + labels, remedy});
+        f.problems.push_back(
+            {"medical.foreign_size", f.files.id, numbers(g.size) + " voxels where the median is " + numbers(usual_size) + labels, remedy});
       if (spacing_differs)
-        f.problems.push_back({"medical.foreign_spacing", f.files.id, millimetres(spacing) + " where the median is " + millimetres(usual_spacing), remedy});
+        f.problems.push_back(
+            {"medical.foreign_spacing", f.files.id, millimetres(spacing) + " where the median is " + millimetres(usual_spacing), remedy});
     };
     for (auto& [part, facts] : pass.parts)
       for (auto& f : facts) judge(f);
@@ -402,7 +417,8 @@ void Dataset::choose_normalisation(const Pass& pass) {
       for (std::size_t i = 0; i < label.size(); ++i)
         if (label[i] > 0 && seen++ % stride == 0) values.push_back(image[i]);
     }
-    if (values.empty()) throw Error(ErrorKind::data, "medical.empty_foreground", "no training case has foreground", "CT normalisation needs some");
+    if (values.empty())
+      throw Error(ErrorKind::data, "medical.empty_foreground", "no training case has foreground", "CT normalisation needs some");
     const Tensor all = Tensor::from(values, Shape{1, 1, std::int64_t(values.size())});
     const auto s = intensity_statistics(all);
     normalisation_.fixed.push_back(ct_normalisation(s.p005, s.p995, s.mean, s.deviation));
@@ -416,7 +432,8 @@ void Dataset::load(const Monitor& monitor) {
     const Problem& first = problems.front();
     std::string hint = first.remedy;
     if (problems.size() > 1) hint += (hint.empty() ? "" : "; ") + std::to_string(problems.size() - 1) + " more";
-    throw Error(ErrorKind::data, first.code, first.message, hint + (hint.empty() ? "" : "; ") + "`tenon check RECIPE` lists every defect", first.where);
+    throw Error(ErrorKind::data, first.code, first.message, hint + (hint.empty() ? "" : "; ") + "`tenon check RECIPE` lists every defect",
+                first.where);
   }
 
   std::vector<Geometry> geometries;
@@ -502,7 +519,9 @@ std::vector<fs::path> channel_files(const fs::path& first, std::int64_t channels
   std::vector<fs::path> files;
   for (std::int64_t c = 0; c < channels; ++c) {
     fs::path file = first.parent_path() / (stem.substr(0, stem.size() - suffix.size()) + channel_suffix(c) + name.substr(stem.size()));
-    if (!file_exists(file)) throw Error(ErrorKind::data, "medical.image_absent", "channel " + std::to_string(c) + " is absent", "put it beside the first", file.string());
+    if (!file_exists(file))
+      throw Error(ErrorKind::data, "medical.image_absent", "channel " + std::to_string(c) + " is absent", "put it beside the first",
+                  file.string());
     files.push_back(std::move(file));
   }
   return files;

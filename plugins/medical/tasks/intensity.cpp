@@ -8,7 +8,16 @@ namespace tenon::medical {
 namespace {
 
 // Places of the draws in a patch's stream: fixed, so that switching one change off leaves the others' numbers alone.
-enum Place : std::uint64_t { kNoise = 0, kBlur = 2, kBrightness = 4, kShift = 6, kContrast = 8, kLowResolution = 10, kGamma = 12, kInvertedGamma = 14 };
+enum Place : std::uint64_t {
+  kNoise = 0,
+  kBlur = 2,
+  kBrightness = 4,
+  kShift = 6,
+  kContrast = 8,
+  kLowResolution = 10,
+  kGamma = 12,
+  kInvertedGamma = 14
+};
 
 float draw(const Chance& c, const Random& r, std::uint64_t place, float neutral) {
   return r.uniform(place) < float(c.probability) ? r.uniform(place + 1, float(c.low), float(c.high)) : neutral;
@@ -61,7 +70,8 @@ void lower_resolution(float* v, const std::array<std::int64_t, 3>& size, float s
     const float down = float(n) / float(m), up = float(m) / float(n);
     each_line(v, size, axis, [&](std::vector<float>& line) {
       coarse.resize(std::size_t(m));
-      for (std::int64_t k = 0; k < m; ++k) coarse[std::size_t(k)] = line[std::size_t(std::min(n - 1, std::int64_t((float(k) + 0.5f) * down)))];
+      for (std::int64_t k = 0; k < m; ++k)
+        coarse[std::size_t(k)] = line[std::size_t(std::min(n - 1, std::int64_t((float(k) + 0.5f) * down)))];
       for (std::int64_t k = 0; k < n; ++k) {
         const float at = std::clamp((float(k) + 0.5f) * up - 0.5f, 0.0f, float(m - 1));
         const auto low = std::int64_t(at), high = std::min(low + 1, m - 1);
@@ -127,7 +137,8 @@ void add_noise(float* v, std::int64_t n, float deviation, const Random& random) 
 }  // namespace
 
 bool IntensityDraw::neutral() const {
-  return noise == 0 && blur == 0 && brightness == 1 && shift == 0 && contrast == 1 && low_resolution == 1 && gamma == 1 && inverted_gamma == 1;
+  return noise == 0 && blur == 0 && brightness == 1 && shift == 0 && contrast == 1 && low_resolution == 1 && gamma == 1 &&
+         inverted_gamma == 1;
 }
 
 IntensityDraw draw_intensity(const IntensitySettings& s, const Random& r) {
@@ -143,7 +154,8 @@ IntensityDraw draw_intensity(const IntensitySettings& s, const Random& r) {
   return d;
 }
 
-void apply_intensity(float* values, const std::array<std::int64_t, 3>& size, std::int64_t step, const IntensityDraw& draw, const Random& noise) {
+void apply_intensity(float* values, const std::array<std::int64_t, 3>& size, std::int64_t step, const IntensityDraw& draw,
+                     const Random& noise) {
   if (draw.neutral()) return;
   const std::int64_t n = size[0] * size[1] * size[2];
   if (n == 0) return;

@@ -40,6 +40,7 @@ struct IntensityDraw {
 IntensityDraw draw_intensity(const IntensitySettings& settings, const Random& random);
 
 /// Changes one channel of a patch in place: values[(z ny + y) nx + x) * step]. `noise` is this channel's own generator.
-void apply_intensity(float* values, const std::array<std::int64_t, 3>& size, std::int64_t step, const IntensityDraw& draw, const Random& noise);
+void apply_intensity(float* values, const std::array<std::int64_t, 3>& size, std::int64_t step, const IntensityDraw& draw,
+                     const Random& noise);
 
 }  // namespace tenon::medical

@@ -25,8 +25,8 @@ ModelSpace choose_space(const std::vector<Geometry>& geometries);
 /// From one scan's grid to the model's.
 struct SpacePath {
   Orientation turn;
-  Size3 turned{};   ///< size after reorienting, (z, y, x)
-  Size3 size{};     ///< size on the model's grid
+  Size3 turned{};  ///< size after reorienting, (z, y, x)
+  Size3 size{};    ///< size on the model's grid
   std::array<int, 3> image_order{3, 3, 3}, label_order{1, 1, 1};
   bool identity() const { return turn.identity() && turned == size; }
 };

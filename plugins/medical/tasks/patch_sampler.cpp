@@ -95,8 +95,10 @@ PatchDraw PatchSampler::draw(std::int64_t step, std::int64_t sample, const Rando
   for (std::size_t a = 0; a < 3; ++a) {
     const std::int64_t spare = c.scan.size[a] - patch_.size[a];
     const auto offset = std::int64_t(r.below(kOffset + a, std::uint64_t(std::abs(spare)) + 1));
-    if (spare <= 0) d.start[a] = -offset;
-    else d.start[a] = d.forced ? std::clamp<std::int64_t>(centre[a] - patch_.size[a] / 2, 0, spare) : offset;
+    if (spare <= 0)
+      d.start[a] = -offset;
+    else
+      d.start[a] = d.forced ? std::clamp<std::int64_t>(centre[a] - patch_.size[a] / 2, 0, spare) : offset;
   }
 
   Matrix m{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
@@ -136,8 +138,10 @@ PatchDraw PatchSampler::draw(std::int64_t step, std::int64_t sample, const Rando
 void PatchSampler::fill(std::int64_t step, std::int64_t sample, const Random& random, float* image, std::uint8_t* labels) const {
   const PatchDraw d = draw(step, sample, random);
   const ScanView& scan = cases_[d.which].scan;
-  if (d.turned) sample_affine(scan, d.map, patch_.size, image, labels);
-  else sample_copy(scan, d.start, patch_.size, image, labels);
+  if (d.turned)
+    sample_affine(scan, d.map, patch_.size, image, labels);
+  else
+    sample_copy(scan, d.start, patch_.size, image, labels);
   const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample));
   for (int c = 0; c < scan.channels; ++c) {
     const auto channel = std::uint64_t(c);

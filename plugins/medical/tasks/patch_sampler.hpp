@@ -20,17 +20,17 @@ namespace tenon::medical {
 /// A scan to sample from, and where its foreground is.
 struct SamplerCase {
   ScanView scan;
-  std::array<double, 3> spacing{1, 1, 1};                 ///< mm, (z, y, x): rotations are rigid in mm
-  std::vector<std::vector<std::uint32_t>> foreground;     ///< by label (entry 0 empty): voxel indices, possibly thinned
+  std::array<double, 3> spacing{1, 1, 1};              ///< mm, (z, y, x): rotations are rigid in mm
+  std::vector<std::vector<std::uint32_t>> foreground;  ///< by label (entry 0 empty): voxel indices, possibly thinned
 };
 
 /// Voxel indices of each label of 1..labels-1, at most `cap` of each, evenly thinned.
 std::vector<std::vector<std::uint32_t>> find_foreground(std::span<const std::uint8_t> labels, int count, std::size_t cap = 10000);
 
 struct SpatialSettings {
-  Chance rotation;             ///< degrees about each axis, drawn one by one
-  Chance scale;                ///< patch voxel's size in scan voxels: below 1 magnifies
-  std::vector<int> mirror;     ///< axes (0 = z, 1 = y, 2 = x) flipped with probability 1/2
+  Chance rotation;          ///< degrees about each axis, drawn one by one
+  Chance scale;             ///< patch voxel's size in scan voxels: below 1 magnifies
+  std::vector<int> mirror;  ///< axes (0 = z, 1 = y, 2 = x) flipped with probability 1/2
 };
 
 struct PatchSettings {
@@ -41,16 +41,17 @@ struct PatchSettings {
 
 /// What was drawn for one sample.
 struct PatchDraw {
-  std::size_t which = 0;                   ///< case
-  std::array<std::int64_t, 3> start{};     ///< scan voxel of patch voxel (0, 0, 0) before turning
-  int forced = 0;                          ///< label that was forced, 0 for none
-  bool turned = false;                     ///< `map` holds more than the start
+  std::size_t which = 0;                ///< case
+  std::array<std::int64_t, 3> start{};  ///< scan voxel of patch voxel (0, 0, 0) before turning
+  int forced = 0;                       ///< label that was forced, 0 for none
+  bool turned = false;                  ///< `map` holds more than the start
   GridMap map;
 };
 
 class PatchSampler {
  public:
-  PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& patch, const SpatialSettings& spatial, const IntensitySettings& intensity);
+  PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& patch, const SpatialSettings& spatial,
+               const IntensitySettings& intensity);
 
   PatchDraw draw(std::int64_t step, std::int64_t sample, const Random& random) const;
   /// Writes image [patch, channels] and labels [patch] of one sample.

@@ -12,7 +12,7 @@ namespace {
 
 using Colour = std::array<std::uint8_t, 3>;
 constexpr Colour kAgree{86, 180, 233}, kMissed{213, 94, 0}, kAdded{204, 121, 167};  // sky blue, vermilion, purple
-constexpr float kFill = 0.35f;  // opacity inside a region; its rim is opaque
+constexpr float kFill = 0.35f;                                                      // opacity inside a region; its rim is opaque
 constexpr int kTarget = 240, kGap = 6;  // pixels of a panel's longer side, about; between panels
 
 /// One plane of a scan: rows x columns voxels, `at(r, c)` gives the voxel's index.
@@ -30,7 +30,8 @@ struct Canvas {
 };
 
 /// The slice along `axis` where prediction and truth differ most; the truth's mean position where they do not.
-std::int64_t telling_slice(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> prediction, const std::array<std::int64_t, 3>& size, int axis) {
+std::int64_t telling_slice(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> prediction,
+                           const std::array<std::int64_t, 3>& size, int axis) {
   std::vector<std::int64_t> differ(std::size_t(size[std::size_t(axis)]), 0);
   double sum = 0, count = 0;
   std::size_t i = 0;
@@ -52,7 +53,8 @@ std::int64_t telling_slice(std::span<const std::uint8_t> truth, std::span<const 
 
 /// Paints one panel: grey scan, regions by `colour(voxel)` (false: none), rims opaque.
 template <class F>
-void paint(Canvas& canvas, int left, int top, int width, int height, const Plane& plane, std::span<const float> image, float low, float high, F&& colour) {
+void paint(Canvas& canvas, int left, int top, int width, int height, const Plane& plane, std::span<const float> image, float low,
+           float high, F&& colour) {
   auto voxel = [&](int x, int y) { return std::pair{std::int64_t(y) * plane.rows / height, std::int64_t(x) * plane.columns / width}; };
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x) {
@@ -79,16 +81,20 @@ void paint(Canvas& canvas, int left, int top, int width, int height, const Plane
 }  // namespace
 
 std::array<std::uint8_t, 3> label_colour(int label) {
-  static constexpr Colour kColours[] = {{0, 158, 115}, {240, 228, 66}, {0, 114, 178}, {230, 159, 0}, {86, 180, 233}, {204, 121, 167}, {213, 94, 0}};
+  static constexpr Colour kColours[] = {{0, 158, 115},  {240, 228, 66},  {0, 114, 178}, {230, 159, 0},
+                                        {86, 180, 233}, {204, 121, 167}, {213, 94, 0}};
   return kColours[std::size_t(label + 6) % 7];
 }
 
-Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& prediction, const Geometry& geometry, const std::string& caption) {
+Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& prediction, const Geometry& geometry,
+                     const std::string& caption) {
   if (!(image.shape() == truth.shape()) || !(image.shape() == prediction.shape()) || image.rank() != 3)
-    throw_usage("picture_case", "scan " + image.shape().str() + ", truth " + truth.shape().str() + ", prediction " + prediction.shape().str());
+    throw_usage("picture_case",
+                "scan " + image.shape().str() + ", truth " + truth.shape().str() + ", prediction " + prediction.shape().str());
   // Left, posterior, superior along x, y, z: then the panels below are what a radiologist expects.
   const Orientation turn = orientation_to(geometry, "LPS");
-  const Tensor scan = reorient(image, turn).contiguous(), actual = reorient(truth, turn).contiguous(), guess = reorient(prediction, turn).contiguous();
+  const Tensor scan = reorient(image, turn).contiguous(), actual = reorient(truth, turn).contiguous(),
+               guess = reorient(prediction, turn).contiguous();
   const auto spacing = reorient(geometry, turn).spacing();
   const auto grey = scan.span<float>();
   const auto t = actual.span<std::uint8_t>(), p = guess.span<std::uint8_t>();
@@ -104,12 +110,13 @@ Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& pre
 
   const std::int64_t z = telling_slice(t, p, n, 0), y = telling_slice(t, p, n, 1), x = telling_slice(t, p, n, 2);
   const Plane planes[] = {
-      {n[1], n[2], spacing[1], spacing[0], z * slab, n[2], 1},                            // axial: rows to posterior
-      {n[0], n[2], spacing[2], spacing[0], (n[0] - 1) * slab + y * n[2], -slab, 1},       // coronal: superior on top
-      {n[0], n[1], spacing[2], spacing[1], (n[0] - 1) * slab + x, -slab, n[2]},           // sagittal: anterior on the left
+      {n[1], n[2], spacing[1], spacing[0], z * slab, n[2], 1},                       // axial: rows to posterior
+      {n[0], n[2], spacing[2], spacing[0], (n[0] - 1) * slab + y * n[2], -slab, 1},  // coronal: superior on top
+      {n[0], n[1], spacing[2], spacing[1], (n[0] - 1) * slab + x, -slab, n[2]},      // sagittal: anterior on the left
   };
   double longest = 0;
-  for (const auto& plane : planes) longest = std::max({longest, double(plane.rows) * plane.row_mm, double(plane.columns) * plane.column_mm});
+  for (const auto& plane : planes)
+    longest = std::max({longest, double(plane.rows) * plane.row_mm, double(plane.columns) * plane.column_mm});
   const double finest = std::min({spacing[0], spacing[1], spacing[2]});
   const double scale = std::max(1.0, std::round(kTarget / longest * finest)) / finest;  // whole pixels a voxel of the finest axis
 

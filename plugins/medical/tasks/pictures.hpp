@@ -17,6 +17,7 @@ std::array<std::uint8_t, 3> label_colour(int label);
 /// One RGB picture of three rows (planes) and three columns: scan with truth, scan with prediction, difference (agreement,
 /// missed, added). Planes go through the slice with most disagreement, or the truth's centre where there is none;
 /// they are shown in the radiological orientation (patient's right on the left) with square millimetres. All [z, y, x].
-Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& prediction, const Geometry& geometry, const std::string& caption);
+Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& prediction, const Geometry& geometry,
+                     const std::string& caption);
 
 }  // namespace tenon::medical

@@ -14,9 +14,13 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kDice = "Dice ";
 
-SurfaceKind kind_of(const ScoreSettings& s) { return s.surface == "voxel" ? SurfaceKind::voxel : SurfaceKind::surfel; }
+SurfaceKind kind_of(const ScoreSettings& s) {
+  return s.surface == "voxel" ? SurfaceKind::voxel : SurfaceKind::surfel;
+}
 
-bool wants(const ScoreSettings& s, const char* metric) { return std::find(s.metrics.begin(), s.metrics.end(), metric) != s.metrics.end(); }
+bool wants(const ScoreSettings& s, const char* metric) {
+  return std::find(s.metrics.begin(), s.metrics.end(), metric) != s.metrics.end();
+}
 
 }  // namespace
 
@@ -24,9 +28,12 @@ std::vector<MetricColumn> score_columns(const ScoreSettings& s) {
   std::vector<MetricColumn> columns;
   for (const auto& metric : s.metrics)
     for (std::size_t v = 1; v < s.label_names.size(); ++v) {
-      if (metric == "dice") columns.push_back({kDice + s.label_names[v], "", true});
-      else if (metric == "hd95") columns.push_back({"HD95 " + s.label_names[v], "mm", false});
-      else columns.push_back({"NSD " + s.label_names[v], "", true});
+      if (metric == "dice")
+        columns.push_back({kDice + s.label_names[v], "", true});
+      else if (metric == "hd95")
+        columns.push_back({"HD95 " + s.label_names[v], "mm", false});
+      else
+        columns.push_back({"NSD " + s.label_names[v], "", true});
     }
   return columns;
 }
@@ -51,7 +58,9 @@ std::vector<double> score_case(const ScoreSettings& s, const Tensor& prediction,
   std::vector<double> values;
   for (const auto& metric : s.metrics)
     for (std::size_t v = 1; v < labels; ++v)
-      values.push_back(metric == "dice" ? counts[v].dice() : metric == "hd95" ? surfaces[v].hausdorff(95) : surfaces[v].surface_dice(s.tolerance));
+      values.push_back(metric == "dice"   ? counts[v].dice()
+                       : metric == "hd95" ? surfaces[v].hausdorff(95)
+                                          : surfaces[v].surface_dice(s.tolerance));
   return values;
 }
 

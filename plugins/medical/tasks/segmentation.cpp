@@ -70,7 +70,9 @@ const Dataset& SegmentationTask::data() const {
   return *data_;
 }
 
-std::vector<Problem> SegmentationTask::check(const Monitor& monitor) { return data().check(monitor); }
+std::vector<Problem> SegmentationTask::check(const Monitor& monitor) {
+  return data().check(monitor);
+}
 
 void SegmentationTask::load(const Monitor& monitor) {
   data().load(monitor);
@@ -109,7 +111,8 @@ std::vector<TensorSpec> SegmentationTask::batch_spec() const {
 
 void SegmentationTask::fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const {
   if (!sampler_) throw_usage("SegmentationTask::fill_batch", "nothing is loaded yet");
-  if (std::int64_t(batch.size()) != levels_ + 1) throw_usage("SegmentationTask::fill_batch", std::to_string(batch.size()) + " tensors", "as many as batch_spec lists");
+  if (std::int64_t(batch.size()) != levels_ + 1)
+    throw_usage("SegmentationTask::fill_batch", std::to_string(batch.size()) + " tensors", "as many as batch_spec lists");
   auto voxels = [](const std::array<std::int64_t, 3>& s) { return s[0] * s[1] * s[2]; };
   for (std::int64_t j = 0; j < context_.batch_size; ++j) {
     auto size = patch_.size;
@@ -137,7 +140,8 @@ std::vector<std::pair<std::string, Tensor>> SegmentationTask::loss(nn::Module& m
     Shape expected = labels.shape();
     expected.push_back(std::int64_t(scoring_.label_names.size()));
     if (!(heads[i].shape() == expected))
-      throw_usage("SegmentationTask::loss", "output " + std::to_string(i) + " of the model is " + heads[i].shape().str() + ", its labels need " + expected.str(),
+      throw_usage("SegmentationTask::loss",
+                  "output " + std::to_string(i) + " of the model is " + heads[i].shape().str() + ", its labels need " + expected.str(),
                   "the model must halve every axis from one output to the next, or set loss.levels = 1");
     const Tensor term = mul(dice_cross_entropy(heads[i], labels), std::ldexp(1.0, -int(i)) / all);
     total = i == 0 ? term : add(total, term);
@@ -145,7 +149,9 @@ std::vector<std::pair<std::string, Tensor>> SegmentationTask::loss(nn::Module& m
   return {{"loss", total}};
 }
 
-Tensor SegmentationTask::truth_of(const LoadedCase& c) const { return c.path.identity() ? c.label : read_labels(c.files.label).values.contiguous(); }
+Tensor SegmentationTask::truth_of(const LoadedCase& c) const {
+  return c.path.identity() ? c.label : read_labels(c.files.label).values.contiguous();
+}
 
 Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& split, int pictures, const Monitor& monitor) {
   const auto& cases = data().split(split);
@@ -182,8 +188,9 @@ Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& spli
     r.pictures.push_back(picture_case(read_volume(c.files.images.front()).values, truth_of(c), prediction, c.geometry, caption));
   }
   if (!worst.empty())
-    result.notes.push_back("pictures: axial, coronal and sagittal plane through the largest disagreement; truth, prediction, difference (blue: both, "
-                           "vermilion: missed, purple: added)");
+    result.notes.push_back(
+        "pictures: axial, coronal and sagittal plane through the largest disagreement; truth, prediction, difference (blue: both, "
+        "vermilion: missed, purple: added)");
   result.baselines = baselines(split, result.columns);
   return result;
 }
@@ -203,8 +210,9 @@ std::vector<Baseline> SegmentationTask::baselines(const std::string& split, cons
         const Tensor guess = labels_from_scores(stretch_atlas(atlas, c.path.size), c.path);
         results[std::size_t(i)].values = score_case(scoring_, guess, truth_of(c), c.geometry);
       });
-      Baseline b{"image-blind atlas", column_means(results, columns.size()),
-                 "computed on this split: label frequencies of " + std::to_string(labels.size()) + " training cases, never looks at the scan"};
+      Baseline b{
+          "image-blind atlas", column_means(results, columns.size()),
+          "computed on this split: label frequencies of " + std::to_string(labels.size()) + " training cases, never looks at the scan"};
       known = atlas_.emplace(split, std::move(b)).first;
     }
     list.push_back(known->second);
@@ -216,7 +224,9 @@ std::vector<Baseline> SegmentationTask::baselines(const std::string& split, cons
   return list;
 }
 
-double SegmentationTask::score(const Evaluation& e) const { return mean_dice(e.columns, column_means(e.cases, e.columns.size())); }
+double SegmentationTask::score(const Evaluation& e) const {
+  return mean_dice(e.columns, column_means(e.cases, e.columns.size()));
+}
 
 std::string SegmentationTask::state() const {
   if (!ready_) throw_usage("SegmentationTask::state", "nothing is loaded yet");
@@ -237,13 +247,15 @@ std::string SegmentationTask::state() const {
 void SegmentationTask::load_state(const std::string& text) {
   try {
     const auto json = nlohmann::json::parse(text);
-    if (json.at("task") != "medical.segmentation") throw Error(ErrorKind::data, "medical.state", "the state of another task, " + json.at("task").dump(), "predict with the run's own recipe");
+    if (json.at("task") != "medical.segmentation")
+      throw Error(ErrorKind::data, "medical.state", "the state of another task, " + json.at("task").dump(),
+                  "predict with the run's own recipe");
     const auto labels = json.at("labels").get<std::vector<std::string>>();
     const auto channels = json.at("channels").get<std::int64_t>();
     if (labels.size() != scoring_.label_names.size() || channels != channels_)
       throw Error(ErrorKind::data, "medical.state",
-                  "trained with " + std::to_string(labels.size()) + " labels and " + std::to_string(channels) + " channels, the recipe says " +
-                      std::to_string(scoring_.label_names.size()) + " and " + std::to_string(channels_),
+                  "trained with " + std::to_string(labels.size()) + " labels and " + std::to_string(channels) +
+                      " channels, the recipe says " + std::to_string(scoring_.label_names.size()) + " and " + std::to_string(channels_),
                   "predict with the run's own recipe");
     space_.orientation = json.at("orientation").get<std::string>();
     space_.spacing = json.at("spacing").get<std::array<double, 3>>();
@@ -251,15 +263,21 @@ void SegmentationTask::load_state(const std::string& text) {
     normalisation_.fixed.clear();
     if (json.at("normalisation").contains("channels"))
       for (const auto& n : json["normalisation"]["channels"])
-        normalisation_.fixed.push_back({n.at("low").get<double>(), n.at("high").get<double>(), n.at("shift").get<double>(), n.at("scale").get<double>()});
+        normalisation_.fixed.push_back(
+            {n.at("low").get<double>(), n.at("high").get<double>(), n.at("shift").get<double>(), n.at("scale").get<double>()});
     if (normalisation_.name == "ct" && std::int64_t(normalisation_.fixed.size()) != channels_)
-      throw Error(ErrorKind::data, "medical.state", "CT windows for " + std::to_string(normalisation_.fixed.size()) + " of " + std::to_string(channels_) + " channels", "train again");
+      throw Error(ErrorKind::data, "medical.state",
+                  "CT windows for " + std::to_string(normalisation_.fixed.size()) + " of " + std::to_string(channels_) + " channels",
+                  "train again");
     ready_ = true;
   } catch (const nlohmann::json::exception& e) {
-    throw Error(ErrorKind::data, "medical.state", std::string("not a task state: ") + e.what(), "the run directory is damaged: train again");
+    throw Error(ErrorKind::data, "medical.state", std::string("not a task state: ") + e.what(),
+                "the run directory is damaged: train again");
   }
 }
 
-std::map<std::string, std::string> SegmentationTask::input_digests() const { return data().digests(); }
+std::map<std::string, std::string> SegmentationTask::input_digests() const {
+  return data().digests();
+}
 
 }  // namespace tenon::medical

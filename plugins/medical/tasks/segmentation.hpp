@@ -30,7 +30,8 @@ class SegmentationTask final : public Task {
   std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) override;
   Evaluation evaluate(nn::Module& model, const std::string& split, int pictures, const Monitor& monitor) override;
   double score(const Evaluation& evaluation) const override;
-  std::vector<std::filesystem::path> predict(nn::Module& model, const std::vector<std::filesystem::path>& inputs, const PredictOptions& options) override;
+  std::vector<std::filesystem::path> predict(nn::Module& model, const std::vector<std::filesystem::path>& inputs,
+                                             const PredictOptions& options) override;
   std::string state() const override;
   void load_state(const std::string& json) override;
   std::map<std::string, std::string> input_digests() const override;

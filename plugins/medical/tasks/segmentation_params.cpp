@@ -42,7 +42,8 @@ const ParamSpec& augment_params() {
 
 const ParamSpec& loss_params() {
   static const ParamSpec spec{
-      integer_param("levels", 3, "resolutions that are supervised, weights 1, 1/2, 1/4...; the model halves its input this many times", 1, 8),
+      integer_param("levels", 3, "resolutions that are supervised, weights 1, 1/2, 1/4...; the model halves its input this many times", 1,
+                    8),
   };
   return spec;
 }
@@ -110,7 +111,8 @@ std::array<std::int64_t, 3> patch_size(const ParamValues& patch, std::int64_t le
   const std::int64_t divisor = std::int64_t(1) << levels;
   for (auto n : size)
     if (n % divisor)
-      refuse("patch.size", std::to_string(n) + " is not a multiple of " + std::to_string(divisor), "the model halves it loss.levels = " + std::to_string(levels) + " times");
+      refuse("patch.size", std::to_string(n) + " is not a multiple of " + std::to_string(divisor),
+             "the model halves it loss.levels = " + std::to_string(levels) + " times");
   return {size[0], size[1], size[2]};
 }
 
@@ -170,11 +172,14 @@ std::vector<Baseline> published_baselines(const ParamValues& v, std::size_t colu
       const std::string item = trimmed(values.substr(at, comma - at));
       char* end = nullptr;
       b.values.push_back(std::strtod(item.c_str(), &end));
-      if (item.empty() || *end) refuse("baselines.published", "'" + item + "' in '" + text + "' is no number", "write \"name | value, value... | source\"");
+      if (item.empty() || *end)
+        refuse("baselines.published", "'" + item + "' in '" + text + "' is no number", "write \"name | value, value... | source\"");
       at = comma + 1;
     }
     if (b.values.size() > columns)
-      refuse("baselines.published", "'" + b.name + "' has " + std::to_string(b.values.size()) + " values for " + std::to_string(columns) + " columns", "give one a column");
+      refuse("baselines.published",
+             "'" + b.name + "' has " + std::to_string(b.values.size()) + " values for " + std::to_string(columns) + " columns",
+             "give one a column");
     list.push_back(std::move(b));
   }
   return list;

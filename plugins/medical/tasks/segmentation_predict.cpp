@@ -23,7 +23,8 @@ bool same_file(const fs::path& a, const fs::path& b) {
 }
 
 /// Refuses before any work what could overwrite something: the user's scans, an earlier result, each other.
-std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const PredictOptions& options, std::int64_t channels, const std::vector<std::string>& extensions) {
+std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const PredictOptions& options, std::int64_t channels,
+                               const std::vector<std::string>& extensions) {
   std::vector<Item> items;
   std::map<fs::path, fs::path> taken;
   for (const auto& input : inputs) {
@@ -32,13 +33,16 @@ std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const Predic
     if (channels > 1) stem.resize(stem.size() - 5);  // "_0000"
     item.output = options.output / (stem + ".nii.gz");
     if (const auto [at, fresh] = taken.emplace(item.output, input); !fresh)
-      throw Error(ErrorKind::usage, "predict.same_name", "two inputs would be written to " + item.output.string() + ": " + at->second.string() + " and " + input.string(),
+      throw Error(ErrorKind::usage, "predict.same_name",
+                  "two inputs would be written to " + item.output.string() + ": " + at->second.string() + " and " + input.string(),
                   "predict them into different folders");
     for (const auto& other : inputs)
       if (same_file(other, item.output))
-        throw Error(ErrorKind::usage, "predict.over_input", "the result would replace an input", "choose another output folder", item.output.string());
+        throw Error(ErrorKind::usage, "predict.over_input", "the result would replace an input", "choose another output folder",
+                    item.output.string());
     if (!options.overwrite && file_exists(item.output))
-      throw Error(ErrorKind::usage, "predict.exists", "the result is there already", "choose another output folder, or say --overwrite", item.output.string());
+      throw Error(ErrorKind::usage, "predict.exists", "the result is there already", "choose another output folder, or say --overwrite",
+                  item.output.string());
     items.push_back(std::move(item));
   }
   return items;
@@ -64,25 +68,30 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
         volumes.push_back(read_volume(file));
         const auto values = volumes.back().values.contiguous();
         for (float v : values.span<float>())
-          if (!std::isfinite(v)) throw Error(ErrorKind::data, "medical.not_finite", "a voxel is NaN or infinite", "replace it first", file.string());
+          if (!std::isfinite(v))
+            throw Error(ErrorKind::data, "medical.not_finite", "a voxel is NaN or infinite", "replace it first", file.string());
         if (const auto difference = describe_difference(volumes.front().geometry, volumes.back().geometry); !difference.empty())
-          throw Error(ErrorKind::data, "medical.geometry", "channels lie differently: " + difference, "resample them to one grid", file.string());
+          throw Error(ErrorKind::data, "medical.geometry", "channels lie differently: " + difference, "resample them to one grid",
+                      file.string());
       }
       const Volume& like = volumes.front();
       const SpacePath path = path_to(like.geometry, space_);
       const auto [nz, ny, nx] = path.size;
       const Tensor image = Tensor::empty(Shape{channels_, nz, ny, nx});
       for (std::int64_t c = 0; c < channels_; ++c) {
-        const Tensor plane = image_to_model(normalisation_.apply(volumes[std::size_t(c)].values.contiguous(), std::size_t(c)), path).contiguous();
+        const Tensor plane =
+            image_to_model(normalisation_.apply(volumes[std::size_t(c)].values.contiguous(), std::size_t(c)), path).contiguous();
         std::memcpy(image.data<float>() + c * nz * ny * nx, plane.data<float>(), plane.nbytes());
       }
       Tensor labels;
       run_windows(
-          model, window_, {path.size}, [&](std::size_t) { return image; }, [&](std::size_t, const Tensor& scores) { labels = labels_from_scores(scores, path); }, {}, plans);
+          model, window_, {path.size}, [&](std::size_t) { return image; },
+          [&](std::size_t, const Tensor& scores) { labels = labels_from_scores(scores, path); }, {}, plans);
       write_labels(item.output, labels.contiguous(), like);
       const Geometry back = read_geometry(item.output);
       if (const auto difference = describe_difference(like.geometry, back, kGeometryTolerance); !difference.empty())
-        throw Error(ErrorKind::internal, "predict.geometry", "the result does not lie where its input does: " + difference, "report this with the input's header", item.output.string());
+        throw Error(ErrorKind::internal, "predict.geometry", "the result does not lie where its input does: " + difference,
+                    "report this with the input's header", item.output.string());
       written.push_back(item.output);
     } catch (const Error& e) {
       // Bad files must not cost the good ones their results; a full disk or a lost device would only fail again.
@@ -94,7 +103,8 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
   if (!failures.empty()) {
     std::string list;
     for (const auto& e : failures) list += "\n  " + e.where() + ": " + e.message() + " [" + e.code() + "]";
-    throw Error(ErrorKind::batch, "predict.some_failed", std::to_string(failures.size()) + " of " + std::to_string(items.size()) + " inputs could not be predicted:" + list,
+    throw Error(ErrorKind::batch, "predict.some_failed",
+                std::to_string(failures.size()) + " of " + std::to_string(items.size()) + " inputs could not be predicted:" + list,
                 std::to_string(written.size()) + " results are in " + options.output.string() + "; mend or leave out the files listed");
   }
   return written;

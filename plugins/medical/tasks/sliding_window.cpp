@@ -14,7 +14,9 @@ namespace {
 
 using Size = std::array<std::int64_t, 3>;
 
-std::int64_t voxels(const Size& s) { return s[0] * s[1] * s[2]; }
+std::int64_t voxels(const Size& s) {
+  return s[0] * s[1] * s[2];
+}
 
 /// One window of one scan: it starts at `start` (negative where the scan is padded) and has `size` voxels.
 struct Window {
@@ -35,8 +37,10 @@ Coverage cover(const Size& scan, const WindowSettings& s) {
   std::array<std::vector<std::int64_t>, 3> starts;
   for (std::size_t a = 0; a < 3; ++a) {
     c.window[a] = whole ? std::max(s.patch[a], rounded(scan[a])) : s.patch[a];
-    if (scan[a] <= c.window[a]) starts[a] = {-((c.window[a] - scan[a]) / 2)};
-    else starts[a] = window_starts(scan[a], c.window[a], s.step);
+    if (scan[a] <= c.window[a])
+      starts[a] = {-((c.window[a] - scan[a]) / 2)};
+    else
+      starts[a] = window_starts(scan[a], c.window[a], s.step);
   }
   for (auto z : starts[0])
     for (auto y : starts[1])
@@ -59,7 +63,8 @@ class WindowPlan {
     });
     const Shape expected{batch, size[0], size[1], size[2], classes};
     if (!(output_.shape() == expected))
-      throw Error(ErrorKind::usage, "medical.model_output", "the model gives scores " + output_.shape().str() + " where the task needs " + expected.str(),
+      throw Error(ErrorKind::usage, "medical.model_output",
+                  "the model gives scores " + output_.shape().str() + " where the task needs " + expected.str(),
                   "use a model that labels every voxel");
     result_ = device == kCpu ? output_ : Tensor::empty(expected);
   }
@@ -95,8 +100,8 @@ void cut(const Tensor& image, const Window& w, const std::array<bool, 3>& flips,
 }
 
 /// Adds weight * scores of a window, turned back, to a scan's sums.
-void add(const float* scores, const Window& w, const std::array<bool, 3>& flips, const float* weights, std::int64_t classes, const Size& scan,
-         float* sums, float* weight_sums) {
+void add(const float* scores, const Window& w, const std::array<bool, 3>& flips, const float* weights, std::int64_t classes,
+         const Size& scan, float* sums, float* weight_sums) {
   for (std::int64_t z = std::max<std::int64_t>(0, -w.start[0]); z < std::min(w.size[0], scan[0] - w.start[0]); ++z)
     for (std::int64_t y = std::max<std::int64_t>(0, -w.start[1]); y < std::min(w.size[1], scan[1] - w.start[1]); ++y)
       for (std::int64_t x = std::max<std::int64_t>(0, -w.start[2]); x < std::min(w.size[2], scan[2] - w.start[2]); ++x) {
@@ -149,8 +154,8 @@ std::vector<float> gaussian_weights(const Size& patch) {
   return weights;
 }
 
-void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<Size>& sizes, const ScanSource& source, const ScoreSink& sink,
-                 const Monitor& monitor, WindowPlans& plans) {
+void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<Size>& sizes, const ScanSource& source,
+                 const ScoreSink& sink, const Monitor& monitor, WindowPlans& plans) {
   std::map<Size, std::vector<Window>> by_shape;
   std::vector<std::size_t> count(sizes.size());
   for (std::size_t i = 0; i < sizes.size(); ++i) {

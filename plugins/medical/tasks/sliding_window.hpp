@@ -28,10 +28,10 @@ struct WindowSettings {
   std::array<std::int64_t, 3> patch{};  ///< (z, y, x)
   double step = 0.5;                    ///< of the patch
   bool gaussian = true;
-  std::vector<int> mirror;              ///< axes whose flips (all subsets of them) are averaged
+  std::vector<int> mirror;  ///< axes whose flips (all subsets of them) are averaged
   double whole_factor = 1.25;
-  std::int64_t batch = 2;               ///< windows a run of the model
-  std::int64_t divisor = 8;             ///< sizes the model takes are multiples of this
+  std::int64_t batch = 2;    ///< windows a run of the model
+  std::int64_t divisor = 8;  ///< sizes the model takes are multiples of this
   std::int64_t classes = 2;
 };
 
@@ -54,7 +54,7 @@ class WindowPlans {
 };
 
 /// `sizes`: of each scan, (z, y, x). The model is put in evaluation mode and left in the mode it was in.
-void run_windows(nn::Module& model, const WindowSettings& settings, const std::vector<std::array<std::int64_t, 3>>& sizes, const ScanSource& source,
-                 const ScoreSink& sink, const Monitor& monitor, WindowPlans& plans);
+void run_windows(nn::Module& model, const WindowSettings& settings, const std::vector<std::array<std::int64_t, 3>>& sizes,
+                 const ScanSource& source, const ScoreSink& sink, const Monitor& monitor, WindowPlans& plans);
 
 }  // namespace tenon::medical

@@ -22,7 +22,8 @@ std::vector<std::string> ids_of(const Json& list, const std::string& key, const 
   std::vector<std::string> ids;
   for (const Json& item : list) {
     const Json* id = item.is_object() && item.contains("id") ? &item["id"] : &item;
-    if (!id->is_string()) refuse(file, "'" + key + "' holds " + item.dump() + ", which is no case id", "give ids as text, or objects with \"id\"");
+    if (!id->is_string())
+      refuse(file, "'" + key + "' holds " + item.dump() + ", which is no case id", "give ids as text, or objects with \"id\"");
     const auto& text = id->get_ref<const std::string&>();
     if (text.empty() || text.find('/') != std::string::npos || text == "." || text == "..")
       refuse(file, "'" + key + "' holds the case id '" + text + "'", "an id is a file name without folder and extension");
@@ -51,7 +52,8 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
     if (!folds.contains(fold)) {
       std::string known;
       for (const auto& [k, key] : folds) known += (known.empty() ? "" : ", ") + std::to_string(k);
-      throw Error(ErrorKind::usage, "medical.fold", "there is no fold " + std::to_string(fold), "set data.fold to one of " + known, file.string());
+      throw Error(ErrorKind::usage, "medical.fold", "there is no fold " + std::to_string(fold), "set data.fold to one of " + known,
+                  file.string());
     }
     for (const auto& [k, key] : folds) {
       auto ids = ids_of(json[key], key, file);
@@ -62,7 +64,8 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
     for (const char* key : {"train", "validation", "test"})
       if (json.contains(key)) split[key] = ids_of(json[key], key, file);
   }
-  if (split["train"].empty()) refuse(file, "no cases to train on", "write {\"fold_0\": [ids], ...} or {\"train\": [ids], \"validation\": [ids]}");
+  if (split["train"].empty())
+    refuse(file, "no cases to train on", "write {\"fold_0\": [ids], ...} or {\"train\": [ids], \"validation\": [ids]}");
   return split;
 }
 

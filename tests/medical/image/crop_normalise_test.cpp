@@ -21,7 +21,7 @@ TEST_CASE("crop: to what is not zero, and back", "[medical][crop]") {
   at(3, 2, 4) = 2;
   t = Tensor::from(v, {5, 6, 7});
   CHECK(uncrop(crop(t, box), box, {5, 6, 7}).to_vector() == t.to_vector());
-  CHECK(nonzero_box(t.to(DType::u8)) == Box{{1, 2, 4}, {4, 5, 7}});
+  CHECK((nonzero_box(t.to(DType::i16)) == box));
   CHECK(nonzero_box(Tensor::zeros({2, 3, 4})) == Box{{0, 0, 0}, {2, 3, 4}});
   Volume volume{t, {}, {{"nifti.header", "00"}}};
   volume.geometry.size = {7, 6, 5};

@@ -29,7 +29,9 @@ TEST_CASE("the distance transform equals the search over all points") {
           for (std::int64_t c = 0; c < n[0]; ++c)
             for (std::int64_t b = 0; b < n[1]; ++b)
               for (std::int64_t a = 0; a < n[2]; ++a, ++i)
-                if (set[i]) best = std::min(best, std::pow(mm[0] * double(z - c), 2) + std::pow(mm[1] * double(y - b), 2) + std::pow(mm[2] * double(x - a), 2));
+                if (set[i])
+                  best = std::min(
+                      best, std::pow(mm[0] * double(z - c), 2) + std::pow(mm[1] * double(y - b), 2) + std::pow(mm[2] * double(x - a), 2));
           worst = std::max(worst, std::abs(best - fast[std::size_t((z * n[1] + y) * n[2] + x)]));
         }
     CHECK(worst < 1e-9);

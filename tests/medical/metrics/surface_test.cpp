@@ -21,9 +21,9 @@ TEST_CASE("surfel areas: known pieces, symmetric under exchanging inside and out
   const auto a = surfel_areas({1, 1, 1});
   CHECK(a[0] == 0);
   CHECK(a[255] == 0);
-  CHECK(a[1] == Approx(std::sqrt(3.0) / 8));      // one corner
-  CHECK(a[3] == Approx(std::sqrt(0.5)));          // an edge
-  CHECK(a[15] == Approx(1));                      // a face
+  CHECK(a[1] == Approx(std::sqrt(3.0) / 8));       // one corner
+  CHECK(a[3] == Approx(std::sqrt(0.5)));           // an edge
+  CHECK(a[15] == Approx(1));                       // a face
   CHECK(a[23] == Approx(6 * std::sqrt(3.0) / 8));  // a corner with its three neighbours: regular hexagon
   for (std::size_t code = 0; code < 256; ++code) CHECK(a[code] == Approx(a[255 - code]).margin(1e-12));
   const auto b = surfel_areas({2, 3, 5});
@@ -65,7 +65,8 @@ TEST_CASE("empty masks: the declared rule") {
     const auto both = surface_distances(none, none, {3, 3, 3}, {1, 2, 3}, kind);
     CHECK(std::isnan(both.hausdorff(95)));
     CHECK(std::isnan(both.surface_dice(1)));
-    for (const auto& s : {surface_distances(one, none, {3, 3, 3}, {1, 2, 3}, kind), surface_distances(none, one, {3, 3, 3}, {1, 2, 3}, kind)}) {
+    for (const auto& s :
+         {surface_distances(one, none, {3, 3, 3}, {1, 2, 3}, kind), surface_distances(none, one, {3, 3, 3}, {1, 2, 3}, kind)}) {
       CHECK(s.hausdorff(95) == Approx(std::sqrt(9.0 + 36 + 81)));
       CHECK(s.surface_dice(1) == 0);
     }
@@ -86,7 +87,8 @@ TEST_CASE("golden values: a hippocampus against itself moved by two voxels and o
   for (std::size_t i = 0; i < truth.size(); ++i) truth[i] = values[i] == 1;
   for (std::int64_t z = 0; z < n[0]; ++z)
     for (std::int64_t y = 1; y < n[1]; ++y)
-      for (std::int64_t x = 2; x < n[2]; ++x) guess[std::size_t((z * n[1] + y) * n[2] + x)] = truth[std::size_t((z * n[1] + y - 1) * n[2] + x - 2)];
+      for (std::int64_t x = 2; x < n[2]; ++x)
+        guess[std::size_t((z * n[1] + y) * n[2] + x)] = truth[std::size_t((z * n[1] + y - 1) * n[2] + x - 2)];
   CHECK(overlaps(guess, truth, 2)[1].dice() == Approx(0.802114803625).epsilon(1e-11));
 
   const auto s = surface_distances(truth, guess, n, {1, 1, 1}, SurfaceKind::surfel);

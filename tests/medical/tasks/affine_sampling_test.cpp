@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
 
@@ -18,7 +18,8 @@ struct Scan {
   int channels;
   std::vector<float> image;
   std::vector<std::uint8_t> labels;
-  Scan(Size s, int c, int classes) : size(s), channels(c), image(std::size_t(s[0] * s[1] * s[2] * c)), labels(std::size_t(s[0] * s[1] * s[2])) {
+  Scan(Size s, int c, int classes)
+      : size(s), channels(c), image(std::size_t(s[0] * s[1] * s[2] * c)), labels(std::size_t(s[0] * s[1] * s[2])) {
     const Random r(7, 1);
     for (std::size_t i = 0; i < image.size(); ++i) image[i] = r.uniform(i, -2, 2);
     for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = std::uint8_t(r.below(1000000 + i / 3, std::uint64_t(classes)));
@@ -33,13 +34,15 @@ struct Patch {
 };
 
 /// One-hot labels interpolated and the largest taken, image likewise, in double, nothing shared with the code under test.
-void reference(const Scan& scan, const GridMap& m, const Size& p, std::vector<double>& image, std::vector<std::vector<double>>& shares, int classes) {
+void reference(const Scan& scan, const GridMap& m, const Size& p, std::vector<double>& image, std::vector<std::vector<double>>& shares,
+               int classes) {
   for (std::int64_t z = 0; z < p[0]; ++z)
     for (std::int64_t y = 0; y < p[1]; ++y)
       for (std::int64_t x = 0; x < p[2]; ++x) {
         double at[3];
         for (std::size_t a = 0; a < 3; ++a)
-          at[a] = double(m.matrix[a][0]) * double(z) + double(m.matrix[a][1]) * double(y) + double(m.matrix[a][2]) * double(x) + double(m.shift[a]);
+          at[a] = double(m.matrix[a][0]) * double(z) + double(m.matrix[a][1]) * double(y) + double(m.matrix[a][2]) * double(x) +
+                  double(m.shift[a]);
         double value = 0;
         std::vector<double> share(std::size_t(classes), 0.0);
         for (int k = 0; k < 8; ++k) {

@@ -42,7 +42,8 @@ TEST_CASE("the floor of the hippocampus set, fold 0, is .746 and .687") {
   scoring.label_names = s.label_names;
   std::vector<CaseResult> results;
   for (const auto& c : data.split("validation"))
-    results.push_back({c.files.id, score_case(scoring, labels_from_scores(stretch_atlas(atlas, c.path.size), c.path), c.label, c.geometry), {}});
+    results.push_back(
+        {c.files.id, score_case(scoring, labels_from_scores(stretch_atlas(atlas, c.path.size), c.path), c.label, c.geometry), {}});
   const auto means = column_means(results, 2);
   // Made there on 36x50x36 voxels; the training fold's own median is 36x50x35.
   CHECK(means[0] == Approx(0.746).margin(0.0015));

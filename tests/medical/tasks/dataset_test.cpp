@@ -1,9 +1,9 @@
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <unistd.h>
 
 #include "medical/shared_data.hpp"
 #include "medical/tasks/dataset.hpp"
@@ -19,7 +19,8 @@ namespace {
 /// A small made data set in a folder of its own.
 class Folder {
  public:
-  explicit Folder(const std::string& name) : root_(fs::temp_directory_path() / ("tenon-dataset-" + name + "-" + std::to_string(::getpid()))) {
+  explicit Folder(const std::string& name)
+      : root_(fs::temp_directory_path() / ("tenon-dataset-" + name + "-" + std::to_string(::getpid()))) {
     fs::remove_all(root_);
     fs::create_directories(root_ / "imagesTr");
     fs::create_directories(root_ / "labelsTr");
@@ -137,7 +138,8 @@ TEST_CASE("every defect is listed in one pass, each by its code") {
   const auto cut = f.root() / "imagesTr" / "cut.nii.gz";
   fs::resize_file(cut, fs::file_size(cut) - 6);
   f.put_image("stray", Folder::image(29));
-  f.folds(R"({"fold_0": ["twin", "good7"], "fold_1": ["good0", "good1", "good2", "good3", "good4", "good5", "good6", "good6", "unlabelled", "imageless",
+  f.folds(
+      R"({"fold_0": ["twin", "good7"], "fold_1": ["good0", "good1", "good2", "good3", "good4", "good5", "good6", "good6", "unlabelled", "imageless",
              "shifted", "value", "nan", "flat", "empty", "huge", "thick", "cut", "nowhere"]})");
 
   Dataset data(f.settings());
@@ -157,7 +159,8 @@ TEST_CASE("every defect is listed in one pass, each by its code") {
   CHECK(holds(problems, "medical.duplicate_id", "good6"));
   CHECK(holds(problems, "medical.unlabelled", "stray"));
   CHECK(std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "cut" && p.code.starts_with("gzip."); }));
-  for (int i = 0; i < 6; ++i) CHECK(std::none_of(problems.begin(), problems.end(), [&](const Problem& p) { return p.where == "good" + std::to_string(i); }));
+  for (int i = 0; i < 6; ++i)
+    CHECK(std::none_of(problems.begin(), problems.end(), [&](const Problem& p) { return p.where == "good" + std::to_string(i); }));
   for (const auto& p : problems) CHECK(!p.remedy.empty());
   CHECK(problems.size() == 14);
 
@@ -252,10 +255,12 @@ TEST_CASE("the real bad cases are found among real good ones") {
       fs::copy_file(root / "hippocampus" / folder / entry.path().filename(), f.root() / folder / entry.path().filename());
   }
   std::string ids;
-  for (const auto& entry : fs::directory_iterator(f.root() / "imagesTr")) ids += (ids.empty() ? "\"" : ", \"") + stem_of(entry.path(), {".nii.gz"}) + "\"";
+  for (const auto& entry : fs::directory_iterator(f.root() / "imagesTr"))
+    ids += (ids.empty() ? "\"" : ", \"") + stem_of(entry.path(), {".nii.gz"}) + "\"";
   f.folds("{\"train\": [" + ids + ", \"hippocampus_118\"]}");
   for (const char* folder : {"imagesTr", "labelsTr"})
-    for (const auto& entry : fs::directory_iterator(root / "bad/hippocampus" / folder)) fs::copy_file(entry.path(), f.root() / folder / entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(root / "bad/hippocampus" / folder))
+      fs::copy_file(entry.path(), f.root() / folder / entry.path().filename());
   const auto problems = Dataset(f.settings()).check({});
   INFO(listed(problems));
   CHECK(holds(problems, "medical.unlabelled", "hippocampus_118"));

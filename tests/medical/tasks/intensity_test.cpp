@@ -1,5 +1,5 @@
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -20,7 +20,9 @@ std::vector<float> patch(const Size& s) {
   return v;
 }
 
-double mean(const std::vector<float>& v) { return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size()); }
+double mean(const std::vector<float>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size());
+}
 double deviation(const std::vector<float>& v) {
   const double m = mean(v);
   double sum = 0;
@@ -50,7 +52,10 @@ TEST_CASE("each change does what its name says") {
     apply_intensity(v.data(), s, 1, d, Random(1, 2));
     return v;
   };
-  const auto bright = changed([](auto& d) { d.brightness = 1.2f; d.shift = 0.1f; });
+  const auto bright = changed([](auto& d) {
+    d.brightness = 1.2f;
+    d.shift = 0.1f;
+  });
   for (std::size_t i = 0; i < before.size(); i += 37) CHECK(bright[i] == Approx(1.2f * before[i] + 0.1f));
 
   const auto flat = changed([](auto& d) { d.contrast = 0.5f; });

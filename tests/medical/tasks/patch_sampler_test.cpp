@@ -32,7 +32,9 @@ struct Set {
   }
 };
 
-SpatialSettings all_spatial() { return {{1, -30, 30}, {1, 0.7, 1.4}, {0, 1, 2}}; }
+SpatialSettings all_spatial() {
+  return {{1, -30, 30}, {1, 0.7, 1.4}, {0, 1, 2}};
+}
 IntensitySettings all_intensity() {
   return {{1, 0.01, 0.1}, {1, 0.5, 1}, {1, 0.75, 1.25}, {1, 0, 0.1}, {1, 0.75, 1.25}, {1, 0.5, 1}, {1, 0.7, 1.5}, {1, 0.7, 1.5}};
 }
@@ -46,7 +48,8 @@ TEST_CASE("an epoch shows every case once, and epochs differ") {
   std::vector<std::size_t> order;
   for (std::int64_t step = 0; step < 10; ++step)
     for (std::int64_t j = 0; j < 3; ++j) order.push_back(sampler.draw(step, j, random).which);
-  for (int epoch = 0; epoch < 3; ++epoch) CHECK(std::set<std::size_t>(order.begin() + epoch * 10, order.begin() + epoch * 10 + 10).size() == 10);
+  for (int epoch = 0; epoch < 3; ++epoch)
+    CHECK(std::set<std::size_t>(order.begin() + epoch * 10, order.begin() + epoch * 10 + 10).size() == 10);
   CHECK(std::vector<std::size_t>(order.begin(), order.begin() + 10) != std::vector<std::size_t>(order.begin() + 10, order.begin() + 20));
 }
 

@@ -1,9 +1,9 @@
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <thread>
-#include <unistd.h>
 
 #include "medical/models/unet3d.hpp"
 #include "medical/tasks/segmentation.hpp"
@@ -21,7 +21,8 @@ namespace {
 /// A made set whose label is where the scan is bright, in a folder of its own.
 class BrightSet {
  public:
-  explicit BrightSet(const std::string& name) : root_(fs::temp_directory_path() / ("tenon-seg-" + name + "-" + std::to_string(::getpid()))) {
+  explicit BrightSet(const std::string& name)
+      : root_(fs::temp_directory_path() / ("tenon-seg-" + name + "-" + std::to_string(::getpid()))) {
     fs::remove_all(root_);
     fs::create_directories(root_ / "imagesTr");
     fs::create_directories(root_ / "labelsTr");
@@ -112,7 +113,8 @@ TEST_CASE("batches: declared shapes, labels at every level, the same bits from a
     for (std::int64_t z = 0; z < 4; ++z)
       for (std::int64_t y = 0; y < 8; ++y)
         for (std::int64_t x = 0; x < 4; ++x)
-          REQUIRE(one[2].data<std::uint8_t>()[((b * 4 + z) * 8 + y) * 4 + x] == one[1].data<std::uint8_t>()[((b * 8 + 2 * z) * 16 + 2 * y) * 8 + 2 * x]);
+          REQUIRE(one[2].data<std::uint8_t>()[((b * 4 + z) * 8 + y) * 4 + x] ==
+                  one[1].data<std::uint8_t>()[((b * 8 + 2 * z) * 16 + 2 * y) * 8 + 2 * x]);
 }
 
 TEST_CASE("the loss supervises every level and has gradients") {
@@ -141,7 +143,8 @@ TEST_CASE("the loss supervises every level and has gradients") {
 
 TEST_CASE("evaluation scores cases, pictures the worst, and puts the floor and published figures beside them") {
   BrightSet set("evaluate");
-  SegmentationTask task(set.context({{"baselines.published", "[\"someone | 0.5 | a paper, 10 cases\"]"}, {"metrics.scores", "[\"dice\", \"hd95\"]"}}));
+  SegmentationTask task(
+      set.context({{"baselines.published", "[\"someone | 0.5 | a paper, 10 cases\"]"}, {"metrics.scores", "[\"dice\", \"hd95\"]"}}));
   task.load({});
   Threshold model;
   const auto e = task.evaluate(model, "validation", 1, {});
@@ -214,7 +217,8 @@ TEST_CASE("a state that is damaged or another task's is refused") {
   SegmentationTask task(set.context());
   CHECK_THROWS_WITH(task.load_state("{"), Catch::Contains("not a task state"));
   CHECK_THROWS_WITH(task.load_state(R"({"task": "climate.other"})"), Catch::Contains("another task"));
-  CHECK_THROWS_WITH(task.load_state(R"({"task": "medical.segmentation", "labels": ["a", "b", "c"], "channels": 1})"), Catch::Contains("3 labels"));
+  CHECK_THROWS_WITH(task.load_state(R"({"task": "medical.segmentation", "labels": ["a", "b", "c"], "channels": 1})"),
+                    Catch::Contains("3 labels"));
 }
 
 TEST_CASE("recipe values that cannot work are refused by key") {

@@ -84,7 +84,9 @@ TEST_CASE("every voxel gets its own score, whatever the size of the scan") {
   for (std::size_t i = 0; i < sizes.size(); ++i) images.push_back(scan(sizes[i], i));
   std::map<std::size_t, Tensor> scores;
   WindowPlans plans;
-  run_windows(model, settings(), sizes, [&](std::size_t i) { return images[i]; }, [&](std::size_t i, const Tensor& t) { scores[i] = t; }, {}, plans);
+  run_windows(
+      model, settings(), sizes, [&](std::size_t i) { return images[i]; }, [&](std::size_t i, const Tensor& t) { scores[i] = t; }, {},
+      plans);
   REQUIRE(scores.size() == sizes.size());
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     REQUIRE(scores[i].shape() == Shape({sizes[i][0], sizes[i][1], sizes[i][2], 2}));
@@ -108,7 +110,12 @@ TEST_CASE("results do not depend on the batch or on the other scans") {
     s.batch = batch;
     WindowPlans plans;
     std::vector<double> all(1);
-    run_windows(model, s, sizes, [&](std::size_t i) { return images[i]; }, [&](std::size_t i, const Tensor& t) { if (i == 0) all = t.to_vector(); }, {}, plans);
+    run_windows(
+        model, s, sizes, [&](std::size_t i) { return images[i]; },
+        [&](std::size_t i, const Tensor& t) {
+          if (i == 0) all = t.to_vector();
+        },
+        {}, plans);
     results.push_back(all);
   }
   CHECK(results[0] == results[1]);
@@ -123,7 +130,8 @@ TEST_CASE("mirrored predictions are turned back and averaged") {
   const Tensor image = scan(size, 3);
   std::vector<double> got;
   WindowPlans plans;
-  run_windows(model, s, {size}, [&](std::size_t) { return image; }, [&](std::size_t, const Tensor& t) { got = t.to_vector(); }, {}, plans);
+  run_windows(
+      model, s, {size}, [&](std::size_t) { return image; }, [&](std::size_t, const Tensor& t) { got = t.to_vector(); }, {}, plans);
   const auto v = image.to_vector();
   for (std::size_t k = 0; k < v.size(); k += 17) CHECK(got[2 * k] == Approx(v[k] + 3.5));
 }
@@ -134,6 +142,7 @@ TEST_CASE("a model that does not label every voxel is refused") {
   } model;
   WindowPlans plans;
   const Tensor image = scan({8, 8, 8}, 1);
-  CHECK_THROWS_WITH(run_windows(model, settings(), {{8, 8, 8}}, [&](std::size_t) { return image; }, [](std::size_t, const Tensor&) {}, {}, plans),
+  CHECK_THROWS_WITH(run_windows(
+                        model, settings(), {{8, 8, 8}}, [&](std::size_t) { return image; }, [](std::size_t, const Tensor&) {}, {}, plans),
                     Catch::Contains("scores"));
 }

@@ -11,7 +11,8 @@ using namespace tenon::medical;
 namespace {
 
 std::filesystem::path write(const std::string& text) {
-  const auto path = std::filesystem::temp_directory_path() / ("tenon-split-test-" + std::to_string(std::hash<std::string>{}(text)) + ".json");
+  const auto path =
+      std::filesystem::temp_directory_path() / ("tenon-split-test-" + std::to_string(std::hash<std::string>{}(text)) + ".json");
   std::ofstream(path) << text;
   return path;
 }
