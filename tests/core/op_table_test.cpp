@@ -64,7 +64,8 @@ const std::map<std::string, std::function<void()>>& table() {
       {"pow(Tensor,Tensor)", [] { binary([](auto& a, auto& b) { return pow(a, b); }, 0.5, 2); }},
       {"add(Tensor,double)", [] { unary([](auto& x) { return square(add(x, 0.7)); }); }},
       {"mul(Tensor,double)", [] { unary([](auto& x) { return square(mul(x, -1.7)); }); }},
-      {"pow(Tensor,double)", [] {
+      {"pow(Tensor,double)",
+       [] {
          unary([](auto& x) { return pow(x, 2.7); }, 0.3, 2);
          unary([](auto& x) { return pow(x, 3.0); });
          unary([](auto& x) { return pow(x, -1.0); }, 0.3, 2);
@@ -98,116 +99,171 @@ const std::map<std::string, std::function<void()>>& table() {
       {"silu(Tensor)", [] { unary([](auto& x) { return silu(x); }, -4, 4); }},
       {"softplus(Tensor)", [] { unary([](auto& x) { return softplus(x); }, -4, 4); }},
       {"clamp(Tensor,double,double)", [] { unary([](auto& x) { return square(clamp(x, -0.71, 1.13)); }); }},
-      {"where(Tensor,Tensor,Tensor)", [] {
+      {"where(Tensor,Tensor,Tensor)",
+       [] {
          Tensor c = labels({2, 1, 4}, 2).to(DType::boolean);
          binary([](auto& a, auto& b) { return square(where(less(a, b), a, mul(b, 2.0))); });
          both([c](const In& x) { return square(where(c, x[0], x[1])); }, {spread({3, 1}), spread({})});
        }},
 
-      {"sum(Tensor,vector<int>,bool)", [] {
+      {"sum(Tensor,vector<int>,bool)",
+       [] {
          both([](const In& x) { return square(sum(x[0])); }, {spread({2, 3})});
          both([](const In& x) { return square(sum(x[0], {0, -1})); }, {spread({2, 3, 4})});
          both([](const In& x) { return square(sum(x[0], {1}, true)); }, {spread({2, 3, 4})});
        }},
-      {"mean(Tensor,vector<int>,bool)", [] {
+      {"mean(Tensor,vector<int>,bool)",
+       [] {
          both([](const In& x) { return square(mean(x[0], {0, 2})); }, {spread({2, 3, 4})});
          both([](const In& x) { return square(mean(x[0], {-2}, true)); }, {spread({2, 3, 4})});
        }},
-      {"var(Tensor,vector<int>,bool)", [] {
+      {"var(Tensor,vector<int>,bool)",
+       [] {
          both([](const In& x) { return var(x[0]); }, {spread({6})});
          both([](const In& x) { return var(x[0], {0, 2}, true); }, {spread({2, 3, 4})});
        }},
-      {"max(Tensor,int,bool)", [] {
+      {"max(Tensor,int,bool)",
+       [] {
          both([](const In& x) { return square(max(x[0], 1)); }, {spread({2, 5, 3})});
          both([](const In& x) { return square(max(x[0], -3, true)); }, {spread({2, 5, 3})});
        }},
-      {"min(Tensor,int,bool)", [] { both([](const In& x) { return square(min(x[0], -1)); }, {spread({2, 5, 3})}); }},
-      {"sum_to(Tensor,Shape)", [] { both([](const In& x) { return square(sum_to(x[0], {3, 1})); }, {spread({2, 3, 4})}); }},
-
-      {"concat(vector<Tensor>,int)", [] { both([](const In& x) { return square(concat({x[0], x[1], x[0]}, 1)); }, {spread({2, 3, 2}), spread({2, 1, 2}, 1, 2)}); }},
-      {"split(Tensor,vector<int64_t>,int)", [] {
-         both([](const In& x) {
-           auto parts = split(x[0], {1, 2, 1}, -1);
-           return parts[0] * parts[2] + sum(square(parts[1]), {-1}, true);
-         }, {spread({3, 4})});
+      {"min(Tensor,int,bool)",
+       [] {
+         both([](const In& x) { return square(min(x[0], -1)); }, {spread({2, 5, 3})});
        }},
-      {"pad(Tensor,vector<int64_t>,vector<int64_t>,double)", [] { both([](const In& x) { return square(pad(x[0], {1, 0, 2}, {0, 2, 1}, 0.5)); }, {spread({2, 3, 2})}); }},
-      {"flip(Tensor,vector<int>)", [] { both([](const In& x) { return square(flip(x[0], {0, -1})); }, {spread({2, 3, 4})}); }},
+      {"sum_to(Tensor,Shape)",
+       [] {
+         both([](const In& x) { return square(sum_to(x[0], {3, 1})); }, {spread({2, 3, 4})});
+       }},
 
-      {"matmul(Tensor,Tensor)", [] {
+      {"concat(vector<Tensor>,int)",
+       [] {
+         both([](const In& x) { return square(concat({x[0], x[1], x[0]}, 1)); }, {spread({2, 3, 2}), spread({2, 1, 2}, 1, 2)});
+       }},
+      {"split(Tensor,vector<int64_t>,int)",
+       [] {
+         both(
+             [](const In& x) {
+               auto parts = split(x[0], {1, 2, 1}, -1);
+               return parts[0] * parts[2] + sum(square(parts[1]), {-1}, true);
+             },
+             {spread({3, 4})});
+       }},
+      {"pad(Tensor,vector<int64_t>,vector<int64_t>,double)",
+       [] {
+         both([](const In& x) { return square(pad(x[0], {1, 0, 2}, {0, 2, 1}, 0.5)); }, {spread({2, 3, 2})});
+       }},
+      {"flip(Tensor,vector<int>)",
+       [] {
+         both([](const In& x) { return square(flip(x[0], {0, -1})); }, {spread({2, 3, 4})});
+       }},
+
+      {"matmul(Tensor,Tensor)",
+       [] {
          auto f = [](const In& x) { return matmul(x[0], x[1]); };
          both(f, {spread({3, 4}), spread({4, 2})});
          both(f, {spread({2, 1, 3, 4}), spread({5, 4, 2})});
        }},
-      {"linear(Tensor,Tensor,Tensor)", [] {
+      {"linear(Tensor,Tensor,Tensor)",
+       [] {
          both([](const In& x) { return linear(x[0], x[1], x[2]); }, {spread({2, 3, 4}), spread({5, 4}), spread({5})});
          both([](const In& x) { return linear(x[0], x[1]); }, {spread({3, 4}), spread({5, 4})});
        }},
-      {"conv(Tensor,Tensor,Tensor,ConvOptions)", [] {
+      {"conv(Tensor,Tensor,Tensor,ConvOptions)",
+       [] {
          auto f = [](ConvOptions o) { return [o](const In& x) { return conv(x[0], x[1], x[2], o); }; };
          both(f({}), {spread({2, 7, 4}), spread({3, 3, 4}), spread({3})});
          both(f({{2}, {1}, {2}, 2}), {spread({1, 9, 4}), spread({6, 3, 2}), spread({6})});
          both(f({{1, 2}, {1, 0}, {}, 1}), {spread({1, 4, 5, 2}), spread({3, 3, 2, 2}), spread({3})});
          both(f({{2, 1, 1}, {1, 1, 0}, {}, 1}), {spread({1, 4, 3, 3, 2}), spread({2, 3, 3, 1, 2}), spread({2})});
        }},
-      {"conv_transpose(Tensor,Tensor,Tensor,ConvOptions,vector<int64_t>)", [] {
-         auto f = [](ConvOptions o, std::vector<std::int64_t> extra = {}) { return [=](const In& x) { return conv_transpose(x[0], x[1], x[2], o, extra); }; };
+      {"conv_transpose(Tensor,Tensor,Tensor,ConvOptions,vector<int64_t>)",
+       [] {
+         auto f = [](ConvOptions o, std::vector<std::int64_t> extra = {}) {
+           return [=](const In& x) { return conv_transpose(x[0], x[1], x[2], o, extra); };
+         };
          both(f({}), {spread({2, 4, 3}), spread({3, 3, 2}), spread({2})});
          both(f({{2}, {1}, {}, 2}, {1}), {spread({1, 4, 4}), spread({4, 3, 3}), spread({6})});
          both(f({{2, 2, 2}, {}, {}, 1}), {spread({1, 2, 2, 1, 2}), spread({2, 2, 2, 2, 3}), spread({3})});
        }},
 
-      {"max_pool(Tensor,vector<int64_t>,vector<int64_t>,vector<int64_t>)", [] {
+      {"max_pool(Tensor,vector<int64_t>,vector<int64_t>,vector<int64_t>)",
+       [] {
          all_spatial([](int axes, const Shape& s) {
            const std::vector<std::int64_t> two(std::size_t(axes), 2), one(std::size_t(axes), 1);
            both([=](const In& x) { return square(max_pool(x[0], two)); }, {spread(s)});
            both([=](const In& x) { return square(max_pool(x[0], two, one, one)); }, {spread(s)});
          });
        }},
-      {"avg_pool(Tensor,vector<int64_t>,vector<int64_t>,vector<int64_t>)", [] {
+      {"avg_pool(Tensor,vector<int64_t>,vector<int64_t>,vector<int64_t>)",
+       [] {
          all_spatial([](int axes, const Shape& s) {
            const std::vector<std::int64_t> two(std::size_t(axes), 2), one(std::size_t(axes), 1);
            both([=](const In& x) { return square(avg_pool(x[0], two)); }, {spread(s)});
            both([=](const In& x) { return square(avg_pool(x[0], two, one, one)); }, {spread(s)});
          });
        }},
-      {"resize(Tensor,vector<int64_t>,Interpolation)", [] {
+      {"resize(Tensor,vector<int64_t>,Interpolation)",
+       [] {
          all_spatial([](int axes, const Shape& s) {
            const std::vector<std::int64_t> size(std::size_t(axes), 5);
-           for (auto mode : {Interpolation::nearest, Interpolation::linear}) both([=](const In& x) { return square(resize(x[0], size, mode)); }, {spread(s)});
+           for (auto mode : {Interpolation::nearest, Interpolation::linear})
+             both([=](const In& x) { return square(resize(x[0], size, mode)); }, {spread(s)});
          });
        }},
 
-      {"instance_norm(Tensor,Tensor,Tensor,double,double)", [] {
+      {"instance_norm(Tensor,Tensor,Tensor,double,double)",
+       [] {
          for (double slope : {1.0, 0.1})
-           first_only("instance_norm", [slope](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-3, slope); }, {check::made(1, {2, 3, 4, 3}), spread({3}, 0.5, 2), spread({3}, -0.3, 0.4)});
+           first_only("instance_norm", [slope](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-3, slope); },
+                      {check::made(1, {2, 3, 4, 3}), spread({3}, 0.5, 2), spread({3}, -0.3, 0.4)});
        }},
-      {"group_norm(Tensor,int64_t,Tensor,Tensor,double)", [] {
-         both([](const In& x) { return group_norm(x[0], 2, x[1], x[2], 1e-2); }, {check::made(1, {2, 3, 4}), spread({4}, 0.5, 2), spread({4})});
+      {"group_norm(Tensor,int64_t,Tensor,Tensor,double)",
+       [] {
+         both([](const In& x) { return group_norm(x[0], 2, x[1], x[2], 1e-2); },
+              {check::made(1, {2, 3, 4}), spread({4}, 0.5, 2), spread({4})});
        }},
-      {"layer_norm(Tensor,Tensor,Tensor,double)", [] {
-         both([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-2); }, {check::made(1, {2, 3, 5}), spread({5}, 0.5, 2), spread({5})});
+      {"layer_norm(Tensor,Tensor,Tensor,double)",
+       [] {
+         both([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-2); },
+              {check::made(1, {2, 3, 5}), spread({5}, 0.5, 2), spread({5})});
        }},
-      {"batch_norm(Tensor,Tensor,Tensor,Tensor,Tensor,bool,double,double)", [] {
+      {"batch_norm(Tensor,Tensor,Tensor,Tensor,Tensor,bool,double,double)",
+       [] {
          for (bool training : {true, false})
-           both([training](const In& x) {
-             Tensor mean_so_far = Tensor::full({3}, 0.1, DType::f64), var_so_far = Tensor::full({3}, 1.3, DType::f64);
-             return square(batch_norm(x[0], x[1], x[2], mean_so_far, var_so_far, training, 0.1, 1e-2));
-           }, {check::made(1, {2, 4, 3}), spread({3}, 0.5, 2), spread({3})});
+           both(
+               [training](const In& x) {
+                 Tensor mean_so_far = Tensor::full({3}, 0.1, DType::f64), var_so_far = Tensor::full({3}, 1.3, DType::f64);
+                 return square(batch_norm(x[0], x[1], x[2], mean_so_far, var_so_far, training, 0.1, 1e-2));
+               },
+               {check::made(1, {2, 4, 3}), spread({3}, 0.5, 2), spread({3})});
        }},
 
-      {"softmax(Tensor,int)", [] {
+      {"softmax(Tensor,int)",
+       [] {
          both([](const In& x) { return softmax(x[0]); }, {check::made(2, {3, 4})});
          both([](const In& x) { return softmax(x[0], 0); }, {check::made(2, {3, 2, 2})});
        }},
-      {"log_softmax(Tensor,int)", [] {
+      {"log_softmax(Tensor,int)",
+       [] {
          both([](const In& x) { return log_softmax(x[0]); }, {check::made(2, {3, 4})});
          both([](const In& x) { return log_softmax(x[0], 1); }, {check::made(2, {3, 2, 2})});
        }},
-      {"mse_loss(Tensor,Tensor)", [] { both([](const In& x) { return mse_loss(x[0], x[1]); }, {check::made(1, {3, 4}), check::made(2, {3, 4})}); }},
-      {"cross_entropy(Tensor,Tensor)", [] { both([](const In& x) { return cross_entropy(x[0], labels({2, 3}, 4)); }, {check::made(1, {2, 3, 4})}); }},
-      {"dice_cross_entropy(Tensor,Tensor,double)", [] {
-         first_only("dice_cross_entropy", [](const In& x) { return dice_cross_entropy(x[0], labels({2, 3, 4}, 3)); }, {check::made(1, {2, 3, 4, 3})});
+      {"mse_loss(Tensor,Tensor)",
+       [] {
+         both([](const In& x) { return mse_loss(x[0], x[1]); }, {check::made(1, {3, 4}), check::made(2, {3, 4})});
+       }},
+      {"cross_entropy(Tensor,Tensor)",
+       [] {
+         both([](const In& x) { return cross_entropy(x[0], labels({2, 3}, 4)); }, {check::made(1, {2, 3, 4})});
+       }},
+      {"dice_cross_entropy(Tensor,Tensor,double)",
+       [] {
+         first_only("dice_cross_entropy",
+                    [](const In& x) {
+                      return dice_cross_entropy(x[0], labels({2, 3, 4}, 3));
+                    },
+                    {check::made(1, {2, 3, 4, 3})});
        }},
   };
   return rows;
@@ -215,10 +271,13 @@ const std::map<std::string, std::function<void()>>& table() {
 
 const std::set<std::string>& without_gradient() {
   static const std::set<std::string> list{
-      "equal(Tensor,Tensor)", "less(Tensor,Tensor)", "greater(Tensor,Tensor)",  // bool
-      "argmax(Tensor,int)",                                                     // positions
-      "one_hot(Tensor,int64_t,DType)",                                          // of labels
-      "random_uniform(Shape,uint64_t,uint64_t,double,double)", "random_normal(Shape,uint64_t,uint64_t,double,double)",
+      "equal(Tensor,Tensor)",
+      "less(Tensor,Tensor)",
+      "greater(Tensor,Tensor)",         // bool
+      "argmax(Tensor,int)",             // positions
+      "one_hot(Tensor,int64_t,DType)",  // of labels
+      "random_uniform(Shape,uint64_t,uint64_t,double,double)",
+      "random_normal(Shape,uint64_t,uint64_t,double,double)",
   };
   return list;
 }
@@ -284,7 +343,9 @@ TEST_CASE("every op of ops.hpp has a gradient check or is listed as having none"
 
 TEST_CASE("gradients of every op against central differences", "[op_table]") {
   for (const auto& [op, row] : table()) {
-    DYNAMIC_SECTION(op) { row(); }
+    DYNAMIC_SECTION(op) {
+      row();
+    }
   }
 }
 

@@ -34,8 +34,8 @@ TEST_CASE("backward fills the leaves and adds up over calls", "[autograd]") {
 
 TEST_CASE("shared subexpressions and diamonds count every path once", "[autograd]") {
   Tensor x = leaf({2, 3}, {2});
-  Tensor s = square(x);                   // 4, 9
-  Tensor y = add(mul(s, s), mul(s, x));   // x^4 + x^3
+  Tensor s = square(x);                  // 4, 9
+  Tensor y = add(mul(s, s), mul(s, x));  // x^4 + x^3
   sum(y).backward();
   CHECK(x.grad().to_vector() == Values{4 * 8 + 3 * 4, 4 * 27 + 3 * 9});
   Tensor w = leaf({1.5}, {1});
@@ -129,7 +129,8 @@ TEST_CASE("gradients() takes weights for outputs that are no scalars", "[autogra
   auto g = gradients({square(x), mul(x, 3.0)}, {x}, {Tensor::from(Values{1, 10}, {2}), Tensor::from(Values{0, 1}, {2})});
   CHECK(g[0].to_vector() == Values{2, 43});
   CHECK_THROWS_WITH(gradients({square(x)}, {x}), Contains("gradients: the output f64[2] cpu is not a scalar"));
-  CHECK_THROWS_WITH(gradients({square(x)}, {x}, {Tensor::from(Values{1}, {1})}), Contains("gradient f64[1] cpu given for output f64[2] cpu"));
+  CHECK_THROWS_WITH(gradients({square(x)}, {x}, {Tensor::from(Values{1}, {1})}),
+                    Contains("gradient f64[1] cpu given for output f64[2] cpu"));
   CHECK_THROWS_WITH(gradients({square(x)}, {x}, {Tensor::zeros({2})}), Contains("gradient f32[2] cpu given"));
   CHECK_THROWS_WITH(gradients({sum(x)}, {x}, {Tensor(), Tensor()}), Contains("2 gradients given for 1 outputs"));
   CHECK_THROWS_WITH(gradients({sum(x)}, {Tensor::zeros({2})}), Contains("does not require a gradient"));
@@ -163,7 +164,9 @@ TEST_CASE("the gradient of a gradient norm reaches the parameters", "[autograd]"
 
 TEST_CASE("a fused gradient refuses a second derivative by its name", "[autograd]") {
   auto fused = [](const Tensor& x) {
-    return differentiable("fused_square", square(x.detach()), {x}, [x](const std::vector<Tensor>& d) { return std::vector{mul(d[0], mul(x.detach(), 2.0))}; }, true);
+    return differentiable(
+        "fused_square", square(x.detach()), {x}, [x](const std::vector<Tensor>& d) { return std::vector{mul(d[0], mul(x.detach(), 2.0))}; },
+        true);
   };
   Tensor x = leaf({1, 2}, {2});
   CHECK(gradients({sum(fused(x))}, {x})[0].to_vector() == Values{2, 4});
@@ -186,7 +189,8 @@ TEST_CASE("an op whose gradient gives the wrong number of tensors is an internal
 TEST_CASE("ops with several outputs get zeros for the unused ones", "[autograd]") {
   Tensor x = leaf({1, 2}, {2});
   std::vector<Tensor> outs{mul(x.detach(), 2.0), mul(x.detach(), 3.0)};
-  differentiable("two", outs, std::vector<Tensor>{x}, [](const std::vector<Tensor>& d) { return std::vector{add(mul(d[0], 2.0), mul(d[1], 3.0))}; });
+  differentiable("two", outs, std::vector<Tensor>{x},
+                 [](const std::vector<Tensor>& d) { return std::vector{add(mul(d[0], 2.0), mul(d[1], 3.0))}; });
   CHECK(gradients({sum(outs[1])}, {x})[0].to_vector() == Values{3, 3});
 }
 

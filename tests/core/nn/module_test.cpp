@@ -32,7 +32,8 @@ class Tree : public Module {
   Tree() {
     own = add_parameter("own", {3}, {Init::Kind::normal, 1.0});
     left = add_module("left", std::make_shared<Scale>(2));
-    right = add_module("right", std::make_shared<Sequential>(std::vector<ModulePtr>{std::make_shared<Scale>(3), std::make_shared<Scale>(4)}));
+    right =
+        add_module("right", std::make_shared<Sequential>(std::vector<ModulePtr>{std::make_shared<Scale>(3), std::make_shared<Scale>(4)}));
   }
   std::vector<Tensor> forward_all(const std::vector<Tensor>& in) override { return {left->forward(in[0]), right->forward(in[0])}; }
   Tensor own;

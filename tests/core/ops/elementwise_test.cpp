@@ -52,7 +52,9 @@ const std::vector<UnaryCase>& unary_cases() {
 }
 
 /// Distance of a stored value from the exact one, relative to 1 + |exact|, that a type may show.
-double tolerance(DType t) { return t == DType::f64 ? 1e-14 : t == DType::f32 ? 1e-6 : t == DType::f16 ? 5e-4 : 4e-3; }
+double tolerance(DType t) {
+  return t == DType::f64 ? 1e-14 : t == DType::f32 ? 1e-6 : t == DType::f16 ? 5e-4 : 4e-3;
+}
 
 }  // namespace
 
@@ -64,7 +66,8 @@ TEST_CASE("unary ops equal the C library in every floating type and any layout",
       auto in = x.to_vector(), out = c.op(x).to_vector();
       for (std::size_t i = 0; i < in.size(); ++i) {
         const double e = c.reference(in[i]);
-        if (!(std::fabs(out[i] - e) <= tolerance(t) * (1 + std::fabs(e)))) FAIL(c.name << "(" << in[i] << ") = " << out[i] << ", expected " << e);
+        if (!(std::fabs(out[i] - e) <= tolerance(t) * (1 + std::fabs(e))))
+          FAIL(c.name << "(" << in[i] << ") = " << out[i] << ", expected " << e);
       }
       CHECK(c.op(x).dtype() == t);
       Tensor view = x.permute({2, 0, 1}).narrow(1, 1, 2);
@@ -90,7 +93,8 @@ TEST_CASE("unary ops keep to the edges", "[elementwise]") {
 }
 
 TEST_CASE("binary ops broadcast", "[elementwise]") {
-  Tensor a = Tensor::arange(6, DType::f64).reshape({2, 3}), b = Tensor::from(Values{10, 20, 30}, {3}), c = Tensor::from(Values{1, 2}, {2, 1});
+  Tensor a = Tensor::arange(6, DType::f64).reshape({2, 3}), b = Tensor::from(Values{10, 20, 30}, {3}),
+         c = Tensor::from(Values{1, 2}, {2, 1});
   CHECK((a + b).to_vector() == Values{10, 21, 32, 13, 24, 35});
   CHECK((a - c).to_vector() == Values{-1, 0, 1, 1, 2, 3});
   CHECK((c * b).to_vector() == Values{10, 20, 30, 20, 40, 60});
@@ -184,7 +188,8 @@ TEST_CASE("derivatives at kinks and zeros are finite and follow convention", "[e
 
 TEST_CASE("scalars keep their rank through second derivatives", "[elementwise]") {
   for (auto f : std::vector<std::function<Tensor(const Tensor&)>>{[](auto& x) { return elu(x); }, [](auto& x) { return gelu(x); },
-                                                                  [](auto& x) { return maximum(x, mul(x, 2.0)); }, [](auto& x) { return pow(x, 3.0); }}) {
+                                                                  [](auto& x) { return maximum(x, mul(x, 2.0)); },
+                                                                  [](auto& x) { return pow(x, 3.0); }}) {
     Tensor x = Tensor::full({}, -0.7, DType::f64);
     x.set_requires_grad();
     Tensor first = gradients({f(x)}, {x}, {}, true)[0];

@@ -21,10 +21,12 @@ struct Loops {
 };
 
 std::vector<Loops> available() {
-  std::vector<Loops> all{{isa_base::norm_stats<bf16>, isa_base::norm_apply<bf16>, isa_base::norm_sums<bf16>, isa_base::norm_gradient<bf16>, isa_base::row_norm<bf16>}};
+  std::vector<Loops> all{{isa_base::norm_stats<bf16>, isa_base::norm_apply<bf16>, isa_base::norm_sums<bf16>, isa_base::norm_gradient<bf16>,
+                          isa_base::row_norm<bf16>}};
 #if defined(__x86_64__)
   if (isa_level() >= 1)
-    all.push_back({isa_avx2::norm_stats<bf16>, isa_avx2::norm_apply<bf16>, isa_avx2::norm_sums<bf16>, isa_avx2::norm_gradient<bf16>, isa_avx2::row_norm<bf16>});
+    all.push_back({isa_avx2::norm_stats<bf16>, isa_avx2::norm_apply<bf16>, isa_avx2::norm_sums<bf16>, isa_avx2::norm_gradient<bf16>,
+                   isa_avx2::row_norm<bf16>});
   if (isa_level() >= 2)
     all.push_back({isa_avx512::norm_stats<bf16>, isa_avx512::norm_apply<bf16>, isa_avx512::norm_sums<bf16>, isa_avx512::norm_gradient<bf16>,
                    isa_avx512::row_norm<bf16>});
@@ -64,8 +66,10 @@ TEST_CASE("every instruction set normalises alike", "[norm][isa]") {
     // f32 sums differ by rounding, bf16 results by at most one unit in the last of their 8 bits.
     for (std::size_t i = 1; i < results.size(); ++i) {
       std::size_t sums = 4 * c;
-      check::require_close({results[i].begin(), results[i].begin() + std::ptrdiff_t(sums)}, {results[0].begin(), results[0].begin() + std::ptrdiff_t(sums)}, 2e-4);
-      check::require_close({results[i].begin() + std::ptrdiff_t(sums), results[i].end()}, {results[0].begin() + std::ptrdiff_t(sums), results[0].end()}, 8e-3);
+      check::require_close({results[i].begin(), results[i].begin() + std::ptrdiff_t(sums)},
+                           {results[0].begin(), results[0].begin() + std::ptrdiff_t(sums)}, 2e-4);
+      check::require_close({results[i].begin() + std::ptrdiff_t(sums), results[i].end()},
+                           {results[0].begin() + std::ptrdiff_t(sums), results[0].end()}, 8e-3);
     }
   }
 }

@@ -61,7 +61,8 @@ TEST_CASE("losses of every class count and type against the definition", "[loss]
       INFO(K << " classes, " << name_of(type));
       Tensor logits = random_normal({2, 5, 41, K}, 3, std::uint64_t(K), 0, 3).to(type);
       auto [entropy, dice] = by_definition(logits, labels_for({2, 5, 41}, K, DType::i32), 1e-5);
-      for (DType label_type : {DType::i16, DType::i64}) REQUIRE(cross_entropy(logits, labels_for({2, 5, 41}, K, label_type)).item() == Approx(entropy).epsilon(tolerance));
+      for (DType label_type : {DType::i16, DType::i64})
+        REQUIRE(cross_entropy(logits, labels_for({2, 5, 41}, K, label_type)).item() == Approx(entropy).epsilon(tolerance));
       if (K > 256) continue;
       Tensor both = dice_cross_entropy(logits, labels_for({2, 5, 41}, K));
       REQUIRE(both.dtype() == (type == DType::f64 ? DType::f64 : DType::f32));
@@ -71,7 +72,8 @@ TEST_CASE("losses of every class count and type against the definition", "[loss]
 
 TEST_CASE("f32 and bf16 gradients of the label losses are the f64 ones, rounded", "[loss]") {
   for (std::int64_t K : {3, 20, 300}) {
-    Tensor logits = random_normal({2, 700, K}, 3, std::uint64_t(K), 0, 2).to(DType::bf16), labels = labels_for({2, 700}, K, K > 256 ? DType::i32 : DType::u8);
+    Tensor logits = random_normal({2, 700, K}, 3, std::uint64_t(K), 0, 2).to(DType::bf16),
+           labels = labels_for({2, 700}, K, K > 256 ? DType::i32 : DType::u8);
     for (bool dice : {false, true}) {
       if (dice && K > 256) continue;
       auto gradient_in = [&](DType type) {
@@ -117,7 +119,8 @@ TEST_CASE("gradients of the losses against differences", "[loss][gradient]") {
 
 TEST_CASE("losses give the same bits for every thread count", "[loss][determinism]") {
   for (DType type : {DType::f32, DType::bf16}) {
-    Tensor x = random_normal({2, 30, 31, 29, 3}, 1, 1).to(type), t = random_normal({2, 30, 31, 29, 3}, 1, 2).to(type), labels = labels_for({2, 30, 31, 29}, 3);
+    Tensor x = random_normal({2, 30, 31, 29, 3}, 1, 1).to(type), t = random_normal({2, 30, 31, 29, 3}, 1, 2).to(type),
+           labels = labels_for({2, 30, 31, 29}, 3);
     check::same_bits([&] { return check::with_gradients([&](auto& v) { return dice_cross_entropy(v[0], labels); }, {x}); });
     check::same_bits([&] { return check::with_gradients([&](auto& v) { return cross_entropy(v[0], labels); }, {x}); });
     check::same_bits([&] { return check::with_gradients([&](auto& v) { return mse_loss(v[0], v[1]); }, {x, t}); });

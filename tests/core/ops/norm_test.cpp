@@ -9,8 +9,9 @@ using check::made;
 namespace {
 
 /// y, d_x, d_scale, d_shift of f on the golden inputs, with the golden output gradient.
-template <class F> void matches(const F& f, const std::vector<double>& y, const std::vector<double>& d_x, const std::vector<double>& d_scale,
-                                const std::vector<double>& d_shift) {
+template <class F>
+void matches(const F& f, const std::vector<double>& y, const std::vector<double>& d_x, const std::vector<double>& d_scale,
+             const std::vector<double>& d_shift) {
   auto in = check::leaves({made(1, {2, 3, 2, 4}), made(2, {4}), made(3, {4})});
   Tensor out = f(in[0], in[1], in[2]);
   check::require_close(out.to_vector(), y, 1e-12);
@@ -42,8 +43,7 @@ struct Naive {
           g_sum += g(v);
           gx_sum += g(v) * (x[at(v)] - mean) * r;
         }
-        for (std::size_t v = 0; v < voxels; ++v)
-          d_x[at(v)] = scale[c] * r * (g(v) - g_sum / n - (x[at(v)] - mean) * r * gx_sum / n);
+        for (std::size_t v = 0; v < voxels; ++v) d_x[at(v)] = scale[c] * r * (g(v) - g_sum / n - (x[at(v)] - mean) * r * gx_sum / n);
         d_shift[c] += g_sum;
         d_scale[c] += gx_sum;
       }
@@ -59,16 +59,20 @@ double largest_gap(const std::vector<double>& a, const std::vector<double>& b) {
 }  // namespace
 
 TEST_CASE("normalisations agree with PyTorch in double, with all gradients", "[norm]") {
-  matches([](auto& x, auto& a, auto& b) { return tenon::instance_norm(x, a, b, 1e-5, 0.1); }, golden::instance_norm, golden::instance_norm_d0, golden::instance_norm_d1, golden::instance_norm_d2);
-  matches([](auto& x, auto& a, auto& b) { return tenon::group_norm(x, 2, a, b); }, golden::group_norm, golden::group_norm_d0, golden::group_norm_d1, golden::group_norm_d2);
-  matches([](auto& x, auto& a, auto& b) { return tenon::layer_norm(x, a, b); }, golden::layer_norm, golden::layer_norm_d0, golden::layer_norm_d1, golden::layer_norm_d2);
+  matches([](auto& x, auto& a, auto& b) { return tenon::instance_norm(x, a, b, 1e-5, 0.1); }, golden::instance_norm,
+          golden::instance_norm_d0, golden::instance_norm_d1, golden::instance_norm_d2);
+  matches([](auto& x, auto& a, auto& b) { return tenon::group_norm(x, 2, a, b); }, golden::group_norm, golden::group_norm_d0,
+          golden::group_norm_d1, golden::group_norm_d2);
+  matches([](auto& x, auto& a, auto& b) { return tenon::layer_norm(x, a, b); }, golden::layer_norm, golden::layer_norm_d0,
+          golden::layer_norm_d1, golden::layer_norm_d2);
 
   Tensor mean = Tensor::zeros({4}, DType::f64), var = Tensor::full({4}, 1, DType::f64);
-  matches([&](auto& x, auto& a, auto& b) { return tenon::batch_norm(x, a, b, mean, var, true); }, golden::batch_norm, golden::batch_norm_d0, golden::batch_norm_d1, golden::batch_norm_d2);
+  matches([&](auto& x, auto& a, auto& b) { return tenon::batch_norm(x, a, b, mean, var, true); }, golden::batch_norm, golden::batch_norm_d0,
+          golden::batch_norm_d1, golden::batch_norm_d2);
   check::require_close(mean.to_vector(), golden::batch_norm_running_mean, 1e-12);
   check::require_close(var.to_vector(), golden::batch_norm_running_var, 1e-12);
-  matches([&](auto& x, auto& a, auto& b) { return tenon::batch_norm(x, a, b, mean, var, false); }, golden::batch_norm_eval, golden::batch_norm_eval_d0, golden::batch_norm_eval_d1,
-          golden::batch_norm_eval_d2);
+  matches([&](auto& x, auto& a, auto& b) { return tenon::batch_norm(x, a, b, mean, var, false); }, golden::batch_norm_eval,
+          golden::batch_norm_eval_d0, golden::batch_norm_eval_d1, golden::batch_norm_eval_d2);
   check::require_close(mean.to_vector(), golden::batch_norm_running_mean, 1e-12);
 }
 
@@ -77,7 +81,8 @@ TEST_CASE("instance norm is right for many channel counts and sizes, in f32, bf1
     for (std::int64_t voxels : {1, 7, 128, 129, 1100}) {
       if (C * voxels > 120000) continue;
       INFO(C << " channels, " << voxels << " voxels");
-      Tensor x = random_normal({2, voxels, C}, 1, std::uint64_t(C * 10000 + voxels), 0.5, 2), dy = random_normal({2, voxels, C}, 2, std::uint64_t(C));
+      Tensor x = random_normal({2, voxels, C}, 1, std::uint64_t(C * 10000 + voxels), 0.5, 2),
+             dy = random_normal({2, voxels, C}, 2, std::uint64_t(C));
       Tensor scale = random_normal({C}, 3, 0, 1, 0.3), shift = random_normal({C}, 4, 0);
       for (auto [type, tolerance] : {std::pair{DType::f32, 3e-5}, std::pair{DType::bf16, 8e-3}, std::pair{DType::f16, 1.5e-3}}) {
         INFO(name_of(type));
@@ -136,10 +141,14 @@ TEST_CASE("second gradients of group, layer and batch norm; instance norm names 
 TEST_CASE("normalisations give the same bits for every thread count", "[norm][determinism]") {
   for (DType type : {DType::f32, DType::bf16}) {
     Tensor x = random_normal({2, 20, 22, 18, 33}, 1, 1).to(type), scale = random_normal({33}, 1, 2), shift = random_normal({33}, 1, 3);
-    check::same_bits([&] { return check::with_gradients([](auto& v) { return instance_norm(v[0], v[1], v[2], 1e-5, 0.01); }, {x, scale, shift}); });
+    check::same_bits([&] {
+      return check::with_gradients([](auto& v) { return instance_norm(v[0], v[1], v[2], 1e-5, 0.01); }, {x, scale, shift});
+    });
     check::same_bits([&] { return check::with_gradients([](auto& v) { return group_norm(v[0], 11, v[1], v[2]); }, {x, scale, shift}); });
     check::same_bits([&] { return check::with_gradients([](auto& v) { return layer_norm(v[0], v[1], v[2]); }, {x, scale, shift}); });
-    check::same_bits([&] { return check::with_gradients([](auto& v) { return batch_norm(v[0], v[1], v[2], {}, {}, true); }, {x, scale, shift}); });
+    check::same_bits([&] {
+      return check::with_gradients([](auto& v) { return batch_norm(v[0], v[1], v[2], {}, {}, true); }, {x, scale, shift});
+    });
   }
 }
 

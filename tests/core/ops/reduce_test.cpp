@@ -44,7 +44,8 @@ Values plain_sum(const Tensor& x, const std::vector<bool>& marked) {
   return Values(sums.begin(), sums.end());
 }
 
-template <class F> void same_bits_for_all_thread_counts(F&& f) {
+template <class F>
+void same_bits_for_all_thread_counts(F&& f) {
   const int before = thread_count();
   Tensor first;
   for (int threads : {1, 2, 4, 3}) {

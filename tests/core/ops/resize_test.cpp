@@ -19,7 +19,8 @@ TEST_CASE("resizing agrees with PyTorch in double, with gradients", "[resize]") 
 
 TEST_CASE("resizing to the same size copies, and a linear ramp stays one inside", "[resize]") {
   Tensor x = made(1, {2, 3, 4, 5, 2});
-  for (Interpolation mode : {Interpolation::nearest, Interpolation::linear}) REQUIRE(resize(x, {3, 4, 5}, mode).to_vector() == x.to_vector());
+  for (Interpolation mode : {Interpolation::nearest, Interpolation::linear})
+    REQUIRE(resize(x, {3, 4, 5}, mode).to_vector() == x.to_vector());
   Tensor ramp = Tensor::arange(8).to(DType::f64).reshape({1, 8, 1});
   std::vector<double> y = resize(ramp, {16}, Interpolation::linear).to_vector();
   for (std::size_t i = 1; i + 1 < 16; ++i) REQUIRE(y[i] == Approx((double(i) + 0.5) / 2 - 0.5));

@@ -116,7 +116,10 @@ TEST_CASE("bf16 gradients pass through concat unchanged", "[shape_ops][gradient]
 
 TEST_CASE("shape ops give the same bits for every thread count", "[shape_ops][determinism]") {
   Tensor x = random_normal({2, 40, 41, 32}, 1, 1);
-  check::same_bits([&] { return std::vector<Tensor>{concat({x, x}, -1), pad(x, {0, 1, 2, 3}, {1, 0, 0, 0}), flip(x, {1, 2}), one_hot((x * 3.0).to(DType::i32), 4)}; });
+  check::same_bits([&] {
+    return std::vector<Tensor>{concat({x, x}, -1), pad(x, {0, 1, 2, 3}, {1, 0, 0, 0}), flip(x, {1, 2}),
+                               one_hot((x * 3.0).to(DType::i32), 4)};
+  });
 }
 
 TEST_CASE("shape ops say what is wrong", "[shape_ops][misuse]") {

@@ -10,7 +10,9 @@ using check::made;
 
 namespace {
 
-std::int64_t ulps(float a, float b) { return std::abs(std::int64_t(std::bit_cast<std::int32_t>(a)) - std::int64_t(std::bit_cast<std::int32_t>(b))); }
+std::int64_t ulps(float a, float b) {
+  return std::abs(std::int64_t(std::bit_cast<std::int32_t>(a)) - std::int64_t(std::bit_cast<std::int32_t>(b)));
+}
 
 }  // namespace
 
@@ -24,7 +26,8 @@ TEST_CASE("exp_f32 and log_f32 keep their stated accuracy", "[softmax]") {
     if (!std::isnormal(x) || x < 0) continue;
     if (x < 0.9f || x > 1.1f) worst_log = std::max(worst_log, ulps(log_f32(x), float(std::log(double(x)))));
   }
-  for (float x = 0.9f; x < 1.1f; x = std::nextafter(x, 2.0f) + 1e-6f) near_one = std::max(near_one, std::abs(double(log_f32(x)) - std::log(double(x))));
+  for (float x = 0.9f; x < 1.1f; x = std::nextafter(x, 2.0f) + 1e-6f)
+    near_one = std::max(near_one, std::abs(double(log_f32(x)) - std::log(double(x))));
   REQUIRE(worst_exp <= 2);
   REQUIRE(worst_log <= 2);
   REQUIRE(near_one <= 2e-8);

@@ -43,7 +43,9 @@ void set_gradients(const Two& m, int t) {
   m.b.set_grad(Tensor::from(gb, m.b.shape()));
 }
 
-double rate(int t) { return 0.05 / (1 + 0.01 * t); }
+double rate(int t) {
+  return 0.05 / (1 + 0.01 * t);
+}
 
 std::unique_ptr<Optimiser> golden_optimiser(const std::string& name, nn::Module& m) {
   if (name == "sgd_plain") return make_sgd(m, {});

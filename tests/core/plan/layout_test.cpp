@@ -26,20 +26,36 @@ void random_program(std::uint64_t seed, const Tensor& x, std::vector<Tensor>& ke
     const Tensor a = live[below(live.size())], b = live[below(live.size())];
     Tensor y;
     switch (below(9)) {
-      case 0: y = a + b; break;
-      case 1: y = a * b; break;
-      case 2: y = tanh(a); break;
-      case 3: y = a - mean(b, {1}, true); break;
-      case 4: y = sum(a.transpose(0, 1) * 0.1, {0}).unsqueeze(1).expand({kRows, kColumns}).contiguous(); break;
-      case 5: y = a.narrow(1, 0, 20).reshape({kRows, 20}).expand({2, kRows, 20}).permute({1, 0, 2}).reshape({kRows, kColumns}); break;
+      case 0:
+        y = a + b;
+        break;
+      case 1:
+        y = a * b;
+        break;
+      case 2:
+        y = tanh(a);
+        break;
+      case 3:
+        y = a - mean(b, {1}, true);
+        break;
+      case 4:
+        y = sum(a.transpose(0, 1) * 0.1, {0}).unsqueeze(1).expand({kRows, kColumns}).contiguous();
+        break;
+      case 5:
+        y = a.narrow(1, 0, 20).reshape({kRows, 20}).expand({2, kRows, 20}).permute({1, 0, 2}).reshape({kRows, kColumns});
+        break;
       case 6: {  // written in place after it was read elsewhere
         y = a * 0.9;
         live.push_back(sin(y));
         y.narrow(1, 5, 10).assign(b.narrow(1, 20, 10));
         break;
       }
-      case 7: y = maximum(a, b) - a.to(DType::bf16).to(DType::f32); break;
-      default: y = Tensor::full({kRows, kColumns}, 0.25) * a; break;
+      case 7:
+        y = maximum(a, b) - a.to(DType::bf16).to(DType::f32);
+        break;
+      default:
+        y = Tensor::full({kRows, kColumns}, 0.25) * a;
+        break;
     }
     live.push_back(tanh(y));
     if (below(4) == 0) kept.push_back(y);
@@ -62,7 +78,8 @@ TEST_CASE("random programs give the same bits planned as eager", "[plan]") {
       plan.run();
       REQUIRE(eager.size() == planned.size());
       for (std::size_t i = 0; i < eager.size(); ++i)
-        if (eager[i].to_vector() != planned[i].to_vector()) FAIL("program " << seed << ", run " << run << ", result " << i << "\n" << plan.explain());
+        if (eager[i].to_vector() != planned[i].to_vector())
+          FAIL("program " << seed << ", run " << run << ", result " << i << "\n" << plan.explain());
     }
     CHECK(plan.arena_bytes() <= plan.unshared_bytes());
   }

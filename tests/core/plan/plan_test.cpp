@@ -45,9 +45,13 @@ std::unique_ptr<Optimiser> optimiser_of(nn::Module& m, bool adam) {
   return make_sgd(m, {.momentum = 0.9, .weight_decay = 1e-3, .clip = 0.5, .nesterov = true});
 }
 
-double rate(int step) { return 0.05 / (1 + step); }
+double rate(int step) {
+  return 0.05 / (1 + step);
+}
 
-bool same_bits(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0; }
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.nbytes()) == 0;
+}
 
 }  // namespace
 
@@ -140,7 +144,8 @@ TEST_CASE("gradients left on leaves are renewed, not added to, by replay", "[pla
 
 TEST_CASE("reading values while recording is an error", "[plan]") {
   Tensor outside = Tensor::full({1}, 2, DType::f64), x = Tensor::full({1}, 2);
-  CHECK_THROWS_WITH(StepPlan::record([&] { (x * 2.0).item(); }), Contains("Tensor::item: values are not known while a step is being recorded") && Contains("StepPlan::run"));
+  CHECK_THROWS_WITH(StepPlan::record([&] { (x * 2.0).item(); }),
+                    Contains("Tensor::item: values are not known while a step is being recorded") && Contains("StepPlan::run"));
   // a tensor from before the step has values, but they would be frozen into the plan
   CHECK_THROWS_WITH(StepPlan::record([&] { outside.item(); }), Contains("Tensor::item"));
   CHECK_THROWS_WITH(StepPlan::record([&] { outside.data<double>(); }), Contains("Tensor::data"));

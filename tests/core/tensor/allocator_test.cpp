@@ -59,7 +59,8 @@ TEST_CASE("the allocator serves several threads", "[allocator]") {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 2000; ++i) cpu.deallocate(cpu.allocate(std::size_t(64 * (1 + (i * 7 + t) % 30)), 0), std::size_t(64 * (1 + (i * 7 + t) % 30)), 0);
+      for (int i = 0; i < 2000; ++i)
+        cpu.deallocate(cpu.allocate(std::size_t(64 * (1 + (i * 7 + t) % 30)), 0), std::size_t(64 * (1 + (i * 7 + t) % 30)), 0);
     });
   for (auto& t : threads) t.join();
   CHECK(cpu.stats().in_use == before);
@@ -68,6 +69,7 @@ TEST_CASE("the allocator serves several threads", "[allocator]") {
 TEST_CASE("impossible sizes are refused with the size in the message", "[allocator]") {
   CHECK_THROWS_WITH(Tensor::empty({std::int64_t(1) << 61}, DType::f64), Contains("does not fit an address space"));
   CHECK_THROWS_WITH(Tensor::empty({std::int64_t(1) << 40, std::int64_t(1) << 40}), Contains("does not fit 63 bits"));
+#if !defined(__SANITIZE_ADDRESS__)  // which ends the process on such a request
   try {
     Tensor::empty({std::int64_t(1) << 58}, DType::u8);
     FAIL("2^58 bytes were given out");
@@ -76,4 +78,5 @@ TEST_CASE("impossible sizes are refused with the size in the message", "[allocat
     CHECK(e.code() == "memory.exhausted");
     CHECK_THAT(e.what(), Contains("288230376151711744"));
   }
+#endif
 }

@@ -10,7 +10,8 @@ using namespace tenon;
 using Catch::Matchers::Contains;
 
 namespace {
-const std::vector<DType> kAll{DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean};
+const std::vector<DType> kAll{DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,
+                              DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean};
 const double kNaN = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
 }  // namespace
 
@@ -40,7 +41,8 @@ TEST_CASE("floating point to integer truncates, saturates, and takes NaN for 0",
   Tensor x = Tensor::from(std::vector<double>{1.9, -1.9, 300, -300, 1e30, -1e30, kNaN, kInf, -kInf, 127.99}, {10});
   CHECK(x.to(DType::i8).to_vector() == std::vector<double>{1, -1, 127, -128, 127, -128, 0, 127, -128, 127});
   CHECK(x.to(DType::u8).to_vector() == std::vector<double>{1, 0, 255, 0, 255, 0, 0, 255, 0, 127});
-  CHECK(x.to(DType::f32).to(DType::i32).to_vector() == std::vector<double>{1, -1, 300, -300, 2147483647, -2147483648.0, 0, 2147483647, -2147483648.0, 127});
+  CHECK(x.to(DType::f32).to(DType::i32).to_vector() ==
+        std::vector<double>{1, -1, 300, -300, 2147483647, -2147483648.0, 0, 2147483647, -2147483648.0, 127});
   const auto i64 = x.to(DType::i64);
   CHECK(i64.data<std::int64_t>()[4] == std::numeric_limits<std::int64_t>::max());
   CHECK(i64.data<std::int64_t>()[5] == std::numeric_limits<std::int64_t>::min());
@@ -50,7 +52,8 @@ TEST_CASE("floating point to integer truncates, saturates, and takes NaN for 0",
 
 TEST_CASE("f64 and wide integers round to 16 bits once", "[copy]") {
   // just above the middle of two bf16 values, by less than a float can tell: a float in between would round to even, down
-  const double middle = 1 + std::ldexp(1.0, -8), above = middle + std::ldexp(1.0, -40), below = 1 + 3 * std::ldexp(1.0, -8) - std::ldexp(1.0, -40);
+  const double middle = 1 + std::ldexp(1.0, -8), above = middle + std::ldexp(1.0, -40),
+               below = 1 + 3 * std::ldexp(1.0, -8) - std::ldexp(1.0, -40);
   Tensor x = Tensor::from(std::vector<double>{middle, above, below, -above, 1e300, -1e300, 1e-300, kNaN}, {8});
   const double step = std::ldexp(1.0, -7);
   const auto b = x.to(DType::bf16).to_vector();

@@ -44,7 +44,8 @@ class NearestByTable {
   std::vector<double> values_;
 };
 
-template <class Half> void check_rounding(const NearestByTable& nearest) {
+template <class Half>
+void check_rounding(const NearestByTable& nearest) {
   std::size_t wrong = 0;
   float example = 0;
   auto check = [&](float v) {
@@ -76,16 +77,24 @@ TEST_CASE("every bf16 and f16 pattern has its defined value and survives the way
     b.bits = h.bits = std::uint16_t(i);
     const double vb = value_of(b.bits, 8, 7), vh = value_of(h.bits, 5, 10);
     const auto fb = double(float(b)), fh = double(float(h));
-    if (std::isnan(vb)) wrong += !std::isnan(fb) || !std::isnan(float(bf16(float(b))));
-    else wrong += fb != vb || std::signbit(fb) != std::signbit(vb) || bf16(float(b)).bits != b.bits;
-    if (std::isnan(vh)) wrong += !std::isnan(fh) || !std::isnan(float(f16(float(h))));
-    else wrong += fh != vh || std::signbit(fh) != std::signbit(vh) || f16(float(h)).bits != h.bits;
+    if (std::isnan(vb))
+      wrong += !std::isnan(fb) || !std::isnan(float(bf16(float(b))));
+    else
+      wrong += fb != vb || std::signbit(fb) != std::signbit(vb) || bf16(float(b)).bits != b.bits;
+    if (std::isnan(vh))
+      wrong += !std::isnan(fh) || !std::isnan(float(f16(float(h))));
+    else
+      wrong += fh != vh || std::signbit(fh) != std::signbit(vh) || f16(float(h)).bits != h.bits;
   }
   CHECK(wrong == 0);
 }
 
-TEST_CASE("float to bf16 rounds to nearest even", "[dtype]") { check_rounding<bf16>(NearestByTable(8, 7)); }
-TEST_CASE("float to f16 rounds to nearest even", "[dtype]") { check_rounding<f16>(NearestByTable(5, 10)); }
+TEST_CASE("float to bf16 rounds to nearest even", "[dtype]") {
+  check_rounding<bf16>(NearestByTable(8, 7));
+}
+TEST_CASE("float to f16 rounds to nearest even", "[dtype]") {
+  check_rounding<f16>(NearestByTable(5, 10));
+}
 
 TEST_CASE("16-bit overflow, subnormals and NaN", "[dtype]") {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
@@ -107,8 +116,9 @@ TEST_CASE("16-bit overflow, subnormals and NaN", "[dtype]") {
 }
 
 TEST_CASE("names and sizes of element types", "[dtype]") {
-  const std::vector<std::pair<DType, std::size_t>> sizes{{DType::f32, 4}, {DType::f64, 8}, {DType::f16, 2}, {DType::bf16, 2}, {DType::i8, 1},
-                                                         {DType::i16, 2}, {DType::i32, 4}, {DType::i64, 8}, {DType::u8, 1},   {DType::boolean, 1}};
+  const std::vector<std::pair<DType, std::size_t>> sizes{{DType::f32, 4}, {DType::f64, 8},    {DType::f16, 2}, {DType::bf16, 2},
+                                                         {DType::i8, 1},  {DType::i16, 2},    {DType::i32, 4}, {DType::i64, 8},
+                                                         {DType::u8, 1},  {DType::boolean, 1}};
   for (auto [type, size] : sizes) {
     CHECK(size_of(type) == size);
     CHECK(dtype_from_name(name_of(type)) == type);

@@ -69,11 +69,13 @@ TEST_CASE("nested loops run, and their failures pass through", "[parallel]") {
   std::vector<int> counts(64);
   parallel_for(8, [&](std::int64_t i) { parallel_for(8, [&](std::int64_t j) { ++counts[std::size_t(i * 8 + j)]; }); });
   CHECK(std::all_of(counts.begin(), counts.end(), [](int n) { return n == 1; }));
-  CHECK_THROWS_WITH(parallel_for(4, [](std::int64_t i) {
-                      parallel_for(4, [i](std::int64_t j) {
-                        if (i >= 1 && j >= 2) throw Error(ErrorKind::data, "test.task", std::to_string(i) + "." + std::to_string(j));
-                      });
-                    }),
+  CHECK_THROWS_WITH(parallel_for(4,
+                                 [](std::int64_t i) {
+                                   parallel_for(4, [i](std::int64_t j) {
+                                     if (i >= 1 && j >= 2)
+                                       throw Error(ErrorKind::data, "test.task", std::to_string(i) + "." + std::to_string(j));
+                                   });
+                                 }),
                     Contains("1.2"));
 }
 

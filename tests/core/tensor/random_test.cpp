@@ -11,13 +11,15 @@ TEST_CASE("Philox 4x32-10 gives the published vectors", "[random]") {
   using Words = std::array<std::uint32_t, 4>;
   CHECK(philox4x32({0, 0, 0, 0}, 0, 0) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   CHECK(philox4x32({~0u, ~0u, ~0u, ~0u}, ~0u, ~0u) == Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
-  CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0xa4093822, 0x299f31d0) == Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+  CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0xa4093822, 0x299f31d0) ==
+        Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
 TEST_CASE("uniform and normal numbers have their moments", "[random]") {
   constexpr int kCount = 200000;
   Random random(17, 3);
-  double sum = 0, squares = 0, low = 1, high = 0, normal_sum = 0, normal_squares = 0, normal_cubes = 0, normal_fourths = 0, neighbours = 0, before = 0;
+  double sum = 0, squares = 0, low = 1, high = 0, normal_sum = 0, normal_squares = 0, normal_cubes = 0, normal_fourths = 0, neighbours = 0,
+         before = 0;
   for (int i = 0; i < kCount; ++i) {
     const double u = random.uniform(std::uint64_t(i)), n = random.normal(std::uint64_t(i));
     sum += u;
@@ -47,7 +49,9 @@ TEST_CASE("uniform and normal numbers have their moments", "[random]") {
 TEST_CASE("a number depends on seed, stream and index alone", "[random]") {
   CHECK(Random(1, 2).bits(3) == Random(1, 2).bits(3));
   std::set<std::uint32_t> first;
-  for (auto r : {Random(1, 2), Random(2, 2), Random(1, 3), Random(1, 2).child(0), Random(1, 2).child(1), Random(1ull << 32, 2), Random(1, 2ull << 32)}) first.insert(r.bits(3)[0]);
+  for (auto r : {Random(1, 2), Random(2, 2), Random(1, 3), Random(1, 2).child(0), Random(1, 2).child(1), Random(1ull << 32, 2),
+                 Random(1, 2ull << 32)})
+    first.insert(r.bits(3)[0]);
   CHECK(first.size() == 7);
   CHECK(Random(1, 2).bits(1ull << 32) != Random(1, 2).bits(0));
   CHECK(Random(5, 6).child(9).seed() == 5);

@@ -256,7 +256,7 @@ TEST_CASE("the real bad cases are found among real good ones") {
   }
   std::string ids;
   for (const auto& entry : fs::directory_iterator(f.root() / "imagesTr"))
-    ids += (ids.empty() ? "\"" : ", \"") + stem_of(entry.path(), {".nii.gz"}) + "\"";
+    ids.append(ids.empty() ? "\"" : ", \"").append(stem_of(entry.path(), {".nii.gz"})).append("\"");
   f.folds("{\"train\": [" + ids + ", \"hippocampus_118\"]}");
   for (const char* folder : {"imagesTr", "labelsTr"})
     for (const auto& entry : fs::directory_iterator(root / "bad/hippocampus" / folder))

@@ -56,6 +56,7 @@ class BrightSet {
  private:
   void write(int i) {
     const std::array<std::int64_t, 3> n{9, 14, 8};
+    const std::string name = std::string("c").append(std::to_string(i)).append(".nii.gz");
     std::vector<float> image;
     std::vector<std::uint8_t> label;
     const Random r(std::uint64_t(i), 0);
@@ -70,9 +71,9 @@ class BrightSet {
     v.geometry.size = n;
     v.geometry.to_ras[0][3] = -12.25;
     v.values = Tensor::from(image, Shape{n[2], n[1], n[0]});
-    write_image(root_ / "imagesTr" / ("c" + std::to_string(i) + ".nii.gz"), v);
+    write_image(root_ / "imagesTr" / name, v);
     v.values = Tensor::from(label, Shape{n[2], n[1], n[0]});
-    write_image(root_ / "labelsTr" / ("c" + std::to_string(i) + ".nii.gz"), v);
+    write_image(root_ / "labelsTr" / name, v);
   }
   fs::path root_;
 };
