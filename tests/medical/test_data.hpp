@@ -1,7 +1,6 @@
-/// What the medical tests share: where real data may lie, folders that vanish, and NIfTI bytes made by hand.
+/// What the tests of files and geometry share: folders that vanish, error codes, and NIfTI bytes made by hand.
 #pragma once
 
-#include <array>
 #include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "medical/shared_data.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 
@@ -21,13 +21,8 @@ namespace tenon::medical_test {
 
 /// Folder `medical` of the shared data; nothing (and a line that says so) where it is absent.
 inline std::optional<std::filesystem::path> medical_data() {
-  std::vector<std::filesystem::path> places;
-  if (const char* given = std::getenv("TENON_DATA")) places.emplace_back(given);
-  places.push_back(std::filesystem::path(TENON_SOURCE_DIR) / ".." / "shared" / "data");
-  for (const auto& p : places) {
-    if (std::filesystem::is_directory(p / "medical")) return p / "medical";
-  }
-  WARN("skipped: no medical data (set TENON_DATA)");
+  if (auto path = test::medical_data(); !path.empty()) return path;
+  WARN("skipped: needs the shared medical data (set TENON_DATA)");
   return {};
 }
 
