@@ -2,8 +2,8 @@
 # Ctrl-C: the step is finished and saved, exit 75, and the resumed run ends in the same bits.
 source "$(dirname "$0")/common.sh"
 length=(train.steps=60 train.checkpoint_every=1000 train.evaluate=false)
-train --run "$work/whole" "${length[@]}" >/dev/null
-train --run "$work/stopped" "${length[@]}" >/dev/null 2>"$work/said" &
+"${train[@]}" --run "$work/whole" "${length[@]}" >/dev/null
+"${train[@]}" --run "$work/stopped" "${length[@]}" >/dev/null 2>"$work/said" &
 pid=$!
 until [ -f "$work/stopped/metrics.jsonl" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
 kill -INT $pid

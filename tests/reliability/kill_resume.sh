@@ -4,19 +4,19 @@
 source "$(dirname "$0")/common.sh"
 kills=${1:-6}
 length=(train.steps=60 train.checkpoint_every=7 train.evaluate=false)
-train --run "$work/whole" "${length[@]}" >/dev/null
+"${train[@]}" --run "$work/whole" "${length[@]}" >/dev/null
 
 RANDOM=20 # the moments differ from machine to machine anyway
 killed=0
 for ((i = 0; i < kills * 4 && killed < kills; i++)); do
   run=$work/killed-$killed
-  if [ -f "$run/recipe.toml" ]; then "$TENON" train --resume "$run" --quiet >/dev/null 2>&1 & else rm -rf "$run"; train --run "$run" "${length[@]}" >/dev/null 2>&1 & fi
+  if [ -f "$run/recipe.toml" ]; then "$TENON" train --resume "$run" --quiet >/dev/null 2>&1 & else rm -rf "$run"; "${train[@]}" --run "$run" "${length[@]}" >/dev/null 2>&1 & fi
   pid=$!
   sleep "0.$((RANDOM % 8 + 1))"
   if kill -9 $pid 2>/dev/null; then
     wait $pid 2>/dev/null || true
     killed=$((killed + 1))
-    [ -f "$run/recipe.toml" ] || { train --run "$run-again" "${length[@]}" >/dev/null; run=$run-again; }
+    [ -f "$run/recipe.toml" ] || { "${train[@]}" --run "$run-again" "${length[@]}" >/dev/null; run=$run-again; }
     "$TENON" train --resume "$run" --quiet >/dev/null
     same "$work/whole/checkpoints/last.safetensors" "$run/checkpoints/last.safetensors"
     [ "$(tail -1 "$run/metrics.jsonl" | grep -o '"step":60')" ] || fail "metrics of the resumed run do not end at step 60"

@@ -3,10 +3,10 @@
 source "$(dirname "$0")/common.sh"
 for precision in f32 bf16; do
   for threads in 1 2 4; do
-    train --run "$work/$precision-$threads" --threads $threads train.steps=12 train.evaluate=false train.precision=$precision >/dev/null
+    "${train[@]}" --run "$work/$precision-$threads" --threads $threads train.steps=12 train.evaluate=false train.precision=$precision >/dev/null
     same "$work/$precision-1/checkpoints/last.safetensors" "$work/$precision-$threads/checkpoints/last.safetensors"
   done
 done
-train --run "$work/other" --seed 77 train.steps=12 train.evaluate=false >/dev/null
+"${train[@]}" --run "$work/other" --seed 77 train.steps=12 train.evaluate=false >/dev/null
 cmp -s "$work/f32-1/checkpoints/last.safetensors" "$work/other/checkpoints/last.safetensors" && fail "another seed gave the same weights"
 echo "passed: same bits for 1, 2 and 4 threads"

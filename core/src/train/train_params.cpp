@@ -15,7 +15,7 @@ const ParamSpec& train_params() {
       integer_param("prefetch", 4, "batches prepared ahead", 1, 1024),
       boolean_param("evaluate", true, "score the validation split at the end"),
       integer_param("pictures", 6, "cases pictured in the final evaluation, worst first", 0, 1000),
-      real_param("average", 0, "evaluate an exponential average of the weights over the last so many steps' share of the run; 0: the weights themselves", 0, 1),
+      real_param("average", 0, "score an exponential average of the weights over the last such share of the run; 0: the weights themselves", 0, 1),
       texts_param("require", {}, "figures demanded at the end, e.g. \"Dice anterior >= 0.85\"; exit status 7 when one is missed"),
   };
   return spec;

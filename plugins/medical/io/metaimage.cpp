@@ -44,10 +44,13 @@ Header parse(std::span<const std::byte> file) {
     if (stop == std::string_view::npos) break;
     std::string line(text.substr(h.end, stop - h.end));
     h.end = stop + 1;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    require_printable(line, "metaimage.header");
     std::size_t equals = line.find('=');
     if (equals == std::string::npos) fail("header line '" + line.substr(0, 60) + "' is no field");
     std::string name = trimmed(line.substr(0, equals));
     if (!h.fields.emplace(name, trimmed(line.substr(equals + 1))).second) fail("field '" + name + "' stands twice");
+    if (name == "DimSize" && !h.fields.count("NDims")) fail("NDims does not stand before DimSize");
     if (name == "ElementDataFile") return h;
   }
   throw Error(ErrorKind::data, "metaimage.truncated", fmt::format("no ElementDataFile within {} bytes of header", text.size()), "copy or download the file again");

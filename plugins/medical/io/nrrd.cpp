@@ -51,6 +51,7 @@ void check(std::span<const std::byte> file) {
       ended = true;
       break;
     }
+    require_printable(line, "nrrd.header");
     if (first || line[0] == '#' || line.find(":=") != std::string::npos) continue;
     std::size_t colon = line.find(": ");
     if (colon == std::string::npos) fail("header line '" + line.substr(0, 60) + "' is no field");

@@ -27,6 +27,12 @@ std::string trimmed(const std::string& text) {
   return first == std::string::npos ? std::string() : text.substr(first, last - first + 1);
 }
 
+void require_printable(const std::string& line, const char* code) {
+  for (unsigned char c : line) {
+    if ((c < 32 && c != '\t') || c > 126) fail(code, fmt::format("the header holds byte {:#04x}, which is no text", c));
+  }
+}
+
 std::vector<double> numbers_of(const std::string& text) {
   std::vector<double> out;
   const char *at = text.data(), *end = at + text.size();

@@ -9,6 +9,8 @@ namespace tenon::medical {
 
 std::string lower(std::string text);
 std::string trimmed(const std::string& text);
+/// Throws `code` when a header line holds anything but printable ASCII and tabs.
+void require_printable(const std::string& line, const char* code);
 /// Every number in `text`; brackets, commas and spaces separate, anything else ends the list with a NaN.
 std::vector<double> numbers_of(const std::string& text);
 

@@ -111,7 +111,7 @@ TEST_CASE("nrrd: a file that does not hold what it says is refused", "[medical][
   CHECK(code(with("sizes: 2 2 2", "sizes: 2 2 99999999")) == "nrrd.truncated");
   for (auto [from, to] : {std::pair{"sizes: 2 2 2", "sizes: 2 2"}, {"sizes: 2 2 2", "sizes: 2 2 -2"}, {"sizes: 2 2 2", "sizes: 9999999999 9999999999 9999999999"},
                           {"type: short", "type: block"}, {"encoding: raw", "encoding: hex"}, {"dimension: 3", "dimension: 4"}, {"(1,0,0)", "(0,0,0)"},
-                          {"(1,0,0)", "(nan,0,0)"}, {"(1,2,3)", "(1,inf,3)"}, {"endian: little", "data file: /etc/passwd"}, {"endian: little", "byte skip: -1"}}) {
+                          {"(1,0,0)", "(nan,0,0)"}, {"(1,2,3)", "(1,inf,3)"}, {"endian: little", "data file: /etc/passwd"}, {"endian: little", "byte skip: -1"}, {"endian: little", "endian: \xfflittle"}}) {
     INFO(to);
     CHECK(code(with(from, to)) == "nrrd.header");
   }
@@ -139,7 +139,7 @@ TEST_CASE("metaimage: a file that does not hold what it says is refused", "[medi
   CHECK(code(with("LOCAL", "absent.raw")) == "io.not_found");
   for (auto [from, to] : {std::pair{"DimSize = 2 2 2", "DimSize = 2 0 2"}, {"DimSize = 2 2 2", "DimSize = 9999999999 9999999999 9999999999"},
                           {"ElementType = MET_SHORT", "ElementType = MET_OTHER"}, {"1 0 0 0 1 0 0 0 1", "1 0 0 1 0 0 0 0 1"}, {"Offset = 1 2 3", "Offset = 1 nan 3"},
-                          {"ElementSpacing = 1 1 1", "ElementSpacing = 1 0 1"}, {"LOCAL", "../a.raw"}, {"LOCAL", "LIST"}, {"NDims = 3", "NDims = 4"}}) {
+                          {"ElementSpacing = 1 1 1", "ElementSpacing = 1 0 1"}, {"LOCAL", "../a.raw"}, {"LOCAL", "LIST"}, {"NDims = 3", "NDims = 4"}, {"NDims = 3\n", ""}, {"ObjectType", "ObjectType\1"}}) {
     INFO(to);
     CHECK(code(with(from, to)) == "metaimage.header");
   }
