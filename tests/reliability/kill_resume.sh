@@ -3,7 +3,7 @@
 #   kill_resume.sh [KILLS]      default 6; TENON names the command
 source "$(dirname "$0")/common.sh"
 kills=${1:-6}
-length=(train.steps=60 train.checkpoint_every=7 train.evaluate=false)
+length=(train.steps=60 train.checkpoint_every=7 train.validate_every=20 train.evaluate=false)
 "${train[@]}" --run "$work/whole" "${length[@]}" >/dev/null
 
 RANDOM=20 # the moments differ from machine to machine anyway

@@ -81,9 +81,12 @@ struct Evaluation {
 };
 
 /// Whether the user wants to stop, and progress, for long calls.
-struct Monitor {
+struct TENON_API Monitor {
   std::function<void(const std::string& what, std::int64_t done, std::int64_t total)> progress;
   std::function<bool()> interrupted;
+
+  /// One turn of a long loop: shows progress, and throws run.interrupted when the user asked to stop.
+  void turn(const std::string& what, std::int64_t done, std::int64_t total) const;
 };
 
 struct PredictOptions {

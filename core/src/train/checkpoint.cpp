@@ -24,7 +24,7 @@ std::string exact(double v) {
 }
 
 std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
-  return {{"tenon.step", std::to_string(i.step)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.timed ? i.elapsed : 0)},
+  return {{"tenon.step", std::to_string(i.step)}, {"tenon.validated", std::to_string(i.validated)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.timed ? i.elapsed : 0)},
           {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"}};
 }
 
@@ -41,6 +41,7 @@ double number(const std::map<std::string, std::string>& m, const char* key, cons
 CheckpointInfo info_of(const TensorFile& f, const std::filesystem::path& file) {
   CheckpointInfo i;
   i.step = std::int64_t(number(f.metadata, "tenon.step", file));
+  i.validated = std::int64_t(number(f.metadata, "tenon.validated", file));
   i.progress = number(f.metadata, "tenon.progress", file);
   i.elapsed = number(f.metadata, "tenon.elapsed", file);
   i.step_seconds = number(f.metadata, "tenon.step_seconds", file);

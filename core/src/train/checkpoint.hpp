@@ -15,7 +15,7 @@
 namespace tenon {
 
 struct CheckpointInfo {
-  std::int64_t step = 0;
+  std::int64_t step = 0, validated = 0;  ///< steps done; the last one that was validated
   double progress = 0, elapsed = 0, step_seconds = 0;
   double best_score = -1e300;
   bool finished = false;

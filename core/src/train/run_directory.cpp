@@ -102,6 +102,11 @@ nn::ModulePtr make_model(const Recipe& recipe, const Task& task, DType compute) 
   return model;
 }
 
+void Monitor::turn(const std::string& what, std::int64_t done, std::int64_t total) const {
+  if (progress) progress(what, done, total);
+  if (interrupted && interrupted()) throw Error(ErrorKind::usage, "run.interrupted", "stopped while " + what + ", at " + std::to_string(done) + " of " + std::to_string(total), "run the same command again");
+}
+
 Monitor monitor_of(RunObserver& observer) {
   return {[&observer](const std::string& what, std::int64_t done, std::int64_t total) { observer.stage(what, done, total); },
           [&observer] { return observer.interrupted(); }};

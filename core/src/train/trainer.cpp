@@ -53,8 +53,16 @@ class Trainer {
     say(recipe_.model + ", " + std::to_string(model_->parameter_count()) + " parameters; " + std::string(name_of(compute_)) + " on " + options_.device.str() + ", " +
         std::to_string(thread_count()) + " threads");
     write_state("running");
-    if (!info_.finished) loop();
     TrainResult result;
+    try {
+      if (!info_.finished) loop();
+      if (!interrupted_ && train_.boolean("evaluate")) result.evaluation = final_evaluation();
+    } catch (const Error& e) {
+      // asked to stop while validating: a resumed run begins with that validation
+      if (e.code() != "run.interrupted") throw;
+      interrupted_ = true;
+      if (!info_.finished) save();
+    }
     result.directory = directory_.path();
     result.steps = info_.step;
     result.seconds = seconds_since(start_);
@@ -63,7 +71,6 @@ class Trainer {
       write_state("interrupted");
       return result;
     }
-    if (train_.boolean("evaluate")) result.evaluation = final_evaluation();
     write_state("finished");
     check_requirements(train_.texts("require"), result.evaluation, directory_.path());
     return result;
@@ -135,9 +142,10 @@ class Trainer {
     Random random(recipe_.seed, 0x7ea1);
     BatchLoader loader(task_->batch_spec(), info_.step, int(train_.integer("loader_threads")), int(train_.integer("prefetch")),
                        [&](std::int64_t step, std::vector<Tensor>& batch) { task_->fill_batch(step, random, batch); });
-    const std::int64_t log_every = train_.integer("log_every"), validate_every = train_.integer("validate_every"), checkpoint_every = train_.integer("checkpoint_every");
+    const std::int64_t log_every = train_.integer("log_every"), checkpoint_every = train_.integer("checkpoint_every");
     double loss_sum = 0, compute_seconds = 0;
     std::int64_t loss_count = 0;
+    validate_if_due();
     while (!pacer_.finished(info_.step, elapsed())) {
       auto step_start = Clock::now();
       double progress = pacer_.before_step(info_.step, elapsed());
@@ -166,8 +174,9 @@ class Trainer {
         interrupted_ = true;
         break;
       }
-      if (validate_every > 0 && info_.step % validate_every == 0 && !pacer_.finished(info_.step, elapsed())) validate();
-      if (info_.step % checkpoint_every == 0 && !pacer_.finished(info_.step, elapsed())) save();
+      if (pacer_.finished(info_.step, elapsed())) break;
+      validate_if_due();  // before saving: a checkpoint knows the best score up to its step
+      if (info_.step % checkpoint_every == 0) save();
     }
     waiting_share_ = compute_seconds > 0 ? loader.waited_seconds() / compute_seconds : 0;
     info_.finished = !interrupted_;
@@ -224,7 +233,13 @@ class Trainer {
     return e;
   }
 
-  void validate() { evaluate_now(0); }
+  /// A resumed run validates first where the one before it stopped between its step and that step's validation.
+  void validate_if_due() {
+    const std::int64_t every = train_.integer("validate_every");
+    if (every == 0 || info_.step == 0 || info_.step % every || info_.validated == info_.step) return;
+    evaluate_now(0);
+    info_.validated = info_.step;
+  }
 
   /// The last weights are scored; when an earlier validation was better, so is its checkpoint, and that one is scored again.
   Evaluation final_evaluation() {

@@ -309,7 +309,7 @@ Dataset::Pass Dataset::read_all(bool keep, bool strays, const Monitor& monitor) 
 
   const auto total = std::int64_t(slots.size());
   for (std::int64_t begin = 0; begin < total; begin += kChunk) {
-    if (monitor.progress) monitor.progress(keep ? "reading scans" : "checking scans", begin, total);
+    monitor.turn(keep ? "reading scans" : "checking scans", begin, total);
     parallel_for(std::min(kChunk, total - begin), [&](std::int64_t i) {
       Facts& slot = *slots[std::size_t(begin + i)];
       slot = inspect(find(slot.files.id), keep);

@@ -222,7 +222,7 @@ void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<S
         });
         sink(scan, w.sums);
         work.erase(scan);
-        if (monitor.progress) monitor.progress("predicting", ++done, std::int64_t(sizes.size()));
+        monitor.turn("predicting", ++done, std::int64_t(sizes.size()));
       }
     }
   }
