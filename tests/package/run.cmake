@@ -17,7 +17,7 @@ set(flags)
 if(SANITIZE)
   set(flags "-DCMAKE_CXX_FLAGS=-fsanitize=${SANITIZE}" -DTENON_SANITIZE=${SANITIZE})
 endif()
-run(${CMAKE_COMMAND} -S "${SOURCE}" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${WORK}/prefix" "-DCMAKE_INSTALL_PREFIX=${WORK}/prefix"
+run(${CMAKE_COMMAND} -G "${GENERATOR}" -S "${SOURCE}" -B "${WORK}/build" "-DCMAKE_PREFIX_PATH=${WORK}/prefix" "-DCMAKE_INSTALL_PREFIX=${WORK}/prefix"
   "-DCMAKE_INSTALL_LIBDIR=${LIBDIR}" -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=${BUILD_TYPE} ${flags})
 run(${CMAKE_COMMAND} --build "${WORK}/build")
 

@@ -6,6 +6,7 @@
 
 #include "tenon/device.hpp"
 #include "tenon/kernel.hpp"
+#include "tensor/thread_pool.hpp"
 
 namespace tenon {
 namespace {
@@ -43,16 +44,12 @@ void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body)
       }
     }
   };
-  if (inside || threads <= 1) {
+  bool shared = !inside && threads > 1 && ThreadPool::instance().run(threads, n, [&](std::int64_t i) {
+    SerialScope nested;
+    attempt(i);
+  });
+  if (!shared)
     for (std::int64_t i = 0; i < n; ++i) attempt(i);
-  } else {
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (std::int64_t i = 0; i < n; ++i) {
-      inside = true;
-      attempt(i);
-      inside = false;
-    }
-  }
   if (failure) std::rethrow_exception(failure);
 }
 
