@@ -61,14 +61,14 @@ struct CommandLine {
     e.add_option("run", evaluate.run, "Run directory")->required()->type_name("RUN");
     e.add_option("overrides", evaluate.overrides, "Overrides of the run's recipe, such as data.root=/scans")->type_name("[section.key=value]");
     e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
-    e.add_option("--checkpoint", evaluate.checkpoint, "best, last or previous (best)")->type_name("NAME");
+    e.add_option("--checkpoint", evaluate.checkpoint, "last, best or previous (last)")->type_name("NAME");
     e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000).description(""));
 
     CLI::App& p = sub("predict", "Predict files with a run's checkpoint", true);
     p.add_option("run", predict.run, "Run directory")->required()->type_name("RUN");
     p.add_option("files", predict.files, "Files to predict")->required()->type_name("FILE");
     p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
-    p.add_option("--checkpoint", predict.checkpoint, "best, last or previous (best)")->type_name("NAME");
+    p.add_option("--checkpoint", predict.checkpoint, "last, best or previous (last)")->type_name("NAME");
     p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
 
     CLI::App& r = sub("report", "Write report.html of a run and print its path", false);

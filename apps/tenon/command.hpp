@@ -30,13 +30,13 @@ struct TrainCommand {
 };
 
 struct EvaluateCommand {
-  std::string run, split = "validation", checkpoint = "best";
+  std::string run, split = "validation", checkpoint = "last";
   int pictures = 6;
   std::vector<std::string> overrides;
 };
 
 struct PredictCommand {
-  std::string run, output, checkpoint = "best";
+  std::string run, output, checkpoint = "last";
   std::vector<std::string> files;
   bool overwrite = false;
 };

@@ -69,9 +69,9 @@ struct Summary {
 };
 TENON_API std::vector<Summary> summarise(const Evaluation& evaluation);
 
-/// Scores the run's best (or named) checkpoint on a split and writes evaluation.json and pictures/.
+/// Scores the run's last (or named) checkpoint on a split and writes evaluation.json and pictures/.
 struct EvaluateOptions {
-  std::string split = "validation", checkpoint = "best";
+  std::string split = "validation", checkpoint = "last";
   int pictures = 6;
   std::vector<std::string> overrides;  ///< of the run's recipe, e.g. data.root=...
 };
