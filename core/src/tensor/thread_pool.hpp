@@ -2,7 +2,7 @@
 ///
 /// A worker that finds nothing to do spins for some tens of microseconds, for in a training step the next loop is near, and
 /// then sleeps: on a machine that others use too, a core that waits must not take time from the one that works.
-/// (GCC's OpenMP spins for milliseconds; with both cores shared by another job a step took several times its fair time.)
+/// (GCC's OpenMP spins for longer; what that costs beside a busy process stands in docs/performance.md.)
 #pragma once
 
 #include <atomic>
