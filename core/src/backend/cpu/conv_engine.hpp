@@ -48,6 +48,8 @@ TENON_API bool conv_has_bf16();
 std::shared_ptr<const ConvProgram> make_reference_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 /// The bf16 weight gradient on AMX tiles; null where that does not apply.
 std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& g, ConvSums sums);
+/// f32 with 3 x 3 (x 3) kernels and stride 1 by minimal filtering; null where that does not apply or pay.
+std::shared_ptr<const ConvProgram> make_winograd_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 std::shared_ptr<const ConvProgram> make_onednn_conv(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums);
 
 }  // namespace tenon::cpu

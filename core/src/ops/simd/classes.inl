@@ -1,6 +1,6 @@
 // Rows of few classes, turned so that the loops run over rows: [rows, K] in memory becomes t[K][B] of B rows.
 #include "kernels/softmax.hpp"
-#include "ops/simd/vec.inl"
+#include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
 

@@ -1,6 +1,6 @@
 // Loops of the normalisations over one chunk of voxels or one row; see kernels/norm.hpp for the maths.
 #include "kernels/norm.hpp"
-#include "ops/simd/vec.inl"
+#include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
 

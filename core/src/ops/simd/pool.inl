@@ -1,6 +1,6 @@
 // Pooling of one row of voxels (along the last spatial axis); channels innermost. Gathers in both directions.
 #include "ops/pool_kernels.hpp"
-#include "ops/simd/vec.inl"
+#include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
 

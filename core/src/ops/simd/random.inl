@@ -1,6 +1,6 @@
 // A range of uniform numbers; see kernels/random.hpp.
 #include "kernels/random.hpp"
-#include "ops/simd/vec.inl"
+#include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
 

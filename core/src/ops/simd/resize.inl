@@ -1,6 +1,6 @@
 // One row of output voxels of a separable sparse map; channels innermost.
 #include "ops/resize_kernels.hpp"
-#include "ops/simd/vec.inl"
+#include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
 

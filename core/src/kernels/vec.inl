@@ -1,5 +1,5 @@
 // Vectors of one instruction set: N lanes of an accumulation type, loaded from and stored to any storage type.
-// Included by the loop files of this folder inside foreach_isa.hpp; see kernels/isa.hpp.
+// Included by loop files inside foreach_isa.hpp; see kernels/isa.hpp.
 #include <cstdint>
 #include <cstring>
 #if defined(__x86_64__)

@@ -1,0 +1,258 @@
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cpu/channel_sums.hpp"
+#include "backend/cpu/conv_engine.hpp"
+#include "backend/cpu/onednn.hpp"
+#include "backend/cpu/winograd.hpp"
+#include "tenon/kernel.hpp"
+
+#define TENON_ISA_FILE "backend/cpu/simd/winograd.inl"
+#include "kernels/foreach_isa.hpp"
+
+namespace tenon::cpu {
+namespace {
+
+constexpr std::int64_t kTilesABlock = 24;      // a multiple of the rows that product kernels hold: V and M of 32 channels fit an L2 cache
+constexpr std::int64_t kTilesASum = 32;        // of a weight gradient, whose sums are loaded and stored once a block
+constexpr std::int64_t kMostChannels = 64;     // of a weight gradient's task along each side: its sums, 64 x 64 x 64, stay near
+constexpr std::int64_t kTilesWorthAPartial = 512, kMostPartials = 16, kFewestTasks = 8;
+constexpr std::int64_t kFewestTiles = 96;      // below that transforming the weights costs more than is won
+constexpr std::int64_t kVoxelsASum = 4096;
+constexpr std::int64_t kLine = 16;             // f32 of a cache line
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// An odd number of cache lines: the points of a tile must not meet in one cache set.
+std::int64_t spread(std::int64_t floats) {
+  return (ceil_div(floats, kLine) | 1) * kLine;
+}
+
+/// The loops of this CPU's instruction set.
+struct Loops {
+  decltype(&isa_base::winograd_input<4>) input;
+  decltype(&isa_base::winograd_output<4>) output;
+  decltype(&isa_base::winograd_gradient<4>) gradient;
+  decltype(&isa_base::winograd_weights<4>) weights;
+  decltype(&isa_base::winograd_taps<4>) taps;
+  decltype(&isa_base::winograd_product) product;
+};
+
+template <int Z>
+Loops loops() {
+  return {TENON_BY_ISA(winograd_input<Z>),   TENON_BY_ISA(winograd_output<Z>), TENON_BY_ISA(winograd_gradient<Z>),
+          TENON_BY_ISA(winograd_weights<Z>), TENON_BY_ISA(winograd_taps<Z>),   TENON_BY_ISA(winograd_product)};
+}
+
+/// Convolution with 3 x 3 (x 3) kernels and stride 1 in f32, by minimal filtering: see winograd.hpp. An input gradient is
+/// a forward convolution with mirrored kernels and swapped channels.
+class WinogradConv final : public ConvProgram {
+ public:
+  WinogradConv(const ConvGeometry& g, ConvPass pass, ConvSums sums) : g_(g), pass_(pass), sums_(sums) {
+    if (g_.spatial == 2)  // as three axes, the first of size 1
+      for (auto* s : {&g_.in, &g_.out, &g_.kernel, &g_.stride, &g_.pad, &g_.dilation}) std::rotate(s->begin(), s->begin() + 2, s->end());
+    deep_ = g_.kernel[0] == 3;
+    loops_ = deep_ ? loops<4>() : loops<1>();
+    points_ = deep_ ? 64 : 16;
+    bool mirrored = pass == ConvPass::input_gradient;
+    from_ = {mirrored ? g_.out : g_.in, mirrored ? g_.out_channels : g_.in_channels};
+    to_ = {mirrored ? g_.in : g_.out, mirrored ? g_.in_channels : g_.out_channels};
+    for (std::size_t a = 0; a < 3; ++a) {
+      step_[a] = a == 0 && !deep_ ? 1 : 2;
+      tiles_[a] = ceil_div(to_.size[a], step_[a]);
+      pad_[a] = mirrored ? g_.kernel[a] - 1 - g_.pad[a] : g_.pad[a];
+    }
+    if (pass == ConvPass::weight_gradient)
+      choose_tasks();
+    else
+      packed_bytes_ = std::size_t(points_ * from_.channels * to_.channels) * sizeof(float);
+  }
+
+  std::int64_t tiles() const { return g_.batch * tiles_[0] * tiles_[1] * tiles_[2]; }
+
+  /// packed[point][panel of outputs][input][16]
+  void pack(const void* weights, void* packed) const override {
+    auto w = static_cast<const float*>(weights);
+    auto to = static_cast<float*>(packed);
+    std::int64_t ins = from_.channels, panels = to_.channels / kWinogradPanel, taps = g_.taps();
+    bool mirrored = pass_ == ConvPass::input_gradient;
+    parallel_for(panels * ceil_div(ins, kWinogradPanel), [&](std::int64_t task) {
+      std::int64_t panel = task % panels, first = task / panels * kWinogradPanel;
+      float gathered[27 * kWinogradPanel];
+      for (std::int64_t k = first; k < std::min(ins, first + kWinogradPanel); ++k) {
+        for (std::int64_t t = 0; t < taps; ++t)
+          for (std::int64_t n = 0; n < kWinogradPanel; ++n) {
+            std::int64_t c = panel * kWinogradPanel + n;
+            gathered[t * kWinogradPanel + n] = mirrored ? w[(k * taps + taps - 1 - t) * to_.channels + c] : w[(c * taps + t) * ins + k];
+          }
+        loops_.weights(gathered, to + (panel * ins + k) * kWinogradPanel, ins * to_.channels);
+      }
+    });
+  }
+
+  void run(const void* source, const void* packed, const void* bias, void* destination) const override {
+    auto x = static_cast<const float*>(source);
+    auto y = static_cast<float*>(destination);
+    std::int64_t ins = from_.channels, outs = to_.channels, panel = kTilesABlock * kWinogradPanel;
+    std::int64_t v_point = spread(kTilesABlock * ins), m_point = spread(kTilesABlock * outs);
+    WinogradProduct product{points_, 0, ins, outs / kWinogradPanel};
+    product.a_row = ins, product.a_depth = 1;
+    product.a_point = v_point, product.b_point = ins * outs, product.c_point = m_point;
+    product.b_panel = ins * kWinogradPanel, product.c_panel = panel;
+    parallel_blocks(tiles(), kTilesABlock, [&](std::int64_t begin, std::int64_t end) {
+      auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + m_point)) * sizeof(float))), m = v + points_ * v_point;
+      for (std::int64_t t = begin; t < end; ++t) {
+        auto [sample, at] = locate(t);
+        for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
+        loops_.input(from_, x + sample * volume(from_), at, 0, ins, v + (t - begin) * ins, v_point);
+      }
+      WinogradProduct here = product;
+      here.rows = end - begin;
+      loops_.product(here, v, static_cast<const float*>(packed), m);
+      for (std::int64_t t = begin; t < end; ++t) {
+        auto [sample, at] = locate(t);
+        loops_.output(to_, m + (t - begin) * kWinogradPanel, m_point, panel, static_cast<const float*>(bias), at, y + sample * volume(to_));
+      }
+    });
+  }
+
+  void run_weights(const void* x, const void* y, void* weights, void* sums, void* workspace) const override {
+    auto partials = static_cast<float*>(workspace);
+    auto partial_sums = reinterpret_cast<double*>(static_cast<char*>(workspace) + sums_offset_);
+    auto tasks = std::int64_t(tasks_.size());
+    const WinogradImage& summed = sums_ == ConvSums::of_x ? from_ : to_;
+    std::int64_t voxels = sums_ == ConvSums::none ? 0 : g_.batch * volume(summed) / summed.channels, chunks = ceil_div(voxels, kVoxelsASum);
+    parallel_for(tasks + chunks, [&](std::int64_t i) {
+      if (i < tasks) {
+        run_task(tasks_[std::size_t(i)], static_cast<const float*>(x), static_cast<const float*>(y), partials);
+      } else {
+        std::int64_t first = (i - tasks) * kVoxelsASum;
+        channel_sums(static_cast<const float*>(sums_ == ConvSums::of_x ? x : y) + first * summed.channels,
+                     std::min(kVoxelsASum, voxels - first), summed.channels, partial_sums + (i - tasks) * summed.channels);
+      }
+    });
+    add_partials(partials, static_cast<float*>(weights));
+    if (sums_ == ConvSums::none) return;
+    for (std::int64_t c = 0; c < summed.channels; ++c) {
+      double total = 0;
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) total += partial_sums[chunk * summed.channels + c];
+      static_cast<float*>(sums)[c] = float(total);
+    }
+  }
+
+  std::string describe() const override {
+    std::string what = deep_ ? "Winograd F(2x2x2, 3x3x3)" : "Winograd F(2x2, 3x3)";
+    if (pass_ == ConvPass::input_gradient) what += " (mirrored)";
+    return what + ", " + std::to_string(pass_ == ConvPass::weight_gradient ? std::int64_t(tasks_.size()) : ceil_div(tiles(), kTilesABlock)) + " tasks";
+  }
+
+ private:
+  /// Tiles [first, last) for input channels [in, in_end) and output channels [out, out_end), into one partial.
+  struct Task {
+    std::int64_t partial, first, last, in, in_end, out, out_end;
+  };
+
+  static std::int64_t volume(const WinogradImage& m) { return m.size[0] * m.row(0); }
+
+  /// Sample and first output of a tile.
+  std::pair<std::int64_t, WinogradOrigin> locate(std::int64_t tile) const {
+    WinogradOrigin at;
+    for (std::size_t a = 3; a-- > 0; tile /= tiles_[a]) at[a] = tile % tiles_[a] * step_[a];
+    return {tile, at};
+  }
+
+  void choose_tasks() {
+    std::int64_t ins = g_.in_channels, outs = g_.out_channels;
+    partials_ = std::clamp<std::int64_t>(tiles() / kTilesWorthAPartial, 1, kMostPartials);
+    std::int64_t in_split = ceil_div(ins, ceil_div(ins, kMostChannels)), out_split = ceil_div(outs, ceil_div(outs, kMostChannels));
+    auto whole_panels = [](std::int64_t channels) { return ceil_div(channels, kWinogradPanel) * kWinogradPanel; };
+    in_split = whole_panels(in_split), out_split = whole_panels(out_split);
+    while (partials_ * ceil_div(ins, in_split) * ceil_div(outs, out_split) < kFewestTasks && std::max(in_split, out_split) > kWinogradPanel) {
+      std::int64_t& longer = out_split >= in_split ? out_split : in_split;
+      longer = whole_panels(ceil_div(longer, 2));
+    }
+    for (std::int64_t p = 0; p < partials_; ++p)
+      for (std::int64_t i = 0; i < ins; i += in_split)
+        for (std::int64_t o = 0; o < outs; o += out_split)
+          tasks_.push_back({p, p * tiles() / partials_, (p + 1) * tiles() / partials_, i, std::min(ins, i + in_split), o, std::min(outs, o + out_split)});
+    partial_ = points_ * ins * outs;
+    sums_offset_ = std::size_t(partial_ * partials_) * sizeof(float);
+    const WinogradImage& summed = sums_ == ConvSums::of_x ? from_ : to_;
+    std::int64_t chunks = sums_ == ConvSums::none ? 0 : ceil_div(g_.batch * volume(summed) / summed.channels, kVoxelsASum);
+    workspace_bytes_ = sums_offset_ + std::size_t(chunks * summed.channels) * sizeof(double);
+  }
+
+  /// Sums of products, laid out [point][panel of outputs][input][16].
+  void run_task(const Task& t, const float* x, const float* y, float* partials) const {
+    std::int64_t ins = t.in_end - t.in, outs = t.out_end - t.out, panel = kTilesASum * kWinogradPanel;
+    std::int64_t v_point = spread(kTilesASum * ins), d_point = spread(kTilesASum * outs);
+    auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + d_point)) * sizeof(float))), d = v + points_ * v_point;
+    WinogradProduct product{points_, ins, 0, outs / kWinogradPanel};
+    product.a_row = 1, product.a_depth = ins;
+    product.a_point = v_point, product.b_point = d_point, product.c_point = g_.in_channels * g_.out_channels;
+    product.b_panel = panel, product.c_panel = g_.in_channels * kWinogradPanel;
+    float* sums = partials + t.partial * partial_ + t.out * g_.in_channels + t.in * kWinogradPanel;
+    for (std::int64_t begin = t.first; begin < t.last; begin += kTilesASum) {
+      std::int64_t end = std::min(t.last, begin + kTilesASum);
+      for (std::int64_t tile = begin; tile < end; ++tile) {
+        auto [sample, at] = locate(tile);
+        loops_.gradient(to_, y + sample * volume(to_), at, t.out, outs, d + (tile - begin) * kWinogradPanel, d_point, panel);
+        for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
+        loops_.input(from_, x + sample * volume(from_), at, t.in, ins, v + (tile - begin) * ins, v_point);
+      }
+      product.depth = end - begin;
+      product.add = begin != t.first;
+      loops_.product(product, v, d, sums);
+    }
+  }
+
+  void add_partials(const float* partials, float* weights) const {
+    std::int64_t ins = g_.in_channels, panels = g_.out_channels / kWinogradPanel, taps = g_.taps();
+    parallel_for(panels * (ins / kWinogradPanel), [&](std::int64_t task) {
+      std::int64_t panel = task % panels, first = task / panels * kWinogradPanel;
+      float block[27 * kWinogradPanel * kWinogradPanel];  // [input][tap][output]
+      for (std::int64_t i = 0; i < kWinogradPanel; ++i)
+        loops_.taps(partials + (panel * ins + first + i) * kWinogradPanel, ins * g_.out_channels, partials_, partial_, block + i * taps * kWinogradPanel);
+      for (std::int64_t o = 0; o < kWinogradPanel; ++o)
+        for (std::int64_t t = 0; t < taps; ++t) {
+          float* to = weights + ((panel * kWinogradPanel + o) * taps + t) * ins + first;
+          for (std::int64_t i = 0; i < kWinogradPanel; ++i) to[i] = block[(i * taps + t) * kWinogradPanel + o];
+        }
+    });
+  }
+
+  ConvGeometry g_;
+  ConvPass pass_;
+  ConvSums sums_;
+  bool deep_ = false;
+  Loops loops_{};
+  std::int64_t points_ = 0;
+  WinogradImage from_, to_;  ///< x and y; of an input gradient y and x
+  std::array<std::int64_t, 3> step_{}, tiles_{}, pad_{};
+  std::vector<Task> tasks_;
+  std::int64_t partials_ = 0, partial_ = 0;  ///< how many sums, and f32 of one
+  std::size_t sums_offset_ = 0;
+};
+
+bool suits(const ConvGeometry& g) {
+  if (g.dtype != DType::f32 || g.spatial < 2 || g.groups != 1) return false;
+  if (g.in_channels % kWinogradPanel != 0 || g.out_channels % kWinogradPanel != 0) return false;
+  for (int a = 0; a < g.spatial; ++a) {
+    auto k = std::size_t(a);
+    bool untransformed = g.spatial == 3 && a == 0 && g.kernel[k] == 1;
+    if ((g.kernel[k] != 3 && !untransformed) || g.stride[k] != 1 || g.dilation[k] != 1 || g.pad[k] >= g.kernel[k]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<const ConvProgram> make_winograd_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums) {
+  if (!suits(g)) return nullptr;
+  auto program = std::make_shared<WinogradConv>(g, pass, sums);
+  return program->tiles() >= kFewestTiles ? program : nullptr;
+}
+
+}  // namespace tenon::cpu
