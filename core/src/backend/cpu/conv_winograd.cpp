@@ -13,11 +13,11 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr std::int64_t kTilesABlock = 24;      // a multiple of the rows that product kernels hold: V and M of 32 channels fit an L2 cache
+constexpr std::int64_t kTilesABlock = 24;      // or half of it where tasks are few; a multiple of the rows that product kernels hold: V and M of 32 channels fit an L2 cache
 constexpr std::int64_t kTilesASum = 32;        // of a weight gradient, whose sums are loaded and stored once a block
 constexpr std::int64_t kMostChannels = 64;     // of a weight gradient's task along each side: its sums, 64 x 64 x 64, stay near
 constexpr std::int64_t kTilesWorthAPartial = 512, kMostPartials = 16, kFewestTasks = 8;
-constexpr std::int64_t kFewestTiles = 96;      // below that transforming the weights costs more than is won
+constexpr std::int64_t kFewestTiles = 48;      // below that transforming the weights costs more than is won
 constexpr std::int64_t kVoxelsASum = 4096;
 constexpr std::int64_t kLine = 16;             // f32 of a cache line
 
@@ -64,6 +64,7 @@ class WinogradConv final : public ConvProgram {
       tiles_[a] = ceil_div(to_.size[a], step_[a]);
       pad_[a] = mirrored ? g_.kernel[a] - 1 - g_.pad[a] : g_.pad[a];
     }
+    block_ = tiles() < kFewestTasks * kTilesABlock ? kTilesABlock / 2 : kTilesABlock;
     if (pass == ConvPass::weight_gradient)
       choose_tasks();
     else
@@ -95,13 +96,13 @@ class WinogradConv final : public ConvProgram {
   void run(const void* source, const void* packed, const void* bias, void* destination) const override {
     auto x = static_cast<const float*>(source);
     auto y = static_cast<float*>(destination);
-    std::int64_t ins = from_.channels, outs = to_.channels, panel = kTilesABlock * kWinogradPanel;
-    std::int64_t v_point = spread(kTilesABlock * ins), m_point = spread(kTilesABlock * outs);
+    std::int64_t ins = from_.channels, outs = to_.channels, panel = block_ * kWinogradPanel;
+    std::int64_t v_point = spread(block_ * ins), m_point = spread(block_ * outs);
     WinogradProduct product{points_, 0, ins, outs / kWinogradPanel};
     product.a_row = ins, product.a_depth = 1;
     product.a_point = v_point, product.b_point = ins * outs, product.c_point = m_point;
     product.b_panel = ins * kWinogradPanel, product.c_panel = panel;
-    parallel_blocks(tiles(), kTilesABlock, [&](std::int64_t begin, std::int64_t end) {
+    parallel_blocks(tiles(), block_, [&](std::int64_t begin, std::int64_t end) {
       auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + m_point)) * sizeof(float))), m = v + points_ * v_point;
       for (std::int64_t t = begin; t < end; ++t) {
         auto [sample, at] = locate(t);
@@ -145,7 +146,7 @@ class WinogradConv final : public ConvProgram {
   std::string describe() const override {
     std::string what = deep_ ? "Winograd F(2x2x2, 3x3x3)" : "Winograd F(2x2, 3x3)";
     if (pass_ == ConvPass::input_gradient) what += " (mirrored)";
-    return what + ", " + std::to_string(pass_ == ConvPass::weight_gradient ? std::int64_t(tasks_.size()) : ceil_div(tiles(), kTilesABlock)) + " tasks";
+    return what + ", " + std::to_string(pass_ == ConvPass::weight_gradient ? std::int64_t(tasks_.size()) : ceil_div(tiles(), block_)) + " tasks";
   }
 
  private:
@@ -228,7 +229,7 @@ class WinogradConv final : public ConvProgram {
   ConvSums sums_;
   bool deep_ = false;
   Loops loops_{};
-  std::int64_t points_ = 0;
+  std::int64_t points_ = 0, block_ = 0;  ///< of a tile; tiles of a task
   WinogradImage from_, to_;  ///< x and y; of an input gradient y and x
   std::array<std::int64_t, 3> step_{}, tiles_{}, pad_{};
   std::vector<Task> tasks_;
