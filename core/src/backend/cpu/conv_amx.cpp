@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "backend/cpu/amx_pack.hpp"
-#include "backend/cpu/channel_sums.hpp"
 #include "backend/cpu/conv_engine.hpp"
 #include "backend/cpu/conv_pack.hpp"
+#include "backend/cpu/conv_sums.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "tenon/kernel.hpp"
 
@@ -18,7 +18,6 @@ constexpr std::int64_t kFewestSteps = 6, kMostSteps = 24;  // depth tiles of a c
 constexpr std::int64_t kScratchLimit = 64 << 20;
 constexpr std::int64_t kVoxelsWorthAPartial = 8192;
 constexpr std::int64_t kMostPartials = 16, kFewestTasks = 8;
-constexpr std::int64_t kVoxelsASum = 4096;
 constexpr std::int64_t kTile = kAmxRows * kAmxRows;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
@@ -32,7 +31,7 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 /// packed x at a shifted address. With a stride, x is first split by phase. y has zeros where a row's halo stands.
 class AmxWeightGradient final : public ConvProgram {
  public:
-  AmxWeightGradient(const ConvGeometry& g, ConvSums sums) : g_(g), sums_(sums) {
+  AmxWeightGradient(const ConvGeometry& g, ConvSums sums) : g_(g), sums_(g, sums) {
     // As three axes, the outer ones of size 1.
     for (int shift = 3 - g_.spatial; shift > 0; --shift)
       for (auto* s : {&g_.in, &g_.out, &g_.kernel, &g_.stride, &g_.pad, &g_.dilation}) std::rotate(s->begin(), s->begin() + 2, s->end());
@@ -50,23 +49,14 @@ class AmxWeightGradient final : public ConvProgram {
     auto partials = static_cast<float*>(workspace);
     auto partial_sums = reinterpret_cast<double*>(static_cast<char*>(workspace) + sums_offset_);
     auto tasks = std::int64_t(tasks_.size());
-    const auto* summed = static_cast<const bf16*>(sums_ == ConvSums::of_x ? x : y);
-    parallel_for(tasks + sum_chunks(), [&](std::int64_t i) {
-      if (i < tasks) {
+    parallel_for(tasks + sums_.tasks(), [&](std::int64_t i) {
+      if (i < tasks)
         run_task(tasks_[std::size_t(i)], static_cast<const bf16*>(x), static_cast<const bf16*>(y), partials);
-      } else {
-        std::int64_t chunk = i - tasks, first = chunk * kVoxelsASum;
-        channel_sums(summed + first * sum_channels(), std::min(kVoxelsASum, sum_voxels() - first), sum_channels(),
-                     partial_sums + chunk * sum_channels());
-      }
+      else
+        sums_.run(i - tasks, static_cast<const bf16*>(x), static_cast<const bf16*>(y), partial_sums);
     });
     sum_packed_weights(layout_, g_, partials, partials_, static_cast<float*>(weights));
-    if (sums_ == ConvSums::none) return;
-    for (std::int64_t c = 0; c < sum_channels(); ++c) {
-      double total = 0;
-      for (std::int64_t chunk = 0; chunk < sum_chunks(); ++chunk) total += partial_sums[chunk * sum_channels() + c];
-      static_cast<float*>(sums)[c] = float(total);
-    }
+    sums_.finish(partial_sums, static_cast<float*>(sums));
   }
 
   std::string describe() const override {
@@ -152,14 +142,8 @@ class AmxWeightGradient final : public ConvProgram {
     for (std::int64_t i = 0; i < g_.in_channels; ++i) layout_.in.push_back(i / kAmxRows * out_blocks_ * kTile + i % kAmxRows * kAmxRows);
     for (std::int64_t t = 0; t < g_.taps(); ++t) layout_.tap.push_back(t * in_blocks_ * out_blocks_ * kTile);
     sums_offset_ = std::size_t(layout_.elements * partials_) * sizeof(float);
-    workspace_bytes_ = sums_offset_ + std::size_t(sum_chunks() * sum_channels()) * sizeof(double);
+    workspace_bytes_ = sums_offset_ + sums_.workspace_bytes();
   }
-
-  std::int64_t sum_channels() const { return sums_ == ConvSums::of_y ? g_.out_channels : g_.in_channels; }
-  std::int64_t sum_voxels() const {
-    return sums_ == ConvSums::none ? 0 : g_.batch * (sums_ == ConvSums::of_y ? g_.out_voxels() : g_.in_voxels());
-  }
-  std::int64_t sum_chunks() const { return ceil_div(sum_voxels(), kVoxelsASum); }
 
   void pack_x(const bf16* x, const Block& b, std::int64_t first_block, std::int64_t blocks, bf16* packed) const {
     std::int64_t c0 = first_block * kAmxRows, channels = std::min(g_.in_channels - c0, blocks * kAmxRows),
@@ -258,7 +242,7 @@ class AmxWeightGradient final : public ConvProgram {
   }
 
   ConvGeometry g_;
-  ConvSums sums_;
+  ConvChannelSums sums_;
   std::int64_t in_blocks_ = 0, out_blocks_ = 0, in_split_ = 0, out_split_ = 0;  ///< in channel blocks of 16
   std::int64_t halo_rows_ = 0, pitch_ = 0, planes_ = 0, rows_ = 0, partials_ = 0, chunk_steps_ = 0;
   std::vector<Block> blocks_;

@@ -50,6 +50,8 @@ std::shared_ptr<const ConvProgram> make_reference_conv(const ConvGeometry& g, Co
 std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& g, ConvSums sums);
 /// f32 with 3 x 3 (x 3) kernels and stride 1 by minimal filtering; null where that does not apply or pay.
 std::shared_ptr<const ConvProgram> make_winograd_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+/// f32 of any stride by gathering voxels into matrix products; null where that does not apply or pay.
+std::shared_ptr<const ConvProgram> make_gemm_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 std::shared_ptr<const ConvProgram> make_onednn_conv(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums);
 
 }  // namespace tenon::cpu

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backend/cpu/channel_sums.hpp"
 #include "backend/cpu/conv_engine.hpp"
+#include "backend/cpu/conv_sums.hpp"
 #include "backend/cpu/onednn.hpp"
+#include "backend/cpu/panel_product.hpp"
 #include "backend/cpu/winograd.hpp"
 #include "tenon/kernel.hpp"
 
@@ -18,16 +19,9 @@ constexpr std::int64_t kTilesASum = 32;        // of a weight gradient, whose su
 constexpr std::int64_t kMostChannels = 64;     // of a weight gradient's task along each side: its sums, 64 x 64 x 64, stay near
 constexpr std::int64_t kTilesWorthAPartial = 512, kMostPartials = 16, kFewestTasks = 8;
 constexpr std::int64_t kFewestTiles = 48;      // below that transforming the weights costs more than is won
-constexpr std::int64_t kVoxelsASum = 4096;
-constexpr std::int64_t kLine = 16;             // f32 of a cache line
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
-}
-
-/// An odd number of cache lines: the points of a tile must not meet in one cache set.
-std::int64_t spread(std::int64_t floats) {
-  return (ceil_div(floats, kLine) | 1) * kLine;
 }
 
 /// The loops of this CPU's instruction set.
@@ -37,20 +31,20 @@ struct Loops {
   decltype(&isa_base::winograd_gradient<4>) gradient;
   decltype(&isa_base::winograd_weights<4>) weights;
   decltype(&isa_base::winograd_taps<4>) taps;
-  decltype(&isa_base::winograd_product) product;
+  decltype(&isa_base::panel_product) product;
 };
 
 template <int Z>
 Loops loops() {
   return {TENON_BY_ISA(winograd_input<Z>),   TENON_BY_ISA(winograd_output<Z>), TENON_BY_ISA(winograd_gradient<Z>),
-          TENON_BY_ISA(winograd_weights<Z>), TENON_BY_ISA(winograd_taps<Z>),   TENON_BY_ISA(winograd_product)};
+          TENON_BY_ISA(winograd_weights<Z>), TENON_BY_ISA(winograd_taps<Z>),   TENON_BY_ISA(panel_product)};
 }
 
 /// Convolution with 3 x 3 (x 3) kernels and stride 1 in f32, by minimal filtering: see winograd.hpp. An input gradient is
 /// a forward convolution with mirrored kernels and swapped channels.
 class WinogradConv final : public ConvProgram {
  public:
-  WinogradConv(const ConvGeometry& g, ConvPass pass, ConvSums sums) : g_(g), pass_(pass), sums_(sums) {
+  WinogradConv(const ConvGeometry& g, ConvPass pass, ConvSums sums) : g_(g), pass_(pass), sums_(g, sums) {
     if (g_.spatial == 2)  // as three axes, the first of size 1
       for (auto* s : {&g_.in, &g_.out, &g_.kernel, &g_.stride, &g_.pad, &g_.dilation}) std::rotate(s->begin(), s->begin() + 2, s->end());
     deep_ = g_.kernel[0] == 3;
@@ -77,18 +71,18 @@ class WinogradConv final : public ConvProgram {
   void pack(const void* weights, void* packed) const override {
     auto w = static_cast<const float*>(weights);
     auto to = static_cast<float*>(packed);
-    std::int64_t ins = from_.channels, panels = to_.channels / kWinogradPanel, taps = g_.taps();
+    std::int64_t ins = from_.channels, panels = to_.channels / kPanel, taps = g_.taps();
     bool mirrored = pass_ == ConvPass::input_gradient;
-    parallel_for(panels * ceil_div(ins, kWinogradPanel), [&](std::int64_t task) {
-      std::int64_t panel = task % panels, first = task / panels * kWinogradPanel;
-      float gathered[27 * kWinogradPanel];
-      for (std::int64_t k = first; k < std::min(ins, first + kWinogradPanel); ++k) {
+    parallel_for(panels * ceil_div(ins, kPanel), [&](std::int64_t task) {
+      std::int64_t panel = task % panels, first = task / panels * kPanel;
+      float gathered[27 * kPanel];
+      for (std::int64_t k = first; k < std::min(ins, first + kPanel); ++k) {
         for (std::int64_t t = 0; t < taps; ++t)
-          for (std::int64_t n = 0; n < kWinogradPanel; ++n) {
-            std::int64_t c = panel * kWinogradPanel + n;
-            gathered[t * kWinogradPanel + n] = mirrored ? w[(k * taps + taps - 1 - t) * to_.channels + c] : w[(c * taps + t) * ins + k];
+          for (std::int64_t n = 0; n < kPanel; ++n) {
+            std::int64_t c = panel * kPanel + n;
+            gathered[t * kPanel + n] = mirrored ? w[(k * taps + taps - 1 - t) * to_.channels + c] : w[(c * taps + t) * ins + k];
           }
-        loops_.weights(gathered, to + (panel * ins + k) * kWinogradPanel, ins * to_.channels);
+        loops_.weights(gathered, to + (panel * ins + k) * kPanel, ins * to_.channels);
       }
     });
   }
@@ -96,12 +90,12 @@ class WinogradConv final : public ConvProgram {
   void run(const void* source, const void* packed, const void* bias, void* destination) const override {
     auto x = static_cast<const float*>(source);
     auto y = static_cast<float*>(destination);
-    std::int64_t ins = from_.channels, outs = to_.channels, panel = block_ * kWinogradPanel;
-    std::int64_t v_point = spread(block_ * ins), m_point = spread(block_ * outs);
-    WinogradProduct product{points_, 0, ins, outs / kWinogradPanel};
+    std::int64_t ins = from_.channels, outs = to_.channels, panel = block_ * kPanel;
+    std::int64_t v_point = odd_lines(block_ * ins), m_point = odd_lines(block_ * outs);
+    PanelProduct product{points_, 0, ins, outs / kPanel};
     product.a_row = ins, product.a_depth = 1;
     product.a_point = v_point, product.b_point = ins * outs, product.c_point = m_point;
-    product.b_panel = ins * kWinogradPanel, product.c_panel = panel;
+    product.b_panel = ins * kPanel, product.c_panel = panel;
     parallel_blocks(tiles(), block_, [&](std::int64_t begin, std::int64_t end) {
       auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + m_point)) * sizeof(float))), m = v + points_ * v_point;
       for (std::int64_t t = begin; t < end; ++t) {
@@ -109,12 +103,12 @@ class WinogradConv final : public ConvProgram {
         for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
         loops_.input(from_, x + sample * volume(from_), at, 0, ins, v + (t - begin) * ins, v_point);
       }
-      WinogradProduct here = product;
+      PanelProduct here = product;
       here.rows = end - begin;
       loops_.product(here, v, static_cast<const float*>(packed), m);
       for (std::int64_t t = begin; t < end; ++t) {
         auto [sample, at] = locate(t);
-        loops_.output(to_, m + (t - begin) * kWinogradPanel, m_point, panel, static_cast<const float*>(bias), at, y + sample * volume(to_));
+        loops_.output(to_, m + (t - begin) * kPanel, m_point, panel, static_cast<const float*>(bias), at, y + sample * volume(to_));
       }
     });
   }
@@ -123,24 +117,14 @@ class WinogradConv final : public ConvProgram {
     auto partials = static_cast<float*>(workspace);
     auto partial_sums = reinterpret_cast<double*>(static_cast<char*>(workspace) + sums_offset_);
     auto tasks = std::int64_t(tasks_.size());
-    const WinogradImage& summed = sums_ == ConvSums::of_x ? from_ : to_;
-    std::int64_t voxels = sums_ == ConvSums::none ? 0 : g_.batch * volume(summed) / summed.channels, chunks = ceil_div(voxels, kVoxelsASum);
-    parallel_for(tasks + chunks, [&](std::int64_t i) {
-      if (i < tasks) {
+    parallel_for(tasks + sums_.tasks(), [&](std::int64_t i) {
+      if (i < tasks)
         run_task(tasks_[std::size_t(i)], static_cast<const float*>(x), static_cast<const float*>(y), partials);
-      } else {
-        std::int64_t first = (i - tasks) * kVoxelsASum;
-        channel_sums(static_cast<const float*>(sums_ == ConvSums::of_x ? x : y) + first * summed.channels,
-                     std::min(kVoxelsASum, voxels - first), summed.channels, partial_sums + (i - tasks) * summed.channels);
-      }
+      else
+        sums_.run(i - tasks, static_cast<const float*>(x), static_cast<const float*>(y), partial_sums);
     });
     add_partials(partials, static_cast<float*>(weights));
-    if (sums_ == ConvSums::none) return;
-    for (std::int64_t c = 0; c < summed.channels; ++c) {
-      double total = 0;
-      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) total += partial_sums[chunk * summed.channels + c];
-      static_cast<float*>(sums)[c] = float(total);
-    }
+    sums_.finish(partial_sums, static_cast<float*>(sums));
   }
 
   std::string describe() const override {
@@ -168,9 +152,9 @@ class WinogradConv final : public ConvProgram {
     std::int64_t ins = g_.in_channels, outs = g_.out_channels;
     partials_ = std::clamp<std::int64_t>(tiles() / kTilesWorthAPartial, 1, kMostPartials);
     std::int64_t in_split = ceil_div(ins, ceil_div(ins, kMostChannels)), out_split = ceil_div(outs, ceil_div(outs, kMostChannels));
-    auto whole_panels = [](std::int64_t channels) { return ceil_div(channels, kWinogradPanel) * kWinogradPanel; };
+    auto whole_panels = [](std::int64_t channels) { return ceil_div(channels, kPanel) * kPanel; };
     in_split = whole_panels(in_split), out_split = whole_panels(out_split);
-    while (partials_ * ceil_div(ins, in_split) * ceil_div(outs, out_split) < kFewestTasks && std::max(in_split, out_split) > kWinogradPanel) {
+    while (partials_ * ceil_div(ins, in_split) * ceil_div(outs, out_split) < kFewestTasks && std::max(in_split, out_split) > kPanel) {
       std::int64_t& longer = out_split >= in_split ? out_split : in_split;
       longer = whole_panels(ceil_div(longer, 2));
     }
@@ -180,26 +164,24 @@ class WinogradConv final : public ConvProgram {
           tasks_.push_back({p, p * tiles() / partials_, (p + 1) * tiles() / partials_, i, std::min(ins, i + in_split), o, std::min(outs, o + out_split)});
     partial_ = points_ * ins * outs;
     sums_offset_ = std::size_t(partial_ * partials_) * sizeof(float);
-    const WinogradImage& summed = sums_ == ConvSums::of_x ? from_ : to_;
-    std::int64_t chunks = sums_ == ConvSums::none ? 0 : ceil_div(g_.batch * volume(summed) / summed.channels, kVoxelsASum);
-    workspace_bytes_ = sums_offset_ + std::size_t(chunks * summed.channels) * sizeof(double);
+    workspace_bytes_ = sums_offset_ + sums_.workspace_bytes();
   }
 
   /// Sums of products, laid out [point][panel of outputs][input][16].
   void run_task(const Task& t, const float* x, const float* y, float* partials) const {
-    std::int64_t ins = t.in_end - t.in, outs = t.out_end - t.out, panel = kTilesASum * kWinogradPanel;
-    std::int64_t v_point = spread(kTilesASum * ins), d_point = spread(kTilesASum * outs);
+    std::int64_t ins = t.in_end - t.in, outs = t.out_end - t.out, panel = kTilesASum * kPanel;
+    std::int64_t v_point = odd_lines(kTilesASum * ins), d_point = odd_lines(kTilesASum * outs);
     auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + d_point)) * sizeof(float))), d = v + points_ * v_point;
-    WinogradProduct product{points_, ins, 0, outs / kWinogradPanel};
+    PanelProduct product{points_, ins, 0, outs / kPanel};
     product.a_row = 1, product.a_depth = ins;
     product.a_point = v_point, product.b_point = d_point, product.c_point = g_.in_channels * g_.out_channels;
-    product.b_panel = panel, product.c_panel = g_.in_channels * kWinogradPanel;
-    float* sums = partials + t.partial * partial_ + t.out * g_.in_channels + t.in * kWinogradPanel;
+    product.b_panel = panel, product.c_panel = g_.in_channels * kPanel;
+    float* sums = partials + t.partial * partial_ + t.out * g_.in_channels + t.in * kPanel;
     for (std::int64_t begin = t.first; begin < t.last; begin += kTilesASum) {
       std::int64_t end = std::min(t.last, begin + kTilesASum);
       for (std::int64_t tile = begin; tile < end; ++tile) {
         auto [sample, at] = locate(tile);
-        loops_.gradient(to_, y + sample * volume(to_), at, t.out, outs, d + (tile - begin) * kWinogradPanel, d_point, panel);
+        loops_.gradient(to_, y + sample * volume(to_), at, t.out, outs, d + (tile - begin) * kPanel, d_point, panel);
         for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
         loops_.input(from_, x + sample * volume(from_), at, t.in, ins, v + (tile - begin) * ins, v_point);
       }
@@ -210,23 +192,23 @@ class WinogradConv final : public ConvProgram {
   }
 
   void add_partials(const float* partials, float* weights) const {
-    std::int64_t ins = g_.in_channels, panels = g_.out_channels / kWinogradPanel, taps = g_.taps();
-    parallel_for(panels * (ins / kWinogradPanel), [&](std::int64_t task) {
-      std::int64_t panel = task % panels, first = task / panels * kWinogradPanel;
-      float block[27 * kWinogradPanel * kWinogradPanel];  // [input][tap][output]
-      for (std::int64_t i = 0; i < kWinogradPanel; ++i)
-        loops_.taps(partials + (panel * ins + first + i) * kWinogradPanel, ins * g_.out_channels, partials_, partial_, block + i * taps * kWinogradPanel);
-      for (std::int64_t o = 0; o < kWinogradPanel; ++o)
+    std::int64_t ins = g_.in_channels, panels = g_.out_channels / kPanel, taps = g_.taps();
+    parallel_for(panels * (ins / kPanel), [&](std::int64_t task) {
+      std::int64_t panel = task % panels, first = task / panels * kPanel;
+      float block[27 * kPanel * kPanel];  // [input][tap][output]
+      for (std::int64_t i = 0; i < kPanel; ++i)
+        loops_.taps(partials + (panel * ins + first + i) * kPanel, ins * g_.out_channels, partials_, partial_, block + i * taps * kPanel);
+      for (std::int64_t o = 0; o < kPanel; ++o)
         for (std::int64_t t = 0; t < taps; ++t) {
-          float* to = weights + ((panel * kWinogradPanel + o) * taps + t) * ins + first;
-          for (std::int64_t i = 0; i < kWinogradPanel; ++i) to[i] = block[(i * taps + t) * kWinogradPanel + o];
+          float* to = weights + ((panel * kPanel + o) * taps + t) * ins + first;
+          for (std::int64_t i = 0; i < kPanel; ++i) to[i] = block[(i * taps + t) * kPanel + o];
         }
     });
   }
 
   ConvGeometry g_;
   ConvPass pass_;
-  ConvSums sums_;
+  ConvChannelSums sums_;
   bool deep_ = false;
   Loops loops_{};
   std::int64_t points_ = 0, block_ = 0;  ///< of a tile; tiles of a task
@@ -239,7 +221,7 @@ class WinogradConv final : public ConvProgram {
 
 bool suits(const ConvGeometry& g) {
   if (g.dtype != DType::f32 || g.spatial < 2 || g.groups != 1) return false;
-  if (g.in_channels % kWinogradPanel != 0 || g.out_channels % kWinogradPanel != 0) return false;
+  if (g.in_channels % kPanel != 0 || g.out_channels % kPanel != 0) return false;
   for (int a = 0; a < g.spatial; ++a) {
     auto k = std::size_t(a);
     bool untransformed = g.spatial == 3 && a == 0 && g.kernel[k] == 1;

@@ -13,8 +13,6 @@
 
 namespace tenon::cpu {
 
-inline constexpr std::int64_t kWinogradPanel = 16;  ///< output channels that lie together in transformed weights and sums
-
 /// A channels-last sample: size [depth, rows, columns, channels].
 struct WinogradImage {
   std::array<std::int64_t, 3> size{};
@@ -24,14 +22,5 @@ struct WinogradImage {
 
 /// Where a tile begins in an image; may lie before it or reach past it.
 using WinogradOrigin = std::array<std::int64_t, 3>;
-
-/// Strided matrices, `points` of them side by side.
-struct WinogradProduct {
-  std::int64_t points = 0, rows = 0, depth = 0, panels = 0;  ///< c [rows, panels x 16] = a [rows, depth] b [depth, panels x 16]
-  std::int64_t a_row = 0, a_depth = 0;                       ///< strides; one of them is 1
-  std::int64_t a_point = 0, b_point = 0, c_point = 0;
-  std::int64_t b_panel = 0, c_panel = 0;                     ///< within a panel rows follow each other, 16 wide
-  bool add = false;                                          ///< c += in place of c =
-};
 
 }  // namespace tenon::cpu

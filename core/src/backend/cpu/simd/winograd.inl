@@ -1,31 +1,27 @@
 // Loops of Winograd's convolution for one instruction set; see backend/cpu/winograd.hpp for the method.
 // `Z`: points along the first axis, 4, or 1 where its kernel is 1. Points are numbered (z, y, x), x fastest.
 #include "backend/cpu/winograd.hpp"
-#include "kernels/vec.inl"
+#include "backend/cpu/simd/panel_product.inl"
 
 namespace tenon::TENON_ISA {
 
-using cpu::kWinogradPanel;
+using cpu::kPanel;
 using cpu::WinogradImage;
 using cpu::WinogradOrigin;
-using cpu::WinogradProduct;
-
-inline constexpr int kW = kLanes<float> < 16 ? kLanes<float> : 16;
-using WVec = Vec<float, kW>;
 
 /// B' d along one axis.
-[[gnu::always_inline]] inline void input_points(WVec& a, WVec& b, WVec& c, WVec& d) {
-  WVec p = a - c, q = b + c, r = c - b, s = b - d;
+[[gnu::always_inline]] inline void input_points(PanelVec& a, PanelVec& b, PanelVec& c, PanelVec& d) {
+  PanelVec p = a - c, q = b + c, r = c - b, s = b - d;
   a = p, b = q, c = r, d = s;
 }
 
 /// 4 x 4 columns and rows of one depth, transformed along both. kEdge: what lies outside counts as zero.
 template <bool kEdge>
 [[gnu::always_inline]] inline void load_plane(const float* from, std::int64_t row, std::int64_t column, const bool* in_y, const bool* in_x,
-                                              WVec* d) {
+                                              PanelVec* d) {
   for (int x = 0; x < 4; ++x) {
     for (int y = 0; y < 4; ++y)
-      d[y * 4 + x] = !kEdge || (in_y[y] && in_x[x]) ? load<kW>(from + y * row + x * column) : WVec{};
+      d[y * 4 + x] = !kEdge || (in_y[y] && in_x[x]) ? load<kW>(from + y * row + x * column) : PanelVec{};
     input_points(d[x], d[4 + x], d[8 + x], d[12 + x]);
   }
   for (int y = 0; y < 4; ++y) input_points(d[4 * y], d[4 * y + 1], d[4 * y + 2], d[4 * y + 3]);
@@ -42,10 +38,10 @@ template <int Z, bool kEdge>
   }
   const std::int64_t origin = at[0] * m.row(0) + at[1] * m.row(1) + at[2] * m.row(2) + first;
   for (std::int64_t c = 0; c < channels; c += kW) {
-    WVec d[Z][16];
+    PanelVec d[Z][16];
     for (int z = 0; z < Z; ++z) {
       if (kEdge && !in_z[z])
-        for (WVec& v : d[z]) v = WVec{};
+        for (PanelVec& v : d[z]) v = PanelVec{};
       else
         load_plane<kEdge>(x + origin + z * m.row(0) + c, m.row(1), m.row(2), in_y, in_x, d[z]);
     }
@@ -68,7 +64,7 @@ void winograd_input(const WinogradImage& m, const float* x, const WinogradOrigin
 }
 
 /// A' d along one axis: 4 points to 2 outputs.
-[[gnu::always_inline]] inline void output_pair(WVec a, WVec b, WVec c, WVec d, WVec& first, WVec& second) {
+[[gnu::always_inline]] inline void output_pair(PanelVec a, PanelVec b, PanelVec c, PanelVec d, PanelVec& first, PanelVec& second) {
   first = a + b + c;
   second = b - c - d;
 }
@@ -80,19 +76,19 @@ void winograd_output(const WinogradImage& m, const float* from, std::int64_t poi
   constexpr int kDeep = Z == 4 ? 2 : 1;
   const std::int64_t origin = at[0] * m.row(0) + at[1] * m.row(1) + at[2] * m.row(2);
   for (std::int64_t c = 0; c < m.channels; c += kW) {
-    const float* p = from + c / kWinogradPanel * panel + c % kWinogradPanel;
-    WVec planes[Z][4];
+    const float* p = from + c / kPanel * panel + c % kPanel;
+    PanelVec planes[Z][4];
     for (int z = 0; z < Z; ++z) {
-      WVec rows[4][2];
+      PanelVec rows[4][2];
       for (int r = 0; r < 4; ++r) {
         const float* q = p + (z * 16 + r * 4) * point;
         output_pair(load<kW>(q), load<kW>(q + point), load<kW>(q + 2 * point), load<kW>(q + 3 * point), rows[r][0], rows[r][1]);
       }
       for (int k = 0; k < 2; ++k) output_pair(rows[0][k], rows[1][k], rows[2][k], rows[3][k], planes[z][k], planes[z][2 + k]);
     }
-    const WVec b = bias ? load<kW>(bias + c) : WVec{};
+    const PanelVec b = bias ? load<kW>(bias + c) : PanelVec{};
     for (int k = 0; k < 4; ++k) {
-      WVec out[2];
+      PanelVec out[2];
       if constexpr (Z == 4)
         output_pair(planes[0][k], planes[1][k], planes[2][k], planes[3][k], out[0], out[1]);
       else
@@ -106,7 +102,7 @@ void winograd_output(const WinogradImage& m, const float* from, std::int64_t poi
 }
 
 /// A d along one axis: 2 outputs to 4 points.
-[[gnu::always_inline]] inline void gradient_points(WVec a, WVec b, WVec& p, WVec& q, WVec& r, WVec& s) {
+[[gnu::always_inline]] inline void gradient_points(PanelVec a, PanelVec b, PanelVec& p, PanelVec& q, PanelVec& r, PanelVec& s) {
   p = a;
   q = a + b;
   r = a - b;
@@ -120,24 +116,24 @@ void winograd_gradient(const WinogradImage& m, const float* y, const WinogradOri
   constexpr int kDeep = Z == 4 ? 2 : 1;
   const std::int64_t origin = at[0] * m.row(0) + at[1] * m.row(1) + at[2] * m.row(2) + first;
   for (std::int64_t c = 0; c < channels; c += kW) {
-    float* p = to + c / kWinogradPanel * panel + c % kWinogradPanel;
-    WVec planes[kDeep][16];
+    float* p = to + c / kPanel * panel + c % kPanel;
+    PanelVec planes[kDeep][16];
     for (int z = 0; z < kDeep; ++z) {
-      WVec d[2][2], columns[4][2];
+      PanelVec d[2][2], columns[4][2];
       for (int r = 0; r < 2; ++r)
         for (int k = 0; k < 2; ++k) {
           bool inside = at[0] + z < m.size[0] && at[1] + r < m.size[1] && at[2] + k < m.size[2];
-          d[r][k] = inside ? load<kW>(y + origin + z * m.row(0) + r * m.row(1) + k * m.row(2) + c) : WVec{};
+          d[r][k] = inside ? load<kW>(y + origin + z * m.row(0) + r * m.row(1) + k * m.row(2) + c) : PanelVec{};
         }
       for (int k = 0; k < 2; ++k) gradient_points(d[0][k], d[1][k], columns[0][k], columns[1][k], columns[2][k], columns[3][k]);
       for (int r = 0; r < 4; ++r) {
-        WVec* q = planes[z] + 4 * r;
+        PanelVec* q = planes[z] + 4 * r;
         gradient_points(columns[r][0], columns[r][1], q[0], q[1], q[2], q[3]);
       }
     }
     for (int k = 0; k < 16; ++k) {
       if constexpr (Z == 4) {
-        WVec q[4];
+        PanelVec q[4];
         gradient_points(planes[0][k], planes[1][k], q[0], q[1], q[2], q[3]);
         for (int z = 0; z < 4; ++z) store<kW>(p + (z * 16 + k) * point, q[z]);
       } else {
@@ -145,46 +141,6 @@ void winograd_gradient(const WinogradImage& m, const float* y, const WinogradOri
       }
     }
   }
-}
-
-/// kRows x 16 of c, held in registers over the whole depth.
-template <int kRows, bool kRowsApart>
-[[gnu::always_inline]] inline void product_block(std::int64_t depth, const float* a, std::int64_t stride, const float* b, float* c, bool add) {
-  constexpr int kVecs = int(kWinogradPanel) / kW;
-  WVec sums[kRows][kVecs];
-  for (int r = 0; r < kRows; ++r)
-    for (int v = 0; v < kVecs; ++v) sums[r][v] = add ? load<kW>(c + r * kWinogradPanel + v * kW) : WVec{};
-  for (std::int64_t k = 0; k < depth; ++k, b += kWinogradPanel) {
-    WVec row[kVecs];
-    for (int v = 0; v < kVecs; ++v) row[v] = load<kW>(b + v * kW);
-    for (int r = 0; r < kRows; ++r) {
-      const WVec s = splat<float, kW>(kRowsApart ? a[r * stride + k] : a[k * stride + r]);
-      for (int v = 0; v < kVecs; ++v) sums[r][v] += s * row[v];
-    }
-  }
-  for (int r = 0; r < kRows; ++r)
-    for (int v = 0; v < kVecs; ++v) store<kW>(c + r * kWinogradPanel + v * kW, sums[r][v]);
-}
-
-template <int kRows, bool kRowsApart>
-inline void product_rows(std::int64_t rows, std::int64_t depth, const float* a, std::int64_t stride, const float* b, float* c, bool add) {
-  for (; rows >= kRows; rows -= kRows, a += kRowsApart ? kRows * stride : kRows, c += kRows * kWinogradPanel)
-    product_block<kRows, kRowsApart>(depth, a, stride, b, c, add);
-  if constexpr (kRows > 1)
-    if (rows > 0) product_rows<kRows / 2 * (kRows > 2) + (kRows <= 2), kRowsApart>(rows, depth, a, stride, b, c, add);
-}
-
-inline void winograd_product(const WinogradProduct& g, const float* a, const float* b, float* c) {
-  constexpr int kRows = kW == 16 ? 12 : kW == 8 ? 6 : 3;  // fills the registers
-  for (std::int64_t p = 0; p < g.points; ++p)
-    for (std::int64_t n = 0; n < g.panels; ++n) {
-      const float *pa = a + p * g.a_point, *pb = b + p * g.b_point + n * g.b_panel;
-      float* pc = c + p * g.c_point + n * g.c_panel;
-      if (g.a_depth == 1)
-        product_rows<kRows, true>(g.rows, g.depth, pa, g.a_row, pb, pc, g.add);
-      else
-        product_rows<kRows, false>(g.rows, g.depth, pa, g.a_depth, pb, pc, g.add);
-    }
 }
 
 /// G along one axis, for 16 lanes of plain arrays: w[3 * step] -> points[4 * step].
@@ -201,20 +157,20 @@ template <class A>
 template <int Z>
 void winograd_weights(const float* taps, float* to, std::int64_t point) {
   constexpr int kDeep = Z == 4 ? 3 : 1;
-  for (int c = 0; c < kWinogradPanel; c += kW) {
-    WVec planes[kDeep][16];
+  for (int c = 0; c < kPanel; c += kW) {
+    PanelVec planes[kDeep][16];
     for (int z = 0; z < kDeep; ++z) {
-      WVec rows[3][4];
+      PanelVec rows[3][4];
       for (int r = 0; r < 3; ++r) {
-        const float* w = taps + (z * 9 + r * 3) * kWinogradPanel + c;
-        weight_points(load<kW>(w), load<kW>(w + kWinogradPanel), load<kW>(w + 2 * kWinogradPanel), rows[r][0], rows[r][1], rows[r][2], rows[r][3]);
+        const float* w = taps + (z * 9 + r * 3) * kPanel + c;
+        weight_points(load<kW>(w), load<kW>(w + kPanel), load<kW>(w + 2 * kPanel), rows[r][0], rows[r][1], rows[r][2], rows[r][3]);
       }
       for (int k = 0; k < 4; ++k)
         weight_points(rows[0][k], rows[1][k], rows[2][k], planes[z][k], planes[z][4 + k], planes[z][8 + k], planes[z][12 + k]);
     }
     for (int k = 0; k < 16; ++k) {
       if constexpr (Z == 4) {
-        WVec q[4];
+        PanelVec q[4];
         weight_points(planes[0][k], planes[1][k], planes[2][k], q[0], q[1], q[2], q[3]);
         for (int z = 0; z < 4; ++z) store<kW>(to + (z * 16 + k) * point + c, q[z]);
       } else {
@@ -225,8 +181,8 @@ void winograd_weights(const float* taps, float* to, std::int64_t point) {
 }
 
 /// G' along one axis: 4 points to 3 taps.
-[[gnu::always_inline]] inline void weight_taps(WVec p, WVec q, WVec r, WVec s, WVec& w0, WVec& w1, WVec& w2) {
-  const WVec sum = (q + r) * 0.5f;
+[[gnu::always_inline]] inline void weight_taps(PanelVec p, PanelVec q, PanelVec r, PanelVec s, PanelVec& w0, PanelVec& w1, PanelVec& w2) {
+  const PanelVec sum = (q + r) * 0.5f;
   w0 = p + sum;
   w1 = (q - r) * 0.5f;
   w2 = sum + s;
@@ -236,10 +192,10 @@ void winograd_weights(const float* taps, float* to, std::int64_t point) {
 template <int Z>
 void winograd_taps(const float* from, std::int64_t point, std::int64_t partials, std::int64_t partial, float* taps) {
   constexpr int kDeep = Z == 4 ? 3 : 1;
-  for (int c = 0; c < kWinogradPanel; c += kW) {
-    WVec planes[Z][9];
+  for (int c = 0; c < kPanel; c += kW) {
+    PanelVec planes[Z][9];
     for (int z = 0; z < Z; ++z) {
-      WVec d[16], rows[3][4];
+      PanelVec d[16], rows[3][4];
       for (int k = 0; k < 16; ++k) {
         const float* p = from + (z * 16 + k) * point + c;
         d[k] = load<kW>(p);
@@ -250,12 +206,12 @@ void winograd_taps(const float* from, std::int64_t point, std::int64_t partials,
         weight_taps(rows[r][0], rows[r][1], rows[r][2], rows[r][3], planes[z][3 * r], planes[z][3 * r + 1], planes[z][3 * r + 2]);
     }
     for (int k = 0; k < 9; ++k) {
-      WVec w[kDeep];
+      PanelVec w[kDeep];
       if constexpr (Z == 4)
         weight_taps(planes[0][k], planes[1][k], planes[2][k], planes[3][k], w[0], w[1], w[2]);
       else
         w[0] = planes[0][k];
-      for (int z = 0; z < kDeep; ++z) store<kW>(taps + (z * 9 + k) * kWinogradPanel + c, w[z]);
+      for (int z = 0; z < kDeep; ++z) store<kW>(taps + (z * 9 + k) * kPanel + c, w[z]);
     }
   }
 }
