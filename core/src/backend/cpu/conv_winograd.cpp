@@ -98,18 +98,17 @@ class WinogradConv final : public ConvProgram {
     product.b_panel = ins * kPanel, product.c_panel = panel;
     parallel_blocks(tiles(), block_, [&](std::int64_t begin, std::int64_t end) {
       auto v = static_cast<float*>(thread_scratch(std::size_t(points_ * (v_point + m_point)) * sizeof(float))), m = v + points_ * v_point;
-      for (std::int64_t t = begin; t < end; ++t) {
-        auto [sample, at] = locate(t);
+      each_run(begin, end, [&](std::int64_t t, std::int64_t count, std::int64_t sample, WinogradOrigin at) {
         for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
-        loops_.input(from_, x + sample * volume(from_), at, 0, ins, v + (t - begin) * ins, v_point);
-      }
+        loops_.input(from_, x + sample * volume(from_), at, count, 0, ins, v + (t - begin) * ins, ins, v_point);
+      });
       PanelProduct here = product;
       here.rows = end - begin;
       loops_.product(here, v, static_cast<const float*>(packed), m);
-      for (std::int64_t t = begin; t < end; ++t) {
-        auto [sample, at] = locate(t);
-        loops_.output(to_, m + (t - begin) * kPanel, m_point, panel, static_cast<const float*>(bias), at, y + sample * volume(to_));
-      }
+      each_run(begin, end, [&](std::int64_t t, std::int64_t count, std::int64_t sample, WinogradOrigin at) {
+        for (std::int64_t k = 0; k < count; ++k, at[2] += 2)
+          loops_.output(to_, m + (t + k - begin) * kPanel, m_point, panel, static_cast<const float*>(bias), at, y + sample * volume(to_));
+      });
     });
   }
 
@@ -141,11 +140,16 @@ class WinogradConv final : public ConvProgram {
 
   static std::int64_t volume(const WinogradImage& m) { return m.size[0] * m.row(0); }
 
-  /// Sample and first output of a tile.
-  std::pair<std::int64_t, WinogradOrigin> locate(std::int64_t tile) const {
-    WinogradOrigin at;
-    for (std::size_t a = 3; a-- > 0; tile /= tiles_[a]) at[a] = tile % tiles_[a] * step_[a];
-    return {tile, at};
+  /// visit(tile, count, sample, first output) for each row's share of the tiles [begin, end).
+  template <class Visit>
+  void each_run(std::int64_t begin, std::int64_t end, const Visit& visit) const {
+    for (std::int64_t tile = begin; tile < end;) {
+      std::int64_t rest = tile, column = tile % tiles_[2], count = std::min(end - tile, tiles_[2] - column);
+      WinogradOrigin at;
+      for (std::size_t a = 3; a-- > 0; rest /= tiles_[a]) at[a] = rest % tiles_[a] * step_[a];
+      visit(tile, count, rest, at);
+      tile += count;
+    }
   }
 
   void choose_tasks() {
@@ -179,12 +183,13 @@ class WinogradConv final : public ConvProgram {
     float* sums = partials + t.partial * partial_ + t.out * g_.in_channels + t.in * kPanel;
     for (std::int64_t begin = t.first; begin < t.last; begin += kTilesASum) {
       std::int64_t end = std::min(t.last, begin + kTilesASum);
-      for (std::int64_t tile = begin; tile < end; ++tile) {
-        auto [sample, at] = locate(tile);
-        loops_.gradient(to_, y + sample * volume(to_), at, t.out, outs, d + (tile - begin) * kPanel, d_point, panel);
-        for (std::size_t a = 0; a < 3; ++a) at[a] -= pad_[a];
-        loops_.input(from_, x + sample * volume(from_), at, t.in, ins, v + (tile - begin) * ins, v_point);
-      }
+      each_run(begin, end, [&](std::int64_t tile, std::int64_t count, std::int64_t sample, WinogradOrigin at) {
+        WinogradOrigin source = at;
+        for (std::size_t a = 0; a < 3; ++a) source[a] -= pad_[a];
+        loops_.input(from_, x + sample * volume(from_), source, count, t.in, ins, v + (tile - begin) * ins, ins, v_point);
+        for (std::int64_t k = 0; k < count; ++k, at[2] += 2)
+          loops_.gradient(to_, y + sample * volume(to_), at, t.out, outs, d + (tile + k - begin) * kPanel, d_point, panel);
+      });
       product.depth = end - begin;
       product.add = begin != t.first;
       loops_.product(product, v, d, sums);

@@ -15,52 +15,55 @@ using cpu::WinogradOrigin;
   a = p, b = q, c = r, d = s;
 }
 
-/// 4 x 4 columns and rows of one depth, transformed along both. kEdge: what lies outside counts as zero.
-template <bool kEdge>
-[[gnu::always_inline]] inline void load_plane(const float* from, std::int64_t row, std::int64_t column, const bool* in_y, const bool* in_x,
-                                              PanelVec* d) {
-  for (int x = 0; x < 4; ++x) {
-    for (int y = 0; y < 4; ++y)
-      d[y * 4 + x] = !kEdge || (in_y[y] && in_x[x]) ? load<kW>(from + y * row + x * column) : PanelVec{};
-    input_points(d[x], d[4 + x], d[8 + x], d[12 + x]);
-  }
-  for (int y = 0; y < 4; ++y) input_points(d[4 * y], d[4 * y + 1], d[4 * y + 2], d[4 * y + 3]);
-}
-
+/// One column x of a tile (all its depths and rows), transformed along both: to[z * 4 + y]. kEdge: what lies outside counts as zero.
 template <int Z, bool kEdge>
-[[gnu::always_inline]] inline void input_tile(const WinogradImage& m, const float* x, const WinogradOrigin& at, std::int64_t first,
-                                              std::int64_t channels, float* to, std::int64_t point) {
-  bool in_z[Z], in_y[4], in_x[4];
-  for (int i = 0; i < Z; ++i) in_z[i] = at[0] + i >= 0 && at[0] + i < m.size[0];
-  for (int i = 0; i < 4; ++i) {
-    in_y[i] = at[1] + i >= 0 && at[1] + i < m.size[1];
-    in_x[i] = at[2] + i >= 0 && at[2] + i < m.size[2];
+[[gnu::always_inline]] inline void input_column(const float* from, std::int64_t depth, std::int64_t row, const bool* in_z, const bool* in_y,
+                                                PanelVec* to) {
+  PanelVec d[Z][4];
+  for (int z = 0; z < Z; ++z) {
+    for (int y = 0; y < 4; ++y) d[z][y] = !kEdge || (in_z[z] && in_y[y]) ? load<kW>(from + z * depth + y * row) : PanelVec{};
+    input_points(d[z][0], d[z][1], d[z][2], d[z][3]);
   }
-  const std::int64_t origin = at[0] * m.row(0) + at[1] * m.row(1) + at[2] * m.row(2) + first;
-  for (std::int64_t c = 0; c < channels; c += kW) {
-    PanelVec d[Z][16];
-    for (int z = 0; z < Z; ++z) {
-      if (kEdge && !in_z[z])
-        for (PanelVec& v : d[z]) v = PanelVec{};
-      else
-        load_plane<kEdge>(x + origin + z * m.row(0) + c, m.row(1), m.row(2), in_y, in_x, d[z]);
-    }
-    for (int p = 0; p < 16; ++p) {
-      if constexpr (Z == 4) input_points(d[0][p], d[1][p], d[2][p], d[3][p]);
-      for (int z = 0; z < Z; ++z) store<kW>(to + (z * 16 + p) * point + c, d[z][p]);
-    }
+  for (int y = 0; y < 4; ++y) {
+    if constexpr (Z == 4) input_points(d[0][y], d[1][y], d[2][y], d[3][y]);
+    for (int z = 0; z < Z; ++z) to[z * 4 + y] = d[z][y];
   }
 }
 
-/// to[point, c] = the transformed tile at `at` of channels [first, first + channels) of the sample x.
+/// to[tile][point, c] = `tiles` transformed tiles of channels [first, first + channels) of the sample x, the first at `at`, the others
+/// after it along x. Neighbours overlap by two columns, which are transformed once.
 template <int Z>
-void winograd_input(const WinogradImage& m, const float* x, const WinogradOrigin& at, std::int64_t first, std::int64_t channels, float* to,
-                    std::int64_t point) {
-  bool inside = at[0] >= 0 && at[0] + Z <= m.size[0] && at[1] >= 0 && at[1] + 4 <= m.size[1] && at[2] >= 0 && at[2] + 4 <= m.size[2];
-  if (inside)
-    input_tile<Z, false>(m, x, at, first, channels, to, point);
-  else
-    input_tile<Z, true>(m, x, at, first, channels, to, point);
+void winograd_input(const WinogradImage& m, const float* x, const WinogradOrigin& at, std::int64_t tiles, std::int64_t first,
+                    std::int64_t channels, float* to, std::int64_t tile, std::int64_t point) {
+  bool in_z[Z], in_y[4], rows_inside = true;
+  for (int i = 0; i < Z; ++i) rows_inside &= in_z[i] = at[0] + i >= 0 && at[0] + i < m.size[0];
+  for (int i = 0; i < 4; ++i) rows_inside &= in_y[i] = at[1] + i >= 0 && at[1] + i < m.size[1];
+  const std::int64_t depth = m.row(0), row = m.row(1), step = m.row(2);
+  const float* origin = x + at[0] * depth + at[1] * row + at[2] * step + first;
+  for (std::int64_t c = 0; c < channels; c += kW) {
+    PanelVec columns[4][Z * 4];  // a ring
+    for (std::int64_t j = 0; j < 2 * tiles + 2; ++j) {
+      PanelVec* column = columns[j & 3];
+      const bool inside = at[2] + j >= 0 && at[2] + j < m.size[2];
+      if (inside && rows_inside)
+        input_column<Z, false>(origin + j * step + c, depth, row, in_z, in_y, column);
+      else if (inside)
+        input_column<Z, true>(origin + j * step + c, depth, row, in_z, in_y, column);
+      else
+        for (int p = 0; p < Z * 4; ++p) column[p] = PanelVec{};
+      if (j < 3 || j % 2 == 0) continue;
+      const PanelVec *c0 = columns[(j - 3) & 3], *c1 = columns[(j - 2) & 3], *c2 = columns[(j - 1) & 3];
+      float* out = to + (j - 3) / 2 * tile + c;
+      for (int p = 0; p < Z * 4; ++p, out += 4 * point) {
+        PanelVec v0 = c0[p], v1 = c1[p], v2 = c2[p], v3 = column[p];
+        input_points(v0, v1, v2, v3);
+        store<kW>(out, v0);
+        store<kW>(out + point, v1);
+        store<kW>(out + 2 * point, v2);
+        store<kW>(out + 3 * point, v3);
+      }
+    }
+  }
 }
 
 /// A' d along one axis: 4 points to 2 outputs.
