@@ -51,6 +51,10 @@ void add_common(CLI::App& app, Common& common, bool computes) {
   app.add_option("--threads", common.threads, "Threads to compute with; results do not depend on it (all cores)")->type_name("N")->check(CLI::Range(1, 4096).description(""));
 }
 
+void add_device(CLI::App& app, Common& common) {
+  app.add_option("--device", common.device, "auto, cpu, cuda or cuda:N (auto)")->type_name("DEVICE");
+}
+
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {

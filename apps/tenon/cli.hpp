@@ -11,6 +11,8 @@
 namespace tenon::command {
 
 void add_common(CLI::App& app, Common& common, bool computes);
+/// --device: for the commands that run models.
+void add_device(CLI::App& app, Common& common);
 
 /// Parses. Returns the exit status when there is nothing more to do (help, version); throws a usage error for wrong use.
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments);

@@ -53,7 +53,7 @@ struct CommandLine {
     t.add_option("--run", train.run, "Run directory to make (runs/<name>)")->type_name("DIR");
     t.add_option("--resume", train.resume, "Go on with a run that was stopped")->type_name("RUN");
     t.add_option("--seed", train.seed, "The recipe's seed, replaced")->type_name("N");
-    t.add_option("--device", common.device, "auto, cpu, cuda or cuda:N (auto)")->type_name("DEVICE");
+    add_device(t, common);
     t.add_flag("--dry-run", train.dry_run, "Check the recipe, print it with every value, write nothing");
     t.add_flag("--explain-plan", train.explain_plan, "Show the recorded step: kernels, memory, fusions");
 
@@ -63,6 +63,7 @@ struct CommandLine {
     e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
     e.add_option("--checkpoint", evaluate.checkpoint, "last, best or previous (last)")->type_name("NAME");
     e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000).description(""));
+    add_device(e, common);
 
     CLI::App& p = sub("predict", "Predict files with a run's checkpoint", true);
     p.add_option("run", predict.run, "Run directory")->required()->type_name("RUN");
@@ -70,6 +71,7 @@ struct CommandLine {
     p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
     p.add_option("--checkpoint", predict.checkpoint, "last, best or previous (last)")->type_name("NAME");
     p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
+    add_device(p, common);
 
     CLI::App& r = sub("report", "Write report.html of a run and print its path", false);
     r.add_option("run", report_run, "Run directory")->required()->type_name("RUN");

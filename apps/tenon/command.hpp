@@ -71,7 +71,7 @@ struct RecipeArguments {
 };
 RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments);
 
-/// Applies --threads and --device; shared by all commands that compute.
+/// Applies --threads; shared by all commands that compute.
 void apply_threads(const Common& common);
 
 }  // namespace tenon::command

@@ -24,8 +24,13 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
   apply_threads(common);
   catch_interrupts();
   RunDisplay display(common.quiet);
-  const Evaluation evaluation = evaluate(
-      command.run, {.split = command.split, .checkpoint = command.checkpoint, .pictures = command.pictures, .overrides = command.overrides}, display);
+  const Evaluation evaluation = evaluate(command.run,
+                                         {.split = command.split,
+                                          .checkpoint = command.checkpoint,
+                                          .pictures = command.pictures,
+                                          .device = Device::parse(common.device),
+                                          .overrides = command.overrides},
+                                         display);
   display.finish();
   if (interrupted()) return kInterrupted;
   if (common.json) {
@@ -47,7 +52,9 @@ int predict_command(const PredictCommand& command, const Common& common) {
   catch_interrupts();
   RunDisplay display(common.quiet);
   const std::vector<std::filesystem::path> inputs(command.files.begin(), command.files.end());
-  const auto written = predict(command.run, inputs, command.output, command.checkpoint, command.overwrite, display);
+  const auto written = predict(
+      command.run, inputs,
+      {.output = command.output, .checkpoint = command.checkpoint, .overwrite = command.overwrite, .device = Device::parse(common.device)}, display);
   display.finish();
   if (common.json) {
     nlohmann::ordered_json out{{"written", nlohmann::ordered_json::array()}};

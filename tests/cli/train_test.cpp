@@ -76,6 +76,43 @@ TEST_CASE("train, evaluate, predict and report over one run") {
   CHECK(toy(folder, {"report", "runs/line"}).status == 0);
 }
 
+TEST_CASE("train, evaluate and predict take a device and threads; a device that is not there is exit 6 and writes nothing") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("in.txt", "0 1\n");
+  const std::vector<std::string> train{"train", "line.toml", "train.steps=5"}, evaluate{"evaluate", "runs/line", "--json"},
+      predict{"predict", "runs/line", "in.txt", "-o", "out"};
+  const auto with = [&](std::vector<std::string> command, const std::string& device) {
+    command.insert(command.end(), {"--device", device, "--threads", "1"});
+    return toy(folder, command);
+  };
+  const auto refused = [&] {
+    const auto before = folder.list();
+    for (const auto& command : {train, evaluate, predict}) {
+      INFO(command[0]);
+      if (command != train && !fs::exists(folder.path / "runs")) continue;
+      const Result absent = with(command, "cuda:99");
+      CHECK(absent.status == 6);
+      CHECK(absent.out.empty());
+      CHECK(absent.says("error[device.not_available]"));
+      CHECK(absent.says("there is no cuda:99; usable here: cpu"));
+      CHECK(absent.says("--device auto"));
+      CHECK(with(command, "gpu").says("error[device.unknown]"));
+      CHECK(with(command, "gpu").status == 2);
+      CHECK(folder.list() == before);
+    }
+  };
+  refused();
+  REQUIRE(with(train, "cpu").status == 0);
+  refused();
+  const Result scores = with(evaluate, "cpu");
+  REQUIRE(scores.status == 0);
+  CHECK(with(evaluate, "auto").out == scores.out);
+  CHECK(toy(folder, evaluate).out == scores.out);
+  CHECK(with(predict, "cpu").status == 0);
+  CHECK(fs::exists(folder.path / "out" / "in.txt"));
+}
+
 TEST_CASE("a dry run prints the resolved recipe and writes nothing") {
   const Folder folder;
   prepare(folder);

@@ -73,6 +73,7 @@ TENON_API std::vector<Summary> summarise(const Evaluation& evaluation);
 struct EvaluateOptions {
   std::string split = "validation", checkpoint = "last";
   int pictures = 6;
+  Device device = kCpu;
   std::vector<std::string> overrides;  ///< of the run's recipe, e.g. data.root=...
 };
 TENON_API Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer);
@@ -80,9 +81,14 @@ TENON_API std::string evaluation_to_json(const Evaluation& evaluation);     ///<
 TENON_API Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run);
 
 /// Predicts files with the run's checkpoint; returns the files written.
+struct PredictRunOptions {
+  std::filesystem::path output;  ///< folder
+  std::string checkpoint = "last";
+  bool overwrite = false;
+  Device device = kCpu;
+};
 TENON_API std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs,
-                                                     const std::filesystem::path& output, const std::string& checkpoint, bool overwrite,
-                                                     RunObserver& observer);
+                                                     const PredictRunOptions& options, RunObserver& observer);
 
 /// Writes report.html of a run from what the directory holds; returns its path. Reads no training data.
 TENON_API std::filesystem::path write_report(const std::filesystem::path& run);

@@ -13,6 +13,9 @@ bool cpu_has_amx_bf16() noexcept;
 /// is absent gives an empty list; one that is there but unusable gives one entry with the reason.
 std::vector<DeviceInfo> list_cuda_devices();
 
+/// Throws a device error unless models can run on `device`: it is there, usable, and has the kernels that they need.
+void require_for_models(Device device);
+
 /// What libtenon_cuda.so exports, under the name `tenon_cuda_backend`.
 struct CudaBackend {
   int abi = 1;

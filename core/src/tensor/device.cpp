@@ -34,6 +34,9 @@ std::string cpu_instruction_sets() {
   return s;
 }
 
+/// CUDA has kernels for single ops so far, too few for any model.
+bool runs_models(Device device) { return device.type == DeviceType::cpu; }
+
 }  // namespace
 
 bool cpu_has_amx_bf16() noexcept {
@@ -50,7 +53,7 @@ Device Device::parse(std::string_view text) {
   if (text == "cpu") return kCpu;
   if (text == "auto") {
     for (const DeviceInfo& d : list_devices())
-      if (d.device.type == DeviceType::cuda && d.usable) return d.device;
+      if (d.device.type == DeviceType::cuda && d.usable && runs_models(d.device)) return d.device;
     return kCpu;
   }
   if (text == "cuda") return {DeviceType::cuda, 0};
@@ -68,6 +71,22 @@ std::vector<DeviceInfo> list_devices() {
   all.push_back(std::move(cpu));
   for (DeviceInfo& d : list_cuda_devices()) all.push_back(std::move(d));
   return all;
+}
+
+void require_for_models(Device device) {
+  if (device == kCpu) return;
+  std::string usable;
+  for (const DeviceInfo& d : list_devices()) {
+    if (d.usable) usable += (usable.empty() ? "" : ", ") + d.device.str();
+    if (d.device != device) continue;
+    if (!d.usable)
+      throw Error(ErrorKind::device, "device.not_available", device.str() + " cannot be used: " + d.reason, "mend that, or use --device cpu");
+    if (!runs_models(device))
+      throw Error(ErrorKind::device, "device.no_kernel", "models do not run on " + device.str() + " yet", "use --device cpu");
+    return;
+  }
+  throw Error(ErrorKind::device, "device.not_available", "there is no " + device.str() + "; usable here: " + usable,
+              "`tenon devices` shows what is there; use --device auto or --device cpu");
 }
 
 int thread_count() noexcept {

@@ -1,5 +1,6 @@
 #include "tenon/run.hpp"
 
+#include "backend/backend.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -11,10 +12,11 @@ namespace tenon {
 namespace {
 
 /// A trained run, opened for use: task with its kept state, model with its weights.
-Session open_session(const RunDirectory& directory, const std::string& checkpoint, const std::vector<std::string>& overrides) {
+Session open_session(const RunDirectory& directory, const std::string& checkpoint, Device device, const std::vector<std::string>& overrides) {
+  require_for_models(device);
   Recipe recipe = Recipe::load(directory.path() / "recipe.toml", overrides);
   Session s;
-  s.compute = compute_type(recipe, kCpu);
+  s.compute = compute_type(recipe, device);
   s.task = make_task(recipe, s.compute);
   s.task->load_state(read_text(directory.path() / "task.json"));
   s.model = make_model(recipe, *s.task, s.compute);
@@ -27,7 +29,7 @@ Session open_session(const RunDirectory& directory, const std::string& checkpoin
 
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
   RunDirectory directory = RunDirectory::open(run);
-  Session s = open_session(directory, options.checkpoint, options.overrides);
+  Session s = open_session(directory, options.checkpoint, options.device, options.overrides);
   Monitor monitor = monitor_of(observer);
   s.task->load(monitor);
   Evaluation e = s.task->evaluate(*s.model, options.split, options.pictures, monitor);
@@ -35,13 +37,13 @@ Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& opt
   return e;
 }
 
-std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs, const std::filesystem::path& output,
-                                           const std::string& checkpoint, bool overwrite, RunObserver& observer) {
+std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs, const PredictRunOptions& options,
+                                           RunObserver& observer) {
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict.no_input", "no input files", "tenon predict RUN FILES... -o DIR");
   RunDirectory directory = RunDirectory::open(run);
-  Session s = open_session(directory, checkpoint, {});
-  files().make_directories(output);
-  return s.task->predict(*s.model, inputs, {output, overwrite, monitor_of(observer)});
+  Session s = open_session(directory, options.checkpoint, options.device, {});
+  files().make_directories(options.output);
+  return s.task->predict(*s.model, inputs, {options.output, options.overwrite, monitor_of(observer)});
 }
 
 }  // namespace tenon

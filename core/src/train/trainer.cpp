@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "backend/backend.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/optim.hpp"
@@ -85,7 +86,7 @@ class Trainer {
   void prepare() {
     if (train_.integer("steps") == 0 && train_.real("minutes") == 0)
       throw Error(ErrorKind::usage, "train.no_length", "the recipe sets neither train.steps nor train.minutes", "set one, for example train.minutes=3");
-    if (options_.device.type != DeviceType::cpu) allocator(options_.device.type);  // says why when there is none
+    require_for_models(options_.device);
     compute_ = compute_type(recipe_, options_.device);
     Monitor monitor = monitor_of(observer_);
     task_ = make_task(recipe_, compute_);

@@ -44,22 +44,23 @@ void sample_edge(const ScanView& scan, const Point& p, float* image, std::uint8_
   }
   const auto iz = std::int64_t(bz), iy = std::int64_t(by), ix = std::int64_t(bx);
   const std::int64_t plane = nz * ny * nx;
-  float along_x[4];
-  std::uint8_t corner[8];
+  std::int64_t at[8];  // the neighbours, -1 outside
+  for (int k = 0; k < 8; ++k) {
+    const std::int64_t z = iz + (k >> 2), y = iy + ((k >> 1) & 1), x = ix + (k & 1);
+    const bool inside = z >= 0 && z < nz && y >= 0 && y < ny && x >= 0 && x < nx;
+    at[k] = inside ? (z * ny + y) * nx + x : -1;
+  }
   for (int c = 0; c < scan.channels; ++c) {
-    float value[8];
-    for (int k = 0; k < 8; ++k) {
-      const std::int64_t z = iz + (k >> 2), y = iy + ((k >> 1) & 1), x = ix + (k & 1);
-      const bool inside = z >= 0 && z < nz && y >= 0 && y < ny && x >= 0 && x < nx;
-      const std::int64_t at = inside ? (z * ny + y) * nx + x : 0;
-      value[k] = inside ? scan.image[c * plane + at] : 0.0f;
-      if (c == 0 && scan.labels) corner[k] = inside ? scan.labels[at] : std::uint8_t(0);
-    }
+    float value[8], along_x[4];
+    for (int k = 0; k < 8; ++k) value[k] = at[k] >= 0 ? scan.image[c * plane + at[k]] : 0.0f;
     for (int k = 0; k < 4; ++k) along_x[k] = value[2 * k] + fx * (value[2 * k + 1] - value[2 * k]);
     const float low = along_x[0] + fy * (along_x[1] - along_x[0]), high = along_x[2] + fy * (along_x[3] - along_x[2]);
     image[c] = low + fz * (high - low);
   }
-  if (label) *label = vote(corner, fz, fy, fx);
+  if (!label) return;
+  std::uint8_t corner[8];
+  for (int k = 0; k < 8; ++k) corner[k] = at[k] >= 0 ? scan.labels[at[k]] : std::uint8_t(0);
+  *label = vote(corner, fz, fy, fx);
 }
 
 /// The x in [0, length) for which p + x d lies in [0, n - 1): all 8 neighbours exist there. Narrows [first, last).

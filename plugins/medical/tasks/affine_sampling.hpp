@@ -17,7 +17,8 @@ struct GridMap {
   std::array<float, 3> shift{0, 0, 0};
 };
 
-/// A scan in memory: `channels` planes of float one after the other, and labels; sizes (z, y, x).
+/// A scan in memory: `channels` planes of float one after the other, and labels; sizes (z, y, x). With 0 channels only the
+/// labels are sampled, and the images may be null.
 struct ScanView {
   const float* image = nullptr;
   const std::uint8_t* labels = nullptr;  ///< may be null: then no labels are written

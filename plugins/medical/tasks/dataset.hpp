@@ -30,7 +30,7 @@ struct DataSettings {
   std::vector<std::string> extensions;
   std::string normalisation;  ///< "zscore", "ct", "none"
   double foreign_factor = 3;  ///< size or spacing this many times the median's, or less than its inverse, is refused; 0: off
-  bool allow_leak = false, allow_empty = false, shuffle_labels = false;
+  bool allow_leak = false, allow_empty = false;
 };
 
 /// Declared parameters of the recipe's [data] section, and their values.
@@ -85,7 +85,6 @@ class Dataset {
   Pass read_all(bool keep, bool strays, const Monitor& monitor) const;
   void compare(Pass& pass) const;
   void choose_normalisation(const Pass& pass);
-  void shuffle_labels(std::vector<LoadedCase>& cases) const;
 
   DataSettings settings_;
   ModelSpace space_;

@@ -12,7 +12,10 @@ namespace {
 // Streams below a sample's own generator, and places in the spatial one.
 enum Stream : std::uint64_t { kSpatial = 1, kIntensity = 2, kNoiseStream = 16 };
 enum Place : std::uint64_t { kLabel = 0, kVoxel = 1, kOffset = 2, kRotate = 8, kAngle = 9, kScale = 12, kFactor = 13, kMirror = 16 };
-constexpr std::uint64_t kEpochStream = 0x65706f6368;  // "epoch"
+enum LabelPlace : std::uint64_t { kOtherCase = 0, kOtherIndex = 1 };  // in a sample's generator below kShuffleStream
+constexpr std::uint64_t kEpochStream = 0x65706f6368;                 // "epoch"
+constexpr std::uint64_t kShuffleStream = 0x73687566666c65;           // "shuffle"
+constexpr std::uint64_t kManySteps = 1 << 20;
 
 using Matrix = std::array<std::array<double, 3>, 3>;
 
@@ -63,6 +66,8 @@ PatchSampler::PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& 
                            const IntensitySettings& intensity)
     : cases_(std::move(cases)), patch_(patch), spatial_(spatial), intensity_(intensity) {
   if (cases_.empty()) throw_usage("PatchSampler", "no cases to sample from");
+  if (patch_.shuffle_labels && cases_.size() < 2) 
+    throw_usage("PatchSampler", "the labels of a single case cannot be shuffled", "train on two cases or more");
   for (auto n : patch_.size)
     if (n < 1) throw_usage("PatchSampler", "a patch size is " + std::to_string(n));
   for (const auto& c : cases_)
@@ -70,14 +75,41 @@ PatchSampler::PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& 
       throw_usage("PatchSampler", "a scan of 2^31 voxels or more", "crop or resample it first");
 }
 
-PatchDraw PatchSampler::draw(std::int64_t step, std::int64_t sample, const Random& random) const {
-  PatchDraw d;
-  const auto index = std::uint64_t(step) * std::uint64_t(patch_.batch) + std::uint64_t(sample);
-  d.which = shuffled(cases_.size(), index / cases_.size(), std::size_t(index % cases_.size()), random);
-  const SamplerCase& c = cases_[d.which];
-  const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample)).child(kSpatial);
+std::uint64_t PatchSampler::index_of(std::int64_t step, std::int64_t sample) const {
+  return std::uint64_t(step) * std::uint64_t(patch_.batch) + std::uint64_t(sample);
+}
 
-  const bool force = sample >= std::llround(double(patch_.batch) * (1 - patch_.foreground));
+std::size_t PatchSampler::case_of(std::uint64_t index, const Random& random) const {
+  return shuffled(cases_.size(), index / cases_.size(), std::size_t(index % cases_.size()), random);
+}
+
+bool PatchSampler::forces_foreground(std::uint64_t index) const {
+  const auto batch = std::uint64_t(patch_.batch), unforced = std::uint64_t(std::llround(double(batch) * (1 - patch_.foreground)));
+  if (unforced < batch) return index % batch >= unforced;
+  return std::floor(double(index + 1) * patch_.foreground) > std::floor(double(index) * patch_.foreground);
+}
+
+PatchDraw PatchSampler::draw(std::int64_t step, std::int64_t sample, const Random& random) const {
+  const std::uint64_t index = index_of(step, sample);
+  const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample));
+  return draw_from(case_of(index, random), forces_foreground(index), r.child(kSpatial));
+}
+
+PatchDraw PatchSampler::draw_labels(std::int64_t step, std::int64_t sample, const Random& random) const {
+  if (!patch_.shuffle_labels) return draw(step, sample, random);
+  const Random r = random.child(kShuffleStream).child(std::uint64_t(step)).child(std::uint64_t(sample));
+  const std::size_t image = case_of(index_of(step, sample), random);
+  const auto other = std::size_t(r.below(kOtherCase, cases_.size() - 1));
+  // Whether foreground is forced must not tell of the image either: it is as at another, drawn place of a run.
+  const std::uint64_t index = r.below(kOtherIndex, kManySteps * std::uint64_t(patch_.batch));
+  return draw_from(other < image ? other : other + 1, forces_foreground(index), r.child(kSpatial));
+}
+
+PatchDraw PatchSampler::draw_from(std::size_t which, bool force, const Random& r) const {
+  PatchDraw d;
+  d.which = which;
+  const SamplerCase& c = cases_[d.which];
+
   std::array<std::int64_t, 3> centre{-1, -1, -1};
   if (force) {
     std::vector<int> present;
@@ -135,18 +167,26 @@ PatchDraw PatchSampler::draw(std::int64_t step, std::int64_t sample, const Rando
   return d;
 }
 
-void PatchSampler::fill(std::int64_t step, std::int64_t sample, const Random& random, float* image, std::uint8_t* labels) const {
-  const PatchDraw d = draw(step, sample, random);
-  const ScanView& scan = cases_[d.which].scan;
+/// Image and labels of one draw; either may be null.
+void PatchSampler::sample_patch(const PatchDraw& d, float* image, std::uint8_t* labels) const {
+  ScanView scan = cases_[d.which].scan;
+  if (!image) scan.channels = 0;
   if (d.turned)
     sample_affine(scan, d.map, patch_.size, image, labels);
   else
     sample_copy(scan, d.start, patch_.size, image, labels);
+}
+
+void PatchSampler::fill(std::int64_t step, std::int64_t sample, const Random& random, float* image, std::uint8_t* labels) const {
+  const PatchDraw d = draw(step, sample, random);
+  sample_patch(d, image, patch_.shuffle_labels ? nullptr : labels);
+  if (patch_.shuffle_labels) sample_patch(draw_labels(step, sample, random), nullptr, labels);
+  const int channels = cases_[d.which].scan.channels;
   const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample));
-  for (int c = 0; c < scan.channels; ++c) {
+  for (int c = 0; c < channels; ++c) {
     const auto channel = std::uint64_t(c);
     const IntensityDraw change = draw_intensity(intensity_, r.child(kIntensity).child(channel));
-    apply_intensity(image + c, patch_.size, scan.channels, change, r.child(kNoiseStream + channel));
+    apply_intensity(image + c, patch_.size, channels, change, r.child(kNoiseStream + channel));
   }
 }
 

@@ -1,7 +1,8 @@
 /// Training patches: which case, where, and how turned; a function of (seed, step, sample) alone.
 ///
 /// Cases come in shuffled epochs, each once an epoch. Sample j of a batch of B has forced foreground when
-/// j >= round(B (1 - share)): along axes where the scan is larger than the patch it is centred on a voxel of a label that
+/// j >= round(B (1 - share)) (nnU-Net's rule); where that leaves a small batch without any, every 1/share-th sample of the
+/// run has it. Forced means: along axes where the scan is larger than the patch it is centred on a voxel of a label that
 /// is drawn among those present. Where the scan is smaller, it is placed at random in a patch padded with zeros.
 /// The sampler keeps references to the scans, not copies. Thread-safe.
 #pragma once
@@ -37,6 +38,9 @@ struct PatchSettings {
   std::array<std::int64_t, 3> size{0, 0, 0};  ///< (z, y, x)
   double foreground = 1.0 / 3;                ///< share of the samples of a batch that must hold foreground
   std::int64_t batch = 1;
+  /// A control: each image goes with the labels of another case, drawn, placed and turned for themselves, so that nothing
+  /// in an image tells of its labels. Needs two cases.
+  bool shuffle_labels = false;
 };
 
 /// What was drawn for one sample.
@@ -54,11 +58,19 @@ class PatchSampler {
                const IntensitySettings& intensity);
 
   PatchDraw draw(std::int64_t step, std::int64_t sample, const Random& random) const;
+  /// Where the labels of a sample come from: `draw`, or with `shuffle_labels` a draw of another case.
+  PatchDraw draw_labels(std::int64_t step, std::int64_t sample, const Random& random) const;
   /// Writes image [patch, channels] and labels [patch] of one sample.
   void fill(std::int64_t step, std::int64_t sample, const Random& random, float* image, std::uint8_t* labels) const;
   std::size_t cases() const { return cases_.size(); }
 
  private:
+  std::uint64_t index_of(std::int64_t step, std::int64_t sample) const;  ///< in the run
+  std::size_t case_of(std::uint64_t index, const Random& random) const;
+  bool forces_foreground(std::uint64_t index) const;
+  PatchDraw draw_from(std::size_t which, bool force, const Random& random) const;
+  void sample_patch(const PatchDraw& draw, float* image, std::uint8_t* labels) const;
+
   std::vector<SamplerCase> cases_;
   PatchSettings patch_;
   SpatialSettings spatial_;

@@ -49,6 +49,7 @@ SegmentationTask::SegmentationTask(const TaskContext& context) : context_(contex
   patch_.size = patch_size(section(context_, "patch"), levels_);
   patch_.foreground = section(context_, "patch").real("foreground");
   patch_.batch = context_.batch_size;
+  patch_.shuffle_labels = given.boolean("shuffle_labels");
   spatial_ = spatial_settings(section(context_, "augment"));
   intensity_ = intensity_settings(section(context_, "augment"));
   window_ = window_settings(section(context_, "predict"), patch_.size, levels_, std::int64_t(names.size()));

@@ -159,3 +159,19 @@ TEST_CASE("ties between labels go to the smaller one") {
   CHECK(v == 0.5f);
   CHECK(l == 1);
 }
+
+TEST_CASE("labels alone are what they are beside an image") {
+  const Scan scan({9, 11, 10}, 2, 4);
+  const Size p{12, 8, 14};
+  const GridMap turned{{{{0.9f, 0.2f, 0}, {-0.2f, 0.9f, 0.1f}, {0, -0.1f, 1.1f}}}, {-1.3f, 1.6f, -1.2f}};
+  ScanView alone = scan.view();
+  alone.image = nullptr;
+  alone.channels = 0;
+  Patch both(p, 2), one(p, 2);
+  sample_affine(scan.view(), turned, p, both.image.data(), both.labels.data());
+  sample_affine(alone, turned, p, nullptr, one.labels.data());
+  CHECK(one.labels == both.labels);
+  sample_copy(scan.view(), {-2, 3, -1}, p, both.image.data(), both.labels.data());
+  sample_copy(alone, {-2, 3, -1}, p, nullptr, one.labels.data());
+  CHECK(one.labels == both.labels);
+}

@@ -160,3 +160,66 @@ TEST_CASE("a sampler without cases or with an impossible patch is refused") {
   const Set set(1, {4, 4, 4});
   CHECK_THROWS_AS(PatchSampler(set.cases, {{4, 0, 4}, 0, 1}, {}, {}), Error);
 }
+
+TEST_CASE("shuffled labels come from another case, placed and turned for themselves") {
+  const Set set(6, {9, 9, 9});
+  const Size p{6, 6, 6};
+  PatchSettings settings{p, 0, 2};
+  const PatchSampler plain(set.cases, settings, all_spatial(), {});
+  settings.shuffle_labels = true;
+  const PatchSampler shuffled(set.cases, settings, all_spatial(), {}), varied(set.cases, settings, all_spatial(), all_intensity());
+  const Random random(3, 0);
+  const auto n = std::size_t(p[0] * p[1] * p[2]);
+  std::set<std::pair<std::size_t, std::size_t>> pairs;
+  for (std::int64_t step = 0; step < 200; ++step)
+    for (std::int64_t j = 0; j < 2; ++j) {
+      const PatchDraw image = shuffled.draw(step, j, random), labels = shuffled.draw_labels(step, j, random);
+      REQUIRE(labels.which != image.which);
+      REQUIRE(labels.map.shift != image.map.shift);
+      REQUIRE(labels.map.matrix != image.map.matrix);
+      pairs.emplace(image.which, labels.which);
+      std::vector<float> voxels(n), expected(n), other(n);
+      std::vector<std::uint8_t> got(n), wanted(n), ignored(n), again(n);
+      shuffled.fill(step, j, random, voxels.data(), got.data());
+      plain.fill(step, j, random, expected.data(), ignored.data());
+      REQUIRE(voxels == expected);
+      sample_affine(set.cases[labels.which].scan, labels.map, p, other.data(), wanted.data());
+      REQUIRE(got == wanted);
+      varied.fill(step, j, random, other.data(), again.data());
+      REQUIRE(other != voxels);
+      REQUIRE(again == got);
+    }
+  CHECK(pairs.size() == 30);  // every image with the labels of every other case
+  CHECK_THROWS_WITH(PatchSampler({set.cases[0]}, settings, {}, {}), Catch::Contains("two cases"));
+}
+
+TEST_CASE("what an image shows of its pose and of forced foreground tells nothing of shuffled labels") {
+  const Set set(4, {9, 9, 9});
+  PatchSettings settings{{6, 6, 6}, 0.5, 2};
+  settings.shuffle_labels = true;
+  const PatchSampler sampler(set.cases, settings, {{}, {}, {2}}, {});
+  const Random random(8, 0);
+  // Counts by the image's state (second index) and its labels': independent halves fill all four alike.
+  int mirrored[2][2] = {}, forced[2][2] = {};
+  for (std::int64_t step = 0; step < 400; ++step)
+    for (std::int64_t j = 0; j < 2; ++j) {
+      const PatchDraw image = sampler.draw(step, j, random), labels = sampler.draw_labels(step, j, random);
+      auto count = [](int(&table)[2][2], bool of_labels, bool of_image) { ++table[of_labels][of_image]; };
+      count(mirrored, labels.map.matrix[2][2] < 0, image.map.matrix[2][2] < 0);
+      count(forced, labels.forced > 0, image.forced > 0);
+    }
+  for (int a = 0; a < 2; ++a)
+    for (int b = 0; b < 2; ++b) {
+      INFO("labels " << a << ", image " << b);
+      CHECK(std::abs(mirrored[a][b] - 200) < 60);  // sigma is 12
+      CHECK(std::abs(forced[a][b] - 200) < 60);
+    }
+}
+
+TEST_CASE("batches too small for a forced sample of their own share them out over the run") {
+  const Set set(4, {9, 9, 9});
+  const PatchSampler sampler(set.cases, {{4, 4, 4}, 0.33, 1}, {}, {});
+  int forced = 0;
+  for (std::int64_t step = 0; step < 300; ++step) forced += sampler.draw(step, 0, Random(1, 0)).forced > 0;
+  CHECK(forced == 99);
+}

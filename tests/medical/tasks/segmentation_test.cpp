@@ -118,6 +118,21 @@ TEST_CASE("batches: declared shapes, labels at every level, the same bits from a
                   one[1].data<std::uint8_t>()[((b * 8 + 2 * z) * 16 + 2 * y) * 8 + 2 * x]);
 }
 
+TEST_CASE("shuffled labels change what is trained on, not the images nor what is scored") {
+  BrightSet set("shuffle");
+  SegmentationTask task(set.context()), shuffled(set.context({{"data.shuffle_labels", "true"}}));
+  task.load({});
+  shuffled.load({});
+  auto own = make_batch(task), others = make_batch(task);
+  task.fill_batch(7, Random(3, 0), own);
+  shuffled.fill_batch(7, Random(3, 0), others);
+  CHECK(own[0].to_vector() == others[0].to_vector());
+  CHECK(own[1].to_vector() != others[1].to_vector());
+  CHECK(own[2].to_vector() != others[2].to_vector());
+  Threshold model;
+  CHECK(shuffled.score(shuffled.evaluate(model, "validation", 0, {})) == 1);
+}
+
 TEST_CASE("the loss supervises every level and has gradients") {
   BrightSet set("loss");
   SegmentationTask task(set.context());
