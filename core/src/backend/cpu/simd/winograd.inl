@@ -40,28 +40,32 @@ void winograd_input(const WinogradImage& m, const float* x, const WinogradOrigin
   for (int i = 0; i < 4; ++i) rows_inside &= in_y[i] = at[1] + i >= 0 && at[1] + i < m.size[1];
   const std::int64_t depth = m.row(0), row = m.row(1), step = m.row(2);
   const float* origin = x + at[0] * depth + at[1] * row + at[2] * step + first;
-  for (std::int64_t c = 0; c < channels; c += kW) {
-    PanelVec columns[4][Z * 4];  // a ring
+  constexpr int kVecs = int(kPanel) / kW;
+  for (std::int64_t c = 0; c < channels; c += kPanel) {  // whole cache lines of the result at a time
+    PanelVec columns[4][kVecs][Z * 4];                   // a ring
     for (std::int64_t j = 0; j < 2 * tiles + 2; ++j) {
-      PanelVec* column = columns[j & 3];
       const bool inside = at[2] + j >= 0 && at[2] + j < m.size[2];
-      if (inside && rows_inside)
-        input_column<Z, false>(origin + j * step + c, depth, row, in_z, in_y, column);
-      else if (inside)
-        input_column<Z, true>(origin + j * step + c, depth, row, in_z, in_y, column);
-      else
-        for (int p = 0; p < Z * 4; ++p) column[p] = PanelVec{};
-      if (j < 3 || j % 2 == 0) continue;
-      const PanelVec *c0 = columns[(j - 3) & 3], *c1 = columns[(j - 2) & 3], *c2 = columns[(j - 1) & 3];
-      float* out = to + (j - 3) / 2 * tile + c;
-      for (int p = 0; p < Z * 4; ++p, out += 4 * point) {
-        PanelVec v0 = c0[p], v1 = c1[p], v2 = c2[p], v3 = column[p];
-        input_points(v0, v1, v2, v3);
-        store<kW>(out, v0);
-        store<kW>(out + point, v1);
-        store<kW>(out + 2 * point, v2);
-        store<kW>(out + 3 * point, v3);
+      for (int v = 0; v < kVecs; ++v) {
+        PanelVec* column = columns[j & 3][v];
+        const float* from = origin + j * step + c + v * kW;
+        if (inside && rows_inside)
+          input_column<Z, false>(from, depth, row, in_z, in_y, column);
+        else if (inside)
+          input_column<Z, true>(from, depth, row, in_z, in_y, column);
+        else
+          for (int p = 0; p < Z * 4; ++p) column[p] = PanelVec{};
       }
+      if (j < 3 || j % 2 == 0) continue;
+      float* out = to + (j - 3) / 2 * tile + c;
+      for (int p = 0; p < Z * 4; ++p, out += 4 * point)
+        for (int v = 0; v < kVecs; ++v) {
+          PanelVec v0 = columns[(j - 3) & 3][v][p], v1 = columns[(j - 2) & 3][v][p], v2 = columns[(j - 1) & 3][v][p], v3 = columns[j & 3][v][p];
+          input_points(v0, v1, v2, v3);
+          store<kW>(out + v * kW, v0);
+          store<kW>(out + point + v * kW, v1);
+          store<kW>(out + 2 * point + v * kW, v2);
+          store<kW>(out + 3 * point + v * kW, v3);
+        }
     }
   }
 }
