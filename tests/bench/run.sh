@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Our training steps beside PyTorch's, in one run, in turn, several rounds, 2 threads; prints a Markdown table of ratios.
-#   bash tests/bench/run.sh [ROUNDS]        default 3
+#   bash tests/bench/run.sh [ROUNDS]        default 3; DTYPES="f32" for one type alone (bf16 is slow where the processor lacks it)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=${1:-3} threads=${THREADS:-2}
+rounds=${1:-3} threads=${THREADS:-2} dtypes=${DTYPES:-f32 bf16}
 bash apps/dependencies.sh build bench
 python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -13,7 +13,7 @@ mkdir -p build
 out=build/bench.jsonl
 : >"$out"
 for ((round = 1; round <= rounds; round++)); do
-  for dtype in f32 bf16; do
+  for dtype in $dtypes; do
     echo "round $round of $rounds, $dtype" >&2
     build/release/bin/step_bench --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out"
     "$python" tests/bench/peers/torch_reference.py --models unet3d --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out" 2>>build/bench.err
@@ -24,7 +24,7 @@ import json, statistics, sys
 rows = [json.loads(l) for l in open(sys.argv[1])]
 print("| model | type | Tenon ms | PyTorch eager | channels last | compile | ratio to best | memory MB | PyTorch MB | ratio |\n|---|---|---|---|---|---|---|---|---|---|")
 for model in dict.fromkeys(r["model"] for r in rows):
-    for dtype in ("f32", "bf16"):
+    for dtype in dict.fromkeys(r["dtype"] for r in rows):
         pick = lambda mode, key: [r[key] for r in rows if (r["model"], r["dtype"], r["mode"]) == (model, dtype, mode)]
         med = lambda mode, key: statistics.median(pick(mode, key)) if pick(mode, key) else float("nan")
         modes = ["eager", "channels_last", "compile"]

@@ -41,6 +41,7 @@ struct ModelContext {
   std::int64_t in_channels = 1, out_channels = 1;
   std::vector<std::int64_t> spatial;  ///< patch or input size
   DType compute = DType::f32;
+  std::int64_t supervised = 0;  ///< resolutions, finest first, that the task's loss reads; 0: all that the model gives
 };
 
 struct ModelEntry {

@@ -28,6 +28,7 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
   UNetOptions& o = options_;
   if (o.spatial_axes < 1 || o.spatial_axes > 3) throw_usage("UNet", std::to_string(o.spatial_axes) + " spatial axes", "1, 2 or 3");
   if (o.widths.size() < 2) throw_usage("UNet", "needs at least two stages, got " + std::to_string(o.widths.size()) + " widths");
+  if (o.heads < 0) throw_usage("UNet", std::to_string(o.heads) + " heads", "0 for one at every resolution");
   const std::size_t stages = o.widths.size(), axes = std::size_t(o.spatial_axes);
   if (o.strides.empty()) o.strides.assign(stages - 1, std::vector<std::int64_t>(axes, 2));
   if (o.kernels.empty()) o.kernels.assign(stages, std::vector<std::int64_t>(axes, 3));
@@ -42,7 +43,8 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
     std::size_t i = stages - 2 - k;  // from the coarsest
     upsample_.push_back(add_module("upsample" + std::to_string(i), std::make_shared<ConvTranspose>(o.widths[i + 1], o.widths[i], o.strides[i], ConvOptions{o.strides[i], {}, {}, 1})));
     up_.push_back(add_module("up" + std::to_string(i), std::make_shared<Stage>(2 * o.widths[i], o.widths[i], o.kernels[i], std::vector<std::int64_t>(axes, 1), o.slope)));
-    heads_.push_back(add_module("head" + std::to_string(i), std::make_shared<Conv>(o.widths[i], o.classes, std::vector<std::int64_t>(axes, 1))));
+    bool head = o.heads == 0 || std::int64_t(i) < o.heads;
+    heads_.push_back(head ? add_module("head" + std::to_string(i), std::make_shared<Conv>(o.widths[i], o.classes, std::vector<std::int64_t>(axes, 1))) : nullptr);
   }
 }
 
@@ -67,7 +69,7 @@ std::vector<Tensor> UNet::decode(const Tensor& input, bool all_heads) {
     upsampled = {};
     skips.pop_back();
     x = up_[k]->forward(joined);
-    if (all_heads || k + 1 == up_.size()) outputs.insert(outputs.begin(), heads_[k]->forward(x));
+    if (heads_[k] && (all_heads || k + 1 == up_.size())) outputs.insert(outputs.begin(), heads_[k]->forward(x));
   }
   return outputs;
 }

@@ -23,6 +23,7 @@ ModelEntry unet3d_model() {
     options.in_channels = context.in_channels;
     options.classes = context.out_channels;
     options.compute = context.compute;
+    options.heads = context.supervised;
     options.slope = v.real("slope");
     options.spatial_axes = 3;
     options.widths = v.integers("widths");

@@ -95,7 +95,7 @@ void SegmentationTask::load(const Monitor& monitor) {
 }
 
 ModelContext SegmentationTask::model_context() const {
-  return {channels_, std::int64_t(scoring_.label_names.size()), {patch_.size[0], patch_.size[1], patch_.size[2]}, context_.compute};
+  return {channels_, std::int64_t(scoring_.label_names.size()), {patch_.size[0], patch_.size[1], patch_.size[2]}, context_.compute, levels_};
 }
 
 std::vector<TensorSpec> SegmentationTask::batch_spec() const {

@@ -54,6 +54,22 @@ TEST_CASE("the U-Net has the layers of its options", "[unet]") {
   CHECK(net.parameters()[0].first == "down0.conv1.weight");
 }
 
+TEST_CASE("the U-Net has as many heads as are supervised, so that every parameter gets a gradient", "[unet]") {
+  UNetOptions options = small();
+  options.heads = 1;
+  UNet net(options);
+  net.initialise(1);
+  const std::vector<Tensor> outputs = net.forward_all({image({1, 8, 8, 8, 1})});
+  REQUIRE(outputs.size() == 1);
+  CHECK(outputs[0].shape() == Shape({1, 8, 8, 8, 3}));
+  CHECK(net.forward(image({1, 8, 8, 8, 1})).to_vector() == outputs[0].to_vector());
+  sum(outputs[0]).backward();
+  for (const auto& [name, p] : net.parameters()) {
+    INFO(name);
+    CHECK(p.grad().defined());
+  }
+}
+
 TEST_CASE("the U-Net keeps sizes in 1 to 3 axes and gives logits at every resolution", "[unet]") {
   for (int axes : {1, 2, 3}) {
     UNet net(small(axes));

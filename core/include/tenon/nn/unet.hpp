@@ -15,6 +15,7 @@ struct UNetOptions {
   int spatial_axes = 3;
   DType compute = DType::f32;                                ///< type of activations: f32 or bf16
   double slope = 0.01;
+  std::int64_t heads = 0;                                    ///< resolutions with a head, finest first; 0: all but the bottleneck
 };
 
 /// forward: x [N, spatial..., in] f32 -> full-resolution logits [N, spatial..., classes].
@@ -33,7 +34,7 @@ class TENON_API UNet : public Module {
   UNetOptions options_;
   std::vector<std::shared_ptr<Stage>> down_, up_;
   std::vector<std::shared_ptr<ConvTranspose>> upsample_;
-  std::vector<std::shared_ptr<Conv>> heads_;
+  std::vector<std::shared_ptr<Conv>> heads_;  ///< from the coarsest; null where there is none
 };
 
 }  // namespace tenon::nn
