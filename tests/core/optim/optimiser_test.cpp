@@ -191,7 +191,11 @@ TEST_CASE("optimisers are made from declared parameters", "[optim]") {
   CHECK(make_optimiser(m, values)->state().size() == 3);
   values.set(optimiser_params(), "name", std::string("adamw"), "test");
   CHECK(make_optimiser(m, values)->state().size() == 5);
-  CHECK_THROWS_AS(values.set(optimiser_params(), "name", std::string("adam"), "test"), Error);
+  CHECK_THROWS_AS(values.set(optimiser_params(), "name", std::string("adamax"), "test"), Error);
+  for (const char* name : {"adam", "lamb", "rmsprop", "adafactor", "muon"}) {
+    values.set(optimiser_params(), "name", std::string(name), "test");
+    CHECK(make_optimiser(m, values)->state().back().first == "steps");
+  }
   nn::Module empty;
   CHECK_THROWS_WITH(make_sgd(empty, {}), Contains("the module has no parameters"));
 }
@@ -218,4 +222,56 @@ TEST_CASE("schedules have their shapes", "[optim]") {
   CHECK(cycle.at(1) == Approx(0).margin(1e-12));
   CHECK_THROWS_WITH((Schedule{"linear", 1, 0, 0, 0}.at(0)), Contains("unknown schedule 'linear'"));
   CHECK(make_schedule(ParamValues(schedule_params())).name == "poly");
+}
+
+TEST_CASE("schedules in steps fall where PyTorch's do", "[optim]") {
+  // StepLR(step_size = 30, gamma = 0.5) and MultiStepLR(milestones = [30, 80], gamma = 0.1) over 100 steps
+  Schedule step{"step", 2, 0, 0, 0};
+  step.every = 0.3, step.factor = 0.5;
+  Schedule multi{"multi_step", 2, 0, 0, 0};
+  multi.milestones = {0.3, 0.8};
+  for (int i = 0; i < 100; ++i) {
+    INFO(i);
+    CHECK(step.at(i / 100.0) == Approx(2 * std::pow(0.5, i / 30)));
+    CHECK(multi.at(i / 100.0) == Approx(i < 30 ? 2 : i < 80 ? 0.2 : 0.02));
+  }
+  step.floor = 0.2;
+  CHECK(step.at(0.99) == Approx(0.4));
+}
+
+TEST_CASE("the plateau schedule falls after scores that are no better, and its state is a value", "[optim]") {
+  Schedule s{"plateau", 1, 0, 0, 0.001};
+  s.factor = 0.1, s.patience = 2;
+  for (double score : {0.5, 0.6, 0.6, 0.55}) s.observe(score);
+  CHECK(s.at(0.5) == 1);  // ReduceLROnPlateau(mode = "max", patience = 2, threshold = 0) falls at the third
+  Schedule resumed = s;
+  s.observe(0.6);
+  CHECK(s.at(0.5) == Approx(0.1));
+  resumed.observe(0.61);
+  CHECK(resumed.at(0.5) == 1);
+  for (int i = 0; i < 30; ++i) s.observe(0.1);
+  CHECK(s.at(0.9) == Approx(0.001));
+}
+
+TEST_CASE("schedules are chained, each over its own part of the run", "[optim]") {
+  ParamValues v(schedule_params());
+  v.set(schedule_params(), "name", std::string("chained"), "test");
+  v.set(schedule_params(), "learning_rate", 0.4, "test");
+  v.set(schedule_params(), "parts", std::vector<std::string>{"0.5 constant", "0.75 cosine 1 0.5", "1 poly 0.5"}, "test");
+  const Schedule s = make_schedule(v);
+  CHECK(s.at(0.2) == Approx(0.4));
+  CHECK(s.at(0.5) == Approx(0.4));
+  CHECK(s.at(0.625) == Approx(0.3));
+  CHECK(s.at(0.75) == Approx(0.2));
+  CHECK(s.at(0.875) == Approx(0.1));
+  CHECK(s.at(1) == Approx(0).margin(1e-12));
+  const auto refused = [&](std::vector<std::string> parts) {
+    v.set(schedule_params(), "parts", std::move(parts), "test");
+    CHECK_THROWS_WITH(make_schedule(v), Contains("schedule.parts"));
+  };
+  refused({"0.5 constant"});
+  refused({"0.5 constant", "0.4 cosine", "1 poly"});
+  refused({"0.5 cosin", "1 poly"});
+  refused({"half constant"});
+  refused({"1 cosine 0.1 1"});
 }

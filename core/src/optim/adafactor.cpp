@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <cmath>
+
+#include "optim/flat_optimiser.hpp"
+#include "tenon/autograd.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr std::int64_t kRowBlock = 64;      ///< rows whose sums are added up by one task
+constexpr std::int64_t kColumnBlock = 512;  ///< columns of a task
+constexpr std::int64_t kVectorBlock = 16384;
+
+/// A leaf as [matrices, rows, columns]; a vector has rows 0 and keeps a second moment an element.
+struct Shape3 {
+  std::int64_t matrices = 1, rows = 0, columns = 0;
+  explicit Shape3(const Tensor& t) {
+    if (t.rank() < 2) {
+      columns = t.numel();
+      return;
+    }
+    rows = t.size(-2), columns = t.size(-1);
+    matrices = rows * columns > 0 ? t.numel() / (rows * columns) : 0;
+  }
+  bool factored() const { return rows > 0; }
+  std::int64_t elements() const { return matrices * std::max<std::int64_t>(rows, 1) * columns; }
+};
+
+/// Blocks of `size` items of n, each giving one partial sum, added in order.
+template <class Body>
+double ordered_sum(std::int64_t n, std::int64_t size, const Body& body) {
+  std::vector<double> partial(std::size_t((n + size - 1) / size));
+  parallel_blocks(n, size, [&](std::int64_t begin, std::int64_t end) { partial[std::size_t(begin / size)] = body(begin, end); });
+  double sum = 0;
+  for (double v : partial) sum += v;
+  return sum;
+}
+
+struct Maths {
+  double beta2_decay, eps1, eps2, threshold, decay;
+  Clipping clipping;
+};
+
+/// One leaf's step. `row` [matrices, rows] and `column` [matrices, columns], or, of a vector, `column` alone.
+void update_leaf(const Shape3& s, const Maths& k, float* w, const float* gradient, float factor, float* row, float* column, double step, double rate,
+                 double decay) {
+  if (s.elements() == 0) return;
+  const auto blend = float(std::pow(std::max(step, 1.0), k.beta2_decay));
+  const auto g = [&](std::int64_t i) { return k.clipping(gradient[i]) * factor; };
+  const std::int64_t n = s.elements(), lines = s.matrices * s.rows, columns = s.columns;
+  const auto root_mean_square = [&](auto&& value) {
+    return std::sqrt(ordered_sum(n, kVectorBlock, [&](std::int64_t begin, std::int64_t end) {
+             double sum = 0;
+             for (std::int64_t i = begin; i < end; ++i) sum += double(value(i)) * double(value(i));
+             return sum;
+           }) / double(n));
+  };
+  const double alpha = std::max(k.eps2, root_mean_square([&](std::int64_t i) { return w[i]; })) * std::min(rate, 1 / std::sqrt(std::max(step, 1.0)));
+  std::vector<float> mean_row(std::size_t(s.matrices), 1.0f);
+  if (s.factored()) {
+    parallel_blocks(lines, kRowBlock, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        double sum = 0;
+        for (std::int64_t c = 0; c < columns; ++c) sum += double(g(r * columns + c)) * double(g(r * columns + c));
+        row[r] += (float(sum / double(columns)) - row[r]) * blend;
+      }
+    });
+    const std::int64_t blocks = (columns + kColumnBlock - 1) / kColumnBlock;
+    parallel_for(s.matrices * blocks, [&](std::int64_t task) {
+      const std::int64_t matrix = task / blocks, first = task % blocks * kColumnBlock, last = std::min(columns, first + kColumnBlock);
+      double sums[kColumnBlock] = {};
+      for (std::int64_t r = 0; r < s.rows; ++r)
+        for (std::int64_t c = first; c < last; ++c) {
+          const float v = g((matrix * s.rows + r) * columns + c);
+          sums[c - first] += double(v) * double(v);
+        }
+      for (std::int64_t c = first; c < last; ++c) {
+        float& kept = column[matrix * columns + c];
+        kept += (float(sums[c - first] / double(s.rows)) - kept) * blend;
+      }
+    });
+    for (std::int64_t m = 0; m < s.matrices; ++m) {
+      double sum = 0;
+      for (std::int64_t r = 0; r < s.rows; ++r) sum += double(row[m * s.rows + r]);
+      mean_row[std::size_t(m)] = float(std::max(sum / double(s.rows), k.eps1));
+    }
+  } else {
+    parallel_blocks(n, kVectorBlock, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) column[i] += (g(i) * g(i) - column[i]) * blend;
+    });
+  }
+  const auto least = float(k.eps1 * k.eps1);
+  const auto direction = [&](std::int64_t i) {
+    const std::int64_t line = i / columns, matrix = s.factored() ? line / s.rows : 0;
+    const float estimate = s.factored() ? row[line] * column[matrix * columns + i % columns] / mean_row[std::size_t(matrix)] : column[i];
+    return g(i) / std::sqrt(std::max(estimate, least));
+  };
+  const auto scale = float(alpha / std::max(1.0, root_mean_square(direction) / k.threshold));
+  const auto shrink = float(1 - rate * decay);
+  parallel_blocks(n, kVectorBlock, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) w[i] = w[i] * shrink - scale * direction(i);
+  });
+}
+
+class AdafactorOptimiser final : public FlatOptimiser {
+ public:
+  AdafactorOptimiser(nn::Module& module, const AdafactorOptions& o)
+      : FlatOptimiser(module, o.clip, o.clip_value, o.groups, {}), maths_{o.beta2_decay, o.eps1, o.eps2, o.threshold, o.weight_decay, clipping_} {
+    for (const auto& [name, leaf] : leaves_) {
+      const Shape3 s(leaf);
+      shapes_.push_back(s);
+      rows_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.rows, 1)}));
+      columns_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.columns, 1)}));
+    }
+  }
+
+  void step() override {
+    NoGrad no_grad;
+    const std::vector<Tensor> gradients = take_gradients();
+    std::vector<Tensor> written = writes();
+    written.insert(written.end(), rows_.begin(), rows_.end());
+    written.insert(written.end(), columns_.begin(), columns_.end());
+    launch("optimiser.adafactor", reads(gradients), written, [shapes = shapes_, factors = factors_, n = leaves_.size(), maths = maths_](void* const* p) {
+      const UpdateOperands o{p, n};
+      const float factor = maths.clipping.factor(o.norm());
+      for (std::size_t i = 0; i < n; ++i)
+        update_leaf(shapes[i], maths, o.weight(i), o.gradient(i), factor, static_cast<float*>(o.extra(0, i)), static_cast<float*>(o.extra(0, n + i)),
+                    double(o.step()), double(o.learning_rate() * factors[i].rate), maths.decay * double(factors[i].decay));
+    });
+  }
+
+  nn::NamedTensors state() const override {
+    nn::NamedTensors all;
+    for (std::size_t i = 0; i < leaves_.size(); ++i) {
+      if (shapes_[i].factored()) all.emplace_back("row_moment." + leaves_[i].first, rows_[i]);
+      all.emplace_back((shapes_[i].factored() ? "column_moment." : "second_moment.") + leaves_[i].first, columns_[i]);
+    }
+    for (auto& steps : Optimiser::state()) all.push_back(std::move(steps));
+    return all;
+  }
+
+ private:
+  Maths maths_;
+  std::vector<Shape3> shapes_;
+  std::vector<Tensor> rows_, columns_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimiser> make_adafactor(nn::Module& module, const AdafactorOptions& options) { return std::make_unique<AdafactorOptimiser>(module, options); }
+
+}  // namespace tenon

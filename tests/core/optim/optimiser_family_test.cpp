@@ -1,0 +1,181 @@
+/// Adam, RMSprop, LAMB, Adafactor and Muon against PyTorch and the papers (tests/golden/make_optim_family.py), and what all optimisers share.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "tenon/device.hpp"
+#include "tenon/error.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/random.hpp"
+
+using namespace tenon;
+
+namespace {
+
+using Values = std::vector<double>;
+struct Row {
+  int step;
+  Values values;
+};
+const std::vector<std::pair<std::string, std::vector<Row>>> kGolden{
+#include "golden/optim_family.inc"
+};
+
+class MatrixAndVector : public nn::Module {
+ public:
+  explicit MatrixAndVector(std::int64_t rows = 3, std::int64_t columns = 4, std::int64_t vector = 3) {
+    w = add_parameter("w", {rows, columns}, {});
+    b = add_parameter("b", {vector}, {});
+    for (std::int64_t i = 0; i < rows * columns; ++i) w.data<float>()[i] = float(std::sin(1.0 + double(i)));
+    for (std::int64_t i = 0; i < vector; ++i) b.data<float>()[i] = float(2 * std::sin(1.0 + double(i)));
+  }
+  Values all() const {
+    Values v = w.to_vector(), more = b.to_vector();
+    v.insert(v.end(), more.begin(), more.end());
+    return v;
+  }
+  Tensor w, b;
+};
+
+void set_gradients(const MatrixAndVector& m, int t) {
+  std::vector<float> gw, gb;
+  for (std::int64_t i = 0; i < m.w.numel(); ++i) gw.push_back(float(std::sin(0.1 * t + double(i * i)) + 0.3 * double(m.w.data<float>()[i])));
+  for (std::int64_t i = 0; i < m.b.numel(); ++i) gb.push_back(float(std::cos(0.2 * t - double(i)) - 0.1 * double(m.b.data<float>()[i])));
+  m.w.set_grad(Tensor::from(gw, m.w.shape()));
+  m.b.set_grad(Tensor::from(gb, m.b.shape()));
+}
+
+std::unique_ptr<Optimiser> optimiser_of(const std::string& name, nn::Module& m) {
+  if (name == "adam") return make_adam(m, {});
+  if (name == "adam_decay_value") return make_adam(m, {.beta1 = 0.8, .beta2 = 0.99, .weight_decay = 0.1, .clip_value = 0.5});
+  if (name == "rmsprop") return make_rmsprop(m, {});
+  if (name == "rmsprop_centred") return make_rmsprop(m, {.alpha = 0.9, .momentum = 0.8, .weight_decay = 0.01, .centred = true});
+  if (name == "adafactor") return make_adafactor(m, {});
+  if (name == "adafactor_decay") return make_adafactor(m, {.beta2_decay = -0.6, .threshold = 1.5, .weight_decay = 0.1});
+  if (name == "lamb") return make_lamb(m, {.weight_decay = 0.1});
+  REQUIRE(name == "muon");
+  return make_muon(m, {});
+}
+
+void advance(const MatrixAndVector& m, Optimiser& o, int from, int to) {
+  for (int t = from; t <= to; ++t) {
+    set_gradients(m, t);
+    o.begin_step(0.05 / (1 + 0.01 * t));
+    o.step();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a hundred steps follow PyTorch's optimisers and the papers'", "[optim]") {
+  for (const auto& [name, rows] : kGolden) {
+    MatrixAndVector m;
+    auto o = optimiser_of(name, m);
+    int at = 0;
+    for (const Row& row : rows) {
+      advance(m, *o, at + 1, row.step);
+      at = row.step;
+      const Values got = m.all();
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        INFO(name << " step " << at << " element " << i);
+        CHECK(got[i] == Approx(row.values[i]).epsilon(5e-5).margin(2e-5));
+      }
+    }
+  }
+}
+
+TEST_CASE("every optimiser goes on from its saved state to the same bits", "[optim]") {
+  for (const auto& golden : kGolden) {
+    MatrixAndVector whole, first, second;
+    auto a = optimiser_of(golden.first, whole), b = optimiser_of(golden.first, first), c = optimiser_of(golden.first, second);
+    advance(whole, *a, 1, 20);
+    advance(first, *b, 1, 11);
+    nn::NamedTensors saved;
+    for (const auto& [name, t] : b->state()) saved.emplace_back(name, t.clone());
+    second.load(first.parameters());
+    c->load(saved);
+    advance(second, *c, 12, 20);
+    INFO(golden.first);
+    CHECK(second.all() == whole.all());
+  }
+}
+
+TEST_CASE("every optimiser steps the same for any thread count, alone and in a plan", "[optim][threads]") {
+  const int before = thread_count();
+  for (const auto& golden : kGolden) {
+    std::vector<Values> results;
+    for (int threads : {1, 2, 4}) {
+      set_thread_count(threads);
+      MatrixAndVector m(150, 700, 40000);
+      auto o = optimiser_of(golden.first, m);
+      advance(m, *o, 1, 3);
+      results.push_back(m.all());
+    }
+    MatrixAndVector m(150, 700, 40000);
+    auto o = optimiser_of(golden.first, m);
+    const Tensor gw = Tensor::zeros(m.w.shape()), gb = Tensor::zeros(m.b.shape());
+    StepPlan plan = StepPlan::record([&] {
+      m.w.set_grad(gw);
+      m.b.set_grad(gb);
+      o->step();
+    });
+    for (int t = 1; t <= 3; ++t) {
+      set_gradients(m, t);
+      gw.assign(m.w.grad());
+      gb.assign(m.b.grad());
+      m.w.set_grad({});
+      m.b.set_grad({});
+      o->begin_step(0.05 / (1 + 0.01 * t));
+      plan.run();
+    }
+    results.push_back(m.all());
+    INFO(golden.first);
+    for (const Values& r : results) CHECK(r == results[0]);
+  }
+  set_thread_count(before);
+}
+
+TEST_CASE("groups of parameters have their own rate and decay", "[optim]") {
+  MatrixAndVector m;
+  const Values before = m.all();
+  auto o = make_sgd(m, {.weight_decay = 0.5, .groups = {{"w", 2, 1}, {"vectors", 1, 0}}});
+  m.w.set_grad(Tensor::full(m.w.shape(), 1));
+  m.b.set_grad(Tensor::full(m.b.shape(), 1));
+  o->begin_step(0.1);
+  o->step();
+  const Values after = m.all();
+  for (std::size_t i = 0; i < 12; ++i) CHECK(after[i] == Approx(before[i] - 0.2 * (1 + 0.5 * before[i])).margin(1e-6));
+  for (std::size_t i = 12; i < 15; ++i) CHECK(after[i] == Approx(before[i] - 0.1).margin(1e-6));
+}
+
+TEST_CASE("gradients are clipped by value before their norm is taken", "[optim]") {
+  MatrixAndVector m;
+  const Values before = m.all();
+  auto o = make_sgd(m, {.clip_value = 0.5});
+  m.w.set_grad(Tensor::full(m.w.shape(), -3));
+  m.b.set_grad(Tensor::full(m.b.shape(), 0.25));
+  o->begin_step(1);
+  o->step();
+  CHECK(o->gradient_norm().item() == Approx(std::sqrt(12 * 0.25 + 3 * 0.0625)));
+  CHECK(m.all()[0] == Approx(before[0] + 0.5));
+  CHECK(m.all()[12] == Approx(before[12] - 0.25));
+}
+
+TEST_CASE("Muon's direction is orthogonal", "[optim]") {
+  MatrixAndVector m(6, 20, 1);
+  const Random random(5, 0);
+  for (std::int64_t i = 0; i < m.w.numel(); ++i) m.w.data<float>()[i] = random.normal(std::uint64_t(i));
+  const Tensor start = m.w.detach().clone();
+  auto o = make_muon(m, {.momentum = 0, .weight_decay = 0});
+  m.w.set_grad(start);
+  m.b.set_grad(Tensor::zeros({1}));
+  o->begin_step(1);
+  o->step();
+  const Values w = m.w.to_vector(), s = start.to_vector();
+  for (int i = 0; i < 6; ++i)
+    for (int j = 0; j <= i; ++j) {
+      double dot = 0;
+      for (int k = 0; k < 20; ++k) dot += (s[std::size_t(20 * i + k)] - w[std::size_t(20 * i + k)]) * (s[std::size_t(20 * j + k)] - w[std::size_t(20 * j + k)]);
+      CHECK(std::abs(dot - (i == j ? 1.0 : 0.0)) < 0.6);  // singular values lie between 0.7 and 1.2
+    }
+}
