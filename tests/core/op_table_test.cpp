@@ -98,6 +98,22 @@ const std::map<std::string, std::function<void()>>& table() {
       {"gelu(Tensor)", [] { unary([](auto& x) { return gelu(x); }, -4, 4); }},
       {"silu(Tensor)", [] { unary([](auto& x) { return silu(x); }, -4, 4); }},
       {"softplus(Tensor)", [] { unary([](auto& x) { return softplus(x); }, -4, 4); }},
+      {"expm1(Tensor)", [] { unary([](auto& x) { return expm1(x); }); }},
+      {"log1p(Tensor)", [] { unary([](auto& x) { return log1p(x); }, -0.6, 3); }},
+      {"tan(Tensor)", [] { unary([](auto& x) { return tan(x); }, -1.2, 1.2); }},
+      {"asin(Tensor)", [] { unary([](auto& x) { return asin(x); }, -0.8, 0.8); }},
+      {"acos(Tensor)", [] { unary([](auto& x) { return acos(x); }, -0.8, 0.8); }},
+      {"atan(Tensor)", [] { unary([](auto& x) { return atan(x); }, -3, 3); }},
+      {"atan2(Tensor,Tensor)", [] { binary([](auto& a, auto& b) { return atan2(a, b); }, 0.5, 3); }},
+      {"sinh(Tensor)", [] { unary([](auto& x) { return sinh(x); }); }},
+      {"cosh(Tensor)", [] { unary([](auto& x) { return cosh(x); }); }},
+      {"erf(Tensor)", [] { unary([](auto& x) { return erf(x); }); }},
+      {"lgamma(Tensor)",
+       [] {
+         check::first_gradients([](const In& x) { return lgamma(x[0]); }, {spread({3, 5}, 0.3, 12)});
+         check::first_gradients([](const In& x) { return lgamma(x[0]); }, {spread({7}, -3.8, -3.2)});
+       }},
+      {"digamma(Tensor)", [] { first_only("digamma", [](const In& x) { return digamma(x[0]); }, {spread({3, 5}, 0.3, 12)}); }},
       {"clamp(Tensor,double,double)", [] { unary([](auto& x) { return square(clamp(x, -0.71, 1.13)); }); }},
       {"where(Tensor,Tensor,Tensor)",
        [] {
@@ -274,6 +290,15 @@ const std::set<std::string>& without_gradient() {
       "equal(Tensor,Tensor)",
       "less(Tensor,Tensor)",
       "greater(Tensor,Tensor)",         // bool
+      "not_equal(Tensor,Tensor)",
+      "less_equal(Tensor,Tensor)",
+      "greater_equal(Tensor,Tensor)",
+      "is_finite(Tensor)",
+      "is_nan(Tensor)",
+      "sign(Tensor)",  // steps
+      "floor(Tensor)",
+      "ceil(Tensor)",
+      "round(Tensor)",
       "argmax(Tensor,int)",             // positions
       "one_hot(Tensor,int64_t,DType)",  // of labels
       "random_uniform(Shape,uint64_t,uint64_t,double,double)",
@@ -355,6 +380,8 @@ TEST_CASE("ops without a gradient keep no history", "[op_table]") {
   CHECK_FALSE(equal(a, b).requires_grad());
   CHECK_FALSE(less(a, b).requires_grad());
   CHECK_FALSE(greater(a, b).requires_grad());
+  for (const auto& step : {not_equal(a, b), less_equal(a, b), greater_equal(a, b), is_finite(a), is_nan(a), sign(a), floor(a), ceil(a), round(a)})
+    CHECK_FALSE(step.requires_grad());
   CHECK_FALSE(argmax(a, 1).requires_grad());
   CHECK_FALSE(one_hot(labels({4}, 3), 3).requires_grad());
   CHECK_FALSE(random_uniform({4}, 1, 2).requires_grad());

@@ -21,8 +21,12 @@ using BackwardFn = std::function<std::vector<Tensor>(const std::vector<Tensor>& 
 
 struct BackwardNode;
 
+/// Sees a tensor's whole gradient, once all paths have added to it; what it returns goes on in its place (undefined: the same).
+using GradientHook = std::function<Tensor(const Tensor& gradient)>;
+
 struct AutogradMeta {
   bool requires_grad = false;
+  std::vector<GradientHook> hooks;     ///< of a leaf; those of an op's output stand with the op
   Tensor grad;                         ///< leaves only
   std::shared_ptr<BackwardNode> node;  ///< null for leaves
   int output_index = 0;
@@ -42,6 +46,29 @@ TENON_API Tensor differentiable(const char* name, Tensor output, std::vector<Ten
 /// With `create_graph` the results are differentiable themselves. Unreached inputs give zeros.
 TENON_API std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                                         std::vector<Tensor> d_outputs = {}, bool create_graph = false);
+
+/// Adds a hook to a tensor that requires a gradient. Hooks run in the order in which they were added, on the thread of the backward pass.
+/// Throws a usage error for a tensor without history, and for an output whose history was freed.
+TENON_API void on_gradient(const Tensor& tensor, GradientHook hook);
+
+/// `f(inputs)` without keeping what its ops save: the backward pass runs `f` again and differentiates that, trading time for memory
+/// (Chen et al. 2016). Every leaf that f uses and that needs a gradient is named in `parameters`. f must do the same both times;
+/// random numbers of this library do. First-order gradient only.
+using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+TENON_API std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters = {});
+
+/// While one is alive on a thread, the first op whose result, or whose gradient, holds a NaN or an infinity throws autograd.not_finite with its
+/// name, its inputs and where the number stands. Slow: every result is read. Not inside a recorded step, where nothing is computed.
+class TENON_API DetectNotFinite {
+ public:
+  DetectNotFinite();
+  ~DetectNotFinite();
+  DetectNotFinite(const DetectNotFinite&) = delete;
+  DetectNotFinite& operator=(const DetectNotFinite&) = delete;
+
+ private:
+  bool before_;
+};
 
 /// While one is alive on a thread, ops keep no history there.
 class TENON_API NoGrad {

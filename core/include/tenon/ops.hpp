@@ -38,13 +38,25 @@ inline Tensor operator/(const Tensor& a, double b) { return mul(a, 1.0 / b); }
 TENON_API Tensor neg(const Tensor& x);
 TENON_API Tensor abs(const Tensor& x);
 TENON_API Tensor exp(const Tensor& x);
+TENON_API Tensor expm1(const Tensor& x);
 TENON_API Tensor log(const Tensor& x);
+TENON_API Tensor log1p(const Tensor& x);
 TENON_API Tensor sqrt(const Tensor& x);
 TENON_API Tensor rsqrt(const Tensor& x);
 TENON_API Tensor square(const Tensor& x);
 TENON_API Tensor sin(const Tensor& x);
 TENON_API Tensor cos(const Tensor& x);
+TENON_API Tensor tan(const Tensor& x);
+TENON_API Tensor asin(const Tensor& x);
+TENON_API Tensor acos(const Tensor& x);
+TENON_API Tensor atan(const Tensor& x);
+TENON_API Tensor atan2(const Tensor& y, const Tensor& x);  ///< angle of (x, y), in (-pi, pi]
+TENON_API Tensor sinh(const Tensor& x);
+TENON_API Tensor cosh(const Tensor& x);
 TENON_API Tensor tanh(const Tensor& x);
+TENON_API Tensor erf(const Tensor& x);
+TENON_API Tensor lgamma(const Tensor& x);   ///< log |gamma(x)|
+TENON_API Tensor digamma(const Tensor& x);  ///< its derivative; first-order gradient only
 TENON_API Tensor sigmoid(const Tensor& x);
 TENON_API Tensor relu(const Tensor& x);
 TENON_API Tensor leaky_relu(const Tensor& x, double slope = 0.01);
@@ -58,6 +70,16 @@ TENON_API Tensor clamp(const Tensor& x, double low, double high);
 TENON_API Tensor equal(const Tensor& a, const Tensor& b);
 TENON_API Tensor less(const Tensor& a, const Tensor& b);
 TENON_API Tensor greater(const Tensor& a, const Tensor& b);
+TENON_API Tensor not_equal(const Tensor& a, const Tensor& b);
+TENON_API Tensor less_equal(const Tensor& a, const Tensor& b);
+TENON_API Tensor greater_equal(const Tensor& a, const Tensor& b);
+TENON_API Tensor is_finite(const Tensor& x);
+TENON_API Tensor is_nan(const Tensor& x);
+// steps: their gradient is 0 wherever it exists, and is not kept
+TENON_API Tensor sign(const Tensor& x);
+TENON_API Tensor floor(const Tensor& x);
+TENON_API Tensor ceil(const Tensor& x);
+TENON_API Tensor round(const Tensor& x);  ///< to the nearest, halves to even
 /// a where `condition` (bool), else b; all three broadcast.
 TENON_API Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 

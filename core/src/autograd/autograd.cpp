@@ -1,12 +1,17 @@
 #include "tenon/autograd.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <queue>
+#include <sstream>
 #include <unordered_map>
 
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 
 namespace tenon {
 
@@ -20,6 +25,7 @@ struct BackwardNode {
     Shape shape;
     DType dtype;
     Device device;
+    std::vector<GradientHook> hooks = {};
   };
   const char* name;
   std::uint64_t number;
@@ -33,6 +39,7 @@ struct BackwardNode {
 namespace {
 
 thread_local bool grad_enabled = true;
+thread_local bool detect_not_finite = false;
 std::atomic<std::uint64_t> next_number{1};
 
 /// What a dying node held. A node holds its predecessors, so plain destruction would recurse as deep as the history
@@ -43,7 +50,65 @@ struct Remains {
 };
 thread_local std::vector<Remains>* remains = nullptr;
 
+/// "f32[2, 3] cpu from -1 to 4", or how many are not finite.
+std::string range_of(const Tensor& t) {
+  if (!t.defined()) return "nothing";
+  if (!is_floating(t.dtype())) return t.str();
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  std::int64_t bad = 0;
+  for (double v : t.to_vector()) {
+    if (!std::isfinite(v)) {
+      ++bad;
+      continue;
+    }
+    low = std::min(low, v);
+    high = std::max(high, v);
+  }
+  std::ostringstream text;
+  text << t.str();
+  if (low <= high) text << " from " << low << " to " << high;
+  if (bad) text << (low <= high ? "," : "") << " with " << bad << " not finite";
+  return text.str();
+}
+
+void require_finite(const std::string& what, std::span<const Tensor> results, std::span<const Tensor> inputs) {
+  if (!detect_not_finite || is_recording()) return;
+  for (const Tensor& t : results) {
+    if (!t.defined() || !is_floating(t.dtype())) continue;
+    const std::vector<double> values = t.to_vector();
+    const auto first = std::find_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
+    if (first == values.end()) continue;
+    std::string from;
+    for (const Tensor& input : inputs) from += (from.empty() ? "" : "; ") + range_of(input);
+    throw Error(ErrorKind::data, "autograd.not_finite",
+                what + " is " + std::to_string(*first) + " at element " + std::to_string(first - values.begin()) + " of " + t.str() + (from.empty() ? "" : ", from " + from),
+                "look at its inputs: a log or a root of 0, a division by 0, an overflow");
+  }
+}
+
+/// The gradient after a tensor's hooks.
+Tensor hooked(const std::vector<GradientHook>& hooks, Tensor gradient) {
+  for (const GradientHook& hook : hooks) {
+    Tensor changed = hook(gradient);
+    if (!changed.defined()) continue;
+    if (!(changed.shape() == gradient.shape()) || changed.dtype() != gradient.dtype())
+      throw_usage("on_gradient", "a hook returned " + changed.str() + " for the gradient " + gradient.str());
+    gradient = changed;
+  }
+  return gradient;
+}
+
 bool needs(const std::shared_ptr<AutogradMeta>& m) { return m && m->requires_grad; }
+
+/// What the op's gradient makes on the way is its own affair: the detector names the op, not its parts.
+std::vector<Tensor> gradient_of(const BackwardNode& node, const std::vector<Tensor>& d_outputs) {
+  struct Pause {
+    bool before = detect_not_finite;
+    Pause() { detect_not_finite = false; }
+    ~Pause() { detect_not_finite = before; }
+  } pause;
+  return node.backward(d_outputs);
+}
 
 struct Engine {
   bool create_graph = false;
@@ -88,8 +153,10 @@ struct Engine {
       if (create_graph && node->first_order_only)
         throw_usage("gradients", std::string("'") + node->name + "' has no second derivative (its gradient is one fused kernel)", "build it from plain ops where second derivatives are needed");
       for (std::size_t i = 0; i < d_outputs.size(); ++i)
-        if (!d_outputs[i].defined()) d_outputs[i] = Tensor::zeros(node->outputs[i].shape, node->outputs[i].dtype, node->outputs[i].device);
-      std::vector<Tensor> d_inputs = node->backward(d_outputs);
+        d_outputs[i] = hooked(node->outputs[i].hooks, d_outputs[i].defined() ? d_outputs[i]
+                                                                               : Tensor::zeros(node->outputs[i].shape, node->outputs[i].dtype, node->outputs[i].device));
+      std::vector<Tensor> d_inputs = gradient_of(*node, d_outputs);
+      require_finite(std::string("the gradient of '") + node->name + "'", d_inputs, d_outputs);
       d_outputs.clear();
       std::vector<BackwardNode::Edge> edges = node->edges;
       if (!create_graph) {  // frees what the op kept
@@ -142,6 +209,7 @@ bool wants_grad(std::span<const Tensor> inputs) {
 }
 
 void differentiable(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, BackwardFn backward, bool first_order_only) {
+  if (detect_not_finite) require_finite(std::string("the result of '") + name + "'", outputs, inputs);
   if (!wants_grad(inputs)) return;
   auto node = std::make_shared<BackwardNode>();
   node->name = name;
@@ -151,7 +219,7 @@ void differentiable(const char* name, std::span<Tensor> outputs, std::span<const
   for (const Tensor& t : inputs) node->edges.push_back({t.defined() && t.requires_grad() ? t.autograd() : nullptr});
   int index = 0;
   for (Tensor& t : outputs) {
-    node->outputs.push_back({t.shape(), t.dtype(), t.device()});
+    node->outputs.push_back({t.shape(), t.dtype(), t.device(), {}});
     auto meta = std::make_shared<AutogradMeta>();
     meta->requires_grad = true;
     meta->node = node;
@@ -197,7 +265,8 @@ void Tensor::backward() const {
   engine.give(autograd_, seed_gradient("backward", *this));
   engine.run();
   for (const auto& leaf : engine.leaf_order) {
-    Tensor& d = engine.leaf_gradient[leaf.get()];
+    Tensor d = hooked(leaf->hooks, engine.leaf_gradient[leaf.get()]);
+    engine.leaf_gradient[leaf.get()] = {};
     if (leaf->grad.defined()) {
       leaf->grad = add(leaf->grad, d);
     } else {  // a gradient is dense and shares memory with nothing, for it may be written in place
@@ -227,6 +296,60 @@ Tensor Tensor::detach() const {
   t.autograd_ = nullptr;
   return t;
 }
+
+void on_gradient(const Tensor& tensor, GradientHook hook) {
+  if (!tensor.defined() || !tensor.requires_grad()) throw_usage("on_gradient", (tensor.defined() ? tensor.str() : std::string("an undefined tensor")) + " requires no gradient");
+  const auto& meta = tensor.autograd();
+  if (!meta->node) {
+    meta->hooks.push_back(std::move(hook));
+    return;
+  }
+  if (!meta->node->backward) throw_usage("on_gradient", std::string("the history of '") + meta->node->name + "' was already used and freed");
+  meta->node->outputs[std::size_t(meta->output_index)].hooks.push_back(std::move(hook));
+}
+
+std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> all = inputs;
+  all.insert(all.end(), parameters.begin(), parameters.end());
+  if (!wants_grad(all)) return f(inputs);
+  std::vector<Tensor> outputs;
+  {
+    NoGrad no_grad;
+    outputs = f(inputs);
+  }
+  for (Tensor& t : outputs) t = t.detach();
+  differentiable(
+      "recompute", outputs, all,
+      [f, inputs, parameters](const std::vector<Tensor>& d_outputs) {
+        GradMode keep(true);
+        std::vector<Tensor> again, wanted;
+        for (const Tensor& t : inputs) {
+          again.push_back(t.defined() ? t.detach() : t);
+          if (t.defined() && t.requires_grad()) again.back().set_requires_grad();
+        }
+        const std::vector<Tensor> results = f(again);
+        const std::array<const std::vector<Tensor>*, 2> lists{&again, &parameters};
+        for (const std::vector<Tensor>* list : lists)
+          for (const Tensor& t : *list)
+            if (t.defined() && t.requires_grad()) wanted.push_back(t);
+        std::vector<Tensor> reached, weights;  // an output without history has no gradient to give
+        for (std::size_t i = 0; i < results.size(); ++i)
+          if (results[i].requires_grad()) {
+            reached.push_back(results[i]);
+            weights.push_back(d_outputs[i]);
+          }
+        std::vector<Tensor> found = gradients(reached, wanted, weights), d_inputs;
+        std::size_t next = 0;
+        for (const std::vector<Tensor>* list : lists)
+          for (const Tensor& t : *list) d_inputs.push_back(t.defined() && t.requires_grad() ? found[next++] : Tensor());
+        return d_inputs;
+      },
+      true);
+  return outputs;
+}
+
+DetectNotFinite::DetectNotFinite() : before_(detect_not_finite) { detect_not_finite = true; }
+DetectNotFinite::~DetectNotFinite() { detect_not_finite = before_; }
 
 NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
 NoGrad::~NoGrad() { grad_enabled = before_; }

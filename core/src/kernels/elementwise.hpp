@@ -13,8 +13,9 @@
 
 namespace tenon::kernels {
 
-enum class Binary { add, sub, mul, div, maximum, minimum, pow, equal, less, greater };
-enum class Unary { neg, abs, exp, log, sqrt, rsqrt, square, sin, cos, tanh, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, scale, shift, power };
+enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, equal, less, greater, not_equal, less_equal, greater_equal };
+constexpr bool is_comparison(Binary k) { return k >= Binary::equal; }
+enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, scale, shift, power };
 
 /// Parameters of a unary op: slope, bounds, factor, exponent.
 struct UnaryArgs {
@@ -38,9 +39,16 @@ template <Binary K> struct BinaryOp {
       if constexpr (std::is_integral_v<T>) return T(std::pow(double(x), double(y)));
       else return T(std::pow(x, y));
     }
+    else if constexpr (K == Binary::atan2) {
+      if constexpr (std::is_integral_v<T>) return T(std::atan2(double(x), double(y)));
+      else return T(std::atan2(x, y));
+    }
     else if constexpr (K == Binary::equal) return x == y;
     else if constexpr (K == Binary::less) return x < y;
-    else return x > y;
+    else if constexpr (K == Binary::greater) return x > y;
+    else if constexpr (K == Binary::not_equal) return x != y;
+    else if constexpr (K == Binary::less_equal) return x <= y;
+    else return x >= y;
   }
 };
 
@@ -48,6 +56,36 @@ template <class T> TENON_HD T sigmoid_of(T x) {
   // exp of a non-positive number on both sides: no overflow
   T e = std::exp(x < 0 ? x : -x);
   return (x < 0 ? e : T(1)) / (T(1) + e);
+}
+
+/// log |gamma(x)|. The C library's lgamma writes its sign to a global, which threads must not share.
+TENON_HD inline double log_gamma_of(double x) {
+#if defined(__CUDA_ARCH__)
+  return ::lgamma(x);
+#else
+  int sign;
+  return ::lgamma_r(x, &sign);
+#endif
+}
+
+/// First (order 0) or second (order 1) derivative of log gamma, in double: reflected from the left half of the line, carried up by
+/// its recurrence to where the asymptotic series (Abramowitz and Stegun 6.3.18, 6.4.12) has 15 digits.
+template <int Order> TENON_HD double polygamma_of(double x) {
+  constexpr double kPi = 3.14159265358979323846;
+  if (x <= 0 && x == std::floor(x)) return Order == 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+  double mirrored = 0, sign = 1;
+  if (x < 0.5) {
+    const double s = std::sin(kPi * x), c = std::cos(kPi * x);
+    mirrored = Order == 0 ? -kPi * c / s : kPi * kPi / (s * s);
+    sign = Order == 0 ? 1 : -1;
+    x = 1 - x;
+  }
+  double carried = 0;
+  for (; x < 10; x += 1) carried += Order == 0 ? -1 / x : 1 / (x * x);
+  const double r = 1 / x, q = r * r;
+  const double series = Order == 0 ? std::log(x) - 0.5 * r - q * (1.0 / 12 - q * (1.0 / 120 - q * (1.0 / 252 - q * (1.0 / 240 - q * (1.0 / 132 - q * (691.0 / 32760 - q / 12))))))
+                                   : r + 0.5 * q + r * q * (1.0 / 6 - q * (1.0 / 30 - q * (1.0 / 42 - q * (1.0 / 30 - q * (5.0 / 66 - q * (691.0 / 2730 - q * 7 / 6))))));
+  return mirrored + sign * (carried + series);
 }
 
 template <Unary K> struct UnaryOp {
@@ -58,13 +96,28 @@ template <Unary K> struct UnaryOp {
     if constexpr (K == Unary::neg) return -x;
     else if constexpr (K == Unary::abs) return std::fabs(x);
     else if constexpr (K == Unary::exp) return std::exp(x);
+    else if constexpr (K == Unary::expm1) return std::expm1(x);
     else if constexpr (K == Unary::log) return std::log(x);
+    else if constexpr (K == Unary::log1p) return std::log1p(x);
     else if constexpr (K == Unary::sqrt) return std::sqrt(x);
     else if constexpr (K == Unary::rsqrt) return T(1) / std::sqrt(x);
     else if constexpr (K == Unary::square) return x * x;
     else if constexpr (K == Unary::sin) return std::sin(x);
     else if constexpr (K == Unary::cos) return std::cos(x);
+    else if constexpr (K == Unary::tan) return std::tan(x);
+    else if constexpr (K == Unary::asin) return std::asin(x);
+    else if constexpr (K == Unary::acos) return std::acos(x);
+    else if constexpr (K == Unary::atan) return std::atan(x);
+    else if constexpr (K == Unary::sinh) return std::sinh(x);
+    else if constexpr (K == Unary::cosh) return std::cosh(x);
     else if constexpr (K == Unary::tanh) return std::tanh(x);
+    else if constexpr (K == Unary::erf) return std::erf(x);
+    else if constexpr (K == Unary::lgamma) return T(log_gamma_of(double(x)));
+    else if constexpr (K == Unary::digamma) return T(polygamma_of<0>(double(x)));
+    else if constexpr (K == Unary::trigamma) return T(polygamma_of<1>(double(x)));
+    else if constexpr (K == Unary::floor) return std::floor(x);
+    else if constexpr (K == Unary::ceil) return std::ceil(x);
+    else if constexpr (K == Unary::round) return std::rint(x);
     else if constexpr (K == Unary::sigmoid) return sigmoid_of(x);
     else if constexpr (K == Unary::sign) return x > 0 ? T(1) : x < 0 ? T(-1) : T(0);
     else if constexpr (K == Unary::relu) return x < 0 ? T(0) : x;

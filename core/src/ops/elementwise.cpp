@@ -1,5 +1,7 @@
 #include "ops/elementwise.hpp"
 
+#include <limits>
+
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
@@ -96,6 +98,14 @@ Tensor pow(const Tensor& a, const Tensor& b) {
   });
 }
 
+Tensor atan2(const Tensor& y, const Tensor& x) {
+  if (y.defined() && !is_floating(y.dtype())) throw_usage("atan2", y.str() + " is not floating point", "convert with .to(DType::f32)");
+  return differentiable("atan2", run_binary("atan2", Binary::atan2, y, x), {y, x}, [y, x](const List& d) {
+    Tensor share = div(d[0], add(square(y), square(x)));
+    return List{sum_to(mul(share, x), y.shape()), sum_to(neg(mul(share, y)), x.shape())};
+  });
+}
+
 Tensor add(const Tensor& a, double b) {
   return differentiable("add", run_unary("add", Unary::shift, a, {b}), {a}, [](const List& d) { return d; });
 }
@@ -111,12 +121,28 @@ Tensor pow(const Tensor& a, double b) {
 Tensor neg(const Tensor& x) { return differentiable("neg", run_unary("neg", Unary::neg, x), {x}, [](const List& d) { return List{neg(d[0])}; }); }
 Tensor abs(const Tensor& x) { return unary_op("abs", Unary::abs, x, [](const Tensor& t) { return run_unary("abs", Unary::sign, t); }); }
 Tensor exp(const Tensor& x) { return unary_op("exp", Unary::exp, x, [](const Tensor& t) { return exp(t); }); }
+Tensor expm1(const Tensor& x) { return unary_op("expm1", Unary::expm1, x, [](const Tensor& t) { return exp(t); }); }
+Tensor log1p(const Tensor& x) { return unary_op("log1p", Unary::log1p, x, [](const Tensor& t) { return pow(add(t, 1.0), -1.0); }); }
 Tensor log(const Tensor& x) { return unary_op("log", Unary::log, x, [](const Tensor& t) { return pow(t, -1.0); }); }
 Tensor sqrt(const Tensor& x) { return unary_op("sqrt", Unary::sqrt, x, [](const Tensor& t) { return mul(rsqrt(t), 0.5); }); }
 Tensor rsqrt(const Tensor& x) { return unary_op("rsqrt", Unary::rsqrt, x, [](const Tensor& t) { return mul(pow(t, -1.5), -0.5); }); }
 Tensor square(const Tensor& x) { return unary_op("square", Unary::square, x, [](const Tensor& t) { return mul(t, 2.0); }); }
 Tensor sin(const Tensor& x) { return unary_op("sin", Unary::sin, x, [](const Tensor& t) { return cos(t); }); }
 Tensor cos(const Tensor& x) { return unary_op("cos", Unary::cos, x, [](const Tensor& t) { return neg(sin(t)); }); }
+Tensor tan(const Tensor& x) { return unary_op("tan", Unary::tan, x, [](const Tensor& t) { return add(square(tan(t)), 1.0); }); }
+Tensor asin(const Tensor& x) { return unary_op("asin", Unary::asin, x, [](const Tensor& t) { return rsqrt(add(neg(square(t)), 1.0)); }); }
+Tensor acos(const Tensor& x) { return unary_op("acos", Unary::acos, x, [](const Tensor& t) { return neg(rsqrt(add(neg(square(t)), 1.0))); }); }
+Tensor atan(const Tensor& x) { return unary_op("atan", Unary::atan, x, [](const Tensor& t) { return pow(add(square(t), 1.0), -1.0); }); }
+Tensor sinh(const Tensor& x) { return unary_op("sinh", Unary::sinh, x, [](const Tensor& t) { return cosh(t); }); }
+Tensor cosh(const Tensor& x) { return unary_op("cosh", Unary::cosh, x, [](const Tensor& t) { return sinh(t); }); }
+Tensor erf(const Tensor& x) { return unary_op("erf", Unary::erf, x, [](const Tensor& t) { return mul(exp(neg(square(t))), 1.12837916709551257390); }); }
+Tensor lgamma(const Tensor& x) { return unary_op("lgamma", Unary::lgamma, x, [](const Tensor& t) { return digamma(t); }); }
+
+Tensor digamma(const Tensor& x) {
+  return differentiable("digamma", run_unary("digamma", Unary::digamma, x), {x},
+                        [x](const List& d) { return List{mul(d[0], run_unary("digamma", Unary::trigamma, x))}; }, true);
+}
+
 Tensor tanh(const Tensor& x) { return unary_op("tanh", Unary::tanh, x, [](const Tensor& t) { return add(neg(square(tanh(t))), 1.0); }); }
 
 Tensor sigmoid(const Tensor& x) {
@@ -164,6 +190,21 @@ Tensor clamp(const Tensor& x, double low, double high) {
 Tensor equal(const Tensor& a, const Tensor& b) { return run_binary("equal", Binary::equal, a, b, true); }
 Tensor less(const Tensor& a, const Tensor& b) { return run_binary("less", Binary::less, a, b, true); }
 Tensor greater(const Tensor& a, const Tensor& b) { return run_binary("greater", Binary::greater, a, b, true); }
+
+Tensor not_equal(const Tensor& a, const Tensor& b) { return run_binary("not_equal", Binary::not_equal, a, b, true); }
+Tensor less_equal(const Tensor& a, const Tensor& b) { return run_binary("less_equal", Binary::less_equal, a, b, true); }
+Tensor greater_equal(const Tensor& a, const Tensor& b) { return run_binary("greater_equal", Binary::greater_equal, a, b, true); }
+Tensor is_nan(const Tensor& x) { return run_binary("is_nan", Binary::not_equal, x, x, true); }
+Tensor is_finite(const Tensor& x) {
+  if (!x.defined() || !is_floating(x.dtype())) throw_usage("is_finite", (x.defined() ? x.str() : std::string("the operand")) + " is not floating point");
+  const Tensor infinity = Tensor::full(Shape{}, std::numeric_limits<double>::infinity(), x.dtype(), x.device());
+  return run_binary("is_finite", Binary::less, run_unary("is_finite", Unary::abs, x), infinity, true);
+}
+
+Tensor sign(const Tensor& x) { return run_unary("sign", Unary::sign, x); }
+Tensor floor(const Tensor& x) { return run_unary("floor", Unary::floor, x); }
+Tensor ceil(const Tensor& x) { return run_unary("ceil", Unary::ceil, x); }
+Tensor round(const Tensor& x) { return run_unary("round", Unary::round, x); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   check_pair("where", a, b);

@@ -44,7 +44,7 @@ template <class T> struct WhereBody {
 template <Binary K> Kernel binary_of_kind(const Layout& a, const Layout& b, const Layout& out) {
   return dispatch_all(a.dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
-    using Out = std::conditional_t<K == Binary::equal || K == Binary::less || K == Binary::greater, bool, T>;
+    using Out = std::conditional_t<kernels::is_comparison(K), bool, T>;
     DeviceAxes<3> axes(StridedAxes<3>(out.shape, {a.strides, b.strides, out.strides}));
     return [axes](void* const* p) {
       run_strided("elementwise", axes, BinaryBody<BinaryOp<K>, T, Out>{static_cast<const T*>(p[0]), static_cast<const T*>(p[1]), static_cast<Out*>(p[2])});
@@ -88,7 +88,7 @@ Kernel make_where(const Layout& c, const Layout& a, const Layout& b, const Layou
 
 void install_elementwise() {
   binary_kernel.set(DeviceType::cuda, [](Binary kind, const Layout& a, const Layout& b, const Layout& out) {
-    return binary_table(std::make_integer_sequence<int, int(Binary::greater) + 1>{}, kind, a, b, out);
+    return binary_table(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind, a, b, out);
   });
   unary_kernel.set(DeviceType::cuda, [](Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
     return unary_table(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind, args, x, y);

@@ -36,7 +36,7 @@ template <class Op, class T, class Out> Kernel binary_loop(const Layout& a, cons
 template <Binary K> Kernel binary_of_kind(const Layout& a, const Layout& b, const Layout& out) {
   return dispatch_all(a.dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
-    if constexpr (K == Binary::equal || K == Binary::less || K == Binary::greater) return binary_loop<BinaryOp<K>, T, bool>(a, b, out);
+    if constexpr (kernels::is_comparison(K)) return binary_loop<BinaryOp<K>, T, bool>(a, b, out);
     else return binary_loop<BinaryOp<K>, T, T>(a, b, out);
   });
 }
@@ -50,6 +50,10 @@ Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& 
     case Binary::maximum: return binary_of_kind<Binary::maximum>(a, b, out);
     case Binary::minimum: return binary_of_kind<Binary::minimum>(a, b, out);
     case Binary::pow: return binary_of_kind<Binary::pow>(a, b, out);
+    case Binary::atan2: return binary_of_kind<Binary::atan2>(a, b, out);
+    case Binary::not_equal: return binary_of_kind<Binary::not_equal>(a, b, out);
+    case Binary::less_equal: return binary_of_kind<Binary::less_equal>(a, b, out);
+    case Binary::greater_equal: return binary_of_kind<Binary::greater_equal>(a, b, out);
     case Binary::equal: return binary_of_kind<Binary::equal>(a, b, out);
     case Binary::less: return binary_of_kind<Binary::less>(a, b, out);
     case Binary::greater: return binary_of_kind<Binary::greater>(a, b, out);

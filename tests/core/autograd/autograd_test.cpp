@@ -3,6 +3,7 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "tenon/error.hpp"
+#include "tenon/storage.hpp"
 
 using namespace tenon;
 using Catch::Matchers::Contains;
@@ -240,4 +241,67 @@ TEST_CASE("views carry gradients", "[autograd][views]") {
   auto g = gradients({sum(square(narrow.to(DType::f32)).to(DType::f64))}, {narrow})[0];
   CHECK(g.dtype() == DType::f64);
   CHECK(g.to_vector() == mul(narrow.detach().to(DType::f32), 2.0).to_vector());
+}
+
+TEST_CASE("hooks see a tensor's whole gradient and may change it", "[autograd]") {
+  Tensor x = Tensor::full({2}, 3, DType::f64), seen_leaf, seen_middle;
+  x.set_requires_grad();
+  on_gradient(x, [&](const Tensor& d) {
+    seen_leaf = d;
+    return Tensor();
+  });
+  Tensor y = x * 2.0;
+  on_gradient(y, [&](const Tensor& d) {
+    seen_middle = d;
+    return d * 10.0;
+  });
+  (sum(y) + sum(square(y))).backward();  // dy = 1 + 2 y = 13, on both paths together
+  CHECK(seen_middle.to_vector() == std::vector<double>{13, 13});
+  CHECK(x.grad().to_vector() == std::vector<double>{260, 260});
+  CHECK(seen_leaf.to_vector() == x.grad().to_vector());
+  CHECK_THROWS_WITH(on_gradient(Tensor::zeros({2}), [](const Tensor& d) { return d; }), Contains("requires no gradient"));
+  CHECK_THROWS_WITH(on_gradient(y, [](const Tensor& d) { return d; }), Contains("already used and freed"));
+  Tensor z = x * 1.0;
+  on_gradient(z, [](const Tensor&) { return Tensor::zeros({3}, DType::f64); });
+  CHECK_THROWS_WITH(sum(z).backward(), Contains("a hook returned f64[3]"));
+}
+
+TEST_CASE("recomputed functions have the same results and gradients, and keep nothing", "[autograd]") {
+  Tensor x = Tensor::from(std::vector<double>{0.3, -0.7}, {2}), w = Tensor::from(std::vector<double>{1.5, 0.5}, {2});
+  x.set_requires_grad();
+  w.set_requires_grad();
+  int runs = 0;
+  const TensorFunction f = [&](const std::vector<Tensor>& in) {
+    ++runs;
+    const Tensor h = tanh(in[0] * w);
+    return std::vector<Tensor>{sum(square(h)), exp(h)};
+  };
+  const auto plain = f({x});
+  const auto wanted = gradients({plain[0] + sum(plain[1])}, {x, w});
+  runs = 0;
+  const auto cheap = recompute(f, {x}, {w});
+  CHECK(runs == 1);
+  CHECK(cheap[0].item() == plain[0].item());
+  const auto got = gradients({cheap[0] + sum(cheap[1])}, {x, w});
+  CHECK(runs == 2);
+  CHECK(got[0].to_vector() == wanted[0].to_vector());
+  CHECK(got[1].to_vector() == wanted[1].to_vector());
+  const auto again = recompute(f, {x}, {w});
+  CHECK_THROWS_WITH(gradients({again[0]}, {x}, {}, true), Contains("'recompute' has no second derivative"));
+  // what its ops would save is freed at once: only the result is held
+  const std::size_t before = allocator(DeviceType::cpu).stats().in_use;
+  Tensor big = Tensor::zeros({1 << 16});
+  big.set_requires_grad();
+  const auto kept = recompute([](const std::vector<Tensor>& in) { return std::vector<Tensor>{sum(exp(tanh(in[0])))}; }, {big});
+  CHECK(allocator(DeviceType::cpu).stats().in_use - before < 2 * big.nbytes());
+}
+
+TEST_CASE("the detector names the first op that made a number that is not finite", "[autograd]") {
+  Tensor x = Tensor::from(std::vector<double>{1, 0, 4}, {3});
+  x.set_requires_grad();
+  CHECK_NOTHROW(log(x));
+  const DetectNotFinite detect;
+  CHECK_NOTHROW(sum(sqrt(x)));
+  CHECK_THROWS_WITH(mul(log(x), 2.0), Contains("the result of 'log'") && Contains("-inf") && Contains("element 1") && Contains("from 0 to 4"));
+  CHECK_THROWS_WITH(sum(sqrt(x)).backward(), Contains("the gradient of 'sqrt'") && Contains("element 1"));
 }

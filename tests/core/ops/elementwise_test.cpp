@@ -221,3 +221,46 @@ TEST_CASE("elementwise ops give the same bits for any thread count", "[elementwi
   CHECK(results[0] == results[1]);
   CHECK(results[0] == results[2]);
 }
+
+TEST_CASE("special functions have their tabled values", "[ops]") {
+  // Abramowitz and Stegun, tables 6.1, 6.3 and 7.1; DLMF 5.4
+  auto at = [](Tensor (*f)(const Tensor&), double x) { return f(Tensor::full(Shape{1}, x, DType::f64)).item(); };
+  const double euler = 0.57721566490153286061, pi = 3.14159265358979323846;
+  CHECK(at(lgamma, 0.5) == Approx(0.5 * std::log(pi)).epsilon(1e-14));
+  CHECK(at(lgamma, 10) == Approx(std::log(362880.0)).epsilon(1e-14));
+  CHECK(at(digamma, 1) == Approx(-euler).epsilon(1e-14));
+  CHECK(at(digamma, 0.5) == Approx(-euler - 2 * std::log(2.0)).epsilon(1e-14));
+  CHECK(at(digamma, 0.25) == Approx(-euler - pi / 2 - 3 * std::log(2.0)).epsilon(1e-14));
+  CHECK(at(digamma, -0.5) == Approx(-euler - 2 * std::log(2.0) + 2).epsilon(1e-13));
+  CHECK(at(digamma, 100) == Approx(4.60016185273808574).epsilon(1e-14));
+  CHECK(at(erf, 0.5) == Approx(0.520499877813046537).epsilon(1e-14));
+  CHECK(std::isnan(at(digamma, -2)));
+  // the second derivative of log gamma, through the gradient of digamma
+  Tensor x = Tensor::from(std::vector<double>{1, 0.5, -0.5}, {3});
+  x.set_requires_grad();
+  const auto d = gradients({sum(digamma(x))}, {x})[0].to_vector();
+  CHECK(d[0] == Approx(pi * pi / 6).epsilon(1e-14));
+  CHECK(d[1] == Approx(pi * pi / 2).epsilon(1e-14));
+  CHECK(d[2] == Approx(pi * pi / 2 + 4).epsilon(1e-13));
+}
+
+TEST_CASE("steps and tests of numbers", "[ops]") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor x = Tensor::from(std::vector<double>{-2.5, -0.5, 0.5, 1.5, 2.4, inf, nan}, {7});
+  auto first_five = [](const Tensor& t) {
+    auto v = t.to_vector();
+    v.resize(5);
+    return v;
+  };
+  CHECK(first_five(round(x)) == std::vector<double>{-2, -0.0, 0, 2, 2});
+  CHECK(first_five(floor(x)) == std::vector<double>{-3, -1, 0, 1, 2});
+  CHECK(first_five(ceil(x)) == std::vector<double>{-2, -0.0, 1, 2, 3});
+  CHECK(first_five(sign(x)) == std::vector<double>{-1, -1, 1, 1, 1});
+  CHECK(is_finite(x).to_vector() == std::vector<double>{1, 1, 1, 1, 1, 0, 0});
+  CHECK(is_nan(x).to_vector() == std::vector<double>{0, 0, 0, 0, 0, 0, 1});
+  CHECK(not_equal(x, x).to_vector() == std::vector<double>{0, 0, 0, 0, 0, 0, 1});
+  const Tensor zero = Tensor::zeros({}, DType::f64);
+  CHECK(less_equal(x, zero).to_vector() == std::vector<double>{1, 1, 0, 0, 0, 0, 0});
+  CHECK(greater_equal(x, zero).to_vector() == std::vector<double>{0, 0, 1, 1, 1, 1, 0});
+  CHECK_THROWS_WITH(atan2(Tensor::zeros({2}, DType::i32), Tensor::zeros({2}, DType::i32)), Catch::Matchers::Contains("atan2"));
+}

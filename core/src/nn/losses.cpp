@@ -1,0 +1,278 @@
+#include "tenon/losses.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "ops/check.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+
+DType computed(const Tensor& t) { return t.dtype() == DType::f64 ? DType::f64 : DType::f32; }
+
+/// `t` in the type that the loss is computed in.
+Tensor operand(const char* op, const Tensor& t, const char* what, DType type) {
+  check_floating(op, t, what);
+  return t.to(type);
+}
+
+void check_same_shape(const char* op, const Tensor& x, const Tensor& target) {
+  if (!(x.shape() == target.shape())) throw_usage(op, "x " + x.str() + " and target " + target.str() + " differ in shape");
+}
+
+Tensor reduced(const char* op, const Tensor& each, Reduction reduction) {
+  if (reduction == Reduction::none) return each;
+  if (reduction == Reduction::sum) return sum(each);
+  if (each.numel() == 0) throw_usage(op, each.str() + " has no elements to average over");
+  return mean(each);
+}
+
+Tensor constant(double value, const Tensor& like) { return Tensor::full(Shape{}, value, like.dtype(), like.device()); }
+
+struct Pair {
+  Tensor x, target;
+};
+Pair regression(const char* op, const Tensor& x, const Tensor& target) {
+  check_floating(op, x);
+  Pair p{x.to(computed(x)), operand(op, target, "target", computed(x))};
+  check_same_shape(op, p.x, p.target);
+  return p;
+}
+
+struct Labelled {
+  Tensor logits, labels, truth;  ///< truth: one hot
+  std::int64_t classes;
+};
+Labelled classification(const char* op, const Tensor& logits, const Tensor& labels) {
+  check_floating(op, logits, "logits");
+  check_integer(op, labels, "labels");
+  Shape wanted = logits.shape();
+  if (wanted.rank() < 1) throw_usage(op, "logits " + logits.str() + " have no class axis");
+  wanted.erase(wanted.rank() - 1);
+  if (!(labels.shape() == wanted)) throw_usage(op, "labels " + labels.str() + " do not fit logits " + logits.str(), "expected labels of shape " + wanted.str());
+  const DType type = computed(logits);
+  return {logits.to(type), labels, one_hot(labels, logits.size(-1), type), logits.size(-1)};
+}
+
+Tensor class_weights(const char* op, const Tensor& given, const Labelled& l) {
+  if (!given.defined()) return {};
+  if (!(given.shape() == Shape{l.classes})) throw_usage(op, "class weights " + given.str() + " for " + std::to_string(l.classes) + " classes");
+  return operand(op, given, "class weights", l.logits.dtype());
+}
+
+/// log_p of each label; a class that is ruled out (log 0) does no harm where it is not the label.
+Tensor of_label(const Labelled& l, const Tensor& log_p) {
+  const Tensor zero = constant(0, log_p);
+  return sum(where(greater(l.truth, zero), log_p, zero), {-1});
+}
+
+/// Sums over all axes but the first.
+Tensor sample_sums(const Tensor& t) {
+  std::vector<int> axes;
+  for (int a = 1; a < t.rank(); ++a) axes.push_back(a);
+  return axes.empty() ? t : sum(t, axes);
+}
+
+Tensor relative(const char* op, const Tensor& error, const Tensor& size, Reduction reduction) { return reduced(op, sqrt(div(error, size)), reduction); }
+
+}  // namespace
+
+Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  const Pair p = regression("l1_loss", x, target);
+  return reduced("l1_loss", abs(p.x - p.target), reduction);
+}
+
+Tensor l2_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  const Pair p = regression("l2_loss", x, target);
+  return reduced("l2_loss", square(p.x - p.target), reduction);
+}
+
+Tensor huber_loss(const Tensor& x, const Tensor& target, double delta, Reduction reduction) {
+  if (!(delta > 0)) throw_usage("huber_loss", "delta is " + std::to_string(delta), "a number above 0");
+  const Pair p = regression("huber_loss", x, target);
+  const Tensor size = abs(p.x - p.target), inside = minimum(size, constant(delta, size));
+  return reduced("huber_loss", inside * (size - inside * 0.5), reduction);  // both branches at once: inside is |e| or delta
+}
+
+Tensor quantile_loss(const Tensor& x, const Tensor& target, const std::vector<double>& quantiles, Reduction reduction) {
+  const char* op = "quantile_loss";
+  check_floating(op, x);
+  const DType type = computed(x);
+  const auto count = std::int64_t(quantiles.size());
+  for (double q : quantiles)
+    if (!(q > 0 && q < 1)) throw_usage(op, "quantile " + std::to_string(q), "each lies between 0 and 1");
+  Shape wanted = target.shape();
+  wanted.push_back(count);
+  if (!(x.shape() == wanted)) throw_usage(op, "x is " + x.str() + ", expected " + wanted.str() + " for target " + target.str() + " and " + std::to_string(count) + " quantiles");
+  const Tensor q = Tensor::from(quantiles, {count}).to(type).to(x.device());
+  const Tensor e = operand(op, target, "target", type).unsqueeze(-1) - x.to(type);
+  return reduced(op, maximum(q * e, (q - 1.0) * e), reduction);
+}
+
+Tensor relative_l2_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  const Pair p = regression("relative_l2_loss", x, target);
+  if (p.x.rank() < 1) throw_usage("relative_l2_loss", "x " + x.str() + " has no sample axis");
+  return relative("relative_l2_loss", sample_sums(square(p.x - p.target)), sample_sums(square(p.target)), reduction);
+}
+
+namespace {
+
+/// First derivative along `axis`.
+Tensor derivative(const Tensor& t, int axis, double spacing, bool periodic) {
+  const std::int64_t n = t.size(axis);
+  if (periodic) {
+    const Tensor ahead = concat({t.narrow(axis, 1, n - 1), t.narrow(axis, 0, 1)}, axis), behind = concat({t.narrow(axis, n - 1, 1), t.narrow(axis, 0, n - 1)}, axis);
+    return (ahead - behind) * (0.5 / spacing);
+  }
+  const Tensor first = (t.narrow(axis, 1, 1) - t.narrow(axis, 0, 1)) * (1 / spacing), last = (t.narrow(axis, n - 1, 1) - t.narrow(axis, n - 2, 1)) * (1 / spacing);
+  if (n == 2) return concat({first, last}, axis);
+  return concat({first, (t.narrow(axis, 2, n - 2) - t.narrow(axis, 0, n - 2)) * (0.5 / spacing), last}, axis);
+}
+
+Tensor sobolev_square(const Tensor& t, const std::vector<double>& spacing, bool periodic) {
+  Tensor total = sample_sums(square(t));
+  for (int a = 1; a + 1 < t.rank(); ++a) total = total + sample_sums(square(derivative(t, a, spacing.empty() ? 1 : spacing[std::size_t(a - 1)], periodic)));
+  return total;
+}
+
+}  // namespace
+
+Tensor relative_h1_loss(const Tensor& x, const Tensor& target, const std::vector<double>& spacing, bool periodic, Reduction reduction) {
+  const char* op = "relative_h1_loss";
+  const Pair p = regression(op, x, target);
+  const int spatial = p.x.rank() - 2;
+  if (spatial < 1) throw_usage(op, "x " + x.str() + " has no spatial axis", "give it as [N, spatial..., C]");
+  if (!spacing.empty() && int(spacing.size()) != spatial) throw_usage(op, std::to_string(spacing.size()) + " spacings for " + std::to_string(spatial) + " spatial axes");
+  for (double s : spacing)
+    if (!(s > 0)) throw_usage(op, "spacing " + std::to_string(s), "a number above 0");
+  for (int a = 1; a <= spatial; ++a)
+    if (p.x.size(a) < 2) throw_usage(op, "size 1 along a spatial axis of " + x.str() + " has no derivative");
+  return relative(op, sobolev_square(p.x - p.target, spacing, periodic), sobolev_square(p.target, spacing, periodic), reduction);
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& o) {
+  const char* op = "cross_entropy";
+  if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) throw_usage(op, "label smoothing " + std::to_string(o.label_smoothing), "0 or more, below 1");
+  const Labelled l = classification(op, logits, labels);
+  const Tensor weights = class_weights(op, o.class_weights, l), log_p = log_softmax(l.logits, -1);
+  const Tensor ignored = equal(l.labels.to(DType::i64), Tensor::full(Shape{}, double(o.ignore_index), DType::i64, labels.device()));
+  const Tensor counts = where(ignored, constant(0, log_p), constant(1, log_p));
+  const Tensor weight = sum(weights.defined() ? l.truth * weights : l.truth, {-1}) * counts;  // of each label
+  Tensor each = neg(of_label(l, log_p)) * weight;
+  if (o.label_smoothing > 0) {
+    const Tensor all = neg(sum(weights.defined() ? log_p * weights : log_p, {-1}));
+    each = each * (1 - o.label_smoothing) + all * counts * (o.label_smoothing / double(l.classes));
+  }
+  if (o.reduction == Reduction::none) return each;
+  if (o.reduction == Reduction::sum) return sum(each);
+  if (each.numel() == 0) throw_usage(op, "logits " + logits.str() + " have no elements to average over");
+  return sum(each) / sum(weight);
+}
+
+Tensor focal_loss(const Tensor& logits, const Tensor& labels, double gamma, const Tensor& alpha, Reduction reduction) {
+  const char* op = "focal_loss";
+  if (!(gamma >= 0)) throw_usage(op, "gamma is " + std::to_string(gamma), "0 or more");
+  const Labelled l = classification(op, logits, labels);
+  const Tensor weights = class_weights(op, alpha, l), log_p = log_softmax(l.logits, -1);
+  const Tensor picked = of_label(l, log_p);
+  Tensor each = neg(picked);
+  // 1 - p without cancellation near p = 1; the bound keeps the power's derivative finite there
+  if (gamma > 0) each = each * pow(maximum(neg(expm1(picked)), constant(1e-12, picked)), gamma);
+  if (weights.defined()) each = each * sum(l.truth * weights, {-1});
+  return reduced(op, each, reduction);
+}
+
+Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const Tensor& positive_weight, Reduction reduction) {
+  const char* op = "bce_with_logits";
+  const Pair p = regression(op, logits, target);
+  const Tensor negative = (neg(p.target) + 1.0) * p.x, positive = softplus(neg(p.x));
+  if (!positive_weight.defined()) return reduced(op, negative + positive, reduction);
+  const Tensor w = operand(op, positive_weight, "positive weight", p.x.dtype());
+  return reduced(op, negative + ((w - 1.0) * p.target + 1.0) * positive, reduction);
+}
+
+Tensor tversky_loss(const Tensor& logits, const Tensor& labels, const OverlapOptions& o) {
+  const char* op = "tversky_loss";
+  Labelled l = classification(op, logits, labels);
+  if (logits.rank() < 2) throw_usage(op, "logits " + logits.str() + " have no sample axis", "give them as [N, spatial..., K]");
+  if (!(o.alpha >= 0 && o.beta >= 0 && o.smooth >= 0)) throw_usage(op, "alpha, beta and smooth are 0 or more");
+  const std::int64_t first = o.background ? 0 : 1;
+  if (l.classes <= first) throw_usage(op, "logits " + logits.str() + " have no class besides the background");
+  const Tensor p = softmax(l.logits, -1).narrow(-1, first, l.classes - first), truth = l.truth.narrow(-1, first, l.classes - first);
+  std::vector<int> axes;
+  for (int a = 1; a + 1 < logits.rank(); ++a) axes.push_back(a);
+  const auto total = [&](const Tensor& t) { return axes.empty() ? t : sum(t, axes); };
+  const Tensor both = total(p * truth), extra = total(p) - both, missed = total(truth) - both;
+  return mean(neg((both + o.smooth) / (both + extra * o.alpha + missed * o.beta + o.smooth)) + 1.0);
+}
+
+Tensor dice_loss(const Tensor& logits, const Tensor& labels, double smooth, bool background) {
+  return tversky_loss(logits, labels, {0.5, 0.5, smooth / 2, background});  // (2 TP + s) / (2 TP + FP + FN + s)
+}
+
+Tensor poisson_nll(const Tensor& log_rate, const Tensor& target, bool full, Reduction reduction) {
+  const Pair p = regression("poisson_nll", log_rate, target);
+  Tensor each = exp(p.x) - p.target * p.x;
+  if (full) each = each + lgamma(p.target + 1.0);
+  return reduced("poisson_nll", each, reduction);
+}
+
+Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, const Tensor& target_given, bool full, double eps, Reduction reduction) {
+  const char* op = "gaussian_nll";
+  check_floating(op, mean_given, "mean");
+  const DType type = computed(mean_given);
+  const Tensor mu = mean_given.to(type), target = operand(op, target_given, "target", type);
+  const Tensor variance = maximum(operand(op, variance_given, "variance", type), constant(eps, mu));
+  Tensor each = (log(variance) + square(target - mu) / variance) * 0.5;
+  if (full) each = each + 0.5 * std::log(2 * kPi);
+  return reduced(op, each, reduction);
+}
+
+Tensor student_t_nll(const Tensor& degrees, const Tensor& location, const Tensor& scale, const Tensor& target, Reduction reduction) {
+  const char* op = "student_t_nll";
+  check_floating(op, location, "location");
+  const DType type = computed(location);
+  const Tensor nu = operand(op, degrees, "degrees", type), sigma = operand(op, scale, "scale", type);
+  const Tensor z = (operand(op, target, "target", type) - location.to(type)) / sigma, half = (nu + 1.0) * 0.5;
+  const Tensor each = lgamma(nu * 0.5) - lgamma(half) + log(nu * kPi) * 0.5 + log(sigma) + half * log1p(square(z) / nu);
+  return reduced(op, each, reduction);
+}
+
+Tensor crps_gaussian(const Tensor& mean_given, const Tensor& deviation, const Tensor& target, Reduction reduction) {
+  const char* op = "crps_gaussian";
+  check_floating(op, mean_given, "mean");
+  const DType type = computed(mean_given);
+  const Tensor sigma = operand(op, deviation, "deviation", type), z = (operand(op, target, "target", type) - mean_given.to(type)) / sigma;
+  const Tensor density = exp(square(z) * -0.5) * (1 / std::sqrt(2 * kPi));
+  return reduced(op, sigma * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi)), reduction);
+}
+
+Tensor crps_ensemble(const Tensor& members_given, const Tensor& target, bool fair, Reduction reduction) {
+  const char* op = "crps_ensemble";
+  check_floating(op, members_given, "members");
+  const DType type = computed(members_given);
+  const Tensor members = members_given.to(type), y = operand(op, target, "target", type);
+  Shape wanted = y.shape();
+  if (members.rank() > 0) wanted.push_back(members.size(-1));
+  if (members.rank() == 0 || !(members.shape() == wanted)) throw_usage(op, "members " + members_given.str() + " do not fit target " + target.str(), "members are [target's shape..., M]");
+  const auto m = double(members.size(-1));
+  if (m < (fair ? 2 : 1)) throw_usage(op, "an ensemble of " + std::to_string(members.size(-1)) + (fair ? "; fair scores need two members" : ""));
+  const Tensor spread = sum(abs(members.unsqueeze(-1) - members.unsqueeze(-2)), {-1, -2}) * (1 / (2 * m * (fair ? m - 1 : m)));
+  return reduced(op, mean(abs(members - y.unsqueeze(-1)), {-1}) - spread, reduction);
+}
+
+Tensor kl_divergence(const Tensor& log_input, const Tensor& target, Reduction reduction) {
+  const char* op = "kl_divergence";
+  const Pair p = regression(op, log_input, target);
+  if (p.x.rank() < 1) throw_usage(op, "log_input " + log_input.str() + " has no class axis");
+  const Tensor zero = constant(0, p.x), positive = greater(p.target, zero);
+  const Tensor each = where(positive, p.target * (log(where(positive, p.target, constant(1, p.x))) - p.x), zero);
+  if (reduction == Reduction::mean) return reduced(op, sum(each, {-1}), reduction);
+  return reduced(op, each, reduction);
+}
+
+}  // namespace tenon

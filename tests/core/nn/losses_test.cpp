@@ -1,0 +1,161 @@
+/// Losses and their gradients against PyTorch and written-out definitions (tests/golden/make_losses.py), and what they refuse.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "core/ops/gradient_check.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/losses.hpp"
+#include "tenon/ops.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+
+namespace {
+
+using Values = std::vector<double>;
+struct Golden {
+  std::string name;
+  double value;
+  Values gradient;
+};
+const std::vector<Golden> kGolden{
+#include "golden/losses.inc"
+};
+
+/// As make_losses.py makes them.
+Tensor made(double k, const Shape& shape) {
+  Values v;
+  for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back(std::sin(1.3 * double(i) + k));
+  return Tensor::from(v, shape);
+}
+Tensor labels(std::int64_t classes, const Shape& shape) {
+  std::vector<std::int64_t> v;
+  for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back((5 * i + i / 3) % classes);
+  return Tensor::from(v, shape);
+}
+
+const Shape kFull{2, 3, 4}, kLabels{2, 3};
+
+Tensor ignored_labels() {
+  Tensor y = labels(4, kLabels).clone();
+  y.data<std::int64_t>()[1] = -100;
+  return y;
+}
+Tensor masked_logits() {
+  Tensor z = made(3, kFull);
+  const std::int64_t first = labels(4, kLabels).data<std::int64_t>()[0];
+  z.data<double>()[(first + 1) % 4] = -std::numeric_limits<double>::infinity();
+  return z;
+}
+
+struct Case {
+  Tensor start;
+  std::function<Tensor(const Tensor&)> loss;
+};
+
+std::map<std::string, Case> cases() {
+  const Tensor x = made(1, kFull), t = made(2, kFull), z = made(3, kFull), y = labels(4, kLabels), positive = square(made(4, kFull)) + 0.5;
+  const Tensor w = Tensor::from(Values{0.5, 1, 2, 1.5}, {4}), target = made(5, kLabels), members = made(6, kFull), counts = labels(6, kFull).to(DType::f64);
+  const Tensor mu = made(7, {6}), sigma = square(made(8, {6})) + 0.5, observed = made(9, {6});
+  const Tensor field = made(1, {2, 5, 4, 2}), field_target = made(2, {2, 5, 4, 2}), ignored = ignored_labels();
+  return {
+      {"l1", {x, [=](const Tensor& v) { return l1_loss(v, t); }}},
+      {"huber", {x, [=](const Tensor& v) { return huber_loss(v, t, 0.7); }}},
+      {"huber_sum", {x, [=](const Tensor& v) { return huber_loss(v, t, 0.7, Reduction::sum); }}},
+      {"quantile", {x, [=](const Tensor& v) { return quantile_loss(v, target, {0.1, 0.5, 0.8, 0.95}); }}},
+      {"relative_l2", {x, [=](const Tensor& v) { return relative_l2_loss(v, t); }}},
+      {"relative_h1", {field, [=](const Tensor& v) { return relative_h1_loss(v, field_target, {0.5, 2}); }}},
+      {"relative_h1_periodic", {field, [=](const Tensor& v) { return relative_h1_loss(v, field_target, {0.5, 2}, true); }}},
+      {"cross_entropy", {z, [=](const Tensor& v) { return cross_entropy(v, y, CrossEntropyOptions{}); }}},
+      {"cross_entropy_all", {z, [=](const Tensor& v) { return cross_entropy(v, ignored, {.class_weights = w, .label_smoothing = 0.2}); }}},
+      {"cross_entropy_sum", {z, [=](const Tensor& v) { return cross_entropy(v, ignored, {.class_weights = w, .reduction = Reduction::sum}); }}},
+      {"cross_entropy_masked", {masked_logits(), [=](const Tensor& v) { return cross_entropy(v, y, CrossEntropyOptions{}); }}},
+      {"focal", {z, [=](const Tensor& v) { return focal_loss(v, y, 2, w); }}},
+      {"bce", {z, [=](const Tensor& v) { return bce_with_logits(v, abs(t)); }}},
+      {"bce_weight", {z, [=](const Tensor& v) { return bce_with_logits(v, abs(t), w); }}},
+      {"tversky", {z, [=](const Tensor& v) { return tversky_loss(v, y, {0.3, 0.7, 1e-5, false}); }}},
+      {"dice", {z, [=](const Tensor& v) { return dice_loss(v, y, 1, true); }}},
+      {"poisson", {x, [=](const Tensor& v) { return poisson_nll(v, counts); }}},
+      {"poisson_full", {x, [=](const Tensor& v) { return poisson_nll(v, counts, true); }}},
+      {"gaussian", {x, [=](const Tensor& v) { return gaussian_nll(v, positive, t, true); }}},
+      {"gaussian_variance", {positive, [=](const Tensor& v) { return gaussian_nll(x, v, t); }}},
+      {"student_t", {x, [=](const Tensor& v) { return student_t_nll(Tensor::full({}, 3.5, DType::f64), v, positive, t); }}},
+      {"student_t_degrees", {positive, [=](const Tensor& v) { return student_t_nll(v + 1.0, x, Tensor::full({}, 1.5, DType::f64), t); }}},
+      {"crps_gaussian", {mu, [=](const Tensor& v) { return crps_gaussian(v, sigma, observed); }}},
+      {"crps_gaussian_deviation", {sigma, [=](const Tensor& v) { return crps_gaussian(mu, v, observed); }}},
+      {"crps_ensemble", {members, [=](const Tensor& v) { return crps_ensemble(v, target); }}},
+      {"crps_ensemble_fair", {members, [=](const Tensor& v) { return crps_ensemble(v, target, true); }}},
+      {"kl", {z, [=](const Tensor& v) { return kl_divergence(log_softmax(v), softmax(made(10, kFull))); }}},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("losses and gradients are PyTorch's", "[losses]") {
+  auto all = cases();
+  CHECK(all.size() == kGolden.size());
+  for (const Golden& g : kGolden) {
+    INFO(g.name);
+    REQUIRE(all.count(g.name) == 1);
+    // the integral behind the golden CRPS has an error of its own
+    const double close = g.name.rfind("crps_gaussian", 0) == 0 ? 1e-7 : 1e-10;
+    Tensor v = all.at(g.name).start.detach().clone();
+    v.set_requires_grad();
+    const Tensor loss = all.at(g.name).loss(v);
+    CHECK(loss.item() == Approx(g.value).epsilon(close));
+    const Values d = gradients({loss}, {v})[0].to_vector();
+    REQUIRE(d.size() == g.gradient.size());
+    for (std::size_t i = 0; i < d.size(); ++i) CHECK(d[i] == Approx(g.gradient[i]).epsilon(close).margin(close));
+  }
+}
+
+TEST_CASE("losses are computed in f32 for 16-bit inputs", "[losses]") {
+  const Tensor x = made(1, {64}).to(DType::bf16), t = made(2, {64}).to(DType::bf16);
+  CHECK(l1_loss(x, t).dtype() == DType::f32);
+  CHECK(l1_loss(x, t).item() == Approx(l1_loss(x.to(DType::f64), t.to(DType::f64)).item()).epsilon(1e-6));
+  CHECK(cross_entropy(made(3, kFull).to(DType::bf16), labels(4, kLabels), CrossEntropyOptions{}).dtype() == DType::f32);
+}
+
+TEST_CASE("plain options are the fused cross entropy, and unreduced losses keep their shape", "[losses]") {
+  const Tensor z = made(3, kFull), y = labels(4, kLabels);
+  CHECK(cross_entropy(z, y, CrossEntropyOptions{}).item() == Approx(cross_entropy(z, y).item()).epsilon(1e-12));
+  CHECK(cross_entropy(z, y, {.reduction = Reduction::none}).shape() == kLabels);
+  CHECK(l1_loss(z, z, Reduction::none).shape() == kFull);
+  CHECK(relative_l2_loss(z, made(4, kFull), Reduction::none).shape() == Shape{2});
+  CHECK(crps_ensemble(z, made(5, kLabels), false, Reduction::none).shape() == kLabels);
+}
+
+TEST_CASE("losses have second derivatives", "[losses]") {
+  const Tensor t = made(2, kFull), y = labels(4, kLabels);
+  const std::vector<check::Function> functions{
+      [=](const auto& v) { return focal_loss(v[0], y); },
+      [=](const auto& v) { return tversky_loss(v[0], y); },
+      [=](const auto& v) { return cross_entropy(v[0], y, {.label_smoothing = 0.1}); },
+      [=](const auto& v) { return bce_with_logits(v[0], abs(t)); },
+      [=](const auto& v) { return gaussian_nll(v[0], square(v[0]) + 1.0, t); },
+      [=](const auto& v) { return crps_gaussian(v[0], square(v[0]) + 1.0, t); },
+      [=](const auto& v) { return relative_l2_loss(v[0], t); },
+  };
+  for (const auto& f : functions) {
+    check::first_gradients(f, {made(3, kFull)});
+    check::second_gradients(f, {made(3, kFull)});
+  }
+}
+
+TEST_CASE("losses refuse what does not fit, by name and with shapes", "[losses]") {
+  const Tensor x = made(1, kFull), y = labels(4, kLabels);
+  CHECK_THROWS_WITH(l1_loss(x, made(1, {2, 3})), Contains("l1_loss") && Contains("[2, 3, 4]") && Contains("[2, 3]"));
+  CHECK_THROWS_WITH(huber_loss(x, x, 0), Contains("huber_loss") && Contains("delta"));
+  CHECK_THROWS_WITH(quantile_loss(x, made(1, kLabels), {0.5}), Contains("quantile_loss") && Contains("[2, 3, 1]"));
+  CHECK_THROWS_WITH(quantile_loss(x, made(1, kLabels), {0.1, 0.2, 0.3, 1}), Contains("quantile 1"));
+  CHECK_THROWS_WITH(focal_loss(x, labels(4, {3, 2})), Contains("focal_loss") && Contains("[2, 3]"));
+  CHECK_THROWS_WITH(focal_loss(x, x), Contains("not an integer type"));
+  CHECK_THROWS_WITH(cross_entropy(x, y, {.class_weights = made(1, {3})}), Contains("class weights") && Contains("4 classes"));
+  CHECK_THROWS_WITH(cross_entropy(x, y, {.label_smoothing = 1}), Contains("label smoothing"));
+  CHECK_THROWS_WITH(relative_h1_loss(made(1, {2, 4}), made(1, {2, 4})), Contains("no spatial axis"));
+  CHECK_THROWS_WITH(crps_ensemble(made(1, {2, 1}), made(1, {2}), true), Contains("two members"));
+  CHECK_THROWS_WITH(l1_loss(y, y), Contains("l1_loss") && Contains("not floating point"));
+  CHECK_THROWS_WITH(l1_loss(made(1, {0}), made(1, {0})), Contains("no elements"));
+}
