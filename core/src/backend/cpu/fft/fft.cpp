@@ -1,0 +1,190 @@
+#include "backend/cpu/fft/fft.hpp"
+
+#include <algorithm>
+
+#include "backend/cpu/fft/fft_long.hpp"
+#include "backend/cpu/fft/fft_loops.hpp"
+#include "backend/cpu/onednn.hpp"
+#include "tenon/kernel.hpp"
+
+namespace tenon::cpu {
+
+FftProgram::~FftProgram() = default;
+
+namespace {
+
+constexpr std::int64_t kValuesATask = 8192;
+constexpr std::int64_t kLongLine = 16384;  ///< beyond it one line at a time, cut, beats many side by side
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// Many lines, a vector's lanes at a time; real ones in pairs.
+template <class T>
+class Lines final : public FftProgram {
+ public:
+  explicit Lines(const FftGeometry& g) : g_(g), tables_(FftTables<T>::of(g.n)), loops_(fft_loops<T>()) {
+    width_ = loops_.lanes * (g.kind == FftKind::complex ? 1 : 2);
+    beside_ = g.inner >= width_;
+    groups_ = beside_ ? g.outer * ceil_div(g.inner, width_) : ceil_div(g.outer * g.inner, width_);
+  }
+
+  void run(const void* in, void* out, void*, double scale) const override {
+    const FftLine<T>& line = tables_->line();
+    const std::int64_t values = line.buffer() * 2 * loops_.lanes;
+    auto source = static_cast<const T*>(in);
+    auto target = static_cast<T*>(out);
+    parallel_blocks(groups_, std::max<std::int64_t>(1, kValuesATask / (g_.n * width_)), [&](std::int64_t begin, std::int64_t end) {
+      auto a = static_cast<T*>(thread_scratch(std::size_t(2 * values) * sizeof(T))), b = a + values;
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (g_.kind == FftKind::complex) {
+          loops_.load(source, lanes(i, g_.n, 2), g_.n, g_.inverse, a);
+          loops_.store(loops_.line(line, a, b), g_.n, T(scale), g_.inverse, lanes(i, g_.n, 2), target);
+        } else if (g_.kind == FftKind::real_forward) {
+          loops_.load_real(source, lanes(i, g_.n, 1), g_.n, a);
+          loops_.store_spectra(loops_.line(line, a, b), g_.n, T(scale), lanes(i, g_.half(), 2), target);
+        } else {
+          loops_.load_spectra(source, lanes(i, g_.half(), 2), g_.n, a);
+          loops_.store_real(loops_.line(line, a, b), g_.n, T(scale), true, lanes(i, g_.n, 1), target);
+        }
+      }
+    });
+  }
+
+  std::string describe() const override {
+    std::string what = std::to_string(groups_) + " groups of " + std::to_string(width_) + " lines";
+    const FftLine<T>& line = tables_->line();
+    if (line.convolution) return what + ", Bluestein of " + std::to_string(line.convolution->n);
+    for (int i = 0; i < line.passes; ++i) what += (i ? " x " : ", ") + std::to_string(line.pass[i].radix);
+    return what;
+  }
+
+ private:
+  /// Group i of the lines of `count` values of `unit` scalars.
+  FftLanes lanes(std::int64_t i, std::int64_t count, std::int64_t unit) const {
+    FftLanes m;
+    m.element = g_.inner * unit;
+    const std::int64_t per_outer = beside_ ? ceil_div(g_.inner, width_) : 1;
+    const std::int64_t first = beside_ ? i / per_outer * g_.inner + i % per_outer * width_ : i * width_;
+    const std::int64_t end = beside_ ? (i / per_outer + 1) * g_.inner : g_.outer * g_.inner;
+    m.lines = int(std::min<std::int64_t>(width_, end - first));
+    for (int l = 0; l < m.lines; ++l) {
+      const std::int64_t line = first + l;
+      m.at[std::size_t(l)] = (line / g_.inner * count * g_.inner + line % g_.inner) * unit;
+    }
+    if (m.lines == width_) m.layout = beside_ ? FftLanes::Layout::packed : g_.inner == 1 ? FftLanes::Layout::rows : FftLanes::Layout::any;
+    return m;
+  }
+
+  FftGeometry g_;
+  std::shared_ptr<const FftTables<T>> tables_;
+  const FftLoops<T>& loops_;
+  int width_;
+  bool beside_;  ///< lanes of a group lie side by side within one outer index
+  std::int64_t groups_;
+};
+
+/// Few long contiguous lines, each cut into a matrix.
+template <class T>
+class Long final : public FftProgram {
+ public:
+  Long(const FftGeometry& g, std::shared_ptr<const FftLong<T>> plan) : g_(g), plan_(std::move(plan)) {
+    workspace_bytes_ = std::size_t(plan_->workspace()) * sizeof(T);
+  }
+  void run(const void* in, void* out, void* workspace, double scale) const override {
+    for (std::int64_t o = 0; o < g_.outer; ++o)
+      plan_->run(static_cast<const T*>(in) + o * 2 * g_.n, static_cast<T*>(out) + o * 2 * g_.n, static_cast<T*>(workspace), g_.inverse, T(scale));
+  }
+  std::string describe() const override { return plan_->describe(); }
+
+ private:
+  FftGeometry g_;
+  std::shared_ptr<const FftLong<T>> plan_;
+};
+
+/// Few long contiguous real lines of even size: a complex transform of half the size over even and odd values.
+template <class T>
+class LongReal final : public FftProgram {
+ public:
+  LongReal(const FftGeometry& g, std::shared_ptr<const FftLong<T>> plan) : g_(g), half_(g.n / 2), plan_(std::move(plan)) {
+    std::vector<std::complex<double>> turns;
+    for (std::int64_t k = 0; k <= half_ / 2; ++k) turns.push_back(unit_root(k, g.n));
+    turns_ = interleaved<T>(turns);
+    workspace_bytes_ = std::size_t(plan_->workspace() + 2 * half_) * sizeof(T);
+  }
+
+  void run(const void* in, void* out, void* workspace, double scale) const override {
+    auto space = static_cast<T*>(workspace);
+    for (std::int64_t o = 0; o < g_.outer; ++o) {
+      if (g_.kind == FftKind::real_forward) {
+        T* spectrum = static_cast<T*>(out) + o * 2 * g_.half();
+        plan_->run(static_cast<const T*>(in) + o * g_.n, spectrum, space, false, T(scale));
+        untangle(spectrum);
+      } else {
+        tangle(static_cast<const T*>(in) + o * 2 * g_.half(), space);
+        plan_->run(space, static_cast<T*>(out) + o * g_.n, space + 2 * half_, true, T(scale));
+      }
+    }
+  }
+  std::string describe() const override { return "half of a real line, " + plan_->describe(); }
+
+ private:
+  template <class Body>
+  void pairs(const Body& body) const {
+    parallel_blocks(half_ / 2 + 1, kValuesATask, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) body(k, half_ - k, turns_[std::size_t(2 * k)], turns_[std::size_t(2 * k + 1)]);
+    });
+  }
+
+  /// In place: z[k] of even and odd values as real and imaginary parts to x[k], x[half - k], from E and O, their transforms.
+  void untangle(T* z) const {
+    pairs([&](std::int64_t k, std::int64_t m, T wr, T wi) {
+      T* a = z + 2 * k;
+      const std::int64_t mirror = k == 0 ? 0 : m;  // z[half] is z[0]
+      T br = z[2 * mirror], bi = z[2 * mirror + 1];
+      T er = (a[0] + br) / 2, ei = (a[1] - bi) / 2, or_ = (a[1] + bi) / 2, oi = (br - a[0]) / 2;
+      T tr = or_ * wr - oi * wi, ti = or_ * wi + oi * wr;
+      T* b = z + 2 * m;
+      a[0] = er + tr, a[1] = ei + ti;
+      if (k != m) b[0] = er - tr, b[1] = ti - ei;
+    });
+  }
+
+  void tangle(const T* x, T* z) const {
+    pairs([&](std::int64_t k, std::int64_t m, T wr, T wi) {
+      T ar = x[2 * k], ai = k == 0 ? T(0) : x[2 * k + 1], br = x[2 * m], bi = k == 0 ? T(0) : x[2 * m + 1];
+      T er = ar + br, ei = ai - bi, dr = ar - br, di = ai + bi;
+      T or_ = dr * wr + di * wi, oi = di * wr - dr * wi;  // by the conjugate turn
+      z[2 * k] = er - oi, z[2 * k + 1] = ei + or_;
+      if (k != m && k != 0) z[2 * m] = er + oi, z[2 * m + 1] = or_ - ei;
+    });
+  }
+
+  FftGeometry g_;
+  std::int64_t half_;
+  std::shared_ptr<const FftLong<T>> plan_;
+  std::vector<T> turns_;
+};
+
+template <class T>
+std::shared_ptr<const FftProgram> make(const FftGeometry& g) {
+  const int lanes = fft_loops<T>().lanes;
+  const bool few = g.outer < (g.kind == FftKind::complex ? lanes : 2 * lanes) || g.n > kLongLine;
+  if (g.inner == 1 && few) {
+    if (g.kind == FftKind::complex) {
+      if (auto plan = FftLong<T>::make(g.n)) return std::make_shared<Long<T>>(g, plan);
+    } else if (g.n % 2 == 0) {
+      if (auto plan = FftLong<T>::make(g.n / 2)) return std::make_shared<LongReal<T>>(g, plan);
+    }
+  }
+  return std::make_shared<Lines<T>>(g);
+}
+
+}  // namespace
+
+std::shared_ptr<const FftProgram> make_fft(const FftGeometry& g) {
+  return g.scalar == DType::f64 ? make<double>(g) : make<float>(g);
+}
+
+}  // namespace tenon::cpu

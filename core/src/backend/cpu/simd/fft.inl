@@ -1,0 +1,469 @@
+// Loops of the discrete Fourier transform for one instruction set; see backend/cpu/fft/fft_line.hpp.
+#include <utility>
+
+#include "backend/cpu/fft/fft_line.hpp"
+#include "kernels/vec.inl"
+
+namespace tenon::TENON_ISA {
+
+using cpu::FftLanes;
+using cpu::FftLine;
+using cpu::FftPass;
+
+/// Lanes of a group; a value takes 2 * kFftLanes scalars of a buffer.
+template <class T>
+inline constexpr int kFftLanes = kLanes<T>;
+template <class T>
+using FftVec = Vec<T, kFftLanes<T>>;
+
+// ---- complex values, one a lane ---------------------------------------------------------------------------------
+
+template <class T>
+struct FftValue {
+  FftVec<T> re, im;
+};
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> operator+(const FftValue<T>& a, const FftValue<T>& b) {
+  return {a.re + b.re, a.im + b.im};
+}
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> operator-(const FftValue<T>& a, const FftValue<T>& b) {
+  return {a.re - b.re, a.im - b.im};
+}
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> operator*(const FftValue<T>& a, T b) {
+  return {a.re * b, a.im * b};
+}
+/// a times the complex number at w.
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> fft_times(const FftValue<T>& a, const T* w) {
+  return {a.re * w[0] - a.im * w[1], a.im * w[0] + a.re * w[1]};
+}
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> fft_minus_i(const FftValue<T>& a) {
+  return {a.im, -a.re};
+}
+template <class T>
+[[gnu::always_inline]] inline FftValue<T> fft_get(const T* p) {
+  return {load<kFftLanes<T>>(p), load<kFftLanes<T>>(p + kFftLanes<T>)};
+}
+template <class T>
+[[gnu::always_inline]] inline void fft_put(T* p, const FftValue<T>& v) {
+  store<kFftLanes<T>>(p, v.re);
+  store<kFftLanes<T>>(p + kFftLanes<T>, v.im);
+}
+
+// ---- transforms of `radix` values in place ------------------------------------------------------------------------
+
+template <class T>
+[[gnu::always_inline]] inline void fft_2(FftValue<T>& a, FftValue<T>& b) {
+  FftValue<T> difference = a - b;
+  a = a + b;
+  b = difference;
+}
+
+template <class T>
+[[gnu::always_inline]] inline void fft_4(FftValue<T>& a, FftValue<T>& b, FftValue<T>& c, FftValue<T>& d) {
+  FftValue<T> s = a + c, t = a - c, u = b + d, v = fft_minus_i(b - d);
+  a = s + u;
+  b = t + v;
+  c = s - u;
+  d = t - v;
+}
+
+template <class T, int R>
+[[gnu::always_inline]] inline void fft_radix(FftValue<T>* a, const T* roots) {
+  if constexpr (R == 2) {
+    fft_2(a[0], a[1]);
+  } else if constexpr (R == 4) {
+    fft_4(a[0], a[1], a[2], a[3]);
+  } else if constexpr (R == 8) {
+    constexpr T h = T(0.70710678118654752440);
+    FftValue<T> e[4], o[4];
+    for (int j = 0; j < 4; ++j) e[j] = a[j] + a[j + 4], o[j] = a[j] - a[j + 4];
+    o[1] = FftValue<T>{o[1].re + o[1].im, o[1].im - o[1].re} * h;
+    o[2] = fft_minus_i(o[2]);
+    o[3] = FftValue<T>{o[3].im - o[3].re, -o[3].re - o[3].im} * h;
+    fft_4(e[0], e[1], e[2], e[3]);
+    fft_4(o[0], o[1], o[2], o[3]);
+    for (int j = 0; j < 4; ++j) a[2 * j] = e[j], a[2 * j + 1] = o[j];
+  } else {  // an odd prime: inputs j and R - j meet the same cosine and opposite sines
+    constexpr int H = (R - 1) / 2;
+    FftValue<T> sum[H], difference[H], first = a[0];
+    for (int j = 1; j <= H; ++j) {
+      sum[j - 1] = a[j] + a[R - j];
+      difference[j - 1] = fft_minus_i(a[j] - a[R - j]);
+      first = first + sum[j - 1];
+    }
+    FftValue<T> base = a[0];
+    a[0] = first;
+    for (int k = 1; k <= H; ++k) {
+      FftValue<T> even = base, odd{};
+      for (int j = 1; j <= H; ++j) {
+        const T* w = roots + 2 * (j * k % R);
+        even = even + sum[j - 1] * w[0];
+        odd = odd + difference[j - 1] * -w[1];
+      }
+      a[k] = even + odd;
+      a[R - k] = even - odd;
+    }
+  }
+}
+
+// ---- passes over a buffer -----------------------------------------------------------------------------------------
+
+template <class T, int R>
+void fft_pass(const FftPass<T>& g, const T* x, T* y) {
+  constexpr std::int64_t value = 2 * kFftLanes<T>;
+  const std::int64_t apart = g.m * g.s * value, along = g.s * value;
+  for (std::int64_t p = 0; p < g.m; ++p) {
+    const T* from = x + p * along;
+    T* to = y + p * R * along;
+    const T* w = g.twiddles + p * (R - 1) * 2;
+    if (p == 0) {
+      for (std::int64_t q = 0; q < along; q += value) {
+        FftValue<T> a[R];
+        for (int j = 0; j < R; ++j) a[j] = fft_get(from + q + j * apart);
+        fft_radix<T, R>(a, g.roots);
+        for (int k = 0; k < R; ++k) fft_put(to + q + k * along, a[k]);
+      }
+    } else {
+      for (std::int64_t q = 0; q < along; q += value) {
+        FftValue<T> a[R];
+        for (int j = 0; j < R; ++j) a[j] = fft_get(from + q + j * apart);
+        fft_radix<T, R>(a, g.roots);
+        fft_put(to + q, a[0]);
+        for (int k = 1; k < R; ++k) fft_put(to + q + k * along, fft_times(a[k], w + 2 * (k - 1)));
+      }
+    }
+  }
+}
+
+/// Transforms the lines in `a`, with `b` for the passes; returns the buffer that holds the result.
+template <class T>
+T* fft_passes(const FftLine<T>& line, T* a, T* b) {
+  for (int i = 0; i < line.passes; ++i, std::swap(a, b)) {
+    const FftPass<T>& g = line.pass[i];
+    switch (g.radix) {
+      case 2: fft_pass<T, 2>(g, a, b); break;
+      case 3: fft_pass<T, 3>(g, a, b); break;
+      case 4: fft_pass<T, 4>(g, a, b); break;
+      case 5: fft_pass<T, 5>(g, a, b); break;
+      case 7: fft_pass<T, 7>(g, a, b); break;
+      case 8: fft_pass<T, 8>(g, a, b); break;
+      case 11: fft_pass<T, 11>(g, a, b); break;
+      default: fft_pass<T, 13>(g, a, b); break;
+    }
+  }
+  return a;
+}
+
+template <class T>
+T* fft_line(const FftLine<T>& line, T* a, T* b) {
+  if (!line.convolution) return fft_passes(line, a, b);
+  constexpr std::int64_t value = 2 * kFftLanes<T>;
+  const std::int64_t size = line.convolution->n;
+  for (std::int64_t j = 0; j < line.n; ++j) fft_put(a + j * value, fft_times(fft_get(a + j * value), line.chirp + 2 * j));
+  for (std::int64_t j = line.n; j < size; ++j) fft_put(a + j * value, FftValue<T>{});
+  T* spectrum = fft_passes(*line.convolution, a, b);
+  for (std::int64_t j = 0; j < size; ++j) fft_put(spectrum + j * value, fft_times(fft_get(spectrum + j * value), line.kernel + 2 * j));
+  T* result = fft_passes(*line.convolution, spectrum, spectrum == a ? b : a);  // backwards: value k lies at size - k, past the n first
+  for (std::int64_t k = 0; k < line.n; ++k)
+    fft_put(result + k * value, fft_times(fft_get(result + (k ? size - k : 0) * value), line.chirp + 2 * k));
+  return result;
+}
+
+// ---- between memory and a buffer ----------------------------------------------------------------------------------
+
+template <class V, int... I>
+[[gnu::always_inline]] inline V fft_pick(V a, V b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, I...);
+}
+template <int L, int Start, int... J>
+constexpr auto fft_interleave_order(std::integer_sequence<int, J...>) {
+  return std::integer_sequence<int, (Start + J / 2 + (J % 2) * L)...>{};
+}
+/// a0 b0 a1 b1 ... in two vectors.
+template <class T>
+[[gnu::always_inline]] inline void fft_interleave(FftVec<T> a, FftVec<T> b, FftVec<T>& low, FftVec<T>& high) {
+  constexpr int L = kFftLanes<T>;
+  using Lanes = std::make_integer_sequence<int, L>;
+  low = fft_pick(a, b, fft_interleave_order<L, 0>(Lanes{}));
+  high = fft_pick(a, b, fft_interleave_order<L, L / 2>(Lanes{}));
+}
+template <int First, int... J>
+constexpr auto fft_every_second(std::integer_sequence<int, J...>) {
+  return std::integer_sequence<int, (First + 2 * J)...>{};
+}
+template <class T>
+[[gnu::always_inline]] inline void fft_deinterleave(FftVec<T> low, FftVec<T> high, FftVec<T>& a, FftVec<T>& b) {
+  using Lanes = std::make_integer_sequence<int, kFftLanes<T>>;
+  a = fft_pick(low, high, fft_every_second<0>(Lanes{}));
+  b = fft_pick(low, high, fft_every_second<1>(Lanes{}));
+}
+
+template <int L, int H, int... J>
+constexpr auto fft_upper_order(std::integer_sequence<int, J...>) {
+  return std::integer_sequence<int, ((J & H) ? L + J - H : J)...>{};
+}
+template <int L, int H, int... J>
+constexpr auto fft_lower_order(std::integer_sequence<int, J...>) {
+  return std::integer_sequence<int, ((J & H) ? L + J : J + H)...>{};
+}
+/// The square matrix of kFftLanes rows, transposed by exchanging blocks of size 1, 2, 4 ...
+template <class T, int H = 1>
+[[gnu::always_inline]] inline void fft_transpose(FftVec<T>* r) {
+  constexpr int L = kFftLanes<T>;
+  if constexpr (H < L) {
+    using Lanes = std::make_integer_sequence<int, L>;
+    for (int i = 0; i < L; ++i)
+      if (!(i & H)) {
+        FftVec<T> a = r[i], b = r[i + H];
+        r[i] = fft_pick(a, b, fft_upper_order<L, H>(Lanes{}));
+        r[i + H] = fft_pick(a, b, fft_lower_order<L, H>(Lanes{}));
+      }
+    fft_transpose<T, 2 * H>(r);
+  }
+}
+
+/// Complex lines into a buffer. `swap` exchanges real and imaginary parts.
+template <class T>
+void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
+  constexpr int L = kFftLanes<T>, value = 2 * L;
+  const int re = swap ? L : 0, im = L - re;
+  if (m.layout == FftLanes::Layout::packed) {
+    p += m.at[0];
+    for (std::int64_t j = 0; j < n; ++j, p += m.element, to += value) {
+      FftValue<T> v;
+      fft_deinterleave<T>(load<L>(p), load<L>(p + L), v.re, v.im);
+      store<L>(to + re, v.re);
+      store<L>(to + im, v.im);
+    }
+    return;
+  }
+  std::int64_t j = 0;
+  if (m.layout == FftLanes::Layout::rows)
+    for (; j + L / 2 <= n; j += L / 2) {
+      FftVec<T> r[L];
+      for (int l = 0; l < L; ++l) r[l] = load<L>(p + m.at[std::size_t(l)] + 2 * j);
+      fft_transpose<T>(r);
+      for (int k = 0; k < L / 2; ++k) {
+        store<L>(to + (j + k) * value + re, r[2 * k]);
+        store<L>(to + (j + k) * value + im, r[2 * k + 1]);
+      }
+    }
+  for (; j < n; ++j) {
+    T* v = to + j * value;
+    for (int l = 0; l < L; ++l) {
+      const T* from = p + m.at[std::size_t(l)] + j * m.element;
+      v[re + l] = l < m.lines ? from[0] : T(0);
+      v[im + l] = l < m.lines ? from[1] : T(0);
+    }
+  }
+}
+
+/// A buffer's complex lines, times `scale`, to memory.
+template <class T>
+void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes& m, T* p) {
+  constexpr int L = kFftLanes<T>, value = 2 * L;
+  const int re = swap ? L : 0, im = L - re;
+  if (m.layout == FftLanes::Layout::packed) {
+    p += m.at[0];
+    for (std::int64_t j = 0; j < n; ++j, p += m.element, from += value) {
+      FftVec<T> low, high;
+      fft_interleave<T>(load<L>(from + re) * scale, load<L>(from + im) * scale, low, high);
+      store<L>(p, low);
+      store<L>(p + L, high);
+    }
+    return;
+  }
+  std::int64_t j = 0;
+  if (m.layout == FftLanes::Layout::rows)
+    for (; j + L / 2 <= n; j += L / 2) {
+      FftVec<T> r[L];
+      for (int k = 0; k < L / 2; ++k) {
+        r[2 * k] = load<L>(from + (j + k) * value + re) * scale;
+        r[2 * k + 1] = load<L>(from + (j + k) * value + im) * scale;
+      }
+      fft_transpose<T>(r);
+      for (int l = 0; l < L; ++l) store<L>(p + m.at[std::size_t(l)] + 2 * j, r[l]);
+    }
+  for (; j < n; ++j)
+    for (int l = 0; l < m.lines; ++l) {
+      T* to = p + m.at[std::size_t(l)] + j * m.element;
+      to[0] = from[j * value + re + l] * scale;
+      to[1] = from[j * value + im + l] * scale;
+    }
+}
+
+/// Pairs of real lines into a buffer, as real and imaginary parts.
+template <class T>
+void fft_load_real(const T* p, const FftLanes& m, std::int64_t n, T* to) {
+  constexpr int L = kFftLanes<T>, value = 2 * L;
+  if (m.layout == FftLanes::Layout::packed) return fft_load(p, m, n, false, to);
+  std::int64_t j = 0;
+  if (m.layout == FftLanes::Layout::rows)
+    for (; j + L <= n; j += L)
+      for (int part = 0; part < 2; ++part) {
+        FftVec<T> r[L];
+        for (int l = 0; l < L; ++l) r[l] = load<L>(p + m.at[std::size_t(2 * l + part)] + j);
+        fft_transpose<T>(r);
+        for (int k = 0; k < L; ++k) store<L>(to + (j + k) * value + part * L, r[k]);
+      }
+  for (; j < n; ++j)
+    for (int l = 0; l < L; ++l)
+      for (int part = 0; part < 2; ++part) {
+        const int line = 2 * l + part;
+        to[j * value + part * L + l] = line < m.lines ? p[m.at[std::size_t(line)] + j * m.element] : T(0);
+      }
+}
+
+/// A buffer's parts, exchanged where `swap`, as pairs of real lines, times `scale`, to memory.
+template <class T>
+void fft_store_real(const T* from, std::int64_t n, T scale, bool swap, const FftLanes& m, T* p) {
+  constexpr int L = kFftLanes<T>, value = 2 * L;
+  if (m.layout == FftLanes::Layout::packed) return fft_store(from, n, scale, swap, m, p);
+  const int first = swap ? L : 0;
+  std::int64_t j = 0;
+  if (m.layout == FftLanes::Layout::rows)
+    for (; j + L <= n; j += L)
+      for (int part = 0; part < 2; ++part) {
+        const int offset = part ? L - first : first;
+        FftVec<T> r[L];
+        for (int k = 0; k < L; ++k) r[k] = load<L>(from + (j + k) * value + offset) * scale;
+        fft_transpose<T>(r);
+        for (int l = 0; l < L; ++l) store<L>(p + m.at[std::size_t(2 * l + part)] + j, r[l]);
+      }
+  for (; j < n; ++j)
+    for (int line = 0; line < m.lines; ++line) {
+      const int offset = line % 2 ? L - first : first;
+      p[m.at[std::size_t(line)] + j * m.element] = from[j * value + offset + line / 2] * scale;
+    }
+}
+
+/// The spectra of a pair of real lines, from that of the complex line they make: halves of z[k] +- conj z[n - k].
+template <class T>
+[[gnu::always_inline]] inline void fft_untangle(const T* z, std::int64_t n, std::int64_t k, T half, FftValue<T>& a, FftValue<T>& b) {
+  constexpr std::int64_t value = 2 * kFftLanes<T>;
+  const FftValue<T> here = fft_get(z + k * value), mirror = fft_get(z + (k ? n - k : 0) * value);
+  a = FftValue<T>{here.re + mirror.re, here.im - mirror.im} * half;
+  b = FftValue<T>{here.im + mirror.im, mirror.re - here.re} * half;
+}
+
+/// The transforms, 0 to n / 2, of pairs of real lines; z: of the complex lines that they made.
+template <class T>
+void fft_store_spectra(const T* z, std::int64_t n, T scale, const FftLanes& m, T* p) {
+  constexpr int L = kFftLanes<T>;
+  const T half = scale / 2;
+  const std::int64_t count = n / 2 + 1;
+  FftValue<T> a, b;
+  std::int64_t k = 0;
+  if (m.layout == FftLanes::Layout::packed) {
+    p += m.at[0];
+    for (; k < count; ++k, p += m.element) {
+      fft_untangle(z, n, k, half, a, b);
+      FftVec<T> re[2], im[2], low, high;
+      fft_interleave<T>(a.re, b.re, re[0], re[1]);
+      fft_interleave<T>(a.im, b.im, im[0], im[1]);
+      for (int h = 0; h < 2; ++h) {
+        fft_interleave<T>(re[h], im[h], low, high);
+        store<L>(p + 2 * h * L, low);
+        store<L>(p + 2 * h * L + L, high);
+      }
+    }
+    return;
+  }
+  if (m.layout == FftLanes::Layout::rows)
+    for (; k + L / 2 <= count; k += L / 2) {
+      FftVec<T> r[L], s[L];
+      for (int i = 0; i < L / 2; ++i) {
+        fft_untangle(z, n, k + i, half, a, b);
+        r[2 * i] = a.re, r[2 * i + 1] = a.im, s[2 * i] = b.re, s[2 * i + 1] = b.im;
+      }
+      fft_transpose<T>(r);
+      fft_transpose<T>(s);
+      for (int l = 0; l < L; ++l) {
+        store<L>(p + m.at[std::size_t(2 * l)] + 2 * k, r[l]);
+        store<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * k, s[l]);
+      }
+    }
+  for (; k < count; ++k) {
+    fft_untangle(z, n, k, half, a, b);
+    for (int line = 0; line < m.lines; ++line) {
+      T* to = p + m.at[std::size_t(line)] + k * m.element;
+      const FftValue<T>& v = line % 2 ? b : a;
+      to[0] = v.re[line / 2];
+      to[1] = v.im[line / 2];
+    }
+  }
+}
+
+/// z[k] = a + i b and z[n - k] = conj a + i conj b, parts exchanged for the inverse transform. The imaginary parts of values that
+/// are their own mirror, of 0 and n / 2, count as zero.
+template <class T>
+[[gnu::always_inline]] inline void fft_tangle(T* z, std::int64_t n, std::int64_t k, FftValue<T> a, FftValue<T> b) {
+  constexpr std::int64_t value = 2 * kFftLanes<T>;
+  if (k == 0 || 2 * k == n) a.im = b.im = FftVec<T>{};
+  fft_put(z + k * value, FftValue<T>{a.im + b.re, a.re - b.im});
+  if (k != 0 && 2 * k != n) fft_put(z + (n - k) * value, FftValue<T>{b.re - a.im, a.re + b.im});
+}
+
+/// Spectra, 0 to n / 2, of pairs of real lines into a buffer, ready for the inverse transform (parts exchanged).
+template <class T>
+void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, T* z) {
+  constexpr int L = kFftLanes<T>;
+  const std::int64_t count = n / 2 + 1;
+  FftValue<T> a, b;
+  std::int64_t k = 0;
+  if (m.layout == FftLanes::Layout::packed) {
+    p += m.at[0];
+    for (; k < count; ++k, p += m.element) {
+      FftVec<T> re[2], im[2];
+      for (int h = 0; h < 2; ++h) fft_deinterleave<T>(load<L>(p + 2 * h * L), load<L>(p + 2 * h * L + L), re[h], im[h]);
+      fft_deinterleave<T>(re[0], re[1], a.re, b.re);
+      fft_deinterleave<T>(im[0], im[1], a.im, b.im);
+      fft_tangle(z, n, k, a, b);
+    }
+    return;
+  }
+  if (m.layout == FftLanes::Layout::rows)
+    for (; k + L / 2 <= count; k += L / 2) {
+      FftVec<T> r[L], s[L];
+      for (int l = 0; l < L; ++l) {
+        r[l] = load<L>(p + m.at[std::size_t(2 * l)] + 2 * k);
+        s[l] = load<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * k);
+      }
+      fft_transpose<T>(r);
+      fft_transpose<T>(s);
+      for (int i = 0; i < L / 2; ++i) fft_tangle(z, n, k + i, FftValue<T>{r[2 * i], r[2 * i + 1]}, FftValue<T>{s[2 * i], s[2 * i + 1]});
+    }
+  for (; k < count; ++k) {
+    a = b = FftValue<T>{};
+    for (int line = 0; line < m.lines; ++line) {
+      const T* from = p + m.at[std::size_t(line)] + k * m.element;
+      FftValue<T>& v = line % 2 ? b : a;
+      v.re[line / 2] = from[0];
+      v.im[line / 2] = from[1];
+    }
+    fft_tangle(z, n, k, a, b);
+  }
+}
+
+/// Every value times its own of a table: value j of lane l by the complex number at table[j * row + 2 l].
+template <class T>
+void fft_turn(T* a, std::int64_t n, const T* table, std::int64_t row, int lines) {
+  constexpr int L = kFftLanes<T>, value = 2 * L;
+  for (std::int64_t j = 0; j < n; ++j, a += value, table += row) {
+    FftValue<T> w;
+    if (lines == L) {
+      fft_deinterleave<T>(load<L>(table), load<L>(table + L), w.re, w.im);
+    } else {
+      w = FftValue<T>{};
+      for (int l = 0; l < lines; ++l) w.re[l] = table[2 * l], w.im[l] = table[2 * l + 1];
+    }
+    const FftValue<T> v = fft_get(a);
+    fft_put(a, FftValue<T>{v.re * w.re - v.im * w.im, v.im * w.re + v.re * w.im});
+  }
+}
+
+}  // namespace tenon::TENON_ISA
