@@ -5,11 +5,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <new>
 #include <string>
 
 #include "tenon/nn/unet.hpp"
@@ -91,6 +93,16 @@ Workload unet3d(DType compute) {
 
 }  // namespace
 
+/// Every block of memory that C++ takes anywhere in the process.
+std::atomic<std::uint64_t> blocks{0};
+void* operator new(std::size_t bytes) {
+  blocks.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
 int main(int argc, char** argv) {
   Options o = parse(argc, argv);
   set_thread_count(o.threads);
@@ -115,8 +127,9 @@ int main(int argc, char** argv) {
     plan.run();
   };
   for (int i = 0; i < 3; ++i) step();
-  std::uint64_t allocations = allocator(DeviceType::cpu).stats().allocations;
   std::vector<double> times;
+  times.reserve(100000);
+  std::uint64_t allocations = allocator(DeviceType::cpu).stats().allocations, blocks_before = blocks;
   double start = now();
   while (int(times.size()) < o.rounds && (times.size() < 3 || now() - start < o.seconds)) {
     double t = now();
@@ -124,6 +137,7 @@ int main(int argc, char** argv) {
     times.push_back((now() - t) * 1e3);
   }
   allocations = allocator(DeviceType::cpu).stats().allocations - allocations;
+  const double blocks_a_step = double(blocks - blocks_before) / double(times.size());
   std::sort(times.begin(), times.end());
   if (o.profile) {
     std::map<std::string, std::pair<int, double>> by_name;
@@ -135,7 +149,7 @@ int main(int argc, char** argv) {
     }
     for (const auto& [name, entry] : by_name) std::fprintf(stderr, "%-32s %4d  %8.2f ms\n", name.c_str(), entry.first, entry.second * 1e3);
   }
-  std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"cpu\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"params\": %lld, \"loss\": %.6f}\n",
+  std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"cpu\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"blocks_a_step\": %.1f, \"params\": %lld, \"loss\": %.6f}\n",
               o.model.c_str(), o.dtype.c_str(), o.threads, times[times.size() / 2], times[0], peak_mb() - base, double(plan.arena_bytes()) / 1048576,
-              static_cast<unsigned long long>(allocations), static_cast<long long>(w.model->parameter_count()), loss.item());
+              static_cast<unsigned long long>(allocations), blocks_a_step, static_cast<long long>(w.model->parameter_count()), loss.item());
 }

@@ -9,8 +9,10 @@
 #include <array>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "tenon/error.hpp"
@@ -47,11 +49,29 @@ template <class... Args> class KernelSlot {
   std::array<Make, kDeviceTypes> make_{};
 };
 
+/// A callable given for the length of one call: neither copied nor kept, so passing one takes no memory.
+template <class Signature>
+class FunctionRef;
+template <class... Args>
+class FunctionRef<void(Args...)> {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_v<F&, Args...>)
+  FunctionRef(F&& f) noexcept  // NOLINT(google-explicit-constructor): so that a lambda can stand as the argument
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object, Args... args) { (*static_cast<std::remove_reference_t<F>*>(object))(args...); }) {}
+  void operator()(Args... args) const { call_(object_, args...); }
+
+ private:
+  void* object_;
+  void (*call_)(void*, Args...);
+};
+
 /// Runs `body(i)` for i in [0, n) on the thread pool. Which thread runs which i is not defined: a result must
 /// depend on i alone. Nested calls run serially. An exception in any task is rethrown once, after all are done.
-TENON_API void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body);
+TENON_API void parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> body);
 /// The same over blocks [begin, end) of at most `grain` items; the cut does not depend on the thread count.
-TENON_API void parallel_blocks(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body);
+TENON_API void parallel_blocks(std::int64_t n, std::int64_t grain, FunctionRef<void(std::int64_t, std::int64_t)> body);
 
 /// While one is alive on a thread, parallel loops started there run serially: for background threads.
 class TENON_API SerialScope {

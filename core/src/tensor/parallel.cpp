@@ -25,7 +25,7 @@ thread_local bool inside = false;
 SerialScope::SerialScope() : before_(inside) { inside = true; }
 SerialScope::~SerialScope() { inside = before_; }
 
-void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) {
+void parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> body) {
   if (n <= 0) return;
   OneThreadInside guard;
   int threads = int(std::min<std::int64_t>(thread_count(), n));
@@ -53,7 +53,7 @@ void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body)
   if (failure) std::rethrow_exception(failure);
 }
 
-void parallel_blocks(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
+void parallel_blocks(std::int64_t n, std::int64_t grain, FunctionRef<void(std::int64_t, std::int64_t)> body) {
   grain = std::max<std::int64_t>(grain, 1);
   parallel_for(n / grain + (n % grain != 0), [&](std::int64_t block) { body(block * grain, block * grain + std::min(grain, n - block * grain)); });
 }

@@ -51,7 +51,7 @@ void ThreadPool::ensure_workers(int count) {
   for (; started_ < count; ++started_) std::thread([this, index = std::uint32_t(started_)] { work(index); }).detach();
 }
 
-bool ThreadPool::run(int threads, std::int64_t n, const std::function<void(std::int64_t)>& task) {
+bool ThreadPool::run(int threads, std::int64_t n, FunctionRef<void(std::int64_t)> task) {
   if (forked_child_) return false;
   std::unique_lock lock(caller_, std::try_to_lock);
   if (!lock) return false;

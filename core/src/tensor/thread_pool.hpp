@@ -8,8 +8,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <mutex>
+
+#include "tenon/kernel.hpp"
 
 namespace tenon {
 
@@ -20,7 +21,7 @@ class ThreadPool {
 
   /// Runs task(i) for every i in [0, n) on the caller and threads - 1 workers. False, with nothing done, when another
   /// thread's loop has the pool or this process is a forked child, which has no workers: the caller then runs alone.
-  bool run(int threads, std::int64_t n, const std::function<void(std::int64_t)>& task);
+  bool run(int threads, std::int64_t n, FunctionRef<void(std::int64_t)> task);
 
  private:
   ThreadPool();
@@ -36,7 +37,7 @@ class ThreadPool {
   static ThreadPool* self_;
 
   // The loop under way: written by the caller before it moves word_, read by workers that take part.
-  const std::function<void(std::int64_t)>* task_ = nullptr;
+  const FunctionRef<void(std::int64_t)>* task_ = nullptr;
   std::int64_t n_ = 0;
 
   alignas(64) std::atomic<std::int64_t> next_{0};

@@ -36,7 +36,11 @@ class GemmConv final : public ConvProgram {
       for (auto* s : {&g_.in, &g_.out, &g_.kernel, &g_.stride, &g_.pad, &g_.dilation}) std::rotate(s->begin(), s->begin() + 2, s->end());
     ins_ = g.in_channels, outs_ = g.out_channels;
     find_phases();
-    for (Phase& p : phases_) find_runs(p);
+    for (Phase& p : phases_) {
+      find_runs(p);
+      p.first_task = tasks_;
+      tasks_ += ceil_div(g_.batch * p.voxels(), kVoxelsABlock);
+    }
     if (pass == ConvPass::weight_gradient) {
       depth_ = g_.taps() * ins_;
       std::int64_t voxels = g_.batch * g_.out_voxels();
@@ -78,18 +82,13 @@ class GemmConv final : public ConvProgram {
 
   void run(const void* source, const void* packed, const void* bias, void* destination) const override {
     bool forward = pass_ == ConvPass::forward;
-    std::int64_t from = forward ? ins_ : outs_, to = forward ? outs_ : ins_, tasks = 0;
-    std::vector<std::int64_t> firsts;  // task of each phase
-    for (const Phase& p : phases_) {
-      firsts.push_back(tasks);
-      tasks += ceil_div(g_.batch * p.voxels(), kVoxelsABlock);
-    }
+    std::int64_t from = forward ? ins_ : outs_, to = forward ? outs_ : ins_;
     auto product = TENON_BY_ISA(panel_product);
-    parallel_for(tasks, [&](std::int64_t task) {
+    parallel_for(tasks_, [&](std::int64_t task) {
       std::size_t index = phases_.size() - 1;
-      while (firsts[index] > task) --index;
+      while (phases_[index].first_task > task) --index;
       const Phase& phase = phases_[index];
-      std::int64_t begin = (task - firsts[index]) * kVoxelsABlock, end = std::min(begin + kVoxelsABlock, g_.batch * phase.voxels());
+      std::int64_t begin = (task - phase.first_task) * kVoxelsABlock, end = std::min(begin + kVoxelsABlock, g_.batch * phase.voxels());
       std::int64_t depth = std::int64_t(phase.taps.size()) * from, pitch = odd_lines(depth);
       auto a = static_cast<float*>(thread_scratch(std::size_t(kVoxelsABlock * (pitch + to)) * sizeof(float))), c = a + kVoxelsABlock * pitch;
       Cursor voxel(phase, begin);
@@ -133,7 +132,8 @@ class GemmConv final : public ConvProgram {
     std::vector<Tap> taps;
     std::vector<std::pair<std::int64_t, std::int64_t>> runs;  ///< source voxels in a row: how far from the place, how many
     std::array<std::int64_t, 3> low{}, high{};                ///< places in [low, high) have all their source voxels inside
-    std::int64_t packed = 0;  ///< where its weights begin
+    std::int64_t packed = 0;      ///< where its weights begin
+    std::int64_t first_task = 0;  ///< of run()
     std::int64_t voxels() const { return count[0] * count[1] * count[2]; }
   };
 
@@ -319,6 +319,7 @@ class GemmConv final : public ConvProgram {
   ConvPass pass_;
   ConvChannelSums sums_;
   std::int64_t ins_ = 0, outs_ = 0;
+  std::int64_t tasks_ = 0;  ///< of run(), over all phases
   std::vector<Phase> phases_;
   std::int64_t depth_ = 0, partials_ = 0, partial_ = 0, split_ = 0;  ///< of a weight gradient
   std::size_t sums_offset_ = 0;
