@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing. Sourced or run: dependencies.sh [build] [test] [bench]
+# Installs the Debian packages that are missing: bash apps/dependencies.sh [build] [test] [bench]
 # Needs root or sudo only when something is missing.
 set -euo pipefail
 

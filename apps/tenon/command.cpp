@@ -184,8 +184,8 @@ int run_command(int argc, char** argv) {
   try {
     return dispatch({argv + 1, argv + argc});
   } catch (const Error& e) {
-    if (interrupted()) {
-      status("interrupted");
+    if (e.code() == "run.interrupted") {  // whatever else went wrong after Ctrl-C is an error like any other
+      status("interrupted: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
       return kInterrupted;
     }
     print_error(e);

@@ -17,6 +17,12 @@ namespace tenon::command {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kNothingPlaced = "nothing was put in place";
+
+[[noreturn]] void stop(const DataSet& set, const std::string& left, const std::string& next) {
+  throw Error(ErrorKind::usage, "run.interrupted", left, next, set.name);
+}
+
 std::uintmax_t size_of(const fs::path& path) {
   std::error_code failed;
   const auto size = fs::file_size(path, failed);
@@ -96,7 +102,7 @@ void download(const DataSet& set, const std::string& url, const fs::path& part, 
                     poll);
     progress.finish();
     require_program(result, "curl", "curl");
-    if (interrupted()) throw Error(ErrorKind::data, "data.download", "interrupted; what is there is kept", "the same command goes on with it", set.name);
+    if (interrupted()) stop(set, "what is there is kept", "the same command goes on with it");
     if (result.status == 0) return;
     // A part that is whole already, or longer than the file, cannot be continued: 22 is curl's for HTTP 416, 33 and 36 are its own.
     const bool bad_part = before > 0 && (result.status == 22 || result.status == 33 || result.status == 36);
@@ -108,6 +114,7 @@ void download(const DataSet& set, const std::string& url, const fs::path& part, 
 void verify_archive(const DataSet& set, const fs::path& archive, const std::string& from) {
   const ProcessResult result = run_process({"md5sum", "--binary", "--", archive.string()});
   require_program(result, "md5sum", "coreutils");
+  if (interrupted()) stop(set, kNothingPlaced, "run the same command again");
   std::string digest = result.output.substr(0, result.output.find(' '));
   if (digest.starts_with('\\')) digest.erase(0, 1);  // md5sum marks an escaped file name
   if (result.status != 0) throw Error(ErrorKind::data, "data.archive", "cannot read the archive: " + last_line(result.errors), "check the file", archive.string());
@@ -131,6 +138,7 @@ void extract(const DataSet& set, const fs::path& archive, const fs::path& folder
   for (const std::string& pattern : set.exclude) arguments.push_back("--exclude=" + pattern);
   const ProcessResult result = run_process(arguments, [] { return !interrupted(); });
   require_program(result, "tar", "tar");
+  if (interrupted()) stop(set, kNothingPlaced, "run the same command again");
   if (result.status != 0 || !fs::is_directory(folder / set.archive_root))
     throw Error(ErrorKind::data, "data.archive",
                 result.status ? "cannot unpack " + from + ": " + last_line(result.errors) : from + " has no folder " + set.archive_root,
@@ -195,7 +203,7 @@ FetchResult fetch(const DataSet& set, const FetchOptions& options) {
     write_atomic(root / extra.filename(), bytes);
   }
   const std::size_t compared = verify_files(set, root);
-  if (interrupted()) throw Error(ErrorKind::data, "data.download", "interrupted; nothing was put in place", "run the same command again", set.name);
+  if (interrupted()) stop(set, kNothingPlaced, "run the same command again");
   if (fs::is_directory(target, failed)) fs::remove(target, failed);  // empty, as asked above
   files().rename(root, target);
   files().sync_directory(target.parent_path());

@@ -6,6 +6,7 @@
 
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/sha256.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plugin.hpp"
 
@@ -27,7 +28,8 @@ class Line : public nn::Module {
 class Regression : public Task {
  public:
   explicit Regression(const TaskContext& context)
-      : root_(context.sections.at("data").text("root")), pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size) {}
+      : root_(context.sections.at("data").text("root")), exact_(context.sections.at("data").text("mode") == "exact"),
+        pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size) {}
 
   std::vector<Problem> check(const Monitor&) override {
     std::vector<Problem> problems;
@@ -40,6 +42,8 @@ class Regression : public Task {
     if (!file_exists(root_ / "points.txt"))
       throw Error(ErrorKind::data, "toy.no_points", "no points.txt", "'tenon check' lists every defect", root_.string());
   }
+  std::vector<std::string> splits() const override { return exact_ ? std::vector<std::string>{"train"} : std::vector<std::string>{"train", "validation"}; }
+  std::vector<MetricColumn> columns() const override { return {{"error", "m", false}}; }
   ModelContext model_context() const override { return {}; }
   std::vector<TensorSpec> batch_spec() const override { return {{"x", Shape{batch_, 1}}, {"y", Shape{batch_, 1}}}; }
   void fill_batch(std::int64_t, const Random& random, std::vector<Tensor>& batch) const override {
@@ -83,10 +87,11 @@ class Regression : public Task {
   }
   std::string state() const override { return "{}"; }
   void load_state(const std::string&) override {}
-  std::map<std::string, std::string> input_digests() const override { return {}; }
+  std::map<std::string, std::string> input_digests() const override { return {{"points.txt", sha256_of_file(root_ / "points.txt")}}; }
 
  private:
   std::filesystem::path root_;
+  bool exact_;
   std::int64_t pause_, batch_;
 };
 

@@ -20,6 +20,8 @@ class SumTask final : public tenon::Task {
     return {{.code = "sum.none", .where = "a", .message = "b", .remedy = "c"}};
   }
   void load(const tenon::Monitor&) override { throw std::runtime_error("no data here"); }
+  std::vector<std::string> splits() const override { return {}; }
+  std::vector<tenon::MetricColumn> columns() const override { return {}; }
   tenon::ModelContext model_context() const override { return {}; }
   std::vector<tenon::TensorSpec> batch_spec() const override { return {}; }
   void fill_batch(std::int64_t, const tenon::Random&, std::vector<tenon::Tensor>&) const override { throw 7; }

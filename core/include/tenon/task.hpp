@@ -104,6 +104,11 @@ class TENON_API Task {
   /// Reads the data; throws on the first defect (data error that mentions `tenon check`).
   virtual void load(const Monitor& monitor) = 0;
 
+  /// Names of the splits that hold cases; asked after load().
+  virtual std::vector<std::string> splits() const = 0;
+  /// The columns that evaluate() will give; empty where they are not known before.
+  virtual std::vector<MetricColumn> columns() const = 0;
+
   virtual ModelContext model_context() const = 0;
   /// Tensors of one training batch.
   virtual std::vector<TensorSpec> batch_spec() const = 0;

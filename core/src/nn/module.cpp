@@ -33,6 +33,8 @@ std::vector<Tensor> Module::forward_all(const std::vector<Tensor>& inputs) {
   return {forward(inputs[0])};
 }
 
+std::int64_t Module::size_divisor() const { return 1; }
+
 Tensor Module::forward(const Tensor& x) {
   std::vector<Tensor> outputs = forward_all({x});
   if (outputs.empty()) throw_usage("Module::forward", "the module gave no output");

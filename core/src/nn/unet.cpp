@@ -1,5 +1,7 @@
 #include "tenon/nn/unet.hpp"
 
+#include <numeric>
+
 #include "tenon/error.hpp"
 
 namespace tenon::nn {
@@ -48,13 +50,24 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
   }
 }
 
+std::int64_t UNet::stride_along(std::size_t axis) const {
+  std::int64_t all = 1;
+  for (const auto& s : options_.strides) all *= s[axis];
+  return all;
+}
+
+std::int64_t UNet::size_divisor() const {
+  std::int64_t all = 1;
+  for (std::size_t a = 0; a < std::size_t(options_.spatial_axes); ++a) all = std::lcm(all, stride_along(a));
+  return all;
+}
+
 std::vector<Tensor> UNet::decode(const Tensor& input, bool all_heads) {
   const std::size_t axes = std::size_t(options_.spatial_axes);
   if (input.rank() != int(axes) + 2 || input.size(-1) != options_.in_channels)
     throw_usage("UNet", "expected [N, " + std::to_string(axes) + " spatial axes, " + std::to_string(options_.in_channels) + "], got " + input.str());
   for (std::size_t a = 0; a < axes; ++a) {
-    std::int64_t divisor = 1;
-    for (const auto& s : options_.strides) divisor *= s[a];
+    const std::int64_t divisor = stride_along(a);
     if (input.size(int(a) + 1) % divisor)
       throw_usage("UNet", "size " + std::to_string(input.size(int(a) + 1)) + " along spatial axis " + std::to_string(a) + " of " + input.str() + " is not divisible by " + std::to_string(divisor), "pad the input");
   }

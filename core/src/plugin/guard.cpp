@@ -57,6 +57,12 @@ class GuardedTask final : public Task {
   void load_state(const std::string& json) override {
     call("load_state", [&] { task_->load_state(json); });
   }
+  std::vector<std::string> splits() const override {
+    return call("splits", [&] { return task_->splits(); });
+  }
+  std::vector<MetricColumn> columns() const override {
+    return call("columns", [&] { return task_->columns(); });
+  }
   std::map<std::string, std::string> input_digests() const override {
     return call("input_digests", [&] { return task_->input_digests(); });
   }

@@ -119,15 +119,21 @@ void Page::reproduce() {
   std::string split = run_.evaluation && !run_.evaluation->split.empty() ? " --split " + run_.evaluation->split : "";
   body_ += "<pre>tenon train " + escape(run_.folder) + "/recipe.toml --run again\ntenon evaluate again" + escape(split) + "</pre>";
   std::string version = state_text(run_, "tenon");
-  body_ += "<p class=\"soft\">With the same input files" + std::string(run_.state.contains("inputs") ? " (digests above)" : "") +
-           (version.empty() ? "" : ", Tenon " + escape(version)) +
-           ", the same instruction set and library versions, the weights are the same bit for bit, for any number of threads.</p>";
+  std::string steps = state_text(run_, "steps");
+  const bool stepped = run_.state.is_object() && run_.state.contains("timed") && run_.state["timed"] == false;
+  if (!stepped)
+    body_ += "<p class=\"soft\">The clock paced this run (train.minutes): another takes another number of steps and ends in other weights. For the same "
+             "bits each time, set <code>train.steps" + (steps.empty() ? "" : "=" + escape(steps)) + "</code>.</p>";
+  else
+    body_ += "<p class=\"soft\">With the same input files" + std::string(run_.state.contains("inputs") ? " (digests above)" : "") +
+             (version.empty() ? "" : ", Tenon " + escape(version)) +
+             ", the same instruction set and library versions, the weights are the same bit for bit, for any number of threads.</p>";
   end_section();
 }
 
 void Page::header() {
   std::string status = state_text(run_, "status");
-  bool known = status == "finished" || status == "interrupted" || status == "running";
+  bool known = status == "finished" || status == "interrupted" || status == "failed" || status == "running";
   std::string top = "<header><p class=\"eyebrow\">Tenon run report</p><h1>" + escape(run_.name) +
                     fmt::format("<span class=\"status {}\">{}</span></h1><p class=\"lead\">", known ? status : "unknown",
                                 escape(status.empty() ? "status unknown" : status));

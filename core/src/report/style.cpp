@@ -23,7 +23,7 @@ p{margin:.4rem 0 .8rem;max-width:44rem}
 .lead{display:flex;flex-wrap:wrap;gap:0 1.3em;margin:0;max-width:none}
 .status{display:inline-block;margin-left:.75rem;padding:.1rem .6rem;border:1px solid currentColor;border-radius:1rem;font-size:.8rem;font-weight:600;
 vertical-align:.45rem;letter-spacing:0}
-.status.finished{color:var(--good)}.status.interrupted,.status.unknown{color:var(--bad)}.status.running{color:var(--accent)}
+.status.finished{color:var(--good)}.status.interrupted,.status.failed,.status.unknown{color:var(--bad)}.status.running{color:var(--accent)}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:1.3rem 0 0;font-size:.9rem}
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .scores{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem;margin:1.4rem 0 0}

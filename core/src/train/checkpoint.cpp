@@ -25,28 +25,32 @@ std::string exact(double v) {
 
 std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
   return {{"tenon.step", std::to_string(i.step)}, {"tenon.validated", std::to_string(i.validated)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.timed ? i.elapsed : 0)},
-          {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"}};
+          {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"},
+          {"tenon.plateau_reduction", exact(i.plateau.reduction)}, {"tenon.plateau_best", exact(i.plateau.best)}, {"tenon.plateau_waited", std::to_string(i.plateau.waited)}};
 }
 
-double number(const std::map<std::string, std::string>& m, const char* key, const std::filesystem::path& file) {
+double number(const std::map<std::string, std::string>& m, const char* key, const std::filesystem::path& file, double high, double low = 0) {
   auto it = m.find(key);
   double v = 0;
   if (it != m.end()) {
     auto [end, failed] = std::from_chars(it->second.data(), it->second.data() + it->second.size(), v);
-    if (failed == std::errc() && end == it->second.data() + it->second.size()) return v;
+    if (failed == std::errc() && end == it->second.data() + it->second.size() && v >= low && v <= high) return v;
   }
   throw Error(ErrorKind::data, "checkpoint.metadata", std::string("no valid ") + key + " in the checkpoint's metadata", "resume from another checkpoint", file.string());
 }
 
 CheckpointInfo info_of(const TensorFile& f, const std::filesystem::path& file) {
+  constexpr double steps = 9007199254740992.0, seconds = 1e12;  // 2^53: whole numbers that a double holds
   CheckpointInfo i;
-  i.step = std::int64_t(number(f.metadata, "tenon.step", file));
-  i.validated = std::int64_t(number(f.metadata, "tenon.validated", file));
-  i.progress = number(f.metadata, "tenon.progress", file);
-  i.elapsed = number(f.metadata, "tenon.elapsed", file);
-  i.step_seconds = number(f.metadata, "tenon.step_seconds", file);
-  i.best_score = number(f.metadata, "tenon.best_score", file);
-  i.finished = number(f.metadata, "tenon.finished", file) != 0;
+  i.step = std::int64_t(number(f.metadata, "tenon.step", file, steps));
+  i.validated = std::int64_t(number(f.metadata, "tenon.validated", file, steps));
+  i.progress = number(f.metadata, "tenon.progress", file, 1);
+  i.elapsed = number(f.metadata, "tenon.elapsed", file, seconds);
+  i.step_seconds = number(f.metadata, "tenon.step_seconds", file, seconds);
+  i.best_score = number(f.metadata, "tenon.best_score", file, 1e300, -1e300);
+  i.plateau = {number(f.metadata, "tenon.plateau_reduction", file, 1), number(f.metadata, "tenon.plateau_best", file, 1e300, -1e300),
+               std::int64_t(number(f.metadata, "tenon.plateau_waited", file, steps))};
+  i.finished = number(f.metadata, "tenon.finished", file, 1) != 0;
   return i;
 }
 
@@ -106,9 +110,12 @@ std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& 
       f.info = info_of(f.file, file(name));
       if (!best || f.info.step > best->info.step) best = std::move(f);
     } catch (const Error& e) {
-      remark += std::string("passed over checkpoint ") + name + ": " + e.message() + "\n";
+      remark += (remark.empty() ? "" : "; ") + std::string("passed over checkpoint ") + name + ": " + e.message();
     }
   }
+  if (!best && !remark.empty())
+    throw Error(ErrorKind::data, "checkpoint.unreadable", "no checkpoint of the run can be read: " + remark,
+                "bring one back from a copy, or start a new run with its recipe.toml", folder_.string());
   if (!best) return {};
   model.load(with_prefix(best->file.tensors, kModel));
   optimiser.load(with_prefix(best->file.tensors, kOptimiser));

@@ -19,6 +19,7 @@ struct CheckpointInfo {
   double progress = 0, elapsed = 0, step_seconds = 0;
   double best_score = -1e300;
   bool finished = false;
+  Schedule::Plateau plateau;
   bool timed = false;  ///< the run has a time budget: elapsed and step_seconds are part of its state
 };
 
@@ -30,6 +31,7 @@ class Checkpoints {
   void save_last(const nn::Module& model, const Optimiser& optimiser, const nn::NamedTensors& average, const CheckpointInfo& info);
   void save_best(const nn::NamedTensors& weights, const CheckpointInfo& info);
   /// The newest readable of last, next and previous; nothing when there is none. `remark` tells what was passed over.
+  /// Throws checkpoint.unreadable where there are some and none is good.
   std::optional<CheckpointInfo> resume(nn::Module& model, Optimiser& optimiser, nn::NamedTensors& average, std::string& remark) const;
   /// Loads weights only: "best" (falls back on last when there is none), "last" or "previous".
   CheckpointInfo load_weights(const std::string& name, nn::Module& model) const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 
 #include "tenon/catalogue.hpp"
 #include "tenon/error.hpp"
@@ -49,8 +50,9 @@ template <class Lookup> auto located(const std::string& where, Lookup&& lookup) 
 std::uint64_t seed_of(const std::string& text, const std::string& where) {
   std::uint64_t seed = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (failed != std::errc() || end != text.data() + text.size())
-    throw Error(ErrorKind::usage, "recipe.wrong_type", "seed = " + text + " is not a whole number from 0 up", "write for example seed = 1", where);
+  // a recipe is kept as TOML, whose integers have 63 bits and a sign
+  if (failed != std::errc() || end != text.data() + text.size() || seed > std::uint64_t(std::numeric_limits<std::int64_t>::max()))
+    throw Error(ErrorKind::usage, "recipe.wrong_type", "seed = " + text + " is not a whole number from 0 to 2^63 - 1", "write for example seed = 1", where);
   return seed;
 }
 
@@ -202,9 +204,10 @@ class Builder {
 }  // namespace
 
 Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overrides) {
-  if (!file_exists(file))
-    throw Error(ErrorKind::usage, "recipe.not_found", "no recipe '" + file.string() + "'",
-                fs::is_directory(file) ? "that is a folder: give the .toml file in it" : "check the path");
+  std::error_code failed;
+  if (fs::is_directory(file, failed))
+    throw Error(ErrorKind::usage, "recipe.not_found", "'" + file.string() + "' is a folder", "give the .toml file in it");
+  if (!file_exists(file)) throw Error(ErrorKind::usage, "recipe.not_found", "no recipe '" + file.string() + "'", "check the path");
   fs::path directory = fs::absolute(file).parent_path();
   return parse(read_text(file, 16u << 20), file.string(), directory, overrides);
 }

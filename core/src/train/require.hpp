@@ -9,7 +9,16 @@
 
 namespace tenon {
 
-/// Throws an acceptance error naming each demand that the mean of its column misses; a usage error for a malformed one.
-void check_requirements(const std::vector<std::string>& demands, const Evaluation& evaluation, const std::filesystem::path& run);
+struct Demand {
+  std::string column;
+  bool at_least = true;
+  double bound = 0;
+};
+
+/// Throws train.require for a malformed one, and for a column that is not among `columns` (empty: not known yet).
+std::vector<Demand> parse_demands(const std::vector<std::string>& texts, const std::vector<MetricColumn>& columns);
+
+/// Throws an acceptance error naming each demand that the mean of its column misses.
+void check_demands(const std::vector<Demand>& demands, const Evaluation& evaluation, const std::filesystem::path& run);
 
 }  // namespace tenon

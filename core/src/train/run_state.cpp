@@ -12,7 +12,7 @@ namespace tenon {
 void write_run_state(const std::filesystem::path& run, const RunState& s) {
   const dnnl_version_t* v = dnnl_version();
   nlohmann::ordered_json j{{"tenon", TENON_VERSION}, {"status", s.status}, {"task", s.task}, {"model", s.model}, {"parameters", s.parameters}, {"seed", s.seed},
-                           {"steps", s.steps}, {"seconds", s.seconds}, {"waiting_share", s.waiting_share}, {"device", s.device}, {"precision", s.precision}, {"threads", thread_count()}};
+                           {"steps", s.steps}, {"timed", s.timed}, {"seconds", s.seconds}, {"waiting_share", s.waiting_share}, {"device", s.device}, {"precision", s.precision}, {"threads", thread_count()}};
   j["versions"] = {{"tenon", TENON_VERSION}, {"oneDNN", std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch)}, {"compiler", "gcc " __VERSION__}};
   for (const PluginInfo& p : PluginHost::instance().scan())
     if (p.state == PluginState::active) j["versions"]["plugin " + p.name] = p.version;
@@ -22,6 +22,16 @@ void write_run_state(const std::filesystem::path& run, const RunState& s) {
   if (s.inputs)
     for (const auto& [path, digest] : *s.inputs) j["inputs"][path] = digest;
   write_atomic(run / "state.json", j.dump(1) + "\n");
+}
+
+std::map<std::string, std::string> read_run_inputs(const std::filesystem::path& run) {
+  std::map<std::string, std::string> inputs;
+  if (!file_exists(run / "state.json")) return inputs;
+  const auto j = nlohmann::json::parse(read_text(run / "state.json"), nullptr, false);
+  if (!j.is_object() || !j.contains("inputs") || !j["inputs"].is_object()) return inputs;
+  for (const auto& [path, digest] : j["inputs"].items())
+    if (digest.is_string()) inputs[path] = digest.get<std::string>();
+  return inputs;
 }
 
 }  // namespace tenon

@@ -13,8 +13,11 @@ struct RunState {
   std::uint64_t seed = 0;
   std::int64_t steps = 0, parameters = 0;
   double seconds = 0, waiting_share = 0;
+  bool timed = false;  ///< paced by the clock: another run of it takes other steps
   const std::map<std::string, std::string>* inputs = nullptr;
 };
 void write_run_state(const std::filesystem::path& run, const RunState& state);
+/// The input digests that the run's state.json holds; empty where there is none.
+std::map<std::string, std::string> read_run_inputs(const std::filesystem::path& run);
 
 }  // namespace tenon

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "train/checkpoint.hpp"
 #include "train/loader.hpp"
 #include "train/pacer.hpp"
+#include "train/recipe_changes.hpp"
 #include "train/require.hpp"
 #include "train/run_directory.hpp"
 #include "train/run_state.hpp"
@@ -56,13 +58,10 @@ class Trainer {
     write_state("running");
     TrainResult result;
     try {
-      if (!info_.finished) loop();
-      if (!interrupted_ && train_.boolean("evaluate")) result.evaluation = final_evaluation();
-    } catch (const Error& e) {
-      // asked to stop while validating: a resumed run begins with that validation
-      if (e.code() != "run.interrupted") throw;
-      interrupted_ = true;
-      if (!info_.finished) save();
+      train_and_score(result);
+    } catch (...) {
+      note_failure();
+      throw;
     }
     result.directory = directory_.path();
     result.steps = info_.step;
@@ -73,11 +72,31 @@ class Trainer {
       return result;
     }
     write_state("finished");
-    check_requirements(train_.texts("require"), result.evaluation, directory_.path());
+    check_demands(demands_, result.evaluation, directory_.path());
     return result;
   }
 
  private:
+  void train_and_score(TrainResult& result) {
+    try {
+      if (!info_.finished) loop();
+      if (!interrupted_ && train_.boolean("evaluate")) result.evaluation = final_evaluation();
+    } catch (const Error& e) {
+      // asked to stop while validating: a resumed run begins with that validation
+      if (e.code() != "run.interrupted") throw;
+      interrupted_ = true;
+      if (!info_.finished) save();
+    }
+  }
+
+  /// What went wrong matters more than that it could not be written down.
+  void note_failure() noexcept {
+    try {
+      write_state("failed");
+    } catch (...) {
+    }
+  }
+
   void say(const std::string& text) {
     directory_.log(text);
     observer_.message(text);
@@ -90,7 +109,12 @@ class Trainer {
     compute_ = compute_type(recipe_, options_.device);
     Monitor monitor = monitor_of(observer_);
     task_ = make_task(recipe_, compute_);
+    demands_ = parse_demands(train_.texts("require"), task_->columns());
+    if (!demands_.empty() && !train_.boolean("evaluate"))
+      throw Error(ErrorKind::usage, "train.require", "train.require demands figures, but train.evaluate is false", "set train.evaluate=true");
     task_->load(monitor);
+    require_validation();
+    digests_ = task_->input_digests();
     model_ = make_model(recipe_, *task_, compute_);
     optimiser_ = make_optimiser(*model_, recipe_.section("optimizer"));
     if (train_.real("average") > 0) average_ = std::make_unique<WeightAverage>(*model_, train_.real("average"));
@@ -100,19 +124,64 @@ class Trainer {
       write_atomic(directory_.path() / "recipe.toml", recipe_.resolved());
       write_atomic(directory_.path() / "task.json", task_->state());
     }
-    digests_ = task_->input_digests();
+  }
+
+  void require_validation() const {
+    if (!train_.boolean("evaluate") && train_.integer("validate_every") == 0) return;
+    const auto splits = task_->splits();
+    if (std::find(splits.begin(), splits.end(), "validation") == splits.end())
+      throw Error(ErrorKind::data, "train.no_validation", "the data has no case to validate on",
+                  "give the split a validation part, or set train.evaluate=false and train.validate_every=0");
+  }
+
+  /// A resumed run must see what it began with; nothing of it is written before that is sure.
+  void require_same_inputs() const {
+    const auto before = read_run_inputs(directory_.path());
+    std::int64_t count = 0;
+    std::string example;
+    const auto differs = [&](const std::string& file, const char* how) {
+      if (count++ == 0) example = file + " " + how;
+    };
+    for (const auto& [file, digest] : before) {
+      const auto now = digests_.find(file);
+      if (now == digests_.end())
+        differs(file, "is gone");
+      else if (now->second != digest)
+        differs(file, "has changed");
+    }
+    if (!before.empty())
+      for (const auto& [file, digest] : digests_)
+        if (!before.contains(file)) differs(file, "is new");
+    if (count > 0)
+      throw Error(ErrorKind::data, "run.data_changed", std::to_string(count) + " input files differ from those that the run began with: " + example + (count > 1 ? ", ..." : ""),
+                  "put them back as they were, or start a new run", directory_.path().string());
+    if (const auto kept = directory_.path() / "task.json"; file_exists(kept) && read_text(kept) != task_->state())
+      throw Error(ErrorKind::usage, "run.task_changed", "classes, grid or grey values would differ from those that the run began with (task.json)",
+                  "leave out overrides of the data and the task, or start a new run", directory_.path().string());
   }
 
   void resume() {
+    require_same_inputs();
+    const auto kept = directory_.path() / "recipe.toml";
+    const std::vector<std::string> changes = recipe_changes(Recipe::load(kept, {}).resolved(), recipe_.resolved());
     std::string remark;
     nn::NamedTensors average;
     auto found = checkpoints_.resume(*model_, *optimiser_, average, remark);
     if (!remark.empty()) say(remark);
+    if (found && found->finished && !changes.empty())
+      throw Error(ErrorKind::usage, "run.finished", "the run has finished its " + std::to_string(found->step) + " steps; another recipe needs a new run (" + changes.front() + (changes.size() > 1 ? ", ..." : "") + ")",
+                  "tenon train " + kept.string() + " --run NEW, with the overrides", directory_.path().string());
+    if (!changes.empty()) write_atomic(kept, recipe_.resolved());
+    if (!file_exists(directory_.path() / "task.json")) write_atomic(directory_.path() / "task.json", task_->state());
+    for (const std::string& change : changes) say("recipe changed at resumption, " + change);
     if (!found) {
       say("no checkpoint to resume from: starting at step 0");
+      directory_.trim_metrics(0);
       return;
     }
     info_ = *found;
+    schedule_.plateau = info_.plateau;
+    if (average_ && average.empty()) average_ = std::make_unique<WeightAverage>(*model_, train_.real("average"));  // it begins here
     if (average_) average_->load(average);
     pacer_.restore(info_.progress, info_.step_seconds);
     elapsed_before_ = info_.elapsed;
@@ -192,9 +261,9 @@ class Trainer {
   }
 
   [[noreturn]] void fail_not_finite(double loss) {
-    write_state("failed");
+    const bool saved = file_exists(directory_.checkpoints() / "last.safetensors");
     throw Error(ErrorKind::data, "train.not_finite", "the loss became " + std::to_string(loss) + " at step " + std::to_string(info_.step),
-                "lower schedule.learning_rate, or set train.precision=f32; the last checkpoint is good", directory_.path().string());
+                std::string("lower schedule.learning_rate, or set train.precision=f32") + (saved ? "; the last checkpoint is good" : ""), directory_.path().string());
   }
 
   void save() {
@@ -202,6 +271,7 @@ class Trainer {
     info_.step_seconds = pacer_.step_seconds();
     info_.elapsed = elapsed();
     info_.timed = train_.integer("steps") == 0;
+    info_.plateau = schedule_.plateau;
     nn::NamedTensors average;
     if (average_) average = average_->weights();
     checkpoints_.save_last(*model_, *optimiser_, average, info_);
@@ -238,7 +308,7 @@ class Trainer {
   void validate_if_due() {
     const std::int64_t every = train_.integer("validate_every");
     if (every == 0 || info_.step == 0 || info_.step % every || info_.validated == info_.step) return;
-    evaluate_now(0);
+    schedule_.observe(task_->score(evaluate_now(0)));
     info_.validated = info_.step;
   }
 
@@ -261,6 +331,7 @@ class Trainer {
     s.task = recipe_.task;
     s.seed = recipe_.seed;
     s.waiting_share = waiting_share_;
+    s.timed = train_.integer("steps") == 0;
     s.inputs = &digests_;
     write_run_state(directory_.path(), s);
   }
@@ -279,6 +350,7 @@ class Trainer {
   nn::ModulePtr model_;
   std::unique_ptr<Optimiser> optimiser_;
   std::unique_ptr<WeightAverage> average_;
+  std::vector<Demand> demands_;
   std::map<std::string, std::string> digests_;
   std::vector<Tensor> inputs_;
   std::vector<std::pair<std::string, Tensor>> losses_;

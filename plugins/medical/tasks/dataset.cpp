@@ -116,6 +116,12 @@ Split Dataset::current_split() const {
   return draw_split(ids_in(settings_.images, true), settings_.fold, settings_.fold_count);
 }
 
+bool Dataset::has_split(const std::string& name) const {
+  const Split split = current_split();
+  const auto found = split.find(name);
+  return found != split.end() && !found->second.empty();
+}
+
 CaseFiles Dataset::find(const std::string& id) const {
   CaseFiles files{id, std::vector<fs::path>(std::size_t(settings_.channels)), {}};
   auto first = [&](const std::string& folder, const std::string& stem) -> fs::path {
@@ -151,7 +157,7 @@ void Dataset::choose_normalisation(const Pass& pass) {
   }
 }
 
-void Dataset::load(const Monitor& monitor) {
+void Dataset::load(const Monitor& monitor, const ModelSpace* space, const NormalisationRule* rule) {
   Pass pass = read_all(true, false, monitor);
   const auto problems = pass.all();
   if (!problems.empty()) {
@@ -162,10 +168,17 @@ void Dataset::load(const Monitor& monitor) {
                 first.where);
   }
 
-  std::vector<Geometry> geometries;
-  for (const auto& f : pass.parts.at("train")) geometries.push_back(f.geometry);
-  space_ = choose_space(geometries);
-  choose_normalisation(pass);
+  if (space) {
+    space_ = *space;
+  } else {
+    std::vector<Geometry> geometries;
+    for (const auto& f : pass.parts.at("train")) geometries.push_back(f.geometry);
+    space_ = choose_space(geometries);
+  }
+  if (rule)
+    normalisation_ = *rule;
+  else
+    choose_normalisation(pass);
 
   splits_.clear();
   for (auto& [part, facts] : pass.parts) {
@@ -175,6 +188,7 @@ void Dataset::load(const Monitor& monitor) {
       Facts& f = facts[std::size_t(i)];
       LoadedCase& c = cases[std::size_t(i)];
       c.files = f.files;
+      c.digest = f.digest;
       c.geometry = f.geometry;
       c.path = path_to(f.geometry, space_);
       const auto [nz, ny, nx] = c.path.size;
@@ -197,6 +211,13 @@ const std::vector<LoadedCase>& Dataset::split(const std::string& name) const {
   for (const auto& [part, cases] : splits_) known.push_back(part);
   if (known.empty()) throw_usage("Dataset::split", "nothing is loaded yet");
   throw Error(ErrorKind::usage, "medical.no_split", "there is no split '" + name + "'", suggestion(name, known));
+}
+
+std::vector<std::string> Dataset::splits() const {
+  std::vector<std::string> names;
+  for (const auto& [part, cases] : splits_)
+    if (!cases.empty()) names.push_back(part);
+  return names;
 }
 
 std::map<std::string, std::string> Dataset::digests() const {

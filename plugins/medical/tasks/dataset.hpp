@@ -53,6 +53,7 @@ struct CaseFiles {
 /// A case in memory, on the model's grid.
 struct LoadedCase {
   CaseFiles files;
+  std::string digest;  ///< SHA-256 of the first channel's size and voxels
   Geometry geometry;  ///< as on disk
   SpacePath path;
   Tensor image;  ///< f32 [channels, z, y, x], normalised
@@ -65,14 +66,17 @@ class Dataset {
 
   /// Every defect of the split's cases, and of files in the folders that belong to no case, in one pass.
   std::vector<Problem> check(const Monitor& monitor);
-  /// Reads everything; throws the first defect of a case of the split.
-  void load(const Monitor& monitor);
+  bool has_split(const std::string& name) const;  ///< whether the split, as written or drawn, names cases for it
+  /// Reads everything; throws the first defect of a case of the split. Grid and grey-value rule are chosen from the training cases,
+  /// or, where a trained model's are given, those.
+  void load(const Monitor& monitor, const ModelSpace* space = nullptr, const NormalisationRule* rule = nullptr);
 
   const DataSettings& settings() const { return settings_; }
   const ModelSpace& space() const { return space_; }
   const NormalisationRule& normalisation() const { return normalisation_; }
   /// "train" or "validation"; throws a usage error with the names there are.
   const std::vector<LoadedCase>& split(const std::string& name) const;
+  std::vector<std::string> splits() const;  ///< those with cases
   std::map<std::string, std::string> digests() const;  ///< of the split's files: path below root -> SHA-256
 
  private:

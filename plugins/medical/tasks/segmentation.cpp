@@ -72,11 +72,17 @@ const Dataset& SegmentationTask::data() const {
 }
 
 std::vector<Problem> SegmentationTask::check(const Monitor& monitor) {
-  return data().check(monitor);
+  std::vector<Problem> problems = data().check(monitor);
+  const auto train = context_.sections.find("train");  // not there for a task on its own
+  const bool validates = train != context_.sections.end() && (train->second.boolean("evaluate") || train->second.integer("validate_every") > 0);
+  if (validates && problems.empty() && !data().has_split("validation"))
+    problems.push_back({"medical.no_validation", "validation", "there is no case to validate on",
+                        "give the split a validation part, or set train.evaluate=false and train.validate_every=0"});
+  return problems;
 }
 
 void SegmentationTask::load(const Monitor& monitor) {
-  data().load(monitor);
+  data().load(monitor, ready_ ? &space_ : nullptr, ready_ ? &normalisation_ : nullptr);
   space_ = data_->space();
   normalisation_ = data_->normalisation();
   ready_ = true;
@@ -92,6 +98,23 @@ void SegmentationTask::load(const Monitor& monitor) {
     s.foreground = find_foreground(c.label.span<std::uint8_t>(), int(scoring_.label_names.size()));
   });
   sampler_ = std::make_unique<PatchSampler>(std::move(cases), patch_, spatial_, intensity_);
+}
+
+std::vector<std::string> SegmentationTask::splits() const {
+  return data().splits();
+}
+
+std::vector<MetricColumn> SegmentationTask::columns() const {
+  return score_columns(scoring_);
+}
+
+/// A score of cases that the model was trained on is no score, whatever the recipe calls them now.
+void SegmentationTask::refuse_trained_on(const std::string& split) const {
+  if (split == "train" || data().settings().allow_leak) return;
+  for (const auto& c : data().split(split))
+    if (const auto found = trained_on_.find(c.digest); found != trained_on_.end())
+      throw Error(ErrorKind::data, "medical.leak", "the model was trained on this case" + (found->second == c.files.id ? "" : ", there named " + found->second),
+                  "score the split that the run held back, or set data.allow_leak=true and mistrust the scores", c.files.id);
 }
 
 ModelContext SegmentationTask::model_context() const {
@@ -156,6 +179,7 @@ Tensor SegmentationTask::truth_of(const LoadedCase& c) const {
 
 Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& split, int pictures, const Monitor& monitor) {
   const auto& cases = data().split(split);
+  refuse_trained_on(split);
   Evaluation result;
   result.split = split;
   result.columns = score_columns(scoring_);
@@ -240,6 +264,8 @@ std::string SegmentationTask::state() const {
   json["patch"] = patch_.size;
   json["levels"] = levels_;
   json["normalisation"]["rule"] = normalisation_.name;
+  if (data_)
+    for (const auto& c : data_->split("train")) json["trained_on"][c.files.id] = c.digest;
   for (const auto& n : normalisation_.fixed)
     json["normalisation"]["channels"].push_back({{"low", n.low}, {"high", n.high}, {"shift", n.shift}, {"scale", n.scale}});
   return json.dump(2);
@@ -258,6 +284,9 @@ void SegmentationTask::load_state(const std::string& text) {
                   "trained with " + std::to_string(labels.size()) + " labels and " + std::to_string(channels) +
                       " channels, the recipe says " + std::to_string(scoring_.label_names.size()) + " and " + std::to_string(channels_),
                   "predict with the run's own recipe");
+    trained_on_.clear();
+    if (json.contains("trained_on"))
+      for (const auto& [id, digest] : json["trained_on"].items()) trained_on_[digest.get<std::string>()] = id;
     space_.orientation = json.at("orientation").get<std::string>();
     space_.spacing = json.at("spacing").get<std::array<double, 3>>();
     normalisation_.name = json.at("normalisation").at("rule").get<std::string>();

@@ -24,6 +24,8 @@ class SegmentationTask final : public Task {
 
   std::vector<Problem> check(const Monitor& monitor) override;
   void load(const Monitor& monitor) override;
+  std::vector<std::string> splits() const override;
+  std::vector<MetricColumn> columns() const override;
   ModelContext model_context() const override;
   std::vector<TensorSpec> batch_spec() const override;
   void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const override;
@@ -40,6 +42,7 @@ class SegmentationTask final : public Task {
   Dataset& data();
   const Dataset& data() const;
   std::vector<Baseline> baselines(const std::string& split, const std::vector<MetricColumn>& columns);
+  void refuse_trained_on(const std::string& split) const;
   Tensor truth_of(const LoadedCase& c) const;
 
   TaskContext context_;
@@ -59,6 +62,7 @@ class SegmentationTask final : public Task {
 
   // What prediction needs; from load() or load_state().
   bool ready_ = false;
+  std::map<std::string, std::string> trained_on_;  ///< voxel digest -> case, of the model whose state was loaded
   ModelSpace space_;
   NormalisationRule normalisation_;
 };

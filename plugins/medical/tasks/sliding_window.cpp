@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
@@ -154,8 +155,10 @@ std::vector<float> gaussian_weights(const Size& patch) {
   return weights;
 }
 
-void run_windows(nn::Module& model, const WindowSettings& s, const std::vector<Size>& sizes, const ScanSource& source,
+void run_windows(nn::Module& model, const WindowSettings& settings, const std::vector<Size>& sizes, const ScanSource& source,
                  const ScoreSink& sink, const Monitor& monitor, WindowPlans& plans) {
+  WindowSettings s = settings;
+  s.divisor = std::lcm(s.divisor, model.size_divisor());
   std::map<Size, std::vector<Window>> by_shape;
   std::vector<std::size_t> count(sizes.size());
   for (std::size_t i = 0; i < sizes.size(); ++i) {

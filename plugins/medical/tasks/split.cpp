@@ -83,6 +83,9 @@ Split draw_split(std::vector<std::string> ids, std::int64_t fold, std::int64_t c
 
 std::vector<Problem> split_problems(const Split& split, bool allow_leak) {
   std::vector<Problem> problems;
+  if (const auto train = split.find("train"); train == split.end() || train->second.empty())
+    problems.push_back({"medical.no_cases", "train", "there is no case to train on",
+                        "check data.root, data.images and data.extensions, and the split file where there is one"});
   std::map<std::string, std::string> first_part;
   for (const auto& [part, ids] : split) {
     std::set<std::string> seen;

@@ -136,6 +136,23 @@ TEST_CASE("mirrored predictions are turned back and averaged") {
   for (std::size_t k = 0; k < v.size(); k += 17) CHECK(got[2 * k] == Approx(v[k] + 3.5));
 }
 
+TEST_CASE("whole-scan windows have sizes that the model can halve, however few resolutions are supervised") {
+  class Deep final : public nn::Module {
+   public:
+    Tensor forward(const Tensor& x) override {
+      for (int a = 1; a <= 3; ++a) divisible = divisible && x.size(a) % 8 == 0;
+      return concat({x, x * -1.0 + 1.0}, -1);
+    }
+    std::int64_t size_divisor() const override { return 8; }
+    bool divisible = true;
+  } model;
+  WindowSettings s = settings();
+  s.divisor = 2;
+  WindowPlans plans;
+  run_windows(model, s, {Size{9, 8, 10}}, [&](std::size_t) { return scan({9, 8, 10}, 3); }, [](std::size_t, const Tensor&) {}, {}, plans);
+  CHECK(model.divisible);
+}
+
 TEST_CASE("a model that does not label every voxel is refused") {
   class Wrong final : public nn::Module {
     Tensor forward(const Tensor& x) override { return x; }

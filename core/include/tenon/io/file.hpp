@@ -1,7 +1,8 @@
 /// The one seam for file access, and the few things built on it: whole-file reads, atomic writes, appended lines.
 ///
-/// Everything in the toolkit that touches a file goes through `files()`, so that a test can install a FileSystem of its
-/// own and make any single call fail (a full disk at the n-th write, a lost rename). Failures are thrown as
+/// What is read as data or written as a result goes through `files()`, so that a test can install a FileSystem of its
+/// own and make any single call fail (a full disk at the n-th write, a lost rename). Not so the loading of plugins, and libraries that
+/// open a file themselves (ITK), which do so behind a check of ours. Failures are thrown as
 /// tenon::Error naming the file, the system's reason and a remedy; no call reports by return value.
 ///
 /// Thread-safety: a FileSystem may be used from any thread; a File or AtomicFile belongs to one thread at a time.

@@ -27,6 +27,8 @@ class TENON_API Module {
   /// The usual form: one input, one output.
   virtual Tensor forward(const Tensor& x);
   Tensor operator()(const Tensor& x) { return forward(x); }
+  /// Every spatial size of the input must be a multiple of this.
+  virtual std::int64_t size_divisor() const;
 
   NamedTensors parameters() const;  ///< whole subtree, in order of registration
   NamedTensors buffers() const;     ///< state that is saved but not trained (running statistics)

@@ -26,10 +26,12 @@ class TENON_API UNet : public Module {
   explicit UNet(UNetOptions options);
   std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override;
   Tensor forward(const Tensor& x) override;
+  std::int64_t size_divisor() const override;  ///< of all axes together
   const UNetOptions& options() const noexcept { return options_; }
 
  private:
   class Stage;
+  std::int64_t stride_along(std::size_t axis) const;
   std::vector<Tensor> decode(const Tensor& x, bool all_heads);
   UNetOptions options_;
   std::vector<std::shared_ptr<Stage>> down_, up_;
