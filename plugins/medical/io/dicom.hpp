@@ -16,7 +16,9 @@ namespace tenon::medical {
 struct DicomOptions {
   std::string series;            ///< SeriesInstanceUID to take; empty: the only one
   bool drop_duplicates = false;  ///< of slices at one place keep the first by name, and warn
-  bool regularise = false;       ///< interpolate uneven steps and missing slices linearly onto the median step, and warn
+  /// Interpolate uneven steps and missing slices linearly onto the median step, and warn. Slices missing at the ends of
+  /// the stack, which only headers tell of, stay missing.
+  bool regularise = false;
 };
 
 /// Throws data errors: "dicom.no_images", "dicom.several_series" (listing them), "dicom.missing_slice",
@@ -30,6 +32,8 @@ Volume read_dicom(const std::filesystem::path& path, const DicomOptions& options
 /// Capture (MR and CT keep theirs) with patient, study and frame of reference from the attributes where they are there.
 /// UIDs derive from the content: equal volumes give equal files. Whole values that fit 16 bits are stored as they are,
 /// others by one slope and intercept. Throws "dicom.exists" when the folder is there, "dicom.shear" for a sheared grid.
-void write_dicom(const std::filesystem::path& folder, const Volume& volume);
+/// With `replace` a folder that is there gives way, with all that is in it, once the new one is whole; whatever fails
+/// before leaves it as it was.
+void write_dicom(const std::filesystem::path& folder, const Volume& volume, bool replace = false);
 
 }  // namespace tenon::medical

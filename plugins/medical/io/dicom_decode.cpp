@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -19,15 +20,27 @@
 namespace tenon::medical {
 namespace {
 
-constexpr rlim_t kAddressSpace = rlim_t(8) << 30;
+constexpr rlim_t kDecodeSpace = rlim_t(8) << 30;  ///< bytes of address space for one image, beyond what the fork brought along
 
 enum ChildStatus : int { done = 0, unreadable = 10, other_size = 11, refused = 12 };
+
+/// Bytes of address space in use; 0 where /proc does not say. Allocates nothing: it runs in the child of a process with threads.
+rlim_t address_space() {
+  char pages[32] = {};
+  int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t got = ::read(file, pages, sizeof pages - 1);
+  ::close(file);
+  return got > 0 ? rlim_t(std::strtoull(pages, nullptr, 10)) * rlim_t(::sysconf(_SC_PAGESIZE)) : 0;
+}
 
 /// Runs in the child alone; never returns. Only the decoder and the shared memory are touched.
 [[noreturn]] void decode_and_exit(const char* path, std::byte* to, std::size_t size, unsigned seconds) {
   int null = ::open("/dev/null", O_WRONLY);
   if (null >= 0) ::dup2(null, 1), ::dup2(null, 2);
-  rlimit no_core{0, 0}, memory{kAddressSpace, kAddressSpace}, cpu{seconds, seconds};
+  // The child starts with all that its parent has mapped, which may be more than any fixed limit.
+  const rlim_t space = address_space() + kDecodeSpace;
+  rlimit no_core{0, 0}, memory{space, space}, cpu{seconds, seconds};
   ::setrlimit(RLIMIT_CORE, &no_core);
   ::setrlimit(RLIMIT_AS, &memory);
   ::setrlimit(RLIMIT_CPU, &cpu);

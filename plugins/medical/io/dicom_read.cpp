@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "medical/io/dicom.hpp"
+#include "medical/io/dicom_count.hpp"
 #include "medical/io/dicom_slice.hpp"
 #include "medical/io/mosaic.hpp"
 #include "tenon/error.hpp"
@@ -27,6 +28,7 @@ constexpr double kSmallestStep = 1e-4;   ///< mm
 std::string name_of(const DicomSlice& s) { return s.path.filename().string(); }
 
 struct Found {
+  bool is_folder = false;  ///< else one file, which need not be all of its series
   std::vector<DicomSlice> slices;
   std::vector<std::string> skipped;
 };
@@ -65,6 +67,7 @@ Found collect(const std::filesystem::path& path) {
     slices[std::size_t(i)] = make_slice(p, std::move(file));
   });
   Found found;
+  found.is_folder = info->is_directory;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (slices[i]) {
       found.slices.push_back(std::move(*slices[i]));
@@ -272,21 +275,31 @@ Tensor regularised(const Tensor& values, const std::vector<double>& places, doub
   return out;
 }
 
-Volume read_stack(std::vector<DicomSlice>& slices, const DicomOptions& options, std::vector<std::string>& notes) {
+Volume read_stack(Found& found, const DicomOptions& options, std::vector<std::string>& notes) {
+  auto& slices = found.slices;
   if (slices.size() > 1) {
     for (const DicomSlice& s : slices) {
       if (!s.has_place) fail("dicom.no_position", name_of(s) + " has no ImagePositionPatient or ImageOrientationPatient", "a stack cannot be ordered without them");
       if (!s.has_spacing) fail("dicom.missing_tag", name_of(s) + " has no PixelSpacing", "export the series again");
     }
   }
+  // Before duplicates go, whose numbers count too. Projections have no place and are no stack.
+  const std::string absent = found.is_folder && slices.front().has_place ? absent_slices(slices) : std::string();
   std::vector<double> places = order_slices(slices, options, notes);
   double step = median_step(places);
   bool uneven = false;
   if (slices.size() > 1) {
     auto [code, what] = unevenness(slices, places);
     uneven = code != nullptr;
-    if (uneven && !options.regularise) fail(code, "the slices are not evenly spaced:" + what, "find the missing files, or give --regularise to interpolate onto even steps");
-    if (uneven) notes.push_back("interpolated onto even steps:" + what);
+    if (uneven && !options.regularise) fail(code, "the slices are not evenly spaced:" + what + absent, "find the missing files, or give --regularise to interpolate onto even steps");
+    if (uneven) notes.push_back("interpolated onto even steps:" + what + absent);
+  }
+  if (!uneven && !absent.empty()) {
+    if (!options.regularise) {
+      fail("dicom.missing_slice", "the headers count slices that are not here:" + absent,
+           "find the missing files; where they belong to another image (a scout, an echo), give --regularise to read what is here");
+    }
+    notes.push_back("read without slices that the headers count:" + absent);
   }
   const DicomSlice& first = slices.front();
   Volume v;
@@ -334,7 +347,7 @@ Volume read_found(Found& found, const DicomOptions& options) {
   choose_series(found, options.series);
   require_alike(found.slices);
   std::vector<std::string> notes;
-  Volume v = found.slices.front().mosaic ? read_mosaics(found.slices) : read_stack(found.slices, options, notes);
+  Volume v = found.slices.front().mosaic ? read_mosaics(found.slices) : read_stack(found, options, notes);
   for (auto& [key, value] : identity_of(found.slices.front().file)) v.attributes[key] = value;
   for (auto& text : notes) v.warn(text);
   for (auto& text : found.skipped) v.warn(text);

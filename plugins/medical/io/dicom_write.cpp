@@ -161,12 +161,37 @@ std::string joined(std::initializer_list<double> values) {
   return out;
 }
 
+void sync_parent(const std::filesystem::path& place) {
+  files().sync_directory(place.has_parent_path() ? place.parent_path() : std::filesystem::path("."));
+}
+
+/// Puts the folder `whole` where another one is. That goes aside, for rename() replaces no folder that holds files, comes
+/// back when anything fails, and is removed at the end.
+void swap_in(const std::filesystem::path& whole, const std::filesystem::path& place) {
+  auto aside = temporary_sibling(place);
+  files().rename(place, aside);
+  bool placed = false;
+  try {
+    files().rename(whole, place);
+    placed = true;
+    sync_parent(place);
+  } catch (const Error&) {
+    if (placed) files().rename(place, whole);
+    files().rename(aside, place);
+    throw;
+  }
+  std::error_code failed;
+  std::filesystem::remove_all(aside, failed);
+  if (failed) throw_io_error(failed.value(), "remove", aside);
+}
+
 }  // namespace
 
-void write_dicom(const std::filesystem::path& folder, const Volume& volume) {
+void write_dicom(const std::filesystem::path& folder, const Volume& volume, bool replace) {
   if (volume.values.rank() != 3) throw_usage("write_dicom", "takes one volume [z, y, x], got " + volume.values.str());
   const Geometry& g = volume.geometry;
-  if (file_exists(folder)) throw Error(ErrorKind::usage, "dicom.exists", "the folder is there already", "give the name of a new folder", folder.string());
+  const bool there = file_exists(folder);
+  if (there && !replace) throw Error(ErrorKind::usage, "dicom.exists", "the folder is there already", "give the name of a new folder", folder.string());
   auto d = g.direction();
   if (std::abs(d[0][0] * d[0][1] + d[1][0] * d[1][1] + d[2][0] * d[2][1]) > 1e-4) {
     throw Error(ErrorKind::data, "dicom.shear", "rows and columns of the grid are not orthogonal", "resample it first", folder.string());
@@ -239,8 +264,12 @@ void write_dicom(const std::filesystem::path& folder, const Volume& volume) {
       set.bytes(0x7FE00010, "OW", std::move(pixels));
       write_atomic(sibling / fmt::format("slice_{:04}.dcm", z + 1), file_of(set, sop_class, instance));
     }
-    files().rename(sibling, place);
-    files().sync_directory(place.has_parent_path() ? place.parent_path() : std::filesystem::path("."));
+    if (there) {
+      swap_in(sibling, place);
+    } else {
+      files().rename(sibling, place);
+      sync_parent(place);
+    }
   } catch (const Error& e) {
     std::error_code ignored;
     std::filesystem::remove_all(sibling, ignored);

@@ -31,11 +31,14 @@ std::size_t element_bytes(const std::string& type) {
   return found->second;
 }
 
+using Fields = std::map<std::string, std::string>;
+
 struct Header {
-  std::map<std::string, std::string> fields;
+  Fields fields;
   std::size_t end = 0;  ///< where data that is kept in the file begins
 };
 
+/// As MetaIO does: a name ends at the first '=' or ':', and more of them may stand before the value.
 Header parse(std::span<const std::byte> file) {
   std::string_view text(reinterpret_cast<const char*>(file.data()), std::min(file.size(), kMostHeaderBytes));
   Header h;
@@ -46,14 +49,25 @@ Header parse(std::span<const std::byte> file) {
     h.end = stop + 1;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     require_printable(line, "metaimage.header");
-    std::size_t equals = line.find('=');
-    if (equals == std::string::npos) fail("header line '" + line.substr(0, 60) + "' is no field");
-    std::string name = trimmed(line.substr(0, equals));
-    if (!h.fields.emplace(name, trimmed(line.substr(equals + 1))).second) fail("field '" + name + "' stands twice");
+    std::size_t separator = line.find_first_of("=:");
+    std::string name = trimmed(line.substr(0, separator));
+    if (separator == std::string::npos || name.empty()) fail("header line '" + line.substr(0, 60) + "' is no field");
+    std::string value = line.substr(std::min(line.find_first_not_of("=: \t", separator), line.size()));
+    if (!h.fields.emplace(name, trimmed(value)).second) fail("field '" + name + "' stands twice");
     if (name == "DimSize" && !h.fields.count("NDims")) fail("NDims does not stand before DimSize");
     if (name == "ElementDataFile") return h;
   }
   throw Error(ErrorKind::data, "metaimage.truncated", fmt::format("no ElementDataFile within {} bytes of header", text.size()), "copy or download the file again");
+}
+
+/// MetaIO looks at the first letter alone and takes "Yes" for False: only what it and a reader take alike passes.
+bool flag(const Fields& f, const char* name, bool absent) {
+  auto found = f.find(name);
+  if (found == f.end()) return absent;
+  std::string text = lower(found->second);
+  if (text == "true" || text == "t" || text == "1") return true;
+  if (text == "false" || text == "f" || text == "0") return false;
+  fail(std::string(name) + " '" + found->second + "' is neither True nor False");
 }
 
 /// zlib checks its Adler-32; nothing may follow it.
@@ -71,39 +85,66 @@ void check_compressed(std::span<const std::byte> data, std::uint64_t expected) {
   }
 }
 
+/// MetaIO reads as many bytes as CompressedDataSize says and ignores how unpacking them ends; without the field it takes the
+/// whole file, the header too.
+void check_compressed_size(const Fields& f, std::size_t found, bool local) {
+  auto field = f.find("CompressedDataSize");
+  if (field == f.end() && !local) return;
+  if (field != f.end() && field->second == std::to_string(found)) return;
+  std::string said = field == f.end() ? "is absent" : "is '" + field->second + "'";
+  throw Error(ErrorKind::data, "metaimage.header", fmt::format("CompressedDataSize {}, the compressed data has {} bytes", said, found),
+              "write the image again, with this size or uncompressed");
+}
+
+void check_place(Fields& f, std::size_t rank) {
+  for (const char* name : {"Offset", "Position", "Origin", "ImagePosition", "CenterOfRotation", "ElementSpacing", "ElementSize"}) {
+    if (!f.count(name)) continue;
+    require_finite(f[name], name, "metaimage.header");
+    // MetaIO takes the numbers that a line lacks from the lines below it.
+    if (auto n = numbers_of(f[name]).size(); n < rank) fail(fmt::format("{} holds {} numbers, {} are needed", name, n, rank));
+  }
+  for (const char* name : {"TransformMatrix", "Rotation", "Orientation"}) {
+    if (!f.count(name)) continue;
+    require_finite(f[name], name, "metaimage.header");
+    auto m = numbers_of(f[name]);
+    if (m.size() != rank * rank) fail(std::string(name) + " '" + f[name] + "' is no square matrix");
+    require_invertible(m, name, "metaimage.header");
+  }
+  const char* spacing = f.count("ElementSpacing") ? "ElementSpacing" : "ElementSize";
+  for (double s : numbers_of(f[spacing])) {
+    if (!(s > 0)) fail(std::string(spacing) + " '" + f[spacing] + "' is not positive");
+  }
+}
+
+/// The bytes of the data file beside `path`. MetaIO gives '/', '~', '%', "LIST" and a second word meanings of their own.
+std::vector<std::byte> data_beside(const std::filesystem::path& path, const std::string& name) {
+  if (name.empty() || name[0] == '~' || name.find_first_of("/% ") != std::string::npos || name.starts_with("LIST")) {
+    fail("ElementDataFile '" + name + "': only one data file in the same folder is read");
+  }
+  return read_file(path.parent_path() / name);
+}
+
 void check(std::span<const std::byte> file, const std::filesystem::path& path) {
   Header h = parse(file);
   auto& f = h.fields;
   if (f.count("ObjectType") && f["ObjectType"] != "Image") fail("ObjectType '" + f["ObjectType"] + "' is not Image");
-  if (f.count("BinaryData") && lower(f["BinaryData"]) != "true") fail("data as text is not read");
+  if (!flag(f, "BinaryData", true)) fail("data as text is not read");
+  for (const char* name : {"BinaryDataByteOrderMSB", "ElementByteOrderMSB"}) flag(f, name, false);
   if (f.count("ElementNumberOfChannels") && f["ElementNumberOfChannels"] != "1") fail("ElementNumberOfChannels " + f["ElementNumberOfChannels"] + " is not 1");
   if (f.count("HeaderSize") && f["HeaderSize"] != "0") fail("HeaderSize " + f["HeaderSize"] + " is not 0");
   auto rank = numbers_of(f["NDims"]);
   if (rank.size() != 1 || (rank[0] != 2 && rank[0] != 3)) fail("NDims '" + f["NDims"] + "' is not 2 or 3");
   std::uint64_t expected = checked_product(numbers_of(f["DimSize"]), std::size_t(rank[0]), "DimSize", "metaimage.header") * element_bytes(f["ElementType"]);
-  for (const char* name : {"TransformMatrix", "Rotation", "Orientation", "Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"}) {
-    if (f.count(name)) require_finite(f[name], name, "metaimage.header");
-  }
-  for (const char* name : {"TransformMatrix", "Rotation", "Orientation"}) {
-    if (!f.count(name)) continue;
-    auto m = numbers_of(f[name]);
-    if (m.size() != std::size_t(rank[0] * rank[0])) fail(std::string(name) + " '" + f[name] + "' is no square matrix");
-    require_invertible(m, name, "metaimage.header");
-  }
-  for (double s : numbers_of(f["ElementSpacing"])) {
-    if (!(s > 0)) fail("ElementSpacing '" + f["ElementSpacing"] + "' is not positive");
-  }
-  std::vector<std::byte> beside;
-  std::span<const std::byte> data = file.subspan(h.end);
+  check_place(f, std::size_t(rank[0]));
   const std::string& name = f["ElementDataFile"];
-  if (lower(name) != "local") {
-    if (name.find('/') != std::string::npos || name.find('%') != std::string::npos || lower(name) == "list" || name.find(' ') != std::string::npos) {
-      fail("ElementDataFile '" + name + "': only one data file in the same folder is read");
-    }
-    beside = read_file(path.parent_path() / name);
-    data = beside;
+  const bool local = name == "LOCAL" || name == "Local" || name == "local";  // MetaIO's spellings; any other is a file
+  std::vector<std::byte> beside;
+  if (!local) beside = data_beside(path, name);
+  std::span<const std::byte> data = local ? file.subspan(h.end) : std::span<const std::byte>(beside);
+  if (flag(f, "CompressedData", false)) {
+    check_compressed(data, expected);
+    return check_compressed_size(f, data.size(), local);
   }
-  if (lower(f["CompressedData"]) == "true") return check_compressed(data, expected);
   if (data.size() != expected) {
     throw Error(ErrorKind::data, data.size() < expected ? "metaimage.truncated" : "metaimage.trailing",
                 fmt::format("the header announces {} bytes of data, found are {}", expected, data.size()), "copy or download the file again");
@@ -128,16 +169,21 @@ Volume read_metaimage(const std::filesystem::path& path) {
   return itk_read(path, ItkFormat::metaimage);
 }
 
+std::optional<std::filesystem::path> metaimage_data_file(const std::filesystem::path& path) {
+  if (path.extension() != ".mhd") return {};
+  auto raw = path;
+  return raw.replace_extension(".raw");
+}
+
 void write_metaimage(const std::filesystem::path& path, const Volume& volume) {
   if (volume.values.rank() != 3) throw_usage("write_metaimage", "takes one volume [z, y, x], got " + volume.values.str());
   auto whole = itk_encode(path, volume, ItkFormat::metaimage, false);
-  if (path.extension() != ".mhd") return write_atomic(path, whole);
+  auto raw = metaimage_data_file(path);
+  if (!raw) return write_atomic(path, whole);
   std::size_t end = parse(whole).end;
   std::string header(reinterpret_cast<const char*>(whole.data()), end);
-  auto raw = path;
-  raw.replace_extension(".raw");
-  write_atomic(raw, std::span<const std::byte>(whole).subspan(end));
-  write_atomic(path, header.substr(0, header.rfind("ElementDataFile")) + "ElementDataFile = " + raw.filename().string() + "\n");
+  write_atomic(*raw, std::span<const std::byte>(whole).subspan(end));
+  write_atomic(path, header.substr(0, header.rfind("ElementDataFile")) + "ElementDataFile = " + raw->filename().string() + "\n");
 }
 
 }  // namespace tenon::medical

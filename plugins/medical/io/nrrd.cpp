@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,9 +37,36 @@ std::size_t element_bytes(const std::string& type) {
   return found->second;
 }
 
+/// The field that `name` stands for, in the spelling used here; nothing where Teem knows none. Teem drops case, and takes
+/// names of two words without their space.
+std::optional<std::string> field_of(const std::string& name) {
+  static constexpr std::string_view kFields[] = {
+      "content", "number", "type", "block size", "dimension", "space", "space dimension", "sizes", "spacings", "thicknesses", "axis mins", "axis maxs",
+      "space directions", "centers", "centerings", "kinds", "labels", "units", "min", "max", "old min", "old max", "endian", "encoding", "line skip", "byte skip",
+      "sample units", "space units", "space origin", "measurement frame", "data file"};
+  std::string wanted = lower(name);
+  for (std::string_view known : kFields) {
+    std::string joined(known);
+    std::erase(joined, ' ');
+    if (wanted == known || wanted == joined) return std::string(known);
+  }
+  return {};
+}
+
+using Fields = std::map<std::string, std::string>;
+
+/// As Teem does: whichever of ": " and ":=" comes first says whether the line is a field or a key with its value.
+void parse_line(const std::string& line, Fields& fields) {
+  std::size_t colon = line.find(": ");
+  if (line.find(":=") < colon) return;
+  auto field = colon == std::string::npos ? std::nullopt : field_of(line.substr(0, colon));
+  if (!field) fail("header line '" + line.substr(0, 60) + "' is no field");
+  if (!fields.emplace(*field, trimmed(line.substr(colon + 2))).second) fail("field '" + *field + "' stands twice");
+}
+
 void check(std::span<const std::byte> file) {
   std::string_view text(reinterpret_cast<const char*>(file.data()), std::min(file.size(), kMostHeaderBytes));
-  std::map<std::string, std::string> fields;
+  Fields fields;
   std::size_t at = 0;
   bool ended = false;
   for (bool first = true; at < text.size(); first = false) {
@@ -52,17 +80,16 @@ void check(std::span<const std::byte> file) {
       break;
     }
     require_printable(line, "nrrd.header");
-    if (first || line[0] == '#' || line.find(":=") != std::string::npos) continue;
-    std::size_t colon = line.find(": ");
-    if (colon == std::string::npos) fail("header line '" + line.substr(0, 60) + "' is no field");
-    if (!fields.emplace(lower(line.substr(0, colon)), trimmed(line.substr(colon + 2))).second) fail("field '" + line.substr(0, colon) + "' stands twice");
+    if (!first && line[0] != '#') parse_line(line, fields);
   }
   if (!ended) {
     throw Error(ErrorKind::data, "nrrd.truncated", fmt::format("the header does not end within {} bytes", text.size()), "copy or download the file again");
   }
-  for (const char* name : {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"}) {
+  for (const char* name : {"data file", "line skip", "byte skip"}) {
     if (fields.count(name)) fail(std::string("field '") + name + "': data outside the file or at an offset is not read");
   }
+  // Teem reads digits alone: 1 where 1e1 is meant.
+  if (fields["sizes"].find_first_not_of("0123456789 \t") != std::string::npos) fail("sizes '" + fields["sizes"] + "' are no whole numbers");
   auto sizes = numbers_of(fields["sizes"]);
   auto rank = numbers_of(fields["dimension"]);
   if (rank.size() != 1 || (rank[0] != 2 && rank[0] != 3)) fail("dimension '" + fields["dimension"] + "' is not 2 or 3");

@@ -22,15 +22,28 @@ bool same_file(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, failed) && !failed;
 }
 
+/// A folder has no extension: the dots in one named by its UID are part of the name.
+const std::vector<std::string> kWholeName{""};
+
+/// A folder's last component, also of "scans/" and ".".
+std::string folder_name(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 /// Refuses before any work what could overwrite something: the user's scans, an earlier result, each other.
 std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const PredictOptions& options, std::int64_t channels,
                                const std::vector<std::string>& extensions) {
   std::vector<Item> items;
   std::map<fs::path, fs::path> taken;
   for (const auto& input : inputs) {
-    Item item{channel_files(input, channels, extensions), {}};
-    std::string stem = stem_of(input, extensions);
+    const auto info = tenon::files().stat(input);
+    const bool is_folder = info && info->is_directory;
+    const fs::path scan = is_folder && !input.has_filename() ? input.parent_path() : input;  // without a slash at its end
+    Item item{channel_files(scan, channels, is_folder ? kWholeName : extensions), {}};
+    std::string stem = is_folder ? folder_name(scan) : stem_of(scan, extensions);
     if (channels > 1) stem.resize(stem.size() - 5);  // "_0000"
+    if (stem.empty()) throw_usage("predict", "no name for the result of '" + input.string() + "'", "give the scan's file or folder by its name");
     item.output = options.output / (stem + ".nii.gz");
     if (const auto [at, fresh] = taken.emplace(item.output, input); !fresh)
       throw Error(ErrorKind::usage, "predict.same_name",

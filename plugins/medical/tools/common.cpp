@@ -3,10 +3,24 @@
 #include <fmt/format.h>
 
 #include "medical/io/image_file.hpp"
+#include "medical/io/metaimage.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 
 namespace tenon::medical {
+namespace {
+
+/// Nothing lies where writing `out` would put a file: the data of a .mhd goes to one of its own.
+void require_free(const std::filesystem::path& out) {
+  const char hint[] = "give another name, or --overwrite";
+  if (file_exists(out)) throw Error(ErrorKind::usage, "medical.exists", "the output is there already", hint, out.string());
+  if (format_of_name(out) != ImageFormat::metaimage) return;
+  if (auto data = metaimage_data_file(out); data && file_exists(*data)) {
+    throw Error(ErrorKind::usage, "medical.exists", "the file that would hold the data of " + out.filename().string() + " is there already", hint, data->string());
+  }
+}
+
+}  // namespace
 
 ParamSpec reading_params() {
   return {text_param("series", "", "SeriesInstanceUID to take from a DICOM folder with several"),
@@ -28,9 +42,7 @@ std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* t
   if (inputs.size() != 2) throw_usage(tool, fmt::format("takes one input and one output, got {} arguments", inputs.size()), "tenon medical " + std::string(tool) + " IN OUT");
   std::filesystem::path out = inputs[1];
   format_of_name(out);
-  if (!params.boolean("overwrite") && file_exists(out)) {
-    throw Error(ErrorKind::usage, "medical.exists", "the output is there already", "give another name, or --overwrite", out.string());
-  }
+  if (!params.boolean("overwrite")) require_free(out);
   return {inputs[0], out};
 }
 

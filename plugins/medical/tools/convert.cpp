@@ -13,8 +13,8 @@
 namespace tenon::medical {
 namespace {
 
-void remove_folder(const std::filesystem::path& path) {
-  // Only a folder of our own making goes: one that holds nothing but DICOM files.
+/// Only a folder of our own making is replaced: one that holds nothing but DICOM files.
+void require_only_dicom(const std::filesystem::path& path) {
   for (const auto& p : files().list(path)) {
     auto info = files().stat(p);
     if (!info || !info->is_regular || p.extension() != ".dcm") {
@@ -22,16 +22,18 @@ void remove_folder(const std::filesystem::path& path) {
                   "give another name", path.string());
     }
   }
-  std::error_code failed;
-  std::filesystem::remove_all(path, failed);
-  if (failed) throw_io_error(failed.value(), "remove", path);
+}
+
+void write_output(const std::filesystem::path& out, const Volume& volume) {
+  auto info = files().stat(out);
+  if (!info || !info->is_directory || format_of_name(out) != ImageFormat::dicom) return write_image(out, volume);
+  require_only_dicom(out);
+  write_dicom(out, volume, true);
 }
 
 int finish(const std::filesystem::path& in, const std::filesystem::path& out, const Volume& before, const Volume& after, ToolContext& context) {
   report_warnings(before, in, context);
-  auto info = files().stat(out);
-  if (info && info->is_directory) remove_folder(out);
-  write_image(out, after);
+  write_output(out, after);
   if (context.json()) {
     context.print(nlohmann::json{{"input", in.string()}, {"output", out.string()}, {"size", after.geometry.size}, {"spacing_mm", after.geometry.spacing()},
                                  {"axes", after.geometry.orientation()}, {"warnings", before.warnings()}}.dump(2));

@@ -1,7 +1,9 @@
 #include "medical/tools/tools.hpp"
 
 #include <limits>
+#include <map>
 
+#include "core/io/faulty_files.hpp"
 #include "medical/image/volume.hpp"
 #include "medical/test_data.hpp"
 
@@ -37,6 +39,15 @@ Call call(const ToolEntry& tool, const std::vector<std::string>& inputs, const s
   c.out = recorder.out;
   c.err = recorder.err;
   return c;
+}
+
+/// Every file below `folder` with its bytes.
+std::map<std::string, Bytes> contents(const std::filesystem::path& folder) {
+  std::map<std::string, Bytes> out;
+  for (const auto& f : std::filesystem::recursive_directory_iterator(folder)) {
+    out[std::filesystem::relative(f.path(), folder).string()] = f.is_regular_file() ? read_file(f.path()) : Bytes();
+  }
+  return out;
 }
 
 }  // namespace
@@ -88,6 +99,53 @@ TEST_CASE("tools: convert to a DICOM folder and over it", "[medical][tools]") {
   CHECK(call(convert_tool(), {in, out}, {{"overwrite", "true"}}).status == 0);
   write_bytes(folder / "series" / "mine.txt", Bytes(3));
   CHECK(code_of([&] { call(convert_tool(), {in, out}, {{"overwrite", "true"}}); }) == "medical.exists");
+}
+
+TEST_CASE("tools: a DICOM folder gives way only to a whole one", "[medical][tools]") {
+  TempFolder folder;
+  const std::vector<std::pair<std::string, std::string>> overwrite{{"overwrite", "true"}};
+  std::string in = write_bytes(folder / "in.nii", small_nifti()).string(), out = (folder / "series").string(), nan = (folder / "nan.mha").string();
+  Volume v;
+  v.geometry.size = {2, 1, 1};
+  v.values = Tensor::from(std::vector<float>{1, std::numeric_limits<float>::quiet_NaN()}, {1, 1, 2});
+  write_image(nan, v);
+  REQUIRE(call(convert_tool(), {in, out}).status == 0);
+  const auto before = contents(folder.path());
+  std::string message = message_of([&] { call(convert_tool(), {nan, out}, overwrite); });
+  CHECK(message.find("NaN") != std::string::npos);
+  CHECK((contents(folder.path()) == before));
+
+  // In place, with every change of the disk failing once: the old folder, all of it, and nothing beside it.
+  auto turn = [&] { return call(orient_tool(), {out, out + "/"}, {{"overwrite", "true"}, {"to", "LPI"}}).status; };
+  int failed = 0;
+  for (std::string code = "none"; !code.empty(); ++failed) {
+    {
+      FaultyFiles faults(failed);
+      code = medical_test::code_of([&] { turn(); });
+    }
+    if (code.empty()) break;
+    INFO("change " << failed << ": " << code);
+    REQUIRE(code == "io.no_space");
+    REQUIRE((contents(folder.path()) == before));
+  }
+  CHECK(failed > 10);
+  const auto after = contents(folder.path());
+  CHECK(after.size() == before.size());
+  CHECK((after != before));
+  CHECK(call(info_tool(), {out}).out.find("dicom, 4 x 3 x 2 voxels") != std::string::npos);
+}
+
+TEST_CASE("tools: the data file of a .mhd is an output too", "[medical][tools]") {
+  TempFolder folder;
+  std::string in = write_bytes(folder / "in.nii", small_nifti()).string(), out = (folder / "x.mhd").string();
+  write_bytes(folder / "x.raw", Bytes(5));
+  CHECK(medical_test::code_of([&] { call(convert_tool(), {in, out}); }) == "medical.exists");
+  CHECK(message_of([&] { call(convert_tool(), {in, out}); }).find("x.raw") != std::string::npos);
+  CHECK((read_file(folder / "x.raw") == Bytes(5)));
+  CHECK_FALSE(std::filesystem::exists(out));
+  CHECK(call(convert_tool(), {in, (folder / "x.mha").string()}).status == 0);  // holds its data itself
+  CHECK(call(convert_tool(), {in, out}, {{"overwrite", "true"}}).status == 0);
+  CHECK(read_image(out).values.to_vector() == read_image(in).values.to_vector());
 }
 
 TEST_CASE("tools: validate lists every bad image and goes on", "[medical][tools]") {
