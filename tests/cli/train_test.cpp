@@ -205,6 +205,22 @@ TEST_CASE("an interrupt saves, exits 75 and names the command that goes on; the 
   CHECK(toy(folder, {"train", "line.toml", "--resume", "stopped"}).says("error[command.conflict]"));
 }
 
+TEST_CASE("an interrupt hides no error: what could not be saved is said, with its own exit status") {
+  const Folder folder;
+  prepare(folder);
+  Running running(with_toy({"train", "line.toml", "data.pause=20", "train.steps=500", "train.log_every=1", "train.checkpoint_every=100000", "--run", "run"}), folder.path);
+  for (int i = 0; i < 200 && !fs::exists(folder.path / "run" / "metrics.jsonl"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  fs::remove_all(folder.path / "run" / "checkpoints");
+  folder.write("run/checkpoints", "a file where the folder was");
+  running.interrupt();
+  const Result r = running.wait();
+  INFO(r.err);
+  CHECK(r.status != 130);
+  CHECK(r.status != 75);
+  CHECK(r.says("error[io."));
+  CHECK(r.says("checkpoints"));
+}
+
 TEST_CASE("a second interrupt ends at once with 130") {
   const Folder folder;
   prepare(folder);

@@ -81,7 +81,7 @@ fresh; cp set/imagesTr/hippocampus_017.nii.gz $scan; cp set/labelsTr/hippocampus
 fresh; rm set/imagesTr/*; refused 3 medical.image_absent; listed medical.image_absent
 fresh; mkdir empty; mv set/imagesTr set/labelsTr empty/; mkdir set/imagesTr set/labelsTr
 more=(data.folds=); refused 3 medical.no_cases; more=(); recipe+=(data.folds=); listed medical.no_cases; recipe=(data.root="$work/set")
-fresh; echo '{"train": ["hippocampus_001"]}' >set/folds.json; refused 3 train.no_validation; listed medical.no_validation
+fresh; echo '{"train": ["hippocampus_001"]}' >set/folds.json; refused 3 train.no_validation; listed train.no_validation
 
 # several at once: one pass lists them all
 fresh; rm $label; cut set/imagesTr/hippocampus_003.nii.gz 2000; edit set/labelsTr/hippocampus_004.nii.gz 'b[400] = 9'

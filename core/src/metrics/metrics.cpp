@@ -13,6 +13,7 @@
 namespace tenon {
 namespace {
 
+constexpr std::uint64_t kBootstrapStream = 0xb007;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 void check_lengths(const char* metric, std::size_t a, std::size_t b) {
@@ -149,9 +150,9 @@ Interval bootstrap(std::int64_t n, const std::function<double(std::span<const st
   const double value = statistic(all);
   std::vector<double> resampled(static_cast<std::size_t>(resamples));
   parallel_for(resamples, [&](std::int64_t r) {
-    const Random random(seed, std::uint64_t(r));
+    const Random random(seed, kBootstrapStream);
     std::vector<std::int64_t> drawn(all.size());
-    for (std::int64_t i = 0; i < n; ++i) drawn[std::size_t(i)] = std::int64_t(random.below(std::uint64_t(i), std::uint64_t(n)));
+    for (std::int64_t i = 0; i < n; ++i) drawn[std::size_t(i)] = std::int64_t(random.below(std::uint64_t(r * n + i), std::uint64_t(n)));
     resampled[std::size_t(r)] = statistic(drawn);
   });
   return percentiles(value, std::move(resampled), level);

@@ -1,6 +1,4 @@
 /// Optimisers whose update of an element needs nothing but the element's own state: one launch over all parameters.
-#include <cmath>
-
 #include "kernels/optim.hpp"
 #include "optim/flat_optimiser.hpp"
 #include "tenon/autograd.hpp"
@@ -61,22 +59,12 @@ struct SgdUpdate {
   }
 };
 
-/// 1 - beta^t. Before the first begin_step the learning rate is 0, and 1 does no harm.
-struct Correction {
-  float c1 = 1, c2 = 1;
-  Correction(float beta1, float beta2, float step) {
-    if (step < 1) return;
-    c1 = float(1 - std::pow(double(beta1), double(step)));
-    c2 = float(1 - std::pow(double(beta2), double(step)));
-  }
-};
-
 template <class Maths>
 struct MomentsUpdate {
   static constexpr const char* kName = std::is_same_v<Maths, kernels::AdamW> ? "optimiser.adamw" : "optimiser.adam";
   Maths maths;
-  Correction begin(float step) const { return {maths.beta1, maths.beta2, step}; }
-  void run(const Correction& c, const Elements& e) const {
+  BiasCorrection begin(float step) const { return {maths.beta1, maths.beta2, step}; }
+  void run(const BiasCorrection& c, const Elements& e) const {
     float *w = e.w, *m = e.slot[0], *v = e.slot[1];
     for (std::int64_t i = 0; i < e.count; ++i) maths(w[i], m[i], v[i], e.gradient(i), e.lr, e.decay, c.c1, c.c2);
   }

@@ -1,6 +1,7 @@
 /// What the optimisers that keep flat state share (private).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -31,6 +32,16 @@ struct Clipping {
   float limit = std::numeric_limits<float>::infinity(), norm = 0;  ///< norm 0: no clipping by norm
   float factor(float gradient_norm) const { return norm > 0 && gradient_norm > norm ? norm / gradient_norm : 1.0f; }
   float operator()(float g) const { return g < -limit ? -limit : g > limit ? limit : g; }  ///< a NaN stays one
+};
+
+/// 1 - beta^t of both moments at step t. Before the first begin_step the learning rate is 0, and 1 does no harm.
+struct BiasCorrection {
+  float c1 = 1, c2 = 1;
+  BiasCorrection(float beta1, float beta2, float step) {
+    if (step < 1) return;
+    c1 = float(1 - std::pow(double(beta1), double(step)));
+    c2 = float(1 - std::pow(double(beta2), double(step)));
+  }
 };
 
 class FlatOptimiser : public Optimiser {

@@ -25,8 +25,8 @@ class LambOptimiser final : public FlatOptimiser {
     launch("optimiser.lamb", reads(gradients), written,
            [runs = runs_, factors = factors_, n = leaves_.size(), maths = maths_, decay = decay_, clipping = clipping_](void* const* p) {
              const UpdateOperands o{p, n};
-             const float factor = clipping.factor(o.norm()), step = std::max(o.step(), 1.0f);
-             const auto c1 = float(1 - std::pow(double(maths.beta1), double(step))), c2 = float(1 - std::pow(double(maths.beta2), double(step)));
+             const float factor = clipping.factor(o.norm());
+             const BiasCorrection c(maths.beta1, maths.beta2, o.step());
              auto* direction = static_cast<float*>(o.extra(2, 0));
              auto* squares = static_cast<double*>(o.extra(2, 1));
              parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
@@ -36,7 +36,7 @@ class LambOptimiser final : public FlatOptimiser {
                float *m = o.slot(0) + at, *v = o.slot(1) + at, *d = direction + at;
                double of_weights = 0, of_directions = 0;
                for (std::int64_t i = 0; i < run.count(); ++i) {
-                 d[i] = maths(w[i], m[i], v[i], clipping(g[i]) * factor, decay * factors[run.leaf].decay, c1, c2);
+                 d[i] = maths(w[i], m[i], v[i], clipping(g[i]) * factor, decay * factors[run.leaf].decay, c.c1, c.c2);
                  of_weights += double(w[i]) * double(w[i]);
                  of_directions += double(d[i]) * double(d[i]);
                }

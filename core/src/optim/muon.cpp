@@ -89,10 +89,10 @@ class MuonOptimiser final : public FlatOptimiser {
            [n = places_[i].count, maths, clipping = clipping_, decay = float(options_.weight_decay) * factors_[i].decay,
             rate = factors_[i].rate * float(options_.adam_rate)](void* const* p) {
              const float *g = static_cast<const float*>(p[0]), *scalars = static_cast<const float*>(p[1]);
-             const float factor = clipping.factor(*static_cast<const float*>(p[2])), step = std::max(scalars[1], 1.0f);
-             const auto c1 = float(1 - std::pow(double(maths.beta1), double(step))), c2 = float(1 - std::pow(double(maths.beta2), double(step)));
+             const float factor = clipping.factor(*static_cast<const float*>(p[2]));
+             const BiasCorrection c(maths.beta1, maths.beta2, scalars[1]);
              float *w = static_cast<float*>(p[3]), *m = static_cast<float*>(p[4]), *v = static_cast<float*>(p[5]);
-             for (std::int64_t k = 0; k < n; ++k) maths(w[k], m[k], v[k], clipping(g[k]) * factor, scalars[0] * rate, decay, c1, c2);
+             for (std::int64_t k = 0; k < n; ++k) maths(w[k], m[k], v[k], clipping(g[k]) * factor, scalars[0] * rate, decay, c.c1, c.c2);
            });
   }
 

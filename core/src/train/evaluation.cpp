@@ -2,13 +2,13 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
+#include <span>
 
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
-#include "tenon/random.hpp"
+#include "tenon/metrics.hpp"
 #include "tenon/report.hpp"
 #include "tenon/run.hpp"
 
@@ -18,34 +18,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kResamples = 2000;
-constexpr std::uint64_t kBootstrapSeed = 1, kBootstrapStream = 0xb007;
+constexpr std::uint64_t kBootstrapSeed = 1;
 constexpr int kFormat = 1;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// Percentile of sorted values with linear interpolation between order statistics.
-double percentile(const std::vector<double>& sorted, double q) {
-  double place = q * double(sorted.size() - 1);
-  auto low = std::size_t(place);
-  std::size_t high = std::min(low + 1, sorted.size() - 1);
-  return sorted[low] + (sorted[high] - sorted[low]) * (place - double(low));
-}
-
-double mean_of(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
-}
-
-void bootstrap_interval(const std::vector<double>& values, Summary& summary) {
-  Random random(kBootstrapSeed, kBootstrapStream);
-  std::uint64_t n = values.size(), index = 0;
-  std::vector<double> means(kResamples);
-  for (double& mean : means) {
-    double sum = 0;
-    for (std::uint64_t i = 0; i < n; ++i) sum += values[std::size_t(random.below(index++, n))];
-    mean = sum / double(n);
-  }
-  std::sort(means.begin(), means.end());
-  summary.low = percentile(means, 0.025);
-  summary.high = percentile(means, 0.975);
+double mean_of(const std::vector<double>& values, std::span<const std::int64_t> drawn) {
+  double sum = 0;
+  for (std::int64_t i : drawn) sum += values[std::size_t(i)];
+  return sum / double(drawn.size());
 }
 
 Json number_or_null(double value) {
@@ -106,8 +86,8 @@ std::vector<Summary> summarise(const Evaluation& evaluation) {
     }
     summary.scored = std::int64_t(values.size());
     if (!values.empty()) {
-      summary.mean = mean_of(values);
-      bootstrap_interval(values, summary);
+      const Interval mean = bootstrap(summary.scored, [&](std::span<const std::int64_t> drawn) { return mean_of(values, drawn); }, kResamples, 0.95, kBootstrapSeed);
+      summary.mean = mean.value, summary.low = mean.low, summary.high = mean.high;
     }
     summaries.push_back(std::move(summary));
   }

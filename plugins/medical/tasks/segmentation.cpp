@@ -76,7 +76,7 @@ std::vector<Problem> SegmentationTask::check(const Monitor& monitor) {
   const auto train = context_.sections.find("train");  // not there for a task on its own
   const bool validates = train != context_.sections.end() && (train->second.boolean("evaluate") || train->second.integer("validate_every") > 0);
   if (validates && problems.empty() && !data().has_split("validation"))
-    problems.push_back({"medical.no_validation", "validation", "there is no case to validate on",
+    problems.push_back({"train.no_validation", "validation", "there is no case to validate on",
                         "give the split a validation part, or set train.evaluate=false and train.validate_every=0"});
   return problems;
 }

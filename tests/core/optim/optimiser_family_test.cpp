@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/optim/golden.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
 #include "tenon/optim.hpp"
@@ -9,41 +10,15 @@
 #include "tenon/random.hpp"
 
 using namespace tenon;
+using namespace tenon::optim_test;
 
 namespace {
 
-using Values = std::vector<double>;
-struct Row {
-  int step;
-  Values values;
-};
-const std::vector<std::pair<std::string, std::vector<Row>>> kGolden{
+const Golden kGolden{
 #include "golden/optim_family.inc"
 };
 
-class MatrixAndVector : public nn::Module {
- public:
-  explicit MatrixAndVector(std::int64_t rows = 3, std::int64_t columns = 4, std::int64_t vector = 3) {
-    w = add_parameter("w", {rows, columns}, {});
-    b = add_parameter("b", {vector}, {});
-    for (std::int64_t i = 0; i < rows * columns; ++i) w.data<float>()[i] = float(std::sin(1.0 + double(i)));
-    for (std::int64_t i = 0; i < vector; ++i) b.data<float>()[i] = float(2 * std::sin(1.0 + double(i)));
-  }
-  Values all() const {
-    Values v = w.to_vector(), more = b.to_vector();
-    v.insert(v.end(), more.begin(), more.end());
-    return v;
-  }
-  Tensor w, b;
-};
-
-void set_gradients(const MatrixAndVector& m, int t) {
-  std::vector<float> gw, gb;
-  for (std::int64_t i = 0; i < m.w.numel(); ++i) gw.push_back(float(std::sin(0.1 * t + double(i * i)) + 0.3 * double(m.w.data<float>()[i])));
-  for (std::int64_t i = 0; i < m.b.numel(); ++i) gb.push_back(float(std::cos(0.2 * t - double(i)) - 0.1 * double(m.b.data<float>()[i])));
-  m.w.set_grad(Tensor::from(gw, m.w.shape()));
-  m.b.set_grad(Tensor::from(gb, m.b.shape()));
-}
+Two matrix_and_vector(std::int64_t rows = 3, std::int64_t columns = 4, std::int64_t vector = 3) { return Two({rows, columns}, {vector}); }
 
 std::unique_ptr<Optimiser> optimiser_of(const std::string& name, nn::Module& m) {
   if (name == "adam") return make_adam(m, {});
@@ -57,47 +32,14 @@ std::unique_ptr<Optimiser> optimiser_of(const std::string& name, nn::Module& m) 
   return make_muon(m, {});
 }
 
-void advance(const MatrixAndVector& m, Optimiser& o, int from, int to) {
-  for (int t = from; t <= to; ++t) {
-    set_gradients(m, t);
-    o.begin_step(0.05 / (1 + 0.01 * t));
-    o.step();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a hundred steps follow PyTorch's optimisers and the papers'", "[optim]") {
-  for (const auto& [name, rows] : kGolden) {
-    MatrixAndVector m;
-    auto o = optimiser_of(name, m);
-    int at = 0;
-    for (const Row& row : rows) {
-      advance(m, *o, at + 1, row.step);
-      at = row.step;
-      const Values got = m.all();
-      for (std::size_t i = 0; i < got.size(); ++i) {
-        INFO(name << " step " << at << " element " << i);
-        CHECK(got[i] == Approx(row.values[i]).epsilon(5e-5).margin(2e-5));
-      }
-    }
-  }
+  follow(kGolden, [] { return matrix_and_vector(); }, optimiser_of, 5e-5, 2e-5);
 }
 
 TEST_CASE("every optimiser goes on from its saved state to the same bits", "[optim]") {
-  for (const auto& golden : kGolden) {
-    MatrixAndVector whole, first, second;
-    auto a = optimiser_of(golden.first, whole), b = optimiser_of(golden.first, first), c = optimiser_of(golden.first, second);
-    advance(whole, *a, 1, 20);
-    advance(first, *b, 1, 11);
-    nn::NamedTensors saved;
-    for (const auto& [name, t] : b->state()) saved.emplace_back(name, t.clone());
-    second.load(first.parameters());
-    c->load(saved);
-    advance(second, *c, 12, 20);
-    INFO(golden.first);
-    CHECK(second.all() == whole.all());
-  }
+  interrupted(kGolden, [] { return matrix_and_vector(); }, optimiser_of);
 }
 
 TEST_CASE("every optimiser steps the same for any thread count, alone and in a plan", "[optim][threads]") {
@@ -106,12 +48,12 @@ TEST_CASE("every optimiser steps the same for any thread count, alone and in a p
     std::vector<Values> results;
     for (int threads : {1, 2, 4}) {
       set_thread_count(threads);
-      MatrixAndVector m(150, 700, 40000);
+      Two m = matrix_and_vector(150, 700, 40000);
       auto o = optimiser_of(golden.first, m);
       advance(m, *o, 1, 3);
       results.push_back(m.all());
     }
-    MatrixAndVector m(150, 700, 40000);
+    Two m = matrix_and_vector(150, 700, 40000);
     auto o = optimiser_of(golden.first, m);
     const Tensor gw = Tensor::zeros(m.w.shape()), gb = Tensor::zeros(m.b.shape());
     StepPlan plan = StepPlan::record([&] {
@@ -125,7 +67,7 @@ TEST_CASE("every optimiser steps the same for any thread count, alone and in a p
       gb.assign(m.b.grad());
       m.w.set_grad({});
       m.b.set_grad({});
-      o->begin_step(0.05 / (1 + 0.01 * t));
+      o->begin_step(rate(t));
       plan.run();
     }
     results.push_back(m.all());
@@ -136,7 +78,7 @@ TEST_CASE("every optimiser steps the same for any thread count, alone and in a p
 }
 
 TEST_CASE("groups of parameters have their own rate and decay", "[optim]") {
-  MatrixAndVector m;
+  Two m = matrix_and_vector();
   const Values before = m.all();
   auto o = make_sgd(m, {.weight_decay = 0.5, .groups = {{"w", 2, 1}, {"vectors", 1, 0}}});
   m.w.set_grad(Tensor::full(m.w.shape(), 1));
@@ -149,7 +91,7 @@ TEST_CASE("groups of parameters have their own rate and decay", "[optim]") {
 }
 
 TEST_CASE("gradients are clipped by value before their norm is taken", "[optim]") {
-  MatrixAndVector m;
+  Two m = matrix_and_vector();
   const Values before = m.all();
   auto o = make_sgd(m, {.clip_value = 0.5});
   m.w.set_grad(Tensor::full(m.w.shape(), -3));
@@ -162,7 +104,7 @@ TEST_CASE("gradients are clipped by value before their norm is taken", "[optim]"
 }
 
 TEST_CASE("Muon's direction is orthogonal", "[optim]") {
-  MatrixAndVector m(6, 20, 1);
+  Two m = matrix_and_vector(6, 20, 1);
   const Random random(5, 0);
   for (std::int64_t i = 0; i < m.w.numel(); ++i) m.w.data<float>()[i] = random.normal(std::uint64_t(i));
   const Tensor start = m.w.detach().clone();

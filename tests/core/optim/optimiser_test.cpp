@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/optim/golden.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
@@ -10,42 +11,16 @@
 #include "tenon/random.hpp"
 
 using namespace tenon;
+using namespace tenon::optim_test;
 using Catch::Matchers::Contains;
 
 namespace {
 
-using Values = std::vector<double>;
-struct Row {
-  int step;
-  Values values;
-};
-const std::vector<std::pair<std::string, std::vector<Row>>> kGolden{
+const Golden kGolden{
 #include "golden/optim.inc"
 };
 
-class Two : public nn::Module {
- public:
-  explicit Two(std::int64_t n = 7, std::int64_t m = 3) {
-    w = add_parameter("w", {n}, {});
-    b = add_parameter("b", {m}, {});
-    for (std::int64_t i = 0; i < n; ++i) w.data<float>()[i] = float(std::sin(1.0 + double(i)));
-    for (std::int64_t i = 0; i < m; ++i) b.data<float>()[i] = float(2 * std::sin(1.0 + double(i)));
-  }
-  Tensor w, b;
-};
-
-/// The gradients of make_optim.py.
-void set_gradients(const Two& m, int t) {
-  std::vector<float> gw, gb;
-  for (int i = 0; i < int(m.w.numel()); ++i) gw.push_back(float(std::sin(0.1 * t + i)) + 0.3f * m.w.data<float>()[i]);
-  for (int i = 0; i < int(m.b.numel()); ++i) gb.push_back(float(std::cos(0.2 * t - i)) - 0.1f * m.b.data<float>()[i]);
-  m.w.set_grad(Tensor::from(gw, m.w.shape()));
-  m.b.set_grad(Tensor::from(gb, m.b.shape()));
-}
-
-double rate(int t) {
-  return 0.05 / (1 + 0.01 * t);
-}
+Two two(std::int64_t n = 7, std::int64_t m = 3) { return Two({n}, {m}); }
 
 std::unique_ptr<Optimiser> golden_optimiser(const std::string& name, nn::Module& m) {
   if (name == "sgd_plain") return make_sgd(m, {});
@@ -56,37 +31,14 @@ std::unique_ptr<Optimiser> golden_optimiser(const std::string& name, nn::Module&
   return make_adamw(m, {.weight_decay = 0.1, .clip = 0.7});
 }
 
-void advance(const Two& m, Optimiser& o, int from, int to) {
-  for (int t = from; t <= to; ++t) {
-    set_gradients(m, t);
-    o.begin_step(rate(t));
-    o.step();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a hundred steps follow PyTorch's optimisers", "[optim]") {
-  for (const auto& [name, rows] : kGolden) {
-    Two m;
-    auto o = golden_optimiser(name, m);
-    int at = 0;
-    for (const Row& row : rows) {
-      advance(m, *o, at + 1, row.step);
-      at = row.step;
-      Values got = m.w.to_vector(), b = m.b.to_vector();
-      got.insert(got.end(), b.begin(), b.end());
-      for (std::size_t i = 0; i < got.size(); ++i) {
-        INFO(name << " step " << at << " element " << i);
-        CHECK(got[i] == Approx(row.values[i]).epsilon(2e-5).margin(5e-6));
-      }
-    }
-    CHECK(o->steps() == 100);
-  }
+  follow(kGolden, [] { return two(); }, golden_optimiser, 2e-5, 5e-6);
 }
 
 TEST_CASE("the norm is reported before clipping, and clipping scales the step", "[optim]") {
-  Two m(2, 1);
+  Two m = two(2, 1);
   auto o = make_sgd(m, {.clip = 1});
   auto before = m.w.to_vector();
   m.w.set_grad(Tensor::from(std::vector<float>{3, 0}, {2}));
@@ -104,7 +56,7 @@ TEST_CASE("the norm is reported before clipping, and clipping scales the step", 
 }
 
 TEST_CASE("a step consumes the gradients and needs all of them", "[optim]") {
-  Two m;
+  Two m = two();
   auto o = make_sgd(m, {});
   set_gradients(m, 1);
   CHECK_THROWS_WITH(o->step(), Contains("Optimiser::step: no step has begun") && Contains("begin_step"));
@@ -118,25 +70,11 @@ TEST_CASE("a step consumes the gradients and needs all of them", "[optim]") {
 }
 
 TEST_CASE("saved state goes on as if never interrupted, bit for bit", "[optim]") {
-  for (const auto& golden : kGolden) {
-    Two whole, first, second;
-    auto a = golden_optimiser(golden.first, whole), b = golden_optimiser(golden.first, first), c = golden_optimiser(golden.first, second);
-    advance(whole, *a, 1, 20);
-    advance(first, *b, 1, 11);
-    nn::NamedTensors saved;
-    for (const auto& [name, t] : b->state()) saved.emplace_back(name, t.clone());
-    std::reverse(saved.begin(), saved.end());
-    second.load(first.parameters());
-    c->load(saved);
-    CHECK(c->steps() == 11);
-    advance(second, *c, 12, 20);
-    CHECK(second.w.to_vector() == whole.w.to_vector());
-    CHECK(second.b.to_vector() == whole.b.to_vector());
-  }
+  interrupted(kGolden, [] { return two(); }, golden_optimiser);
 }
 
 TEST_CASE("state has stable names and is loaded all or nothing", "[optim]") {
-  Two m;
+  Two m = two();
   auto o = make_adamw(m, {});
   std::vector<std::string> names;
   for (const auto& [name, t] : o->state()) names.push_back(name);
@@ -159,11 +97,10 @@ TEST_CASE("large parameters step the same for any thread count", "[optim]") {
   std::vector<Values> results;
   for (int threads : {1, 2, 4}) {
     set_thread_count(threads);
-    Two m(50001, 17000);
+    Two m = two(50001, 17000);
     auto o = make_adamw(m, {.clip = 0.5});
     advance(m, *o, 1, 3);
-    Values all = m.w.to_vector(), b = m.b.to_vector();
-    all.insert(all.end(), b.begin(), b.end());
+    Values all = m.all();
     all.push_back(o->gradient_norm().item());
     results.push_back(all);
   }
@@ -173,7 +110,7 @@ TEST_CASE("large parameters step the same for any thread count", "[optim]") {
 }
 
 TEST_CASE("SGD finds the minimum of a quadratic through backward", "[optim]") {
-  Two m;
+  Two m = two();
   auto o = make_sgd(m, {.momentum = 0.9, .nesterov = true});
   for (int t = 0; t < 200; ++t) {
     Tensor loss = sum(square(m.w - 1.0)) + sum(square(m.b + 2.0));
@@ -186,7 +123,7 @@ TEST_CASE("SGD finds the minimum of a quadratic through backward", "[optim]") {
 }
 
 TEST_CASE("optimisers are made from declared parameters", "[optim]") {
-  Two m;
+  Two m = two();
   ParamValues values(optimiser_params());
   CHECK(make_optimiser(m, values)->state().size() == 3);
   values.set(optimiser_params(), "name", std::string("adamw"), "test");

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "backend/cpu/amx_pack.hpp"
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/conv_engine.hpp"
 #include "backend/cpu/conv_pack.hpp"
 #include "backend/cpu/conv_sums.hpp"
@@ -19,10 +20,6 @@ constexpr std::int64_t kScratchLimit = 64 << 20;
 constexpr std::int64_t kVoxelsWorthAPartial = 8192;
 constexpr std::int64_t kMostPartials = 16, kFewestTasks = 8;
 constexpr std::int64_t kTile = kAmxRows * kAmxRows;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// The weight gradient in bf16 on AMX tiles, three times the library's rate and more.
 ///

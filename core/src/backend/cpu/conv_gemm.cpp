@@ -2,6 +2,7 @@
 #include <array>
 #include <cstring>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/conv_engine.hpp"
 #include "backend/cpu/conv_sums.hpp"
 #include "backend/cpu/onednn.hpp"
@@ -20,10 +21,6 @@ constexpr std::int64_t kVoxelsWorthAPartial = 2048, kMostPartials = 16;
 constexpr std::int64_t kScratchLimit = 16 << 20;
 constexpr double kFlopsWorthIt = 1e6;
 constexpr std::int64_t kFewestChannels = 8;  // gathered in one piece
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Strided and other convolutions in f32 as products of gathered voxels (kernel positions x channels) with the weights.
 ///

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/cpu/ceil_div.hpp"
+
 namespace tenon::cpu {
 namespace {
 
@@ -9,9 +11,6 @@ constexpr std::int64_t kMostTasks = 32;
 constexpr double kFlopsWorthATask = 4e6;             // some 20 us at one core's f32 rate
 constexpr std::int64_t kVoxelsWorthAPartial = 2048;  // so that adding the partial sums costs a few per cent
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return a >= 0 ? a / b : -ceil_div(-a, b);
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/conv_engine.hpp"
 #include "backend/cpu/conv_sums.hpp"
 #include "backend/cpu/onednn.hpp"
@@ -19,10 +20,6 @@ constexpr std::int64_t kTilesASum = 32;        // of a weight gradient, whose su
 constexpr std::int64_t kMostChannels = 64;     // of a weight gradient's task along each side: its sums, 64 x 64 x 64, stay near
 constexpr std::int64_t kTilesWorthAPartial = 512, kMostPartials = 16, kFewestTasks = 8;
 constexpr std::int64_t kFewestTiles = 48;      // below that transforming the weights costs more than is won
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// The loops of this CPU's instruction set.
 struct Loops {

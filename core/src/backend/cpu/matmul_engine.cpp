@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
@@ -26,10 +27,6 @@ constexpr double kFlopsWorthATask = 1e6;
 constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of the tile unit.
 std::int64_t piece(std::int64_t size, std::int64_t pieces) {

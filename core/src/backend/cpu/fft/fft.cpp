@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/fft/fft_long.hpp"
 #include "backend/cpu/fft/fft_loops.hpp"
 #include "backend/cpu/onednn.hpp"
@@ -15,10 +16,6 @@ namespace {
 
 constexpr std::int64_t kValuesATask = 8192;
 constexpr std::int64_t kLongLine = 16384;  ///< beyond it one line at a time, cut, beats many side by side
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Many lines, a vector's lanes at a time; real ones in pairs.
 template <class T>

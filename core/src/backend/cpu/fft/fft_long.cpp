@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/fft/fft_loops.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "tenon/kernel.hpp"
@@ -11,10 +12,6 @@ namespace {
 
 constexpr std::int64_t kFewestValues = 512;
 constexpr std::int64_t kValuesATask = 16384;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 /// Rows and columns: both hold a vector, the columns whole vectors where that can be, and they are near each other. {0, 0}: none.
 std::pair<std::int64_t, std::int64_t> cut(std::int64_t n, int lanes) {
