@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "backend/cpu/channel_sums.hpp"
@@ -52,17 +53,12 @@ struct Described {
   }
 };
 
-/// A primitive for one shape of task. The names say what its sides are to the library, whatever we use it for.
+/// A primitive for one shape of task. It runs on x, y, weights and, where it adds one, the bias.
 struct Primitive {
-  dnnl::primitive run;
-  memory::desc x, y, weights, bias, scratch;
+  LibraryCall call;
+  memory::desc weights;
   std::string implementation;
 };
-
-template <class Desc>
-Primitive finish(const Desc& desc, dnnl::primitive primitive, const Described& d, const memory::desc& weights) {
-  return {std::move(primitive), d.x, d.y, weights, d.bias, desc.scratchpad_desc(), desc.impl_info_str()};
-}
 
 dnnl::convolution_forward::primitive_desc forward_desc(const Described& d, const memory::desc& weights, bool bias) {
   auto desc = bias ? dnnl::convolution_forward::desc(prop_kind::forward_training, kDirect, d.x, weights, d.bias, d.y, d.stride, d.dilation,
@@ -80,17 +76,27 @@ Primitive make_primitive(const ConvGeometry& g, ConvPass pass, bool bias, const 
   memory::desc w = weights ? *weights : memory::desc(d.weights, type, memory::format_tag::any);
   if (pass == ConvPass::forward) {
     auto desc = forward_desc(d, w, bias);
-    return finish(desc, dnnl::convolution_forward(desc), d, desc.weights_desc());
+    std::vector<LibraryCall::Argument> arguments{{DNNL_ARG_SRC, d.x}, {DNNL_ARG_DST, d.y}, {DNNL_ARG_WEIGHTS, desc.weights_desc()}};
+    if (bias) arguments.push_back({DNNL_ARG_BIAS, d.bias});
+    return {{dnnl::convolution_forward(desc), std::move(arguments), desc.scratchpad_desc()}, desc.weights_desc(), desc.impl_info_str()};
   }
   auto hint = forward_desc(d, memory::desc(d.weights, library_type(g.dtype), memory::format_tag::any), false);
   if (pass == ConvPass::input_gradient) {
     dnnl::convolution_backward_data::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after}, user_scratchpad(),
                                                          onednn_engine(), hint);
-    return finish(desc, dnnl::convolution_backward_data(desc), d, desc.weights_desc());
+    return {{dnnl::convolution_backward_data(desc),
+             {{DNNL_ARG_DIFF_SRC, d.x}, {DNNL_ARG_DIFF_DST, d.y}, {DNNL_ARG_WEIGHTS, desc.weights_desc()}},
+             desc.scratchpad_desc()},
+            desc.weights_desc(),
+            desc.impl_info_str()};
   }
   dnnl::convolution_backward_weights::primitive_desc desc({kDirect, d.x, w, d.y, d.stride, d.dilation, d.before, d.after},
                                                           user_scratchpad(), onednn_engine(), hint);
-  return finish(desc, dnnl::convolution_backward_weights(desc), d, desc.diff_weights_desc());
+  return {{dnnl::convolution_backward_weights(desc),
+           {{DNNL_ARG_SRC, d.x}, {DNNL_ARG_DIFF_DST, d.y}, {DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc()}},
+           desc.scratchpad_desc()},
+          desc.diff_weights_desc(),
+          desc.impl_info_str()};
 }
 
 /// The forward convolution that computes the input gradient of `g`, which must have stride 1.
@@ -135,16 +141,10 @@ class OneDnnConv final : public ConvProgram {
     bool forward = run_pass_ == ConvPass::forward;
     parallel_for(std::int64_t(tasks_.size()), [&](std::int64_t i) {
       const Bound& t = tasks_[std::size_t(i)];
-      const Primitive& p = primitives_[t.primitive];
       auto x = const_cast<char*>(static_cast<const char*>(forward ? source : destination)) + t.x_offset;
       auto y = const_cast<char*>(static_cast<const char*>(forward ? destination : source)) + t.y_offset;
-      const dnnl::engine& e = onednn_engine();
-      std::unordered_map<int, memory> args{{forward ? DNNL_ARG_SRC : DNNL_ARG_DIFF_SRC, memory(p.x, e, x)},
-                                           {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, memory(p.y, e, y)},
-                                           {DNNL_ARG_WEIGHTS, memory(p.weights, e, const_cast<void*>(packed))},
-                                           {DNNL_ARG_SCRATCHPAD, memory(p.scratch, e, thread_scratch(p.scratch.get_size()))}};
-      if (forward && bias_) args.emplace(DNNL_ARG_BIAS, memory(p.bias, e, const_cast<void*>(bias)));
-      p.run.execute(onednn_stream(), args);
+      std::array<void*, 4> addresses{x, y, const_cast<void*>(packed), const_cast<void*>(bias)};
+      primitives_[t.primitive].call.run({addresses.data(), forward && bias_ ? 4u : 3u});
       if (!forward && bias_) add_bias(x, t.task.part, static_cast<const float*>(bias));
     });
   }
@@ -154,14 +154,9 @@ class OneDnnConv final : public ConvProgram {
     auto partial_sums = reinterpret_cast<double*>(static_cast<char*>(workspace) + partial_sums_offset_);
     parallel_for(std::int64_t(tasks_.size()), [&](std::int64_t i) {
       const Bound& t = tasks_[std::size_t(i)];
-      const Primitive& p = primitives_[t.primitive];
       auto tx = const_cast<char*>(static_cast<const char*>(x)) + t.x_offset;
       auto ty = const_cast<char*>(static_cast<const char*>(y)) + t.y_offset;
-      const dnnl::engine& e = onednn_engine();
-      p.run.execute(onednn_stream(), {{DNNL_ARG_SRC, memory(p.x, e, tx)},
-                                      {DNNL_ARG_DIFF_DST, memory(p.y, e, ty)},
-                                      {DNNL_ARG_DIFF_WEIGHTS, memory(p.weights, e, partials + i * layout_.elements)},
-                                      {DNNL_ARG_SCRATCHPAD, memory(p.scratch, e, thread_scratch(p.scratch.get_size()))}});
+      primitives_[t.primitive].call.run(std::array<void*, 3>{tx, ty, partials + i * layout_.elements});
       if (sums_ != ConvSums::none) sum_task(t, x, ty, partial_sums + i * sum_channels());
     });
     sum_packed_weights(layout_, g_, partials, std::int64_t(tasks_.size()), static_cast<float*>(weights));

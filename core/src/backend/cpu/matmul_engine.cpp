@@ -15,10 +15,9 @@ namespace tenon::cpu {
 
 using dnnl::memory;
 
-/// A library primitive for one shape of bf16 tile.
+/// A library primitive for one shape of bf16 tile: a, b, c and, where it adds one, the bias.
 struct TileProduct {
-  dnnl::matmul run;
-  memory::desc a, b, bias, c, scratch;
+  LibraryCall call;
 };
 
 namespace {
@@ -44,16 +43,14 @@ memory::data_type library_type(DType t) {
 std::shared_ptr<const TileProduct> make_tile_product(const TileKey& key) {
   OneThread single;
   auto [m, n, k, a_row, a_col, b_row, b_col, c_row, out, bias] = key;
-  TileProduct p;
-  p.a = {{m, k}, memory::data_type::bf16, memory::dims{a_row, a_col}};
-  p.b = {{k, n}, memory::data_type::bf16, memory::dims{b_row, b_col}};
-  p.c = {{m, n}, library_type(DType(out)), memory::dims{c_row, 1}};
-  p.bias = {{1, n}, memory::data_type::f32, memory::dims{n, 1}};
-  auto desc = bias ? dnnl::matmul::desc(p.a, p.b, p.bias, p.c) : dnnl::matmul::desc(p.a, p.b, p.c);
-  dnnl::matmul::primitive_desc pd(desc, user_scratchpad(), onednn_engine());
-  p.scratch = pd.scratchpad_desc();
-  p.run = dnnl::matmul(pd);
-  return std::make_shared<const TileProduct>(std::move(p));
+  memory::desc a({m, k}, memory::data_type::bf16, memory::dims{a_row, a_col});
+  memory::desc b({k, n}, memory::data_type::bf16, memory::dims{b_row, b_col});
+  memory::desc c({m, n}, library_type(DType(out)), memory::dims{c_row, 1});
+  memory::desc add({1, n}, memory::data_type::f32, memory::dims{n, 1});
+  dnnl::matmul::primitive_desc desc(bias ? dnnl::matmul::desc(a, b, add, c) : dnnl::matmul::desc(a, b, c), user_scratchpad(), onednn_engine());
+  std::vector<LibraryCall::Argument> arguments{{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}};
+  if (bias) arguments.push_back({DNNL_ARG_BIAS, add});
+  return std::make_shared<const TileProduct>(TileProduct{{dnnl::matmul(desc), std::move(arguments), desc.scratchpad_desc()}});
 }
 
 /// From a cache that is emptied when it is full; programs keep the products they use.
@@ -166,16 +163,12 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
       throw Error(ErrorKind::device, "matmul.library",
                   "oneDNN's sgemm refused " + std::to_string(t.m) + " x " + std::to_string(k) + " x " + std::to_string(t.n));
   } else {
-    const TileProduct* product = t.product.get();
-    const dnnl::engine& e = onednn_engine();
-    auto from_a = static_cast<const bf16*>(a) + at_a, from_b = static_cast<const bf16*>(b) + at_b;
-    auto to = static_cast<char*>(c) + at_c * std::int64_t(size_of(out));
-    std::unordered_map<int, memory> args{{DNNL_ARG_SRC, memory(product->a, e, const_cast<bf16*>(from_a))},
-                                         {DNNL_ARG_WEIGHTS, memory(product->b, e, const_cast<bf16*>(from_b))},
-                                         {DNNL_ARG_DST, memory(product->c, e, to)},
-                                         {DNNL_ARG_SCRATCHPAD, memory(product->scratch, e, thread_scratch(product->scratch.get_size()))}};
-    if (bias) args.emplace(DNNL_ARG_BIAS, memory(product->bias, e, const_cast<float*>(static_cast<const float*>(bias) + t.n0)));
-    product->run.execute(onednn_stream(), args);
+    auto address = [](const void* p, std::int64_t at, DType type) {
+      return const_cast<char*>(static_cast<const char*>(p)) + at * std::int64_t(size_of(type));
+    };
+    std::array<void*, 4> addresses{address(a, at_a, DType::bf16), address(b, at_b, DType::bf16), address(c, at_c, out)};
+    if (bias) addresses[3] = address(bias, t.n0, DType::f32);
+    t.product->call.run({addresses.data(), bias ? 4u : 3u});
   }
 }
 
