@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Our training steps beside PyTorch's, in one run, in turn, several rounds, 2 threads; prints a Markdown table of ratios.
-#   bash tests/bench/run.sh [ROUNDS]        default 3; DTYPES="f32" for one type alone (bf16 is slow where the processor lacks it)
+#   bash tests/bench/run.sh [ROUNDS]        default 3; DTYPES="f32" for one type alone (bf16 is slow where the processor lacks it);
+#                                           MODELS="unet3d lstm" for some models
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=${1:-3} threads=${THREADS:-2} dtypes=${DTYPES:-f32 bf16}
+rounds=${1:-3} threads=${THREADS:-2} dtypes=${DTYPES:-f32 bf16} models=${MODELS:-unet3d}
 bash apps/dependencies.sh build bench
 python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -13,10 +14,12 @@ mkdir -p build
 out=build/bench.jsonl
 : >"$out"
 for ((round = 1; round <= rounds; round++)); do
-  for dtype in $dtypes; do
-    echo "round $round of $rounds, $dtype" >&2
-    build/release/bin/step_bench --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out"
-    "$python" tests/bench/peers/torch_reference.py --models unet3d --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out" 2>>build/bench.err
+  for model in $models; do
+    for dtype in $dtypes; do
+      echo "round $round of $rounds, $model $dtype" >&2
+      build/release/bin/step_bench --model $model --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out"
+      "$python" tests/bench/peers/torch_reference.py --models $model --dtype $dtype --threads "$threads" --rounds 9 --seconds 8 >>"$out" 2>>build/bench.err
+    done
   done
 done
 "$python" - "$out" <<'PY'
@@ -31,5 +34,5 @@ for model in dict.fromkeys(r["model"] for r in rows):
         ours, theirs = med("tenon", "ms"), {m: med(m, "ms") for m in modes}
         best = min((v, m) for m, v in theirs.items() if v == v)
         mem, peer_mem = med("tenon", "peak_mb"), min(med(m, "peak_mb") for m in modes if med(m, "peak_mb") == med(m, "peak_mb"))
-        print(f"| {model} | {dtype} | {ours:.0f} | " + " | ".join(f"{theirs[m]:.0f}" for m in modes) + f" | {ours / best[0]:.2f} | {mem:.0f} | {peer_mem:.0f} | {mem / peer_mem:.2f} |")
+        print(f"| {model} | {dtype} | {ours:.4g} | " + " | ".join(f"{theirs[m]:.4g}" for m in modes) + f" | {ours / best[0]:.2f} | {mem:.0f} | {peer_mem:.0f} | {mem / peer_mem:.2f} |")
 PY

@@ -14,12 +14,11 @@
 #include <new>
 #include <string>
 
-#include "tenon/nn/unet.hpp"
 #include "tenon/optim.hpp"
 #include "tenon/plan.hpp"
-#include "tenon/random.hpp"
 #include "tenon/storage.hpp"
 #include "tenon/tenon.hpp"
+#include "workloads/workload.hpp"
 
 using namespace tenon;
 
@@ -60,37 +59,6 @@ double peak_mb() {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-struct Workload {
-  nn::ModulePtr model;
-  std::function<Tensor()> loss;
-};
-
-/// 3D U-Net 32/64/128/256, batch 2, patch 40x56x40, deep supervision with weights 1, 1/2, 1/4 normalised.
-Workload unet3d(DType compute) {
-  nn::UNetOptions options;
-  options.classes = 3;
-  options.compute = compute;
-  auto model = std::make_shared<nn::UNet>(options);
-  Tensor x = random_normal({2, 40, 56, 40, 1}, 0, 1);
-  std::vector<Tensor> labels;
-  for (std::int64_t level = 0; level < 3; ++level) {
-    Tensor y = Tensor::empty({2, 40 >> level, 56 >> level, 40 >> level}, DType::u8);
-    Random random(0, std::uint64_t(2 + level));
-    auto values = y.span<std::uint8_t>();
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::uint8_t(random.below(i, 3));
-    labels.push_back(y);
-  }
-  return {model, [=] {
-            std::vector<Tensor> outputs = model->forward_all({x});
-            Tensor total;
-            for (std::size_t i = 0; i < outputs.size(); ++i) {
-              Tensor part = dice_cross_entropy(outputs[i], labels[i]) * (std::pow(0.5, double(i)) / 1.75);
-              total = total.defined() ? total + part : part;
-            }
-            return total;
-          }};
-}
-
 }  // namespace
 
 /// Every block of memory that C++ takes anywhere in the process.
@@ -106,11 +74,14 @@ void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 int main(int argc, char** argv) {
   Options o = parse(argc, argv);
   set_thread_count(o.threads);
-  if (o.model != "unet3d") {
-    std::fprintf(stderr, "unknown model %s (known: unet3d)\n", o.model.c_str());
+  const auto make = bench::workloads().find(o.model);
+  if (make == bench::workloads().end()) {
+    std::fprintf(stderr, "unknown model %s (known:", o.model.c_str());
+    for (const auto& [name, entry] : bench::workloads()) std::fprintf(stderr, " %s", name.c_str());
+    std::fprintf(stderr, ")\n");
     return 2;
   }
-  Workload w = unet3d(o.dtype == "bf16" ? DType::bf16 : DType::f32);
+  bench::Workload w = make->second(o.dtype == "bf16" ? DType::bf16 : DType::f32);
   w.model->initialise(0);
   auto optimiser = make_adamw(*w.model, {});
   double base = peak_mb();
