@@ -17,8 +17,8 @@
 #include "tenon/device.hpp"
 
 using namespace tenon;
-using cpu::FftGeometry;
-using cpu::FftKind;
+using FftGeometry;
+using FftKind;
 
 namespace {
 
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
     auto program = cpu::make_fft(g);
     std::vector<float> x(std::size_t(c.outer * c.n * c.inner * 2)), y(std::size_t(c.outer * (c.n + 2) * c.inner * 2)), z(y.size());
     std::vector<float> space(program->workspace_bytes() / sizeof(float) + 16);
-    const int n = int(c.n), inner = int(c.inner), half = int(g.half());
+    const int n = int(c.n), inner = int(c.inner), half = int((g.n / 2 + 1));
     std::vector<Fftw::Plan> plans;
     if (fftw.many) {  // [n, inner] for each outer index where there are columns, else one plan for all rows
       const int many = inner > 1 ? inner : int(c.outer), dist = inner > 1 ? 1 : n, out_dist = inner > 1 ? 1 : real ? half : n;

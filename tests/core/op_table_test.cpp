@@ -14,7 +14,6 @@ namespace {
 const std::map<std::string, std::string> kNoOps{
     {"autograd.hpp", "the tape itself"},
     {"io/npy.hpp", "a file"},
-    {"losses.hpp", "compositions of ops, checked against PyTorch in nn/losses_test.cpp"},
 };
 
 /// "const std::vector<int>& axes = {}" -> "vector<int>".

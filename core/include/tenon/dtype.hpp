@@ -1,9 +1,11 @@
 /// Element types of tensors, and the two 16-bit floating point formats as storage types.
 ///
-/// Arithmetic is never done in 16 bits: kernels load to float, compute, and round to nearest even on store.
+/// Arithmetic is never done in 16 bits: kernels load to float, compute, and round to nearest even on store. Complex numbers are stored as
+/// std::complex stores them: c64 is two f32, c128 two f64.
 #pragma once
 
 #include <bit>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,7 +20,7 @@
 
 namespace tenon {
 
-enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean };
+enum class DType : std::uint8_t { f32, f64, f16, bf16, i8, i16, i32, i64, u8, boolean, c64, c128 };
 
 /// Brain floating point: the upper half of a float.
 struct bf16 {
@@ -64,7 +66,11 @@ struct f16 {
 TENON_API std::size_t size_of(DType t) noexcept;
 TENON_API std::string_view name_of(DType t) noexcept;  ///< "f32", "bf16", "bool"...
 TENON_API DType dtype_from_name(std::string_view name);
-inline bool is_floating(DType t) noexcept { return t <= DType::bf16; }
+inline bool is_floating(DType t) noexcept { return t <= DType::bf16; }  ///< real floating point
+inline bool is_complex(DType t) noexcept { return t >= DType::c64; }
+inline bool has_gradient(DType t) noexcept { return is_floating(t) || is_complex(t); }
+/// The type of the parts of a complex type.
+inline DType part_of(DType t) noexcept { return t == DType::c64 ? DType::f32 : t == DType::c128 ? DType::f64 : t; }
 
 template <class T> struct dtype_of_impl;
 template <> struct dtype_of_impl<float> { static constexpr DType value = DType::f32; };
@@ -77,6 +83,8 @@ template <> struct dtype_of_impl<std::int32_t> { static constexpr DType value = 
 template <> struct dtype_of_impl<std::int64_t> { static constexpr DType value = DType::i64; };
 template <> struct dtype_of_impl<std::uint8_t> { static constexpr DType value = DType::u8; };
 template <> struct dtype_of_impl<bool> { static constexpr DType value = DType::boolean; };
+template <> struct dtype_of_impl<std::complex<float>> { static constexpr DType value = DType::c64; };
+template <> struct dtype_of_impl<std::complex<double>> { static constexpr DType value = DType::c128; };
 /// The DType of a C++ element type.
 template <class T> inline constexpr DType dtype_of = dtype_of_impl<T>::value;
 

@@ -68,9 +68,9 @@ class TENON_API Tensor {
     require_dense_cpu();
     return {data<T>(), std::size_t(numel())};
   }
-  /// The value of a one-element tensor (copied from its device).
+  /// The value of a one-element real tensor (copied from its device).
   double item() const;
-  /// All values, row major, as double (any type, any device, any strides): for tests and reports.
+  /// All values, row major, as double (any real type, any device, any strides): for tests and reports.
   std::vector<double> to_vector() const;
   std::string str() const;  ///< "f32[2, 3] cpu", for messages
 
@@ -86,7 +86,7 @@ class TENON_API Tensor {
 
   // ---- copies -----------------------------------------------------------------------------
   Tensor contiguous() const;       ///< itself when dense; differentiable
-  Tensor to(DType dtype) const;    ///< itself when equal; differentiable between floating types
+  Tensor to(DType dtype) const;    ///< itself when equal; differentiable between floating and complex types; no complex one becomes real
   Tensor to(Device device) const;  ///< itself when equal
   Tensor clone() const;            ///< a dense copy; differentiable
   /// Copies bytes of host memory in; the tensor must be contiguous and `bytes` its exact size.
@@ -110,6 +110,8 @@ class TENON_API Tensor {
   void set_autograd(std::shared_ptr<AutogradMeta> meta) { autograd_ = std::move(meta); }
   /// A view of the same buffer, unchecked and without history.
   Tensor alias(const Shape& shape, const Shape& strides, std::int64_t offset) const;
+  /// The same bytes as elements of another type; strides and offset count those.
+  Tensor alias(const Shape& shape, const Shape& strides, std::int64_t offset, DType dtype) const;
 
  private:
   void* checked_data(DType asked) const;

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
@@ -53,6 +54,7 @@ thread_local std::vector<Remains>* remains = nullptr;
 /// "f32[2, 3] cpu from -1 to 4", or how many are not finite.
 std::string range_of(const Tensor& t) {
   if (!t.defined()) return "nothing";
+  if (is_complex(t.dtype())) return range_of(view_as_real(t.detach()));
   if (!is_floating(t.dtype())) return t.str();
   double low = std::numeric_limits<double>::infinity(), high = -low;
   std::int64_t bad = 0;
@@ -74,8 +76,8 @@ std::string range_of(const Tensor& t) {
 void require_finite(const std::string& what, std::span<const Tensor> results, std::span<const Tensor> inputs) {
   if (!detect_not_finite || is_recording()) return;
   for (const Tensor& t : results) {
-    if (!t.defined() || !is_floating(t.dtype())) continue;
-    const std::vector<double> values = t.to_vector();
+    if (!t.defined() || !has_gradient(t.dtype())) continue;
+    const std::vector<double> values = (is_complex(t.dtype()) ? view_as_real(t.detach()) : t).to_vector();
     const auto first = std::find_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); });
     if (first == values.end()) continue;
     std::string from;
@@ -176,6 +178,7 @@ struct Engine {
 };
 
 Tensor seed_gradient(const char* op, const Tensor& output) {
+  if (is_complex(output.dtype())) throw_usage(op, "the output " + output.str() + " is complex", "give its gradient, or make it real with abs, real or imag");
   if (output.numel() != 1) throw_usage(op, "the output " + output.str() + " is not a scalar", "give its gradient, or reduce it with sum or mean");
   return Tensor::full(output.shape(), 1, output.dtype(), output.device());
 }
@@ -278,7 +281,7 @@ void Tensor::backward() const {
 bool Tensor::requires_grad() const noexcept { return needs(autograd_); }
 
 Tensor& Tensor::set_requires_grad(bool on) {
-  if (on && !is_floating(dtype_)) throw_usage("set_requires_grad", str() + " is not a floating-point tensor");
+  if (on && !has_gradient(dtype_)) throw_usage("set_requires_grad", str() + " is not a floating-point or complex tensor");
   if (autograd_ && autograd_->node) throw_usage("set_requires_grad", "the tensor is the result of an op", "use detach() first");
   if (!autograd_) autograd_ = std::make_shared<AutogradMeta>();
   autograd_->requires_grad = on;

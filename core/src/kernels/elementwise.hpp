@@ -1,6 +1,6 @@
 /// The maths of elementwise ops, written once for the CPU loops and the CUDA kernels.
 ///
-/// Each functor works in `float` (for f32, f16, bf16), `double` (f64) or `std::int64_t` (integers); rounding to
+/// Each functor works in `float` (for f32, f16, bf16), `double` (f64), `std::int64_t` (integers) or a Complex; rounding to
 /// the stored type is the executor's.
 #pragma once
 
@@ -9,13 +9,26 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/complex.hpp"
 #include "tenon/dtype.hpp"
 
 namespace tenon::kernels {
 
-enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, equal, less, greater, not_equal, less_equal, greater_equal };
+enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, equal, less, greater, not_equal, less_equal, greater_equal };
 constexpr bool is_comparison(Binary k) { return k >= Binary::equal; }
-enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, scale, shift, power };
+enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
+
+/// What complex numbers have, too.
+constexpr bool has_complex(Binary k) {
+  return k <= Binary::div || k == Binary::equal || k == Binary::not_equal;
+}
+constexpr bool has_complex(Unary k) {
+  switch (k) {
+    case Unary::neg: case Unary::exp: case Unary::log: case Unary::sqrt: case Unary::rsqrt: case Unary::square: case Unary::sin: case Unary::cos: case Unary::sinh: case Unary::cosh:
+    case Unary::tanh: case Unary::conj: case Unary::scale: case Unary::shift: case Unary::power: return true;
+    default: return false;
+  }
+}
 
 /// Parameters of a unary op: slope, bounds, factor, exponent.
 struct UnaryArgs {
@@ -25,7 +38,11 @@ struct UnaryArgs {
 /// Computes in the type the executor loads; NaN goes through maximum and minimum.
 template <Binary K> struct BinaryOp {
   template <class T> TENON_HD auto operator()(T x, T y) const {
-    if constexpr (K == Binary::add) return T(x + y);
+    if constexpr (std::is_same_v<T, std::int64_t> && K <= Binary::mul) {  // integers wrap
+      const auto u = std::uint64_t(x), v = std::uint64_t(y);
+      return T(K == Binary::add ? u + v : K == Binary::sub ? u - v : u * v);
+    }
+    else if constexpr (K == Binary::add) return T(x + y);
     else if constexpr (K == Binary::sub) return T(x - y);
     else if constexpr (K == Binary::mul) return T(x * y);
     else if constexpr (K == Binary::div) {
@@ -42,6 +59,10 @@ template <Binary K> struct BinaryOp {
     else if constexpr (K == Binary::atan2) {
       if constexpr (std::is_integral_v<T>) return T(std::atan2(double(x), double(y)));
       else return T(std::atan2(x, y));
+    }
+    else if constexpr (K == Binary::hypot) {
+      if constexpr (std::is_integral_v<T>) return T(std::hypot(double(x), double(y)));
+      else return T(std::hypot(x, y));
     }
     else if constexpr (K == Binary::equal) return x == y;
     else if constexpr (K == Binary::less) return x < y;
@@ -90,7 +111,27 @@ template <int Order> TENON_HD double polygamma_of(double x) {
 
 template <Unary K> struct UnaryOp {
   UnaryArgs args;
-  template <class T> TENON_HD T operator()(T x) const {
+  template <class T> TENON_HD Complex<T> operator()(Complex<T> z) const {
+    static_assert(has_complex(K));
+    if constexpr (K == Unary::neg) return -z;
+    else if constexpr (K == Unary::exp) return exp_of(z);
+    else if constexpr (K == Unary::log) return log_of(z);
+    else if constexpr (K == Unary::sqrt) return sqrt_of(z);
+    else if constexpr (K == Unary::rsqrt) return Complex<T>{T(1), T(0)} / sqrt_of(z);
+    else if constexpr (K == Unary::square) return z * z;
+    else if constexpr (K == Unary::sin) return sin_of(z);
+    else if constexpr (K == Unary::cos) return cos_of(z);
+    else if constexpr (K == Unary::sinh) return sinh_of(z);
+    else if constexpr (K == Unary::cosh) return cosh_of(z);
+    else if constexpr (K == Unary::tanh) return tanh_of(z);
+    else if constexpr (K == Unary::conj) return {z.re, -z.im};
+    else if constexpr (K == Unary::scale) return z * T(args.a);
+    else if constexpr (K == Unary::shift) return {z.re + T(args.a), z.im};
+    else return pow_of(z, T(args.a));
+  }
+  template <class T>
+    requires std::is_floating_point_v<T>
+  TENON_HD T operator()(T x) const {
     const T a = T(args.a), b = T(args.b);
     constexpr T kInvSqrt2 = T(0.70710678118654752440), kInvSqrt2Pi = T(0.39894228040143267794);
     if constexpr (K == Unary::neg) return -x;
@@ -131,6 +172,7 @@ template <Unary K> struct UnaryOp {
     else if constexpr (K == Unary::softplus) return (x > 0 ? x : T(0)) + std::log1p(std::exp(x < 0 ? x : -x));
     else if constexpr (K == Unary::clamp) return x < a ? a : x > b ? b : x;
     else if constexpr (K == Unary::clamp_step) return x < a || x > b ? T(0) : T(1);
+    else if constexpr (K == Unary::conj) return x;
     else if constexpr (K == Unary::scale) return x * a;
     else if constexpr (K == Unary::shift) return x + a;
     else return T(std::pow(x, a));
@@ -139,6 +181,6 @@ template <Unary K> struct UnaryOp {
 
 /// The type in which a stored type is computed.
 template <class T> using Computed =
-    std::conditional_t<std::is_same_v<T, double>, double, std::conditional_t<std::is_integral_v<T>, std::int64_t, float>>;
+    std::conditional_t<std::is_same_v<T, double> || is_complex_v<T>, T, std::conditional_t<std::is_integral_v<T>, std::int64_t, float>>;
 
 }  // namespace tenon::kernels

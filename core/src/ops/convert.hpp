@@ -7,6 +7,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/complex.hpp"
 #include "tenon/dtype.hpp"
 
 namespace tenon {
@@ -29,10 +30,12 @@ template <class To, class From> TENON_HD To truncate(From v) {
   return v <= low ? lowest : v >= past ? highest : static_cast<To>(v);
 }
 
-/// Integers wrap; to bool, anything but zero is true; to 16-bit floats, one rounding to nearest even.
+/// Integers wrap; a complex number becomes no real one (Tensor::to refuses), a real one gets the imaginary part 0; to bool, anything but zero is true; to 16-bit floats, one rounding to nearest even.
 template <class To, class From> TENON_HD To convert(From v) {
   constexpr bool to_half = std::is_same_v<To, bf16> || std::is_same_v<To, f16>;
   if constexpr (std::is_same_v<To, From>) return v;
+  else if constexpr (kernels::is_complex_v<To> && kernels::is_complex_v<From>) return {decltype(To::re)(v.re), decltype(To::re)(v.im)};
+  else if constexpr (kernels::is_complex_v<To>) return {convert<decltype(To::re)>(v), 0};
   else if constexpr (std::is_same_v<From, bf16> || std::is_same_v<From, f16>) return convert<To>(float(v));
   else if constexpr (to_half && std::is_same_v<From, float>) return To(v);
   else if constexpr (to_half) return To(round_to_odd(double(v)));

@@ -1,49 +1,83 @@
 #include "ops/copy.hpp"
 
+#include <array>
 #include <cstring>
 
 #include "backend/cpu/strided.hpp"
-#include "ops/convert.hpp"
+#include "backend/cpu/tiles.hpp"
+#include "kernels/complex.hpp"
 #include "ops/dispatch.hpp"
 
 namespace tenon {
 namespace {
 
-template <class From, class To> void copy_run(const From* from, std::int64_t from_step, To* to, std::int64_t to_step, std::int64_t n) {
-  if (from_step == 1 && to_step == 1) {
-    if constexpr (std::is_same_v<From, To>) {
-      std::memcpy(static_cast<void*>(to), from, std::size_t(n) * sizeof(To));
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
-    }
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) to[i * to_step] = convert<To>(from[i * from_step]);
-  }
-}
-
-Kernel make_copy(const Layout& from, const Layout& to) {
-  return dispatch_all(from.dtype, [&](auto f) -> Kernel {
-    using From = typename decltype(f)::type;
-    return dispatch_all(to.dtype, [&](auto t) -> Kernel {
-      using To = typename decltype(t)::type;
-      cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
-      return [loop](void* const* p) {
-        loop.run([&](const auto& at, const auto& step, std::int64_t n) {
-          copy_run(static_cast<const From*>(p[0]) + at[0], step[0], static_cast<To*>(p[1]) + at[1], step[1], n);
-        });
-      };
-    });
+/// Elements of one type, moved as bytes.
+Kernel move_elements(const Layout& from, const Layout& to) {
+  return dispatch_size(from.dtype, [&](auto tag) -> Kernel {
+    using Bytes = typename decltype(tag)::type;
+    cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
+    return [loop](void* const* p) {
+      loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+        const Bytes* x = static_cast<const Bytes*>(p[0]) + at[0];
+        Bytes* y = static_cast<Bytes*>(p[1]) + at[1];
+        if (step[0] == 1 && step[1] == 1) {
+          std::memcpy(y, x, std::size_t(n) * sizeof(Bytes));
+        } else {
+          for (std::int64_t i = 0; i < n; ++i) y[i * step[1]] = x[i * step[0]];
+        }
+      });
+    };
   });
 }
 
+/// Loaded as the type in which `from` is computed, which is exact, and converted from there.
+template <class C> Kernel convert_elements(const Layout& from, const Layout& to) {
+  cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
+  const cpu::LoadTile<C> load = cpu::tile_loader<C>(from.dtype);
+  const cpu::StoreTile<C> store = cpu::tile_storer<C>(to.dtype);
+  return [=, in = from.dtype, out = to.dtype](void* const* p) {
+    const bool own = in == DType::f32 || in == DType::f64 || in == DType::i64 || is_complex(in);
+    loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+      alignas(64) C tile[cpu::kTile];
+      cpu::TileSource<C> x(in, load, p[0], at[0], step[0], own);
+      cpu::TileTarget<C> y(out, store, p[1], at[1], step[1], false);
+      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
+        const std::int64_t m = std::min(cpu::kTile, n - i);
+        y.put(x.tile(i, m, tile), i, m);
+      }
+    });
+  };
+}
+
+Kernel make_copy(const Layout& from, const Layout& to) {
+  if (from.dtype == to.dtype) return move_elements(from, to);
+  switch (from.dtype) {
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16: return convert_elements<float>(from, to);
+    case DType::f64: return convert_elements<double>(from, to);
+    case DType::c64: return convert_elements<kernels::Complex<float>>(from, to);
+    case DType::c128: return convert_elements<kernels::Complex<double>>(from, to);
+    default: return convert_elements<std::int64_t>(from, to);
+  }
+}
+
 Kernel make_fill(const Layout& to, double value) {
-  return dispatch_all(to.dtype, [&](auto t) -> Kernel {
-    using To = typename decltype(t)::type;
+  alignas(16) std::array<std::byte, 16> element{};
+  cpu::tile_storer<double>(to.dtype)(&value, element.data(), 1, 1);
+  return dispatch_size(to.dtype, [&](auto tag) -> Kernel {
+    using Bytes = typename decltype(tag)::type;
+    Bytes bits;
+    std::memcpy(&bits, element.data(), sizeof bits);
     cpu::StridedLoop<1> loop(to.shape, {to.strides});
-    return [loop, value = convert<To>(value)](void* const* p) {
+    return [loop, bits](void* const* p) {
       loop.run([&](const auto& at, const auto& step, std::int64_t n) {
-        To* q = static_cast<To*>(p[0]) + at[0];
-        for (std::int64_t i = 0; i < n; ++i) q[i * step[0]] = value;
+        Bytes* q = static_cast<Bytes*>(p[0]) + at[0];
+        if (step[0] == 1) {
+          std::fill(q, q + n, bits);
+        } else {
+          for (std::int64_t i = 0; i < n; ++i) q[i * step[0]] = bits;
+        }
       });
     };
   });

@@ -22,6 +22,7 @@ template <class F> decltype(auto) dispatch_floating(const char* op, DType t, F&&
   }
 }
 
+/// Every real type.
 template <class F> decltype(auto) dispatch_all(DType t, F&& f) {
   switch (t) {
     case DType::f32: return f(TypeTag<float>{});
@@ -34,8 +35,25 @@ template <class F> decltype(auto) dispatch_all(DType t, F&& f) {
     case DType::i64: return f(TypeTag<std::int64_t>{});
     case DType::u8: return f(TypeTag<std::uint8_t>{});
     case DType::boolean: return f(TypeTag<bool>{});
+    default: break;
   }
-  throw Error(ErrorKind::internal, "tensor.dtype", "element type " + std::to_string(int(t)));
+  throw Error(ErrorKind::internal, "tensor.dtype", "element type " + std::string(name_of(t)) + " where only real ones are known");
+}
+
+/// Sixteen bytes, moved as one.
+struct alignas(8) Sixteen {
+  std::uint64_t half[2];
+};
+
+/// An unsigned type of the same size, for moving elements of any type.
+template <class F> decltype(auto) dispatch_size(DType t, F&& f) {
+  switch (size_of(t)) {
+    case 1: return f(TypeTag<std::uint8_t>{});
+    case 2: return f(TypeTag<std::uint16_t>{});
+    case 4: return f(TypeTag<std::uint32_t>{});
+    case 8: return f(TypeTag<std::uint64_t>{});
+    default: return f(TypeTag<Sixteen>{});
+  }
 }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 
@@ -26,6 +27,7 @@ void check_pair(const char* op, const Tensor& a, const Tensor& b) {
 
 Tensor run_binary(const char* op, Binary kind, const Tensor& a, const Tensor& b, bool compare = false) {
   check_pair(op, a, b);
+  if (is_complex(a.dtype()) && !kernels::has_complex(kind)) throw_usage(op, a.str() + " is complex", "complex numbers have no order: compare abs, real or imag");
   Shape shape = Shape::broadcast(a.shape(), b.shape(), op);
   Tensor out = Tensor::empty(shape, compare ? DType::boolean : a.dtype(), a.device());
   launch(op, {a, b}, {out}, binary_kernel(a.device(), kind, broadcast_layout(a, shape), broadcast_layout(b, shape), Layout(out)));
@@ -34,16 +36,17 @@ Tensor run_binary(const char* op, Binary kind, const Tensor& a, const Tensor& b,
 
 Tensor run_unary(const char* op, Unary kind, const Tensor& x, kernels::UnaryArgs args = {}) {
   if (!x.defined()) throw_usage(op, "the operand is undefined");
-  if (!is_floating(x.dtype())) throw_usage(op, x.str() + " is not floating point", "convert with .to(DType::f32)");
+  if (is_complex(x.dtype()) && !kernels::has_complex(kind)) throw_usage(op, x.str() + " is complex", "take real(z), imag(z) or abs(z)");
+  if (!has_gradient(x.dtype())) throw_usage(op, x.str() + " is not floating point", "convert with .to(DType::f32)");
   Tensor out = Tensor::empty(x.shape(), x.dtype(), x.device());
   launch(op, {x}, {out}, unary_kernel(x.device(), kind, args, Layout(x), Layout(out)));
   return out;
 }
 
-/// y = f(x) whose gradient is d * derivative(x, y); the saved tensors carry history, so derivatives nest.
+/// y = f(x) whose gradient is d * conj(derivative(x)); the saved tensors carry history, so derivatives nest.
 template <class D> Tensor unary_op(const char* op, Unary kind, const Tensor& x, D derivative, kernels::UnaryArgs args = {}) {
   Tensor y = run_unary(op, kind, x, args);
-  return differentiable(op, y, {x}, [x, derivative](const std::vector<Tensor>& d) { return std::vector{mul(d[0], derivative(x))}; });
+  return differentiable(op, y, {x}, [x, derivative](const std::vector<Tensor>& d) { return std::vector{mul(d[0], conj(derivative(x)))}; });
 }
 
 using List = std::vector<Tensor>;
@@ -62,14 +65,14 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   return differentiable("mul", run_binary("mul", Binary::mul, a, b), {a, b}, [a, b](const List& d) {
-    return List{a.requires_grad() ? sum_to(mul(d[0], b), a.shape()) : Tensor(), b.requires_grad() ? sum_to(mul(d[0], a), b.shape()) : Tensor()};
+    return List{a.requires_grad() ? sum_to(mul(d[0], conj(b)), a.shape()) : Tensor(), b.requires_grad() ? sum_to(mul(d[0], conj(a)), b.shape()) : Tensor()};
   });
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
   return differentiable("div", run_binary("div", Binary::div, a, b), {a, b}, [a, b](const List& d) {
-    Tensor da = div(d[0], b);
-    return List{sum_to(da, a.shape()), b.requires_grad() ? neg(sum_to(div(mul(da, a), b), b.shape())) : Tensor()};
+    Tensor below = conj(b), da = div(d[0], below);
+    return List{sum_to(da, a.shape()), b.requires_grad() ? neg(sum_to(div(mul(da, conj(a)), below), b.shape())) : Tensor()};
   });
 }
 
@@ -119,7 +122,25 @@ Tensor pow(const Tensor& a, double b) {
 }
 
 Tensor neg(const Tensor& x) { return differentiable("neg", run_unary("neg", Unary::neg, x), {x}, [](const List& d) { return List{neg(d[0])}; }); }
-Tensor abs(const Tensor& x) { return unary_op("abs", Unary::abs, x, [](const Tensor& t) { return run_unary("abs", Unary::sign, t); }); }
+Tensor conj(const Tensor& z) {
+  if (!z.defined()) throw_usage("conj", "the operand is undefined");
+  if (!is_complex(z.dtype())) return z;
+  return differentiable("conj", run_unary("conj", Unary::conj, z), {z}, [](const List& d) { return List{conj(d[0])}; });
+}
+
+Tensor hypot(const Tensor& x, const Tensor& y) {
+  if (x.defined() && !is_floating(x.dtype())) throw_usage("hypot", x.str() + " is not floating point", "convert with .to(DType::f32)");
+  return differentiable("hypot", run_binary("hypot", Binary::hypot, x, y), {x, y}, [x, y](const List& d) {
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
+    Tensor size = hypot(x, y), share = div(d[0], where(equal(size, zero), one, size));
+    return List{sum_to(mul(share, x), x.shape()), sum_to(mul(share, y), y.shape())};
+  });
+}
+
+Tensor abs(const Tensor& x) {
+  if (x.defined() && is_complex(x.dtype())) return hypot(real(x), imag(x));
+  return unary_op("abs", Unary::abs, x, [](const Tensor& t) { return run_unary("abs", Unary::sign, t); });
+}
 Tensor exp(const Tensor& x) { return unary_op("exp", Unary::exp, x, [](const Tensor& t) { return exp(t); }); }
 Tensor expm1(const Tensor& x) { return unary_op("expm1", Unary::expm1, x, [](const Tensor& t) { return exp(t); }); }
 Tensor log1p(const Tensor& x) { return unary_op("log1p", Unary::log1p, x, [](const Tensor& t) { return pow(add(t, 1.0), -1.0); }); }

@@ -1,4 +1,6 @@
+/// Elementwise ops on the CPU: one short loop an op and computed type, driven over tiles of any stored type and stride.
 #include "backend/cpu/strided.hpp"
+#include "backend/cpu/tiles.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
 
@@ -7,104 +9,180 @@ namespace {
 
 using kernels::Binary;
 using kernels::BinaryOp;
-using kernels::Computed;
+using kernels::Complex;
 using kernels::Unary;
 using kernels::UnaryArgs;
 using kernels::UnaryOp;
 
-template <class Op, class T, class Out> Kernel binary_loop(const Layout& a, const Layout& b, const Layout& out) {
+/// f(TypeTag<C>) with the type in which `t` is computed.
+template <class F>
+Kernel dispatch_computed(DType t, F&& f) {
+  switch (t) {
+    case DType::f32:
+    case DType::f16:
+    case DType::bf16:
+      return f(TypeTag<float>{});
+    case DType::f64:
+      return f(TypeTag<double>{});
+    case DType::c64:
+      return f(TypeTag<Complex<float>>{});
+    case DType::c128:
+      return f(TypeTag<Complex<double>>{});
+    default:
+      return f(TypeTag<std::int64_t>{});
+  }
+}
+
+/// Whether tensors of type `t` hold what they are computed in.
+bool holds_computed(DType t) {
+  return t == DType::f32 || t == DType::f64 || t == DType::i64 || is_complex(t);
+}
+
+// ---- two operands ---------------------------------------------------------------------------------------------------
+
+template <class C, class Out>
+using BinaryLoop = void (*)(const C* x, const C* y, Out* z, std::int64_t n);
+
+template <Binary K, class C, class Out>
+void binary_loop(const C* x, const C* y, Out* z, std::int64_t n) {
+  BinaryOp<K> op;
+  for (std::int64_t i = 0; i < n; ++i) z[i] = op(x[i], y[i]);
+}
+
+/// `Out`: bool for comparisons, else C.
+template <class C, class Out>
+Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, const Layout& out) {
   cpu::StridedLoop<3> loop(out.shape, {a.strides, b.strides, out.strides});
-  return [loop](void* const* p) {
+  const cpu::LoadTile<C> load = cpu::tile_loader<C>(a.dtype);
+  const DType in = a.dtype, to = out.dtype;
+  cpu::StoreTile<C> store = nullptr;
+  if constexpr (std::is_same_v<Out, C>) store = cpu::tile_storer<C>(to);
+  return [=](void* const* p) {
     loop.run([&](const auto& at, const auto& step, std::int64_t n) {
-      using C = Computed<T>;
-      const T* x = static_cast<const T*>(p[0]) + at[0];
-      const T* y = static_cast<const T*>(p[1]) + at[1];
-      Out* z = static_cast<Out*>(p[2]) + at[2];
-      Op op;
-      if (step[0] == 1 && step[1] == 1 && step[2] == 1) {
-        for (std::int64_t i = 0; i < n; ++i) z[i] = Out(op(C(x[i]), C(y[i])));
-      } else if (step[0] == 1 && step[1] == 0 && step[2] == 1) {
-        const C v = C(y[0]);
-        for (std::int64_t i = 0; i < n; ++i) z[i] = Out(op(C(x[i]), v));
-      } else {
-        for (std::int64_t i = 0; i < n; ++i) z[i * step[2]] = Out(op(C(x[i * step[0]]), C(y[i * step[1]])));
+      alignas(64) C tx[cpu::kTile], ty[cpu::kTile];
+      alignas(64) Out tz[cpu::kTile];
+      const bool own = holds_computed(in);
+      cpu::TileSource<C> x(in, load, p[0], at[0], step[0], own), y(in, load, p[1], at[1], step[1], own);
+      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
+        const std::int64_t m = std::min(cpu::kTile, n - i);
+        const C *from_x = x.tile(i, m, tx), *from_y = y.tile(i, m, ty);
+        if constexpr (std::is_same_v<Out, C>) {
+          cpu::TileTarget<C> z(to, store, p[2], at[2], step[2], own);
+          C* to_z = z.tile(i, tz);
+          body(from_x, from_y, to_z, m);
+          z.put(to_z, i, m);
+        } else {
+          bool* z = static_cast<bool*>(p[2]) + at[2] + i * step[2];
+          body(from_x, from_y, step[2] == 1 ? z : tz, m);
+          if (step[2] != 1)
+            for (std::int64_t k = 0; k < m; ++k) z[k * step[2]] = tz[k];
+        }
       }
     });
   };
 }
 
-template <Binary K> Kernel binary_of_kind(const Layout& a, const Layout& b, const Layout& out) {
-  return dispatch_all(a.dtype, [&](auto t) -> Kernel {
-    using T = typename decltype(t)::type;
-    if constexpr (kernels::is_comparison(K)) return binary_loop<BinaryOp<K>, T, bool>(a, b, out);
-    else return binary_loop<BinaryOp<K>, T, T>(a, b, out);
-  });
-}
-
-Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& out) {
-  switch (kind) {
-    case Binary::add: return binary_of_kind<Binary::add>(a, b, out);
-    case Binary::sub: return binary_of_kind<Binary::sub>(a, b, out);
-    case Binary::mul: return binary_of_kind<Binary::mul>(a, b, out);
-    case Binary::div: return binary_of_kind<Binary::div>(a, b, out);
-    case Binary::maximum: return binary_of_kind<Binary::maximum>(a, b, out);
-    case Binary::minimum: return binary_of_kind<Binary::minimum>(a, b, out);
-    case Binary::pow: return binary_of_kind<Binary::pow>(a, b, out);
-    case Binary::atan2: return binary_of_kind<Binary::atan2>(a, b, out);
-    case Binary::not_equal: return binary_of_kind<Binary::not_equal>(a, b, out);
-    case Binary::less_equal: return binary_of_kind<Binary::less_equal>(a, b, out);
-    case Binary::greater_equal: return binary_of_kind<Binary::greater_equal>(a, b, out);
-    case Binary::equal: return binary_of_kind<Binary::equal>(a, b, out);
-    case Binary::less: return binary_of_kind<Binary::less>(a, b, out);
-    case Binary::greater: return binary_of_kind<Binary::greater>(a, b, out);
+template <Binary K, class C>
+Kernel binary_of(const Layout& a, const Layout& b, const Layout& out) {
+  if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K)) {
+    throw Error(ErrorKind::internal, "elementwise.complex", "no complex version of binary op " + std::to_string(int(K)));
+  } else if constexpr (kernels::is_comparison(K)) {
+    return run_binary<C, bool>(binary_loop<K, C, bool>, a, b, out);
+  } else {
+    return run_binary<C, C>(binary_loop<K, C, C>, a, b, out);
   }
-  throw Error(ErrorKind::internal, "elementwise.kind", "unknown binary op");
-}
-
-template <Unary K> Kernel unary_of_kind(UnaryArgs args, const Layout& x, const Layout& y) {
-  return dispatch_floating("elementwise", x.dtype, [&](auto t) -> Kernel {
-    using T = typename decltype(t)::type;
-    cpu::StridedLoop<2> loop(x.shape, {x.strides, y.strides});
-    return [loop, op = UnaryOp<K>{args}](void* const* p) {
-      loop.run([&](const auto& at, const auto& step, std::int64_t n) {
-        using C = Computed<T>;
-        const T* a = static_cast<const T*>(p[0]) + at[0];
-        T* z = static_cast<T*>(p[1]) + at[1];
-        if (step[0] == 1 && step[1] == 1) {
-          for (std::int64_t i = 0; i < n; ++i) z[i] = T(op(C(a[i])));
-        } else {
-          for (std::int64_t i = 0; i < n; ++i) z[i * step[1]] = T(op(C(a[i * step[0]])));
-        }
-      });
-    };
-  });
 }
 
 /// Finds the kind among all of them at compile time.
-template <int... I> Kernel unary_table(std::integer_sequence<int, I...>, Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
-  using Make = Kernel (*)(UnaryArgs, const Layout&, const Layout&);
-  static constexpr Make table[] = {unary_of_kind<Unary(I)>...};
-  return table[int(kind)](args, x, y);
+template <class C, int... I>
+Kernel binary_table(std::integer_sequence<int, I...>, Binary kind, const Layout& a, const Layout& b, const Layout& out) {
+  using Make = Kernel (*)(const Layout&, const Layout&, const Layout&);
+  static constexpr Make table[] = {binary_of<Binary(I), C>...};
+  return table[int(kind)](a, b, out);
+}
+
+Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& out) {
+  return dispatch_computed(a.dtype, [&](auto tag) {
+    return binary_table<typename decltype(tag)::type>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind, a, b, out);
+  });
+}
+
+// ---- one operand ----------------------------------------------------------------------------------------------------
+
+template <class C>
+using UnaryLoop = void (*)(UnaryArgs args, const C* x, C* y, std::int64_t n);
+
+template <Unary K, class C>
+void unary_loop(UnaryArgs args, const C* x, C* y, std::int64_t n) {
+  const UnaryOp<K> op{args};
+  for (std::int64_t i = 0; i < n; ++i) y[i] = op(x[i]);
+}
+
+template <class C>
+Kernel run_unary(UnaryLoop<C> body, UnaryArgs args, const Layout& x, const Layout& y) {
+  cpu::StridedLoop<2> loop(x.shape, {x.strides, y.strides});
+  const cpu::LoadTile<C> load = cpu::tile_loader<C>(x.dtype);
+  const cpu::StoreTile<C> store = cpu::tile_storer<C>(y.dtype);
+  return [=, type = x.dtype](void* const* p) {
+    loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+      alignas(64) C tx[cpu::kTile], ty[cpu::kTile];
+      const bool own = holds_computed(type);
+      cpu::TileSource<C> from(type, load, p[0], at[0], step[0], own);
+      cpu::TileTarget<C> to(type, store, p[1], at[1], step[1], own);
+      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
+        const std::int64_t m = std::min(cpu::kTile, n - i);
+        C* out = to.tile(i, ty);
+        body(args, from.tile(i, m, tx), out, m);
+        to.put(out, i, m);
+      }
+    });
+  };
+}
+
+template <class C, Unary K>
+constexpr UnaryLoop<C> unary_of() {
+  if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K))
+    return nullptr;
+  else
+    return unary_loop<K, C>;
+}
+
+template <class C, int... I>
+UnaryLoop<C> unary_table(std::integer_sequence<int, I...>, Unary kind) {
+  static constexpr UnaryLoop<C> table[] = {unary_of<C, Unary(I)>()...};
+  return table[int(kind)];
 }
 
 Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
-  return unary_table(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind, args, x, y);
+  return dispatch_computed(x.dtype, [&](auto tag) -> Kernel {
+    using C = typename decltype(tag)::type;
+    if constexpr (std::is_same_v<C, std::int64_t>) {
+      throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
+    } else {
+      return run_unary<C>(unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind), args, x, y);
+    }
+  });
+}
+
+// ---- choice ---------------------------------------------------------------------------------------------------------
+
+/// Elements are moved, not computed: one version a size.
+template <class Bytes>
+Kernel where_of(const Layout& c, const Layout& a, const Layout& b, const Layout& out) {
+  cpu::StridedLoop<4> loop(out.shape, {c.strides, a.strides, b.strides, out.strides});
+  return [loop](void* const* p) {
+    loop.run([&](const auto& at, const auto& s, std::int64_t n) {
+      const bool* m = static_cast<const bool*>(p[0]) + at[0];
+      const Bytes* x = static_cast<const Bytes*>(p[1]) + at[1];
+      const Bytes* y = static_cast<const Bytes*>(p[2]) + at[2];
+      Bytes* z = static_cast<Bytes*>(p[3]) + at[3];
+      for (std::int64_t i = 0; i < n; ++i) z[i * s[3]] = m[i * s[0]] ? x[i * s[1]] : y[i * s[2]];
+    });
+  };
 }
 
 Kernel make_where(const Layout& c, const Layout& a, const Layout& b, const Layout& out) {
-  return dispatch_all(a.dtype, [&](auto t) -> Kernel {
-    using T = typename decltype(t)::type;
-    cpu::StridedLoop<4> loop(out.shape, {c.strides, a.strides, b.strides, out.strides});
-    return [loop](void* const* p) {
-      loop.run([&](const auto& at, const auto& s, std::int64_t n) {
-        const bool* m = static_cast<const bool*>(p[0]) + at[0];
-        const T* x = static_cast<const T*>(p[1]) + at[1];
-        const T* y = static_cast<const T*>(p[2]) + at[2];
-        T* z = static_cast<T*>(p[3]) + at[3];
-        for (std::int64_t i = 0; i < n; ++i) z[i * s[3]] = m[i * s[0]] ? x[i * s[1]] : y[i * s[2]];
-      });
-    };
-  });
+  return dispatch_size(a.dtype, [&](auto tag) { return where_of<typename decltype(tag)::type>(c, a, b, out); });
 }
 
 }  // namespace

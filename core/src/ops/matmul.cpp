@@ -4,6 +4,7 @@
 #include "backend/cpu/matmul_engine.hpp"
 #include "ops/matmul_kernels.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -135,11 +136,26 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
   });
 }
 
-void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* b_name) {
+void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* b_name, bool complex_too = false) {
   if (!a.defined() || !b.defined()) throw_usage(op, "an operand is undefined");
-  if (a.dtype() != DType::f32 && a.dtype() != DType::f64 && a.dtype() != DType::bf16)
-    throw_usage(op, a.str() + " is not f32, f64 or bf16", "cast it with to()");
+  if (a.dtype() != DType::f32 && a.dtype() != DType::f64 && a.dtype() != DType::bf16 && !(complex_too && is_complex(a.dtype())))
+    throw_usage(op, a.str() + " is not f32, f64" + (complex_too ? ", bf16 or complex" : " or bf16"), "cast it with to()");
   if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
+}
+
+/// One real product does a complex one: the rows of b, and those of i b, beside the parts of a.
+Tensor complex_product(const Tensor& a, const Tensor& b) {
+  const Tensor turned = view_as_complex(concat({imag(b).unsqueeze(-1) * -1.0, real(b).unsqueeze(-1)}, -1));  // i b
+  Tensor rows = view_as_real(concat({b.unsqueeze(-2), turned.unsqueeze(-2)}, -2));                            // [..., k, 2, n, 2]
+  Shape right = b.shape(), left = a.shape();
+  right[-2] *= 2;
+  right[-1] *= 2;
+  left[-1] *= 2;
+  Tensor c = matmul(view_as_real(a).reshape(left), rows.reshape(right));
+  Shape pairs = c.shape();
+  pairs[-1] /= 2;
+  pairs.push_back(2);
+  return view_as_complex(c.reshape(pairs));
 }
 
 bool through_f32(const Tensor& a) {
@@ -153,12 +169,13 @@ void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  check_operands("matmul", a, b, "second operand");
+  check_operands("matmul", a, b, "second operand", true);
   if (a.rank() < 2 || b.rank() < 2) throw_usage("matmul", shapes(a, b) + ": both need at least 2 axes", "add one with unsqueeze");
   if (a.dtype() != b.dtype()) throw_usage("matmul", a.str() + " x " + b.str() + ": the types differ", "cast one with to()");
   if (a.size(-1) != b.size(-2))
     throw_usage("matmul", shapes(a, b) + ": " + std::to_string(a.size(-1)) + " columns against " + std::to_string(b.size(-2)) + " rows",
                 "the operands are [..., m, k] and [..., k, n]");
+  if (is_complex(a.dtype())) return complex_product(a, b);
   if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(DType::bf16);
   if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient
     Shape shape = a.shape();

@@ -5,6 +5,7 @@
 #include "ops/dispatch.hpp"
 #include "ops/reduce_kernels.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -132,6 +133,7 @@ struct ExtremeResult {
 ExtremeResult extreme(const char* op, Extreme which, const Tensor& x, int axis) {
   int a = axis < 0 ? axis + x.rank() : axis;
   if (a < 0 || a >= x.rank()) throw_usage(op, "axis " + std::to_string(axis) + " is not within the axes of " + x.str());
+  if (is_complex(x.dtype())) throw_usage(op, x.str() + " is complex", "complex numbers have no order: take abs, real or imag");
   if (x.size(a) == 0) throw_usage(op, "the axis " + std::to_string(axis) + " of " + x.str() + " is empty");
   NoGrad no_grad;
   Tensor moved = x.detach();
@@ -167,6 +169,12 @@ KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", mak
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!x.defined()) throw_usage("sum", "the operand is undefined");
   auto marked = reduced_axes("sum", x, axes);
+  if (is_complex(x.dtype())) {  // by parts
+    std::vector<int> every;
+    for (int i = 0; i < x.rank(); ++i)
+      if (marked[std::size_t(i)]) every.push_back(i);
+    return every.empty() ? x.clone() : view_as_complex(sum(view_as_real(x), every, keep));
+  }
   if (!is_floating(x.dtype()) && x.dtype() != DType::i64) return sum(x.to(DType::i64), axes, keep);
   Tensor kept = sum_keeping(x, marked);
   if (kept.storage() == x.storage()) kept = kept.clone();  // a scalar: nothing was summed

@@ -14,6 +14,7 @@ namespace {
 /// The bytes of `value` in type `t` (little end first, as memory has them).
 std::uint64_t bytes_of(double value, DType t) {
   std::uint64_t bits = 0;
+  if (is_complex(t)) return bits;  // callers ask for 0 alone
   dispatch_all(t, [&](auto tag) {
     using T = typename decltype(tag)::type;
     T v;
@@ -114,6 +115,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
 
 Tensor pad(const Tensor& x_given, const std::vector<std::int64_t>& before, const std::vector<std::int64_t>& after, double value) {
   check_defined("pad", x_given, "x");
+  if (is_complex(x_given.dtype()) && value != 0) throw_usage("pad", x_given.str() + " is complex: it is padded with 0 only");
   const int rank = x_given.rank();
   auto bad = [&](const std::vector<std::int64_t>& v) {
     return int(v.size()) != rank || std::any_of(v.begin(), v.end(), [](std::int64_t n) { return n < 0; });
@@ -165,6 +167,7 @@ Tensor flip(const Tensor& x_given, const std::vector<int>& axes) {
 Tensor one_hot(const Tensor& labels_given, std::int64_t classes, DType dtype) {
   check_integer("one_hot", labels_given, "labels");
   if (classes < 1) throw_usage("one_hot", std::to_string(classes) + " classes for labels " + labels_given.str(), "give 1 or more");
+  if (is_complex(dtype)) throw_usage("one_hot", "a complex result is not known", "convert with .to(DType::c64)");
   Tensor labels = labels_given.contiguous();
   Shape shape = labels.shape();
   if (shape.rank() == kMaxRank) throw_usage("one_hot", "labels " + labels.str() + " have no room for another axis");

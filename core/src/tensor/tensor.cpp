@@ -123,13 +123,15 @@ std::string Tensor::str() const {
   return std::string(name_of(dtype_)) + shape_.str() + " " + device().str();
 }
 
-Tensor Tensor::alias(const Shape& shape, const Shape& strides, std::int64_t offset) const {
+Tensor Tensor::alias(const Shape& shape, const Shape& strides, std::int64_t offset) const { return alias(shape, strides, offset, dtype_); }
+
+Tensor Tensor::alias(const Shape& shape, const Shape& strides, std::int64_t offset, DType dtype) const {
   Tensor t;
   t.storage_ = storage_;
   t.shape_ = shape;
   t.strides_ = strides;
   t.offset_ = offset;
-  t.dtype_ = dtype_;
+  t.dtype_ = dtype;
   return t;
 }
 

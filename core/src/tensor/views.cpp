@@ -2,6 +2,7 @@
 
 #include "ops/copy.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/tensor.hpp"
@@ -169,11 +170,14 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
+  if (is_complex(dtype_) && !is_complex(dtype)) throw_usage("to", str() + " does not become " + std::string(name_of(dtype)), "take real(z), imag(z) or abs(z)");
   Tensor out = empty(shape_, dtype, device());
   copy_strided(*this, out);
-  if (!is_floating(dtype) || !is_floating(dtype_)) return out;
+  if (!has_gradient(dtype) || !has_gradient(dtype_)) return out;
   DType from = dtype_;
-  return differentiable("to", out, {*this}, [from](const std::vector<Tensor>& d) { return std::vector{d[0].to(from)}; });
+  return differentiable("to", out, {*this}, [from](const std::vector<Tensor>& d) {
+    return std::vector{is_complex(d[0].dtype()) && !is_complex(from) ? real(d[0]).to(from) : d[0].to(from)};
+  });
 }
 
 }  // namespace tenon

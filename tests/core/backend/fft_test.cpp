@@ -11,8 +11,6 @@
 #include "tenon/random.hpp"
 
 using namespace tenon;
-using cpu::FftGeometry;
-using cpu::FftKind;
 
 namespace {
 
@@ -61,7 +59,7 @@ template <class T>
 double error(FftKind kind, bool inverse, std::int64_t n, const Lines& lines) {
   FftGeometry g{kind, inverse, std::is_same_v<T, double> ? DType::f64 : DType::f32, lines.outer, n, lines.inner};
   bool complex_in = kind != FftKind::real_forward, complex_out = kind != FftKind::real_inverse;
-  std::int64_t count_in = kind == FftKind::real_inverse ? g.half() : n, count_out = kind == FftKind::real_forward ? g.half() : n;
+  std::int64_t count_in = kind == FftKind::real_inverse ? (g.n / 2 + 1) : n, count_out = kind == FftKind::real_forward ? (g.n / 2 + 1) : n;
   auto x = noise<T>(count_in * lines.outer * lines.inner * (complex_in ? 2 : 1), std::uint64_t(n));
   constexpr std::size_t guard = 16;
   const T untouched = T(-77);
@@ -161,5 +159,75 @@ TEST_CASE("Fourier transforms give the same bits for 1, 2 and 4 threads", "[fft]
       CHECK(std::memcmp(first.data(), y.data(), y.size() * sizeof(float)) == 0);
     }
     set_thread_count(before);
+  }
+}
+
+TEST_CASE("pruned spectra are the whole ones' first and last values, and zeros where they are read", "[fft]") {
+  struct Case {
+    FftKind kind;
+    std::int64_t n, low, high;
+  };
+  for (const Case& c : {Case{FftKind::complex, 12, 3, 2}, Case{FftKind::complex, 17, 4, 0}, Case{FftKind::complex, 12, 7, 5}, Case{FftKind::complex, 30, 0, 5}, Case{FftKind::real_forward, 12, 4, 0},
+                        Case{FftKind::real_forward, 15, 3, 0}, Case{FftKind::real_inverse, 12, 3, 0}, Case{FftKind::real_inverse, 15, 5, 0}})
+    for (bool inverse : {false, true})
+      for (const Lines& lines : {Lines{3, 1}, Lines{40, 1}, Lines{2, 5}, Lines{2, 40}}) {
+        if (inverse != (c.kind == FftKind::real_inverse) && c.kind != FftKind::complex) continue;
+        INFO("kind " << int(c.kind) << (inverse ? " inverse" : "") << " n " << c.n << " kept " << c.low << " + " << c.high << ", lines " << lines.outer << " x " << lines.inner);
+        FftGeometry whole{c.kind, inverse, DType::f64, lines.outer, c.n, lines.inner}, kept = whole;
+        kept.low = c.low;
+        kept.high = c.high;
+        kept.interior = whole.interior = c.kind == FftKind::complex ? 1 : 0.5;
+        const std::int64_t spectrum_unit = 2, other = c.kind == FftKind::complex ? 2 : 1;
+        auto size = [&](std::int64_t values, std::int64_t unit) { return values * unit * lines.outer * lines.inner; };
+        auto run = [](const FftGeometry& g, const std::vector<double>& in, std::int64_t out) {
+          std::vector<double> y(std::size_t(out), -77);
+          auto program = cpu::make_fft(g);
+          std::vector<std::byte> space(program->workspace_bytes() + 64);
+          program->run(in.data(), y.data(), reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(space.data()) + 63) / 64 * 64), 0.25);
+          return y;
+        };
+        /// Where value j of the kept spectrum stands in the whole one.
+        auto place = [&](std::int64_t j) { return j < c.low ? j : whole.whole() - c.high + (j - c.low); };
+        auto gather = [&](const std::vector<double>& from, bool back) {  // whole -> kept, or kept -> whole with zeros
+          const std::int64_t row = lines.inner * spectrum_unit;
+          std::vector<double> to(std::size_t(size(back ? whole.whole() : kept.kept(), spectrum_unit)), 0);
+          for (std::int64_t o = 0; o < lines.outer; ++o)
+            for (std::int64_t j = 0; j < kept.kept(); ++j)
+              for (std::int64_t i = 0; i < row; ++i) {
+                const auto a = std::size_t((o * whole.whole() + place(j)) * row + i), b = std::size_t((o * kept.kept() + j) * row + i);
+                if (back) to[a] = from[b];
+                else to[b] = from[a];
+              }
+          return to;
+        };
+        if (inverse) {
+          auto z = noise<double>(size(kept.kept(), spectrum_unit), 3);
+          CHECK(run(kept, z, size(c.n, other)) == run(whole, gather(z, true), size(c.n, other)));
+        } else {
+          auto x = noise<double>(size(c.n, other), 4);
+          CHECK(run(kept, x, size(kept.kept(), spectrum_unit)) == gather(run(whole, x, size(whole.whole(), spectrum_unit)), false));
+        }
+      }
+}
+
+TEST_CASE("the weight of values that are not their own mirror", "[fft]") {
+  for (std::int64_t n : {1, 2, 7, 8, 4096}) {  // the last as one long line
+    FftGeometry plain{FftKind::real_forward, false, DType::f64, 1, n, 1}, weighed = plain;
+    weighed.interior = 3;
+    auto x = noise<double>(n, 5);
+    std::vector<double> y(std::size_t(2 * plain.whole())), z = y, back(x.size()), again(x.size());
+    std::vector<std::byte> space(cpu::make_fft(plain)->workspace_bytes() + 64);
+    void* aligned = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(space.data()) + 63) / 64 * 64);
+    cpu::make_fft(plain)->run(x.data(), y.data(), aligned, 1);
+    cpu::make_fft(weighed)->run(x.data(), z.data(), aligned, 1);
+    for (std::int64_t k = 0; k < plain.whole(); ++k)
+      for (std::size_t part = 0; part < 2; ++part) {
+        INFO("n " << n << ", value " << k);
+        CHECK(std::abs(z[std::size_t(2 * k) + part] - y[std::size_t(2 * k) + part] * (k == 0 || 2 * k == n ? 1 : 3)) <= 1e-12 * double(n));
+      }
+    plain.kind = weighed.kind = FftKind::real_inverse;
+    cpu::make_fft(plain)->run(z.data(), back.data(), aligned, 1);
+    cpu::make_fft(weighed)->run(y.data(), again.data(), aligned, 1);
+    for (std::size_t i = 0; i < back.size(); ++i) CHECK(std::abs(back[i] - again[i]) <= 1e-11 * double(n));
   }
 }

@@ -36,13 +36,18 @@ class Lines final : public FftProgram {
       auto a = static_cast<T*>(thread_scratch(std::size_t(2 * values) * sizeof(T))), b = a + values;
       for (std::int64_t i = begin; i < end; ++i) {
         if (g_.kind == FftKind::complex) {
-          loops_.load(source, lanes(i, g_.n, 2), g_.n, g_.inverse, a);
-          loops_.store(loops_.line(line, a, b), g_.n, T(scale), g_.inverse, lanes(i, g_.n, 2), target);
+          if (g_.inverse) {
+            load_kept(source, lanes(i, g_.kept(), 2), a);
+            loops_.store(loops_.line(line, a, b), g_.n, T(scale), true, lanes(i, g_.n, 2), target);
+          } else {
+            loops_.load(source, lanes(i, g_.n, 2), g_.n, false, a);
+            store_kept(loops_.line(line, a, b), T(scale), lanes(i, g_.kept(), 2), target);
+          }
         } else if (g_.kind == FftKind::real_forward) {
           loops_.load_real(source, lanes(i, g_.n, 1), g_.n, a);
-          loops_.store_spectra(loops_.line(line, a, b), g_.n, T(scale), lanes(i, g_.half(), 2), target);
+          loops_.store_spectra(loops_.line(line, a, b), g_.n, g_.kept(), T(scale), T(g_.interior), lanes(i, g_.kept(), 2), target);
         } else {
-          loops_.load_spectra(source, lanes(i, g_.half(), 2), g_.n, a);
+          loops_.load_spectra(source, lanes(i, g_.kept(), 2), g_.n, g_.kept(), T(g_.interior), a);
           loops_.store_real(loops_.line(line, a, b), g_.n, T(scale), true, lanes(i, g_.n, 1), target);
         }
       }
@@ -58,6 +63,24 @@ class Lines final : public FftProgram {
   }
 
  private:
+  static FftLanes after(FftLanes m, std::int64_t values) {
+    for (std::int64_t& at : m.at) at += values * m.element;
+    return m;
+  }
+
+  /// The spectrum's first and last values into a buffer, zeros between.
+  void load_kept(const T* source, const FftLanes& m, T* to) const {
+    const std::int64_t value = 2 * loops_.lanes, first = g_.first();
+    loops_.load(source, m, first, true, to);
+    std::fill(to + first * value, to + (g_.n - g_.high) * value, T(0));
+    if (g_.high > 0) loops_.load(source, after(m, first), g_.high, true, to + (g_.n - g_.high) * value);
+  }
+  void store_kept(const T* from, T scale, const FftLanes& m, T* target) const {
+    const std::int64_t value = 2 * loops_.lanes, first = g_.first();
+    loops_.store(from, first, scale, false, m, target);
+    if (g_.high > 0) loops_.store(from + (g_.n - g_.high) * value, g_.high, scale, false, after(m, first), target);
+  }
+
   /// Group i of the lines of `count` values of `unit` scalars.
   FftLanes lanes(std::int64_t i, std::int64_t count, std::int64_t unit) const {
     FftLanes m;
@@ -115,11 +138,11 @@ class LongReal final : public FftProgram {
     auto space = static_cast<T*>(workspace);
     for (std::int64_t o = 0; o < g_.outer; ++o) {
       if (g_.kind == FftKind::real_forward) {
-        T* spectrum = static_cast<T*>(out) + o * 2 * g_.half();
+        T* spectrum = static_cast<T*>(out) + o * 2 * g_.whole();
         plan_->run(static_cast<const T*>(in) + o * g_.n, spectrum, space, false, T(scale));
         untangle(spectrum);
       } else {
-        tangle(static_cast<const T*>(in) + o * 2 * g_.half(), space);
+        tangle(static_cast<const T*>(in) + o * 2 * g_.whole(), space);
         plan_->run(space, static_cast<T*>(out) + o * g_.n, space + 2 * half_, true, T(scale));
       }
     }
@@ -143,14 +166,19 @@ class LongReal final : public FftProgram {
       T er = (a[0] + br) / 2, ei = (a[1] - bi) / 2, or_ = (a[1] + bi) / 2, oi = (br - a[0]) / 2;
       T tr = or_ * wr - oi * wi, ti = or_ * wi + oi * wr;
       T* b = z + 2 * m;
-      a[0] = er + tr, a[1] = ei + ti;
-      if (k != m) b[0] = er - tr, b[1] = ti - ei;
+      const T w = k == 0 ? T(1) : T(g_.interior);
+      a[0] = (er + tr) * w, a[1] = (ei + ti) * w;
+      if (k != m) b[0] = (er - tr) * w, b[1] = (ti - ei) * w;
     });
   }
 
   void tangle(const T* x, T* z) const {
     pairs([&](std::int64_t k, std::int64_t m, T wr, T wi) {
       T ar = x[2 * k], ai = k == 0 ? T(0) : x[2 * k + 1], br = x[2 * m], bi = k == 0 ? T(0) : x[2 * m + 1];
+      if (k != 0) {
+        const T w = T(g_.interior);
+        ar *= w, ai *= w, br *= w, bi *= w;
+      }
       T er = ar + br, ei = ai - bi, dr = ar - br, di = ai + bi;
       T or_ = dr * wr + di * wi, oi = di * wr - dr * wi;  // by the conjugate turn
       z[2 * k] = er - oi, z[2 * k + 1] = ei + or_;
@@ -168,7 +196,7 @@ template <class T>
 std::shared_ptr<const FftProgram> make(const FftGeometry& g) {
   const int lanes = fft_loops<T>().lanes;
   const bool few = g.outer < (g.kind == FftKind::complex ? lanes : 2 * lanes) || g.n > kLongLine;
-  if (g.inner == 1 && few) {
+  if (g.inner == 1 && few && !g.pruned()) {
     if (g.kind == FftKind::complex) {
       if (auto plan = FftLong<T>::make(g.n)) return std::make_shared<Long<T>>(g, plan);
     } else if (g.n % 2 == 0) {

@@ -13,8 +13,8 @@ struct FftLoops {
   void (*store)(const T*, std::int64_t n, T scale, bool swap, const FftLanes&, T*);
   void (*load_real)(const T*, const FftLanes&, std::int64_t n, T*);
   void (*store_real)(const T*, std::int64_t n, T scale, bool swap, const FftLanes&, T*);
-  void (*load_spectra)(const T*, const FftLanes&, std::int64_t n, T*);
-  void (*store_spectra)(const T*, std::int64_t n, T scale, const FftLanes&, T*);
+  void (*load_spectra)(const T*, const FftLanes&, std::int64_t n, std::int64_t count, T interior, T*);
+  void (*store_spectra)(const T*, std::int64_t n, std::int64_t count, T scale, T interior, const FftLanes&, T*);
   void (*turn)(T*, std::int64_t n, const T* table, std::int64_t row, int lines);
 };
 

@@ -341,27 +341,27 @@ void fft_store_real(const T* from, std::int64_t n, T scale, bool swap, const Fft
     }
 }
 
-/// The spectra of a pair of real lines, from that of the complex line they make: halves of z[k] +- conj z[n - k].
+/// The spectra of a pair of real lines, from that of the complex line they make: halves of z[k] +- conj z[n - k], times
+/// `scale`, and `interior` where k is not its own mirror.
 template <class T>
-[[gnu::always_inline]] inline void fft_untangle(const T* z, std::int64_t n, std::int64_t k, T half, FftValue<T>& a, FftValue<T>& b) {
+[[gnu::always_inline]] inline void fft_untangle(const T* z, std::int64_t n, std::int64_t k, T scale, T interior, FftValue<T>& a, FftValue<T>& b) {
+  const T half = k == 0 || 2 * k == n ? scale / 2 : scale * interior / 2;
   constexpr std::int64_t value = 2 * kFftLanes<T>;
   const FftValue<T> here = fft_get(z + k * value), mirror = fft_get(z + (k ? n - k : 0) * value);
   a = FftValue<T>{here.re + mirror.re, here.im - mirror.im} * half;
   b = FftValue<T>{here.im + mirror.im, mirror.re - here.re} * half;
 }
 
-/// The transforms, 0 to n / 2, of pairs of real lines; z: of the complex lines that they made.
+/// The first `count` values of the transforms of pairs of real lines; z: of the complex lines that they made.
 template <class T>
-void fft_store_spectra(const T* z, std::int64_t n, T scale, const FftLanes& m, T* p) {
+void fft_store_spectra(const T* z, std::int64_t n, std::int64_t count, T scale, T interior, const FftLanes& m, T* p) {
   constexpr int L = kFftLanes<T>;
-  const T half = scale / 2;
-  const std::int64_t count = n / 2 + 1;
   FftValue<T> a, b;
   std::int64_t k = 0;
   if (m.layout == FftLanes::Layout::packed) {
     p += m.at[0];
     for (; k < count; ++k, p += m.element) {
-      fft_untangle(z, n, k, half, a, b);
+      fft_untangle(z, n, k, scale, interior, a, b);
       FftVec<T> re[2], im[2], low, high;
       fft_interleave<T>(a.re, b.re, re[0], re[1]);
       fft_interleave<T>(a.im, b.im, im[0], im[1]);
@@ -377,7 +377,7 @@ void fft_store_spectra(const T* z, std::int64_t n, T scale, const FftLanes& m, T
     for (; k + L / 2 <= count; k += L / 2) {
       FftVec<T> r[L], s[L];
       for (int i = 0; i < L / 2; ++i) {
-        fft_untangle(z, n, k + i, half, a, b);
+        fft_untangle(z, n, k + i, scale, interior, a, b);
         r[2 * i] = a.re, r[2 * i + 1] = a.im, s[2 * i] = b.re, s[2 * i + 1] = b.im;
       }
       fft_transpose<T>(r);
@@ -388,7 +388,7 @@ void fft_store_spectra(const T* z, std::int64_t n, T scale, const FftLanes& m, T
       }
     }
   for (; k < count; ++k) {
-    fft_untangle(z, n, k, half, a, b);
+    fft_untangle(z, n, k, scale, interior, a, b);
     for (int line = 0; line < m.lines; ++line) {
       T* to = p + m.at[std::size_t(line)] + k * m.element;
       const FftValue<T>& v = line % 2 ? b : a;
@@ -399,21 +399,27 @@ void fft_store_spectra(const T* z, std::int64_t n, T scale, const FftLanes& m, T
 }
 
 /// z[k] = a + i b and z[n - k] = conj a + i conj b, parts exchanged for the inverse transform. The imaginary parts of values that
-/// are their own mirror, of 0 and n / 2, count as zero.
+/// are their own mirror, of 0 and n / 2, count as zero; the others are multiplied by `interior`.
 template <class T>
-[[gnu::always_inline]] inline void fft_tangle(T* z, std::int64_t n, std::int64_t k, FftValue<T> a, FftValue<T> b) {
+[[gnu::always_inline]] inline void fft_tangle(T* z, std::int64_t n, std::int64_t k, T interior, FftValue<T> a, FftValue<T> b) {
   constexpr std::int64_t value = 2 * kFftLanes<T>;
-  if (k == 0 || 2 * k == n) a.im = b.im = FftVec<T>{};
+  if (k == 0 || 2 * k == n) {
+    a.im = b.im = FftVec<T>{};
+  } else {
+    a = a * interior;
+    b = b * interior;
+  }
   fft_put(z + k * value, FftValue<T>{a.im + b.re, a.re - b.im});
   if (k != 0 && 2 * k != n) fft_put(z + (n - k) * value, FftValue<T>{b.re - a.im, a.re + b.im});
 }
 
-/// Spectra, 0 to n / 2, of pairs of real lines into a buffer, ready for the inverse transform (parts exchanged).
+/// The first `count` values of the spectra of pairs of real lines into a buffer, ready for the inverse transform (parts exchanged);
+/// the others are zero.
 template <class T>
-void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, T* z) {
+void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, std::int64_t count, T interior, T* z) {
   constexpr int L = kFftLanes<T>;
-  const std::int64_t count = n / 2 + 1;
-  FftValue<T> a, b;
+  FftValue<T> a{}, b{};
+  for (std::int64_t k = count; k <= n / 2; ++k) fft_tangle(z, n, k, interior, a, b);
   std::int64_t k = 0;
   if (m.layout == FftLanes::Layout::packed) {
     p += m.at[0];
@@ -422,7 +428,7 @@ void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, T* z) {
       for (int h = 0; h < 2; ++h) fft_deinterleave<T>(load<L>(p + 2 * h * L), load<L>(p + 2 * h * L + L), re[h], im[h]);
       fft_deinterleave<T>(re[0], re[1], a.re, b.re);
       fft_deinterleave<T>(im[0], im[1], a.im, b.im);
-      fft_tangle(z, n, k, a, b);
+      fft_tangle(z, n, k, interior, a, b);
     }
     return;
   }
@@ -435,7 +441,7 @@ void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, T* z) {
       }
       fft_transpose<T>(r);
       fft_transpose<T>(s);
-      for (int i = 0; i < L / 2; ++i) fft_tangle(z, n, k + i, FftValue<T>{r[2 * i], r[2 * i + 1]}, FftValue<T>{s[2 * i], s[2 * i + 1]});
+      for (int i = 0; i < L / 2; ++i) fft_tangle(z, n, k + i, interior, FftValue<T>{r[2 * i], r[2 * i + 1]}, FftValue<T>{s[2 * i], s[2 * i + 1]});
     }
   for (; k < count; ++k) {
     a = b = FftValue<T>{};
@@ -445,7 +451,7 @@ void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, T* z) {
       v.re[line / 2] = from[0];
       v.im[line / 2] = from[1];
     }
-    fft_tangle(z, n, k, a, b);
+    fft_tangle(z, n, k, interior, a, b);
   }
 }
 
