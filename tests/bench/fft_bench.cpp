@@ -17,8 +17,6 @@
 #include "tenon/device.hpp"
 
 using namespace tenon;
-using FftGeometry;
-using FftKind;
 
 namespace {
 
