@@ -17,12 +17,14 @@
 #include "train/checkpoint.hpp"
 #include "train/early_stop.hpp"
 #include "train/loader.hpp"
+#include "train/memory_text.hpp"
 #include "train/pacer.hpp"
 #include "train/profiler.hpp"
 #include "train/recipe_changes.hpp"
 #include "train/require.hpp"
 #include "train/resume_check.hpp"
 #include "train/run_directory.hpp"
+#include "train/run_length.hpp"
 #include "train/run_state.hpp"
 #include "train/step_runner.hpp"
 #include "train/writers.hpp"
@@ -116,16 +118,8 @@ class Trainer {
     for (const auto& c : callbacks_) event(*c);
   }
 
-  /// Where the recipe sets a key, for messages.
-  std::string origin(const std::string& key) const {
-    const auto found = recipe_.origins.find(key);
-    return found == recipe_.origins.end() ? recipe_.name : found->second;
-  }
-
   void prepare() {
-    if (train_.integer("steps") == 0 && train_.real("epochs") == 0 && train_.real("minutes") == 0)
-      throw Error(ErrorKind::usage, "train.no_length", "the recipe sets none of train.steps, train.epochs and train.minutes", "set one, for example train.minutes=3");
-    require_early_stop();
+    require_length(recipe_);
     require_for_models(options_.device);
     compute_ = compute_type(recipe_, options_.device);
     Monitor monitor = monitor_of(observer_);
@@ -133,13 +127,13 @@ class Trainer {
     demands_ = parse_demands(train_.texts("require"), task_->columns());
     if (!demands_.empty() && !train_.boolean("evaluate"))
       throw Error(ErrorKind::usage, "train.require", "train.require demands figures, but train.evaluate is false", "set train.evaluate=true");
-    require_stop_metric();
+    require_early_stop(recipe_, *task_);
     {
       MemoryScope tag(MemoryTag::data);
       task_->load(monitor);
     }
     require_validation();
-    pacer_ = Pacer(steps_of_run(), train_.real("minutes") * 60);
+    pacer_ = Pacer(steps_of_run(recipe_, *task_), train_.real("minutes") * 60);
     digests_ = task_->input_digests();
     {
       MemoryScope tag(MemoryTag::parameters);
@@ -166,32 +160,6 @@ class Trainer {
     if (std::find(splits.begin(), splits.end(), "validation") == splits.end())
       throw Error(ErrorKind::data, "train.no_validation", "the data has no case to validate on",
                   "give the split a validation part, or set train.evaluate=false and train.validate_every=0");
-  }
-
-  void require_early_stop() const {
-    if (train_.integer("patience") > 0 && train_.integer("validate_every") == 0)
-      throw Error(ErrorKind::usage, "train.early_stop", "train.patience counts validations, but train.validate_every is 0", "set train.validate_every, for example to 500", origin("train.patience"));
-  }
-
-  void require_stop_metric() const {
-    const std::string& metric = train_.text("stop_metric");
-    const std::vector<MetricColumn> columns = task_->columns();
-    if (metric.empty() || columns.empty()) return;
-    std::vector<std::string> names;
-    for (const MetricColumn& c : columns) names.push_back(c.name);
-    if (std::find(names.begin(), names.end(), metric) == names.end())
-      throw Error(ErrorKind::usage, "train.early_stop", "no column '" + metric + "' in the evaluation", suggestion(metric, names), origin("train.stop_metric"));
-  }
-
-  /// Optimiser steps of a run by steps or epochs; 0 for a time budget.
-  std::int64_t steps_of_run() const {
-    const std::int64_t steps = train_.integer("steps");
-    const double epochs = train_.real("epochs");
-    if (steps > 0 || epochs == 0) return steps;
-    const std::int64_t samples = task_->train_samples();
-    if (samples < 1)
-      throw Error(ErrorKind::usage, "train.no_epochs", recipe_.task + " does not say how many samples an epoch has", "set train.steps or train.minutes", origin("train.epochs"));
-    return std::max<std::int64_t>(1, std::int64_t(std::ceil(epochs * double(samples) / double(train_.integer("batch") * train_.integer("accumulate")))));
   }
 
   void resume() {
@@ -223,7 +191,7 @@ class Trainer {
     say("resumed at step " + std::to_string(info_.step));
   }
 
-  bool timed() const { return train_.integer("steps") == 0 && train_.real("epochs") == 0; }
+  bool timed() const { return is_timed(recipe_); }
   double elapsed() const { return elapsed_before_ + seconds_since(start_); }
 
   void record_step() {
@@ -318,16 +286,7 @@ class Trainer {
   }
 
   void report_memory() {
-    std::string text = "memory, in use (most):";
-    const auto use = memory_use(options_.device.type);
-    for (std::size_t i = 0; i < use.size(); ++i) {
-      char part[96];
-      std::snprintf(part, sizeof part, "%s %s %.1f (%.1f)", i ? "," : "", std::string(name_of(MemoryTag(i))).c_str(), double(use[i].in_use) / (1 << 20), double(use[i].peak) / (1 << 20));
-      text += part;
-    }
-    char all[64];
-    std::snprintf(all, sizeof all, "; all blocks %.1f MiB at most", double(allocator(options_.device.type).stats().peak) / (1 << 20));
-    text += all;
+    const std::string text = memory_text(options_.device.type);
     if (!profiler_) {
       directory_.log(text);
       return;
@@ -398,26 +357,13 @@ class Trainer {
     return e;
   }
 
-  /// What early stopping looks at, higher is better: the score, or the mean of the column that the recipe names.
-  double stop_value(const Evaluation& e) const {
-    const std::string& metric = train_.text("stop_metric");
-    if (metric.empty()) return task_->score(e);
-    std::vector<std::string> names;
-    const std::vector<Summary> summaries = summarise(e);
-    for (std::size_t i = 0; i < e.columns.size(); ++i) {
-      if (e.columns[i].name == metric) return e.columns[i].higher_is_better ? summaries[i].mean : -summaries[i].mean;
-      names.push_back(e.columns[i].name);
-    }
-    throw Error(ErrorKind::usage, "train.early_stop", "no column '" + metric + "' in the evaluation", suggestion(metric, names), origin("train.stop_metric"));
-  }
-
   /// A resumed run validates first where the one before it stopped between its step and that step's validation.
   void validate_if_due() {
     const std::int64_t every = train_.integer("validate_every");
     if (every == 0 || info_.step == 0 || info_.step % every || info_.validated == info_.step) return;
     const Evaluation e = evaluate_now(0, false);
     schedule_.observe(task_->score(e));
-    if (stop_.used()) stop_.observe(stop_value(e), info_.step);
+    if (stop_.used()) stop_.observe(stop_value(recipe_, *task_, e), info_.step);
     info_.validated = info_.step;
   }
 
