@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 

@@ -202,14 +202,14 @@ TEST_CASE("callbacks see a run from begin to end, in order", "[train][callbacks]
     std::int64_t last_total = 0;
     double loss = 0, score = 0;
     bool best = false;
-    void on_begin(const BeginEvent& e) override { seen += "b" + std::to_string(e.step), CHECK(fs::is_directory(e.directory)); }
+    void on_begin(const BeginEvent& e) override { seen += "b" + std::to_string(e.step); CHECK(fs::is_directory(e.directory)); }
     void on_step(const TrainProgress& e) override { seen += "s", last_total = e.total_steps, loss = e.loss; }
-    void on_log(const LogEvent& e) override { seen += "l", CHECK(e.gradient_norm > 0); }
+    void on_log(const LogEvent& e) override { seen += "l"; CHECK(e.gradient_norm > 0); }
     void on_validation(const ValidationEvent& e) override {
       seen += e.last ? "V" : "v", score = e.score, best |= e.best;
       CHECK(e.columns.size() == e.evaluation.columns.size());
     }
-    void on_checkpoint(const CheckpointEvent& e) override { seen += e.name == "last" ? "c" : "k", CHECK(fs::exists(e.file)); }
+    void on_checkpoint(const CheckpointEvent& e) override { seen += e.name == "last" ? "c" : "k"; CHECK(fs::exists(e.file)); }
     void on_end(const TrainResult& r) override { seen += r.status == TrainStatus::finished ? "e" : "i"; }
   };
   const Site site;
