@@ -40,7 +40,7 @@ struct TrainProgress {
 /// Every train.log_every steps, and after the last.
 struct LogEvent {
   std::int64_t step = 0;
-  double loss = 0;           ///< mean since the last log event
+  double loss = 0;           ///< mean since the last log event; NaN where all of these steps were left out
   double learning_rate = 0, gradient_norm = 0, seconds = 0;  ///< of this step; seconds of the whole run
   std::vector<std::pair<std::string, double>> losses;  ///< the task's further losses, of this step
   double loss_scale = 0;     ///< 0: none is in use

@@ -246,7 +246,7 @@ class Trainer {
                                    double(pacer_.total_steps(info_.step) - info_.step) * pacer_.step_seconds(), loader.waited_seconds() / std::max(compute_seconds, 1e-9), !good};
       tell([&](TrainCallback& c) { c.on_step(progress); });
       if (info_.step % log_every == 0 || pacer_.finished(info_.step, elapsed())) {
-        if (loss_count > 0) log_step(loss_sum / double(loss_count), learning_rate, skipped);
+        log_step(loss_count > 0 ? loss_sum / double(loss_count) : std::nan(""), learning_rate, skipped);
         loss_sum = 0;
         loss_count = skipped = 0;
       }
@@ -269,8 +269,9 @@ class Trainer {
 
   /// `done`: steps of this session before it. Some of them are watched where a profile was asked for: not the first, which meet cold memory.
   bool run_step(double learning_rate, BatchLoader& loader, std::int64_t done) {
-    const std::int64_t from = std::min<std::int64_t>(3, std::max<std::int64_t>(0, pacer_.total_steps(info_.step) - 1));
-    profiling_ = profiler_ && (timed() ? done >= 3 : done >= from) && profiled_ < kProfiledSteps;
+    const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
+    const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
+    profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
     if (!profiling_) return step_->run(learning_rate, [&]() -> const std::vector<Tensor>& { return loader.next(); });
     ++profiled_;
     const double start = steady_seconds();

@@ -18,7 +18,7 @@ void TrainCallback::on_end(const TrainResult&) {}
 void MetricsWriter::on_begin(const BeginEvent& e) { directory_.trim_metrics(e.step); }
 
 void MetricsWriter::on_log(const LogEvent& e) {
-  Json line{{"kind", "step"}, {"step", e.step}, {"loss", e.loss}, {"learning_rate", e.learning_rate}, {"gradient_norm", e.gradient_norm}, {"seconds", e.seconds}};
+  Json line{{"kind", "step"}, {"step", e.step}, {"loss", std::isfinite(e.loss) ? Json(e.loss) : Json(nullptr)}, {"learning_rate", e.learning_rate}, {"gradient_norm", e.gradient_norm}, {"seconds", e.seconds}};
   for (const auto& [name, value] : e.losses) line[name] = value;
   if (e.loss_scale > 0) {
     line["loss_scale"] = e.loss_scale;
@@ -39,7 +39,8 @@ void MetricsWriter::on_validation(const ValidationEvent& e) {
 void TensorBoardWriter::on_begin(const BeginEvent& e) { events_.trim(e.step); }
 
 void TensorBoardWriter::on_log(const LogEvent& e) {
-  std::vector<std::pair<std::string, double>> values{{"train/loss", e.loss}, {"train/learning_rate", e.learning_rate}, {"train/gradient_norm", e.gradient_norm}};
+  std::vector<std::pair<std::string, double>> values{{"train/learning_rate", e.learning_rate}, {"train/gradient_norm", e.gradient_norm}};
+  if (std::isfinite(e.loss)) values.emplace_back("train/loss", e.loss);
   for (const auto& [name, value] : e.losses) values.emplace_back("train/" + name, value);
   if (e.loss_scale > 0) values.emplace_back("train/loss_scale", e.loss_scale);
   events_.scalars(e.step, values);

@@ -108,7 +108,7 @@ TEST_CASE("a whole training gives the same bits for 1, 2 and 4 threads", "[train
   const Site site;
   const int before = thread_count();
   for (auto settings : kSettings) {
-    settings.insert(settings.end(), {"model.width=70000", "train.evaluate=false", "train.validate_every=0", "train.patience=0", "train.steps=4", "train.epochs=0"});
+    settings.insert(settings.end(), {"model.width=70000", "train.evaluate=false", "train.validate_every=0", "train.patience=0", "train.steps=4", "train.epochs=0", "train.loss_scale=1024"});
     std::string first;
     for (const int threads : {1, 2, 4}) {
       set_thread_count(threads);
