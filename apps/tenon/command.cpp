@@ -56,6 +56,7 @@ struct CommandLine {
     add_device(t, common);
     t.add_flag("--dry-run", train.dry_run, "Check the recipe, print it with every value, write nothing");
     t.add_flag("--explain-plan", train.explain_plan, "Show the recorded step: kernels, memory, fusions");
+    t.add_flag("--profile", train.profile, "Time some steps op by op: table, and profile.json (a Chrome trace) in the run");
 
     CLI::App& e = sub("evaluate", "Score a run's checkpoint on a split", true);
     e.add_option("run", evaluate.run, "Run directory")->required()->type_name("RUN");
@@ -63,6 +64,7 @@ struct CommandLine {
     e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
     e.add_option("--checkpoint", evaluate.checkpoint, "last, best or previous (last)")->type_name("NAME");
     e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000).description(""));
+    e.add_flag("--profile", evaluate.profile, "Time each op: table, and profile-evaluate.json in the run");
     add_device(e, common);
 
     CLI::App& p = sub("predict", "Predict files with a run's checkpoint", true);
@@ -71,6 +73,7 @@ struct CommandLine {
     p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
     p.add_option("--checkpoint", predict.checkpoint, "last, best or previous (last)")->type_name("NAME");
     p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
+    p.add_flag("--profile", predict.profile, "Time each op: table, and profile-predict.json in the run");
     add_device(p, common);
 
     CLI::App& r = sub("report", "Write report.html of a run and print its path", false);

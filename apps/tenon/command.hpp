@@ -26,19 +26,20 @@ struct TrainCommand {
   std::vector<std::string> arguments;  ///< RECIPE and overrides
   std::string run, resume;
   std::optional<std::uint64_t> seed;
-  bool dry_run = false, explain_plan = false;
+  bool dry_run = false, explain_plan = false, profile = false;
 };
 
 struct EvaluateCommand {
   std::string run, split = "validation", checkpoint = "last";
   int pictures = 6;
+  bool profile = false;
   std::vector<std::string> overrides;
 };
 
 struct PredictCommand {
   std::string run, output, checkpoint = "last";
   std::vector<std::string> files;
-  bool overwrite = false;
+  bool overwrite = false, profile = false;
 };
 
 struct CheckCommand {

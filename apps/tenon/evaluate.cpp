@@ -29,7 +29,8 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
                                           .checkpoint = command.checkpoint,
                                           .pictures = command.pictures,
                                           .device = Device::parse(common.device),
-                                          .overrides = command.overrides},
+                                          .overrides = command.overrides,
+                                          .profile = command.profile},
                                          display);
   display.finish();
   if (interrupted()) return kInterrupted;
@@ -54,7 +55,8 @@ int predict_command(const PredictCommand& command, const Common& common) {
   const std::vector<std::filesystem::path> inputs(command.files.begin(), command.files.end());
   const auto written = predict(
       command.run, inputs,
-      {.output = command.output, .checkpoint = command.checkpoint, .overwrite = command.overwrite, .device = Device::parse(common.device)}, display);
+      {.output = command.output, .checkpoint = command.checkpoint, .overwrite = command.overwrite, .device = Device::parse(common.device), .profile = command.profile},
+      display);
   display.finish();
   if (common.json) {
     nlohmann::ordered_json out{{"written", nlohmann::ordered_json::array()}};

@@ -39,6 +39,7 @@ nlohmann::ordered_json result_json(const TrainResult& result, const std::string&
   out["directory"] = result.directory.string();
   out["steps"] = result.steps;
   out["seconds"] = result.seconds;
+  out["stopped_early"] = result.stopped_early;
   if (!report.empty()) out["report"] = report;
   if (!result.evaluation.columns.empty()) out["scores"] = nlohmann::ordered_json::parse(scores_json(result.evaluation));
   return out;
@@ -56,6 +57,7 @@ void show_missed_run(const fs::path& run) {
 int train_command(const TrainCommand& command, const Common& common) {
   RunOptions options;
   options.explain_plan = command.explain_plan;
+  options.profile = command.profile;
   const Recipe recipe = recipe_of(command, options);
   recipe.require_paths();
   if (command.dry_run) {

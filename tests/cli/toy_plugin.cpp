@@ -7,6 +7,7 @@
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
+#include "tenon/nn/layers.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plugin.hpp"
 
@@ -25,11 +26,23 @@ class Line : public nn::Module {
   Tensor slope_, offset_;
 };
 
+/// A network of one hidden layer, wide enough for parallel loops, in the run's precision.
+class Net : public nn::Module {
+ public:
+  Net(std::int64_t width, DType compute)
+      : compute_(compute), first_(add_module("first", std::make_shared<nn::Linear>(1, width))), second_(add_module("second", std::make_shared<nn::Linear>(width, 1))) {}
+  Tensor forward(const Tensor& x) override { return second_->forward(relu(first_->forward(x.to(compute_)))).to(DType::f32); }
+
+ private:
+  DType compute_;
+  std::shared_ptr<nn::Linear> first_, second_;
+};
+
 class Regression : public Task {
  public:
   explicit Regression(const TaskContext& context)
       : root_(context.sections.at("data").text("root")), exact_(context.sections.at("data").text("mode") == "exact"),
-        pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size) {}
+        pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {}
 
   std::vector<Problem> check(const Monitor&) override {
     std::vector<Problem> problems;
@@ -44,12 +57,18 @@ class Regression : public Task {
   }
   std::vector<std::string> splits() const override { return exact_ ? std::vector<std::string>{"train"} : std::vector<std::string>{"train", "validation"}; }
   std::vector<MetricColumn> columns() const override { return {{"error", "m", false}}; }
-  ModelContext model_context() const override { return {}; }
+  ModelContext model_context() const override {
+    ModelContext context;
+    context.compute = compute_;
+    return context;
+  }
+  std::int64_t train_samples() const override { return exact_ ? 0 : 10; }
   std::vector<TensorSpec> batch_spec() const override { return {{"x", Shape{batch_, 1}}, {"y", Shape{batch_, 1}}}; }
-  void fill_batch(std::int64_t, const Random& random, std::vector<Tensor>& batch) const override {
+  void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const override {
     if (pause_) std::this_thread::sleep_for(std::chrono::milliseconds(pause_));
+    const Random of_step = random.child(std::uint64_t(step));
     for (std::int64_t i = 0; i < batch_; ++i) {
-      const float x = random.uniform(std::uint64_t(i), -1, 1);
+      const float x = of_step.uniform(std::uint64_t(i), -1, 1);
       batch[0].span<float>()[std::size_t(i)] = x;
       batch[1].span<float>()[std::size_t(i)] = 2 * x + 1;
     }
@@ -93,6 +112,7 @@ class Regression : public Task {
   std::filesystem::path root_;
   bool exact_;
   std::int64_t pause_, batch_;
+  DType compute_;
 };
 
 int scale(const std::vector<std::string>& inputs, const ParamValues& values, ToolContext& context) {
@@ -110,6 +130,10 @@ TENON_PLUGIN(tenon::Registrar& r) {
            .help = "A straight line",
            .params = {tenon::integer_param("width", 1, "of no effect", 1, 64)},
            .make = [](const tenon::ParamValues&, const tenon::ModelContext&) { return std::make_shared<Line>(); }});
+  r.model({.name = "net",
+           .help = "One hidden layer",
+           .params = {tenon::integer_param("width", 16, "hidden features", 1, 1 << 20)},
+           .make = [](const tenon::ParamValues& v, const tenon::ModelContext& c) { return std::make_shared<Net>(v.integer("width"), c.compute); }});
   r.task({.name = "regression",
           .help = "Learns 2 x + 1",
           .sections = {{"data",

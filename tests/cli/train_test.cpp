@@ -246,3 +246,37 @@ TEST_CASE("standard output holds results only, and JSON parses") {
   CHECK(quiet.status == 0);
   CHECK(quiet.err.empty());
 }
+
+TEST_CASE("--profile writes a trace beside the run, and prints the costliest ops") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("in.txt", "0 1\n");
+  const auto ops = [&](const char* file) {
+    std::size_t n = 0;
+    for (const auto& e : json::parse(slurp(folder.path / "run" / file))["traceEvents"]) n += e.value("cat", "") == "op";
+    return n;
+  };
+  const Result trained = toy(folder, {"train", "line.toml", "--run", "run", "--profile", "--explain-plan"});
+  INFO(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.says("profile of 20 steps"));
+  CHECK(trained.says("optimiser.sgd"));
+  CHECK(trained.says("launches, arena"));
+  CHECK(ops("profile.json") > 100);
+  CHECK(toy(folder, {"evaluate", "run", "--profile"}).says("profile-evaluate.json"));
+  CHECK(ops("profile-evaluate.json") > 0);
+  CHECK(toy(folder, {"predict", "run", "in.txt", "-o", "out", "--profile"}).says("profile-predict.json"));
+  CHECK(ops("profile-predict.json") > 0);
+}
+
+TEST_CASE("keys of [train] that were mistyped get the nearest, with file and line") {
+  const Folder folder;
+  prepare(folder, kRecipe + "[model]\nname = \"toy.net\"\n");
+  std::string recipe = kRecipe;
+  recipe.replace(recipe.find("batch = 4"), 9, "acumulate = 4");
+  folder.write("line.toml", recipe);
+  const Result r = toy(folder, {"train", "line.toml"});
+  CHECK(r.status == 2);
+  CHECK(r.says("line.toml:7"));
+  CHECK(r.says("'accumulate'"));
+}

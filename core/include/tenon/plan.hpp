@@ -12,6 +12,7 @@
 /// from step to step must therefore live in tensors: inputs, and the scalars of `StepScalars` (train/).
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "tenon/export.hpp"
+#include "tenon/memory.hpp"
 
 namespace tenon {
 
@@ -34,6 +36,8 @@ class TENON_API StepPlan {
   void run() const;
   std::size_t arena_bytes() const;     ///< memory for everything made inside the step
   std::size_t unshared_bytes() const;  ///< what the same buffers would take without sharing
+  using ArenaUse = std::array<std::size_t, kMemoryTags>;
+  const ArenaUse& arena_use() const;   ///< bytes by MemoryTag at the launch during which most are alive
   std::size_t launches() const;
   /// One line a launch: index, name, operands with sizes and arena offsets.
   std::string explain() const;

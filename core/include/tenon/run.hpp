@@ -7,6 +7,7 @@
 ///     checkpoints/       last, best, previous: <name>.safetensors + <name>.json
 ///     evaluation.json    last evaluation, per case    log.txt          what was said
 ///     pictures/          of the last evaluation       report.html
+///     tensorboard/       where train.tensorboard      profile.json    where asked for
 ///
 /// Everything is written atomically; at any moment the directory can be resumed from.
 #pragma once
@@ -14,9 +15,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "tenon/callbacks.hpp"
 #include "tenon/device.hpp"
 #include "tenon/recipe.hpp"
 #include "tenon/task.hpp"
@@ -26,12 +29,7 @@ namespace tenon {
 /// Declared parameters of the [train] section.
 TENON_API const ParamSpec& train_params();
 
-/// What the trainer tells while it works; the command turns it into a bar or a heartbeat line.
-struct TrainProgress {
-  std::int64_t step = 0, total_steps = 0;  ///< total may move while a time budget is being paced
-  double loss = 0, learning_rate = 0, steps_per_second = 0, seconds_left = 0, waiting_share = 0;
-};
-
+/// What a person at the command sees; for programs there are callbacks (callbacks.hpp).
 class TENON_API RunObserver {
  public:
   virtual ~RunObserver();
@@ -46,6 +44,8 @@ struct RunOptions {
   Device device = kCpu;
   bool resume = false;
   bool explain_plan = false;
+  bool profile = false;  ///< writes profile.json, a Chrome trace of some steps, and tells the costliest ops
+  std::vector<std::shared_ptr<TrainCallback>> callbacks;
 };
 
 enum class TrainStatus { finished, interrupted };
@@ -55,6 +55,7 @@ struct TrainResult {
   std::filesystem::path directory;
   std::int64_t steps = 0;
   double seconds = 0;       ///< this command's own time in training
+  bool stopped_early = false;  ///< by train.patience
   Evaluation evaluation;    ///< final, when finished and the recipe validates
 };
 
@@ -75,6 +76,7 @@ struct EvaluateOptions {
   int pictures = 6;
   Device device = kCpu;
   std::vector<std::string> overrides;  ///< of the run's recipe, e.g. data.root=...
+  bool profile = false;                ///< writes profile-evaluate.json into the run
 };
 TENON_API Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer);
 TENON_API std::string evaluation_to_json(const Evaluation& evaluation);     ///< pictures by file name
@@ -86,6 +88,7 @@ struct PredictRunOptions {
   std::string checkpoint = "last";
   bool overwrite = false;
   Device device = kCpu;
+  bool profile = false;          ///< writes profile-predict.json into the run
 };
 TENON_API std::vector<std::filesystem::path> predict(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs,
                                                      const PredictRunOptions& options, RunObserver& observer);

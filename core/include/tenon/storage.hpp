@@ -12,6 +12,7 @@
 
 #include "tenon/device.hpp"
 #include "tenon/export.hpp"
+#include "tenon/memory.hpp"
 
 namespace tenon {
 
@@ -27,6 +28,7 @@ class TENON_API Storage {
   std::size_t bytes() const noexcept { return bytes_; }
   Device device() const noexcept { return device_; }
   std::uint64_t id() const noexcept { return id_; }  ///< unique in the process
+  MemoryTag tag() const noexcept { return tag_; }
   void materialise();                                ///< gives a memoryless storage its own memory
 
  private:
@@ -35,6 +37,7 @@ class TENON_API Storage {
   Device device_;
   std::uint64_t id_;
   bool traced_ = false;
+  MemoryTag tag_ = MemoryTag::other;
   std::function<void()> release_;
 };
 

@@ -130,6 +130,8 @@ class TENON_API Task {
   virtual void load_state(const std::string& json) = 0;
   /// Digests of the input files: path relative to the data root -> SHA-256.
   virtual std::map<std::string, std::string> input_digests() const = 0;
+  /// Samples of an epoch, asked for after load(): what train.epochs counts by. 0, the default: the task has no epochs.
+  virtual std::int64_t train_samples() const;
 };
 
 }  // namespace tenon

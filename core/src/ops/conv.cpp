@@ -4,6 +4,7 @@
 #include "backend/cpu/conv_engine.hpp"
 #include "ops/conv_kernels.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -48,6 +49,7 @@ ConvBuffers buffers(Device device, const ConvGeometry& g, ConvPass pass, bool bi
 }
 
 Tensor byte_buffer(std::size_t bytes, Device device) {
+  MemoryScope tag(MemoryTag::workspace);
   return Tensor::empty({std::int64_t(bytes)}, DType::u8, device);
 }
 
@@ -181,8 +183,7 @@ ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, con
   if (spatial < 1 || spatial > 3)
     throw_usage(op, "input " + x.shape().str() + " does not have 1 to 3 spatial axes", "the input is [N, spatial..., channels]");
   if (weight.rank() != x.rank()) throw_usage(op, shapes(x, weight) + ": the weight needs as many axes as the input");
-  if (x.dtype() != DType::f32 && x.dtype() != DType::bf16 && x.dtype() != DType::f64)
-    throw_usage(op, "input " + x.str() + " is not f32, bf16 or f64", "cast it with to()");
+  if (!is_floating(x.dtype())) throw_usage(op, "input " + x.str() + " is not f32, bf16, f16 or f64", "cast it with to()");
   DType wanted = weight_type(x.dtype());
   if (weight.dtype() != wanted && weight.dtype() != x.dtype())
     throw_usage(op, "weight " + weight.str() + " does not go with input " + x.str(), "weights are f32, or of the input's type");
@@ -210,9 +211,15 @@ ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, con
   return g;
 }
 
-/// bf16 on a CPU whose library has no bf16 convolutions is computed in f32.
+/// f16 on a CPU, and bf16 where its library has no bf16 convolutions, are computed in f32.
 bool through_f32(const Tensor& x) {
+  if (x.dtype() == DType::f16 && x.device().type == DeviceType::cpu) return true;
   return x.dtype() == DType::bf16 && x.device().type == DeviceType::cpu && !cpu::conv_has_bf16();
+}
+
+/// The weight for that: in f16 rounded first, and so is its gradient, as hardware that multiplies f16 would have it.
+Tensor weight_through_f32(const Tensor& weight, DType activations) {
+  return (activations == DType::f16 ? weight.to(DType::f16) : weight).to(DType::f32);
 }
 
 Tensor cast_if(const Tensor& t, DType type) {
@@ -245,7 +252,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
                   "pad more, or give a larger input");
     g.out[k] = room / g.stride[k] + 1;
   }
-  if (through_f32(x)) return conv(x.to(DType::f32), weight.to(DType::f32), cast_if(bias, DType::f32), options).to(DType::bf16);
+  if (through_f32(x)) return conv(x.to(DType::f32), weight_through_f32(weight, x.dtype()), cast_if(bias, DType::f32), options).to(x.dtype());
   DType wide = weight_type(x.dtype());
   return forward_map("conv", g, x, weight.to(wide), cast_if(bias, wide));
 }
@@ -273,7 +280,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   "pad less, or give a larger input");
   }
   if (through_f32(x))
-    return conv_transpose(x.to(DType::f32), weight.to(DType::f32), cast_if(bias, DType::f32), options, output_padding).to(DType::bf16);
+    return conv_transpose(x.to(DType::f32), weight_through_f32(weight, x.dtype()), cast_if(bias, DType::f32), options, output_padding).to(x.dtype());
   DType wide = weight_type(x.dtype());
   return input_map(op, g, x, weight.to(wide), cast_if(bias, wide));
 }

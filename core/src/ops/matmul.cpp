@@ -5,6 +5,7 @@
 #include "ops/matmul_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -110,6 +111,7 @@ Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tenso
   std::vector<Tensor> reads{left.tensor, right.tensor}, writes{c};
   if (bias.defined()) reads.push_back(bias.contiguous());
   const MatmulWorkspaceFn& workspace = workspace_sizes()[std::size_t(a.device().type)];
+  MemoryScope tag(MemoryTag::workspace);
   if (std::size_t bytes = workspace ? workspace(g) : 0) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, a.device()));
   launch(op, reads, writes, matmul_slot(a.device(), g));
   return c;
@@ -138,8 +140,8 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
 
 void check_operands(const char* op, const Tensor& a, const Tensor& b, const char* b_name, bool complex_too = false) {
   if (!a.defined() || !b.defined()) throw_usage(op, "an operand is undefined");
-  if (a.dtype() != DType::f32 && a.dtype() != DType::f64 && a.dtype() != DType::bf16 && !(complex_too && is_complex(a.dtype())))
-    throw_usage(op, a.str() + " is not f32, f64" + (complex_too ? ", bf16 or complex" : " or bf16"), "cast it with to()");
+  if (!is_floating(a.dtype()) && !(complex_too && is_complex(a.dtype())))
+    throw_usage(op, a.str() + " is not f32, f64, bf16" + (complex_too ? ", f16 or complex" : " or f16"), "cast it with to()");
   if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
 }
 
@@ -158,7 +160,9 @@ Tensor complex_product(const Tensor& a, const Tensor& b) {
   return view_as_complex(c.reshape(pairs));
 }
 
+/// f16 on a CPU, and bf16 where its library has no bf16 products, are computed in f32.
 bool through_f32(const Tensor& a) {
+  if (a.dtype() == DType::f16 && a.device().type == DeviceType::cpu) return true;
   return a.dtype() == DType::bf16 && a.device().type == DeviceType::cpu && !cpu::matmul_has_bf16();
 }
 
@@ -176,7 +180,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     throw_usage("matmul", shapes(a, b) + ": " + std::to_string(a.size(-1)) + " columns against " + std::to_string(b.size(-2)) + " rows",
                 "the operands are [..., m, k] and [..., k, n]");
   if (is_complex(a.dtype())) return complex_product(a, b);
-  if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(DType::bf16);
+  if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(a.dtype());
   if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient
     Shape shape = a.shape();
     shape[-1] = b.size(-1);
@@ -201,7 +205,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     if (bias.dtype() != wide && bias.dtype() != x.dtype())
       throw_usage(op, "bias " + bias.str() + " does not go with input " + x.str(), "biases are f32, or of the input's type");
   }
-  if (through_f32(x)) return linear(x.to(DType::f32), weight.to(DType::f32), bias.defined() ? bias.to(DType::f32) : bias).to(DType::bf16);
+  if (through_f32(x)) {  // an f16 weight is rounded first, and so is its gradient, as hardware that multiplies f16 would have it
+    const Tensor rounded = x.dtype() == DType::f16 ? weight.to(DType::f16) : weight;
+    return linear(x.to(DType::f32), rounded.to(DType::f32), bias.defined() ? bias.to(DType::f32) : bias).to(x.dtype());
+  }
   Shape shape = x.shape();
   shape[-1] = weight.size(0);
   std::int64_t features = x.size(-1), rows = features ? x.numel() / features : 1;

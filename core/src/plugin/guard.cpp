@@ -66,6 +66,9 @@ class GuardedTask final : public Task {
   std::map<std::string, std::string> input_digests() const override {
     return call("input_digests", [&] { return task_->input_digests(); });
   }
+  std::int64_t train_samples() const override {
+    return call("train_samples", [&] { return task_->train_samples(); });
+  }
 
  private:
   // The text of the call is built only when something is thrown: fill_batch is on the training path.
@@ -86,6 +89,7 @@ class GuardedTask final : public Task {
 
 // The key functions of the interfaces that plugins implement or call: their type information lives in the core.
 Task::~Task() = default;
+std::int64_t Task::train_samples() const { return 0; }
 Registrar::~Registrar() = default;
 
 std::string current_exception_text() {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 
+#include "tensor/launch_watch.hpp"
 #include "tensor/recorder.hpp"
 
 namespace tenon {
@@ -59,7 +59,7 @@ void launch(const char* name, std::span<const Tensor> reads, std::span<const Ten
   std::size_t i = 0;
   for (const Tensor& t : reads) p[i++] = t.raw();
   for (const Tensor& t : writes) p[i++] = t.raw();
-  kernel(p);
+  run_kernel(name, kernel, p);
 }
 
 struct StepPlan::Impl {
@@ -72,6 +72,7 @@ struct StepPlan::Impl {
   std::vector<std::shared_ptr<Storage>> held;
   std::shared_ptr<Storage> arena;
   std::size_t arena_bytes = 0, unshared = 0;
+  ArenaUse fullest{};
   std::string text;
 
   explicit Impl(Recorder& r);
@@ -83,8 +84,26 @@ struct Placement {
   std::uint64_t id;
   std::size_t bytes;
   int first, last;
+  MemoryTag tag;
   std::size_t offset = 0;
 };
+
+/// Bytes by tag at the launch during which most are alive.
+StepPlan::ArenaUse fullest_moment(const std::vector<Placement>& all, std::size_t launches) {
+  std::vector<StepPlan::ArenaUse> change(launches + 1);  // begins less ends, modulo 2^64
+  for (const Placement& p : all) {
+    change[std::size_t(p.first)][std::size_t(p.tag)] += p.bytes;
+    change[std::size_t(p.last) + 1][std::size_t(p.tag)] -= p.bytes;
+  }
+  StepPlan::ArenaUse now{}, best{};
+  std::size_t most = 0;
+  for (const StepPlan::ArenaUse& c : change) {
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < now.size(); ++i) sum += now[i] += c[i];
+    if (sum > most) most = sum, best = now;
+  }
+  return best;
+}
 
 /// Largest first, each at the lowest offset that is free during its whole life (greedy by size, Pisarchyk and Lee 2020).
 std::size_t lay_out(std::vector<Placement>& all) {
@@ -129,18 +148,22 @@ StepPlan::Impl::Impl(Recorder& r) {
       s->materialise();
       r.hold(s);
     } else if (b.first >= 0) {
-      placements.push_back({id, (b.bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment, b.first, b.last});
+      placements.push_back({id, (b.bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment, b.first, b.last, b.tag == MemoryTag::other ? MemoryTag::activations : b.tag});
       unshared += placements.back().bytes;
     }
   }
   arena_bytes = lay_out(placements);
+  fullest = fullest_moment(placements, r.launches.size());
   Device device = kCpu;
   for (auto& [id, s] : r.held) {
     address[id] = s->data();
     if (s->device().type != DeviceType::cpu) device = s->device();
     held.push_back(s);
   }
-  arena = std::make_shared<Storage>(std::max(arena_bytes, kArenaAlignment), device);
+  {
+    MemoryScope tag(MemoryTag::activations);
+    arena = std::make_shared<Storage>(std::max(arena_bytes, kArenaAlignment), device);
+  }
   std::unordered_map<std::uint64_t, std::size_t> offsets;
   for (const Placement& p : placements) {
     offsets[p.id] = p.offset;
@@ -172,22 +195,19 @@ StepPlan StepPlan::record(const std::function<void()>& step) {
 void StepPlan::run() const {
   if (!impl_) throw_usage("StepPlan::run", "no step was recorded");
   if (active) throw_usage("StepPlan::run", "a step is being recorded on this thread, and a plan cannot be part of another");
-  for (const Impl::Step& s : impl_->steps) s.kernel(s.pointers.data());
+  for (const Impl::Step& s : impl_->steps) run_kernel(s.name, s.kernel, s.pointers.data());
 }
 
 std::size_t StepPlan::arena_bytes() const { return impl_->arena_bytes; }
+const StepPlan::ArenaUse& StepPlan::arena_use() const { return impl_->fullest; }
 std::size_t StepPlan::unshared_bytes() const { return impl_->unshared; }
 std::size_t StepPlan::launches() const { return impl_->steps.size(); }
 std::string StepPlan::explain() const { return impl_->text; }
 
 std::vector<std::pair<std::string, double>> StepPlan::profile() const {
-  using clock = std::chrono::steady_clock;
   std::vector<std::pair<std::string, double>> times;
-  for (const Impl::Step& s : impl_->steps) {
-    auto t = clock::now();
-    s.kernel(s.pointers.data());
-    times.emplace_back(s.name, std::chrono::duration<double>(clock::now() - t).count());
-  }
+  LaunchWatch watch([&](const LaunchTime& t) { times.emplace_back(t.name, t.seconds); });
+  run();
   return times;
 }
 

@@ -34,6 +34,7 @@ class Recorder {
     std::size_t bytes = 0;
     std::weak_ptr<Storage> storage;  ///< empty once nobody outside the step holds it
     int first = -1, last = -1;       ///< launches that touch it
+    MemoryTag tag = MemoryTag::other;
   };
 
   static Recorder* current() noexcept;
@@ -43,7 +44,11 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  void on_create(std::uint64_t id, std::size_t bytes) { buffers[id].bytes = bytes; }
+  void on_create(std::uint64_t id, std::size_t bytes, MemoryTag tag) {
+    Buffer& b = buffers[id];
+    b.bytes = bytes;
+    b.tag = tag;
+  }
   void adopt(const std::shared_ptr<Storage>& s) { buffers[s->id()].storage = s; }
   void record(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel);
   void hold(const std::shared_ptr<Storage>& s) { held[s->id()] = s; }

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "backend/backend.hpp"
+#include "tensor/memory.hpp"
 #include "tensor/recorder.hpp"
 #include "tenon/error.hpp"
 
@@ -36,13 +37,14 @@ Allocator& allocator(DeviceType type) {
 
 void set_allocator(DeviceType type, std::unique_ptr<Allocator> a) { allocators()[std::size_t(type)] = std::move(a); }
 
-Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device), id_(next_id++) {
+Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device), id_(next_id++), tag_(MemoryScope::current()) {
   if (Recorder* r = Recorder::current()) {
     traced_ = true;
-    r->on_create(id_, bytes);
+    r->on_create(id_, bytes, tag_);
     return;
   }
   data_ = allocator(device.type).allocate(bytes, device.index);
+  count_memory(device.type, tag_, bytes);
 }
 
 Storage::Storage(void* data, std::size_t bytes, std::function<void()> release)
@@ -53,12 +55,14 @@ Storage::~Storage() {
     release_();
   } else if (data_) {
     allocator(device_.type).deallocate(data_, bytes_, device_.index);
+    uncount_memory(device_.type, tag_, bytes_);
   }
 }
 
 void Storage::materialise() {
   if (data_ || !traced_) return;
   data_ = allocator(device_.type).allocate(bytes_, device_.index);
+  count_memory(device_.type, tag_, bytes_);
   traced_ = false;
 }
 

@@ -26,7 +26,9 @@ std::string exact(double v) {
 std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
   return {{"tenon.step", std::to_string(i.step)}, {"tenon.validated", std::to_string(i.validated)}, {"tenon.progress", exact(i.progress)}, {"tenon.elapsed", exact(i.timed ? i.elapsed : 0)},
           {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"},
-          {"tenon.plateau_reduction", exact(i.plateau.reduction)}, {"tenon.plateau_best", exact(i.plateau.best)}, {"tenon.plateau_waited", std::to_string(i.plateau.waited)}};
+          {"tenon.plateau_reduction", exact(i.plateau.reduction)}, {"tenon.plateau_best", exact(i.plateau.best)}, {"tenon.plateau_waited", std::to_string(i.plateau.waited)},
+          {"tenon.stop_best", exact(i.stop.best)}, {"tenon.stop_waited", std::to_string(i.stop.waited)}, {"tenon.stop_step", std::to_string(i.stop.best_step)},
+          {"tenon.loss_scale", exact(i.loss_scale.scale)}, {"tenon.loss_scale_good", std::to_string(i.loss_scale.good)}};
 }
 
 double number(const std::map<std::string, std::string>& m, const char* key, const std::filesystem::path& file, double high, double low = 0) {
@@ -50,6 +52,11 @@ CheckpointInfo info_of(const TensorFile& f, const std::filesystem::path& file) {
   i.best_score = number(f.metadata, "tenon.best_score", file, 1e300, -1e300);
   i.plateau = {number(f.metadata, "tenon.plateau_reduction", file, 1), number(f.metadata, "tenon.plateau_best", file, 1e300, -1e300),
                std::int64_t(number(f.metadata, "tenon.plateau_waited", file, steps))};
+  if (f.metadata.contains("tenon.stop_best"))  // not in the first checkpoints of 0.1.0
+    i.stop = {number(f.metadata, "tenon.stop_best", file, 1e300, -1e300), std::int64_t(number(f.metadata, "tenon.stop_waited", file, steps)),
+              std::int64_t(number(f.metadata, "tenon.stop_step", file, steps))};
+  if (f.metadata.contains("tenon.loss_scale"))
+    i.loss_scale = {number(f.metadata, "tenon.loss_scale", file, 3.5e38), std::int64_t(number(f.metadata, "tenon.loss_scale_good", file, steps))};
   i.finished = number(f.metadata, "tenon.finished", file, 1) != 0;
   return i;
 }

@@ -9,8 +9,10 @@
 #include <optional>
 #include <string>
 
+#include "tenon/loss_scale.hpp"
 #include "tenon/nn/module.hpp"
 #include "tenon/optim.hpp"
+#include "train/early_stop.hpp"
 
 namespace tenon {
 
@@ -20,6 +22,8 @@ struct CheckpointInfo {
   double best_score = -1e300;
   bool finished = false;
   Schedule::Plateau plateau;
+  EarlyStop::State stop;
+  LossScale::State loss_scale;  ///< scale 0: none is in use
   bool timed = false;  ///< the run has a time budget: elapsed and step_seconds are part of its state
 };
 

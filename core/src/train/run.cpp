@@ -6,6 +6,7 @@
 #include "tenon/io/file.hpp"
 #include "tenon/report.hpp"
 #include "train/checkpoint.hpp"
+#include "train/profiler.hpp"
 #include "train/run_directory.hpp"
 
 namespace tenon {
@@ -25,6 +26,19 @@ Session open_session(const RunDirectory& directory, const std::string& checkpoin
   return s;
 }
 
+/// `work()`, watched where a profile is wanted: written into the run directory, its table told.
+template <class F> auto profiled(bool wanted, const RunDirectory& directory, const char* file, RunObserver& observer, F&& work) {
+  if (!wanted) return work();
+  Profiler profiler;
+  auto result = [&] {
+    Profiler::Watch watch(profiler);
+    return work();
+  }();
+  profiler.write(directory.path() / file);
+  if (const std::string table = profiler.table(10); !table.empty()) observer.message(std::string("profile (") + file + " in the run):\n" + table);
+  return result;
+}
+
 }  // namespace
 
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
@@ -32,7 +46,8 @@ Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& opt
   Session s = open_session(directory, options.checkpoint, options.device, options.overrides);
   Monitor monitor = monitor_of(observer);
   s.task->load(monitor);
-  Evaluation e = s.task->evaluate(*s.model, options.split, options.pictures, monitor);
+  Evaluation e = profiled(options.profile, directory, "profile-evaluate.json", observer,
+                          [&] { return s.task->evaluate(*s.model, options.split, options.pictures, monitor); });
   if (!observer.interrupted()) write_evaluation(directory.path(), e);
   return e;
 }
@@ -43,7 +58,8 @@ std::vector<std::filesystem::path> predict(const std::filesystem::path& run, con
   RunDirectory directory = RunDirectory::open(run);
   Session s = open_session(directory, options.checkpoint, options.device, {});
   files().make_directories(options.output);
-  return s.task->predict(*s.model, inputs, {options.output, options.overwrite, monitor_of(observer)});
+  return profiled(options.profile, directory, "profile-predict.json", observer,
+                  [&] { return s.task->predict(*s.model, inputs, {options.output, options.overwrite, monitor_of(observer)}); });
 }
 
 }  // namespace tenon

@@ -81,6 +81,7 @@ DType compute_type(const Recipe& recipe, Device device) {
   const std::string& wanted = recipe.section("train").text("precision");
   if (wanted == "f32") return DType::f32;
   if (wanted == "bf16") return DType::bf16;
+  if (wanted == "f16") return DType::f16;
   return device.type != DeviceType::cpu || cpu_has_bf16() ? DType::bf16 : DType::f32;
 }
 

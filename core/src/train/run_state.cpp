@@ -12,7 +12,7 @@ namespace tenon {
 void write_run_state(const std::filesystem::path& run, const RunState& s) {
   const dnnl_version_t* v = dnnl_version();
   nlohmann::ordered_json j{{"tenon", TENON_VERSION}, {"status", s.status}, {"task", s.task}, {"model", s.model}, {"parameters", s.parameters}, {"seed", s.seed},
-                           {"steps", s.steps}, {"timed", s.timed}, {"seconds", s.seconds}, {"waiting_share", s.waiting_share}, {"device", s.device}, {"precision", s.precision}, {"threads", thread_count()}};
+                           {"steps", s.steps}, {"timed", s.timed}, {"stopped_early", s.stopped_early}, {"seconds", s.seconds}, {"waiting_share", s.waiting_share}, {"device", s.device}, {"precision", s.precision}, {"threads", thread_count()}};
   j["versions"] = {{"tenon", TENON_VERSION}, {"oneDNN", std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch)}, {"compiler", "gcc " __VERSION__}};
   for (const PluginInfo& p : PluginHost::instance().scan())
     if (p.state == PluginState::active) j["versions"]["plugin " + p.name] = p.version;

@@ -14,6 +14,7 @@ struct RunState {
   std::int64_t steps = 0, parameters = 0;
   double seconds = 0, waiting_share = 0;
   bool timed = false;  ///< paced by the clock: another run of it takes other steps
+  bool stopped_early = false;
   const std::map<std::string, std::string>* inputs = nullptr;
 };
 void write_run_state(const std::filesystem::path& run, const RunState& state);

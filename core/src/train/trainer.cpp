@@ -1,24 +1,33 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "backend/backend.hpp"
+#include "tenon/callbacks.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/loss_scale.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/optim.hpp"
-#include "tenon/plan.hpp"
 #include "tenon/report.hpp"
 #include "tenon/run.hpp"
 #include "tenon/storage.hpp"
+#include "tenon/weight_average.hpp"
 #include "train/checkpoint.hpp"
+#include "train/early_stop.hpp"
 #include "train/loader.hpp"
+#include "train/memory_text.hpp"
 #include "train/pacer.hpp"
+#include "train/profiler.hpp"
 #include "train/recipe_changes.hpp"
 #include "train/require.hpp"
+#include "train/resume_check.hpp"
 #include "train/run_directory.hpp"
+#include "train/run_length.hpp"
 #include "train/run_state.hpp"
-#include "train/weight_average.hpp"
+#include "train/step_runner.hpp"
+#include "train/writers.hpp"
 
 namespace tenon {
 
@@ -31,9 +40,11 @@ bool RunObserver::interrupted() { return false; }
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
 
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+constexpr double kLeastScale = 1.0 / (1 << 24);  ///< of a loss that is still finite: below it the loss itself is not
+constexpr std::int64_t kProfiledSteps = 20;
 
 /// One training, from an opened run directory to its end.
 class Trainer {
@@ -41,7 +52,7 @@ class Trainer {
   Trainer(const Recipe& recipe, const RunOptions& options, RunObserver& observer, RunDirectory directory)
       : recipe_(recipe), options_(options), observer_(observer), directory_(std::move(directory)), train_(recipe.section("train")),
         checkpoints_(directory_.checkpoints()), schedule_(make_schedule(recipe.section("schedule"))),
-        pacer_(train_.integer("steps"), train_.real("minutes") * 60) {}
+        stop_(train_.integer("patience"), train_.real("min_delta")) {}
 
   TrainResult run() {
     start_ = Clock::now();
@@ -56,6 +67,8 @@ class Trainer {
     say(recipe_.model + ", " + std::to_string(model_->parameter_count()) + " parameters; " + std::string(name_of(compute_)) + " on " + options_.device.str() + ", " +
         std::to_string(thread_count()) + " threads");
     write_state("running");
+    if (options_.profile) profiler_ = std::make_unique<Profiler>();
+    begin();
     TrainResult result;
     try {
       train_and_score(result);
@@ -66,12 +79,11 @@ class Trainer {
     result.directory = directory_.path();
     result.steps = info_.step;
     result.seconds = seconds_since(start_);
-    if (interrupted_) {
-      result.status = TrainStatus::interrupted;
-      write_state("interrupted");
-      return result;
-    }
-    write_state("finished");
+    result.stopped_early = !interrupted_ && stop_.due();
+    if (interrupted_) result.status = TrainStatus::interrupted;
+    write_state(interrupted_ ? "interrupted" : "finished");
+    tell([&](TrainCallback& c) { c.on_end(result); });
+    if (interrupted_) return result;
     check_demands(demands_, result.evaluation, directory_.path());
     return result;
   }
@@ -102,9 +114,12 @@ class Trainer {
     observer_.message(text);
   }
 
+  template <class F> void tell(F&& event) {
+    for (const auto& c : callbacks_) event(*c);
+  }
+
   void prepare() {
-    if (train_.integer("steps") == 0 && train_.real("minutes") == 0)
-      throw Error(ErrorKind::usage, "train.no_length", "the recipe sets neither train.steps nor train.minutes", "set one, for example train.minutes=3");
+    require_length(recipe_);
     require_for_models(options_.device);
     compute_ = compute_type(recipe_, options_.device);
     Monitor monitor = monitor_of(observer_);
@@ -112,12 +127,25 @@ class Trainer {
     demands_ = parse_demands(train_.texts("require"), task_->columns());
     if (!demands_.empty() && !train_.boolean("evaluate"))
       throw Error(ErrorKind::usage, "train.require", "train.require demands figures, but train.evaluate is false", "set train.evaluate=true");
-    task_->load(monitor);
+    require_early_stop(recipe_, *task_);
+    {
+      MemoryScope tag(MemoryTag::data);
+      task_->load(monitor);
+    }
     require_validation();
+    pacer_ = Pacer(steps_of_run(recipe_, *task_), train_.real("minutes") * 60);
     digests_ = task_->input_digests();
-    model_ = make_model(recipe_, *task_, compute_);
-    optimiser_ = make_optimiser(*model_, recipe_.section("optimizer"));
-    if (train_.real("average") > 0) average_ = std::make_unique<WeightAverage>(*model_, train_.real("average"));
+    {
+      MemoryScope tag(MemoryTag::parameters);
+      model_ = make_model(recipe_, *task_, compute_);
+    }
+    {
+      MemoryScope tag(MemoryTag::optimiser);
+      optimiser_ = make_optimiser(*model_, recipe_.section("optimizer"));
+    }
+    if (train_.real("average") > 0) average_ = std::make_unique<WeightAverage>(*model_, WeightAverage::share(train_.real("average")));
+    if (compute_ == DType::f16)
+      scale_ = std::make_unique<LossScale>(LossScaleOptions{.initial = train_.real("loss_scale"), .interval = train_.integer("loss_scale_interval")});
     if (options_.resume) {
       resume();
     } else {
@@ -134,34 +162,8 @@ class Trainer {
                   "give the split a validation part, or set train.evaluate=false and train.validate_every=0");
   }
 
-  /// A resumed run must see what it began with; nothing of it is written before that is sure.
-  void require_same_inputs() const {
-    const auto before = read_run_inputs(directory_.path());
-    std::int64_t count = 0;
-    std::string example;
-    const auto differs = [&](const std::string& file, const char* how) {
-      if (count++ == 0) example = file + " " + how;
-    };
-    for (const auto& [file, digest] : before) {
-      const auto now = digests_.find(file);
-      if (now == digests_.end())
-        differs(file, "is gone");
-      else if (now->second != digest)
-        differs(file, "has changed");
-    }
-    if (!before.empty())
-      for (const auto& [file, digest] : digests_)
-        if (!before.contains(file)) differs(file, "is new");
-    if (count > 0)
-      throw Error(ErrorKind::data, "run.data_changed", std::to_string(count) + " input files differ from those that the run began with: " + example + (count > 1 ? ", ..." : ""),
-                  "put them back as they were, or start a new run", directory_.path().string());
-    if (const auto kept = directory_.path() / "task.json"; file_exists(kept) && read_text(kept) != task_->state())
-      throw Error(ErrorKind::usage, "run.task_changed", "classes, grid or grey values would differ from those that the run began with (task.json)",
-                  "leave out overrides of the data and the task, or start a new run", directory_.path().string());
-  }
-
   void resume() {
-    require_same_inputs();
+    require_same_inputs(directory_.path(), digests_, task_->state());
     const auto kept = directory_.path() / "recipe.toml";
     const std::vector<std::string> changes = recipe_changes(Recipe::load(kept, {}).resolved(), recipe_.resolved());
     std::string remark;
@@ -176,69 +178,77 @@ class Trainer {
     for (const std::string& change : changes) say("recipe changed at resumption, " + change);
     if (!found) {
       say("no checkpoint to resume from: starting at step 0");
-      directory_.trim_metrics(0);
       return;
     }
     info_ = *found;
     schedule_.plateau = info_.plateau;
-    if (average_ && average.empty()) average_ = std::make_unique<WeightAverage>(*model_, train_.real("average"));  // it begins here
-    if (average_) average_->load(average);
+    stop_.state = info_.stop;
+    if (scale_ && info_.loss_scale.scale > 0) scale_->load(info_.loss_scale);
+    if (average_ && average.empty()) average_ = std::make_unique<WeightAverage>(*model_, WeightAverage::share(train_.real("average")));  // it begins here
+    else if (average_) average_->load(average);
     pacer_.restore(info_.progress, info_.step_seconds);
     elapsed_before_ = info_.elapsed;
-    directory_.trim_metrics(info_.step);
     say("resumed at step " + std::to_string(info_.step));
   }
 
+  bool timed() const { return is_timed(recipe_); }
   double elapsed() const { return elapsed_before_ + seconds_since(start_); }
 
-  /// Tensors of the step's inputs, made once; the plan reads them by address.
   void record_step() {
-    for (const TensorSpec& s : task_->batch_spec()) inputs_.push_back(Tensor::empty(s.shape, s.dtype, options_.device));
     model_->train();
-    plan_ = StepPlan::record([&] {
-      losses_ = task_->loss(*model_, inputs_);
-      if (losses_.empty()) throw_usage("Task::loss", "no loss was returned");
-      losses_[0].second.backward();
-      optimiser_->step();
-      for (auto& [name, t] : losses_) t = t.detach();
-    });
+    step_ = std::make_unique<StepRunner>(*task_, *model_, *optimiser_, train_.integer("accumulate"), scale_.get(), options_.device);
     allocator(options_.device.type).trim();
-    directory_.log("step plan: " + std::to_string(plan_.launches()) + " launches, arena " + std::to_string(plan_.arena_bytes() >> 20) + " MiB for " + std::to_string(plan_.unshared_bytes() >> 20) + " MiB of buffers");
-    if (options_.explain_plan) observer_.message(plan_.explain());
+    directory_.log("step plan: " + step_->summary());
+    if (options_.explain_plan) observer_.message(step_->explain());
+  }
+
+  void begin() {
+    callbacks_.push_back(std::make_shared<MetricsWriter>(directory_));
+    if (train_.boolean("tensorboard")) callbacks_.push_back(std::make_shared<TensorBoardWriter>(directory_));
+    callbacks_.push_back(std::make_shared<ProgressWriter>(observer_));
+    callbacks_.insert(callbacks_.end(), options_.callbacks.begin(), options_.callbacks.end());
+    tell([&](TrainCallback& c) { c.on_begin({directory_.path(), info_.step, pacer_.total_steps(info_.step)}); });
   }
 
   void loop() {
     record_step();
     Random random(recipe_.seed, 0x7ea1);
-    BatchLoader loader(task_->batch_spec(), info_.step, int(train_.integer("loader_threads")), int(train_.integer("prefetch")),
-                       [&](std::int64_t step, std::vector<Tensor>& batch) { task_->fill_batch(step, random, batch); });
+    MemoryScope loaded(MemoryTag::data);
+    BatchLoader loader(task_->batch_spec(), info_.step * train_.integer("accumulate"), int(train_.integer("loader_threads")), int(train_.integer("prefetch")),
+                       [&](std::int64_t index, std::vector<Tensor>& batch) {
+                         const double start = steady_seconds();
+                         task_->fill_batch(index, random, batch);
+                         if (profiling_) profiler_->event("fill batch " + std::to_string(index), "data", start, steady_seconds() - start);
+                       });
     const std::int64_t log_every = train_.integer("log_every"), checkpoint_every = train_.integer("checkpoint_every");
     double loss_sum = 0, compute_seconds = 0;
-    std::int64_t loss_count = 0;
+    std::int64_t loss_count = 0, skipped = 0;
+    const std::int64_t first = info_.step;
     validate_if_due();
-    while (!pacer_.finished(info_.step, elapsed())) {
+    while (!stop_.due() && !pacer_.finished(info_.step, elapsed())) {
       auto step_start = Clock::now();
-      double progress = pacer_.before_step(info_.step, elapsed());
-      double learning_rate = schedule_.at(progress);
-      const std::vector<Tensor>& batch = loader.next();
-      for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].copy_from_host(batch[i].raw(), batch[i].nbytes());
-      optimiser_->begin_step(learning_rate);
-      plan_.run();
+      double learning_rate = schedule_.at(pacer_.before_step(info_.step, elapsed()));
+      const bool good = run_step(learning_rate, loader, info_.step - first);
       ++info_.step;
-      if (average_) average_->update(info_.step);
-      double loss = losses_[0].second.item();
-      if (!std::isfinite(loss)) fail_not_finite(loss);
+      if (average_ && good) average_->update(info_.step);
+      const double loss = step_->losses()[0].second;
+      if (good ? !std::isfinite(loss) : scale_->value() < kLeastScale) fail_not_finite(loss);
       double step_seconds = seconds_since(step_start);
       pacer_.after_step(step_seconds);
       compute_seconds += step_seconds;
-      loss_sum += loss;
-      ++loss_count;
-      observer_.step({info_.step, pacer_.total_steps(info_.step), loss, learning_rate, pacer_.step_seconds() > 0 ? 1 / pacer_.step_seconds() : 0,
-                      double(pacer_.total_steps(info_.step) - info_.step) * pacer_.step_seconds(), loader.waited_seconds() / std::max(compute_seconds, 1e-9)});
+      if (good) {
+        loss_sum += loss;
+        ++loss_count;
+      } else {
+        ++skipped;
+      }
+      const TrainProgress progress{info_.step, pacer_.total_steps(info_.step), loss, learning_rate, pacer_.step_seconds() > 0 ? 1 / pacer_.step_seconds() : 0,
+                                   double(pacer_.total_steps(info_.step) - info_.step) * pacer_.step_seconds(), loader.waited_seconds() / std::max(compute_seconds, 1e-9), !good};
+      tell([&](TrainCallback& c) { c.on_step(progress); });
       if (info_.step % log_every == 0 || pacer_.finished(info_.step, elapsed())) {
-        log_step(loss_sum / double(loss_count), learning_rate);
+        log_step(loss_count > 0 ? loss_sum / double(loss_count) : std::nan(""), learning_rate, skipped);
         loss_sum = 0;
-        loss_count = 0;
+        loss_count = skipped = 0;
       }
       if (observer_.interrupted()) {
         interrupted_ = true;
@@ -246,18 +256,55 @@ class Trainer {
       }
       if (pacer_.finished(info_.step, elapsed())) break;
       validate_if_due();  // before saving: a checkpoint knows the best score up to its step
-      if (info_.step % checkpoint_every == 0) save();
+      if (!stop_.due() && info_.step % checkpoint_every == 0) save();
     }
     waiting_share_ = compute_seconds > 0 ? loader.waited_seconds() / compute_seconds : 0;
+    if (stop_.due())
+      say("stopped early at step " + std::to_string(info_.step) + ": no validation since step " + std::to_string(stop_.state.best_step) + " was better");
     info_.finished = !interrupted_;
     save();
-    plan_ = {};  // the arena is not needed for evaluation
+    report_memory();
+    step_.reset();  // the arena is not needed for evaluation
   }
 
-  void log_step(double loss, double learning_rate) {
-    Json line{{"kind", "step"}, {"step", info_.step}, {"loss", loss}, {"learning_rate", learning_rate}, {"gradient_norm", optimiser_->gradient_norm().item()}, {"seconds", elapsed()}};
-    for (std::size_t i = 1; i < losses_.size(); ++i) line[losses_[i].first] = losses_[i].second.item();
-    directory_.metrics(line.dump());
+  /// `done`: steps of this session before it. Some of them are watched where a profile was asked for: not the first, which meet cold memory.
+  bool run_step(double learning_rate, BatchLoader& loader, std::int64_t done) {
+    const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
+    const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
+    profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
+    if (!profiling_) return step_->run(learning_rate, [&]() -> const std::vector<Tensor>& { return loader.next(); });
+    ++profiled_;
+    const double start = steady_seconds();
+    Profiler::Watch watch(*profiler_);
+    const bool good = step_->run(learning_rate, [&]() -> const std::vector<Tensor>& {
+      const double asked = steady_seconds();
+      const std::vector<Tensor>& batch = loader.next();
+      profiler_->event("wait for batch", "wait", asked, steady_seconds() - asked);
+      return batch;
+    });
+    profiler_->event("step " + std::to_string(info_.step + 1), "step", start, steady_seconds() - start);
+    return good;
+  }
+
+  void report_memory() {
+    const std::string text = memory_text(options_.device.type);
+    if (!profiler_) {
+      directory_.log(text);
+      return;
+    }
+    profiler_->write(directory_.path() / "profile.json");
+    if (const std::string table = profiler_->table(10); !table.empty()) say("profile of " + std::to_string(profiled_) + " steps (profile.json: chrome://tracing or ui.perfetto.dev):\n" + table);
+    say(text);
+  }
+
+  void log_step(double loss, double learning_rate, std::int64_t skipped) {
+    LogEvent e;
+    e.step = info_.step, e.loss = loss, e.learning_rate = learning_rate, e.skipped = skipped;
+    e.gradient_norm = optimiser_->gradient_norm().item();
+    e.seconds = elapsed();
+    e.losses.assign(step_->losses().begin() + 1, step_->losses().end());
+    if (scale_) e.loss_scale = scale_->value();
+    tell([&](TrainCallback& c) { c.on_log(e); });
   }
 
   [[noreturn]] void fail_not_finite(double loss) {
@@ -270,36 +317,43 @@ class Trainer {
     info_.progress = pacer_.progress();
     info_.step_seconds = pacer_.step_seconds();
     info_.elapsed = elapsed();
-    info_.timed = train_.integer("steps") == 0;
+    info_.timed = timed();
     info_.plateau = schedule_.plateau;
+    info_.stop = stop_.state;
+    if (scale_) info_.loss_scale = scale_->state();
     nn::NamedTensors average;
     if (average_) average = average_->weights();
     checkpoints_.save_last(*model_, *optimiser_, average, info_);
+    tell_checkpoint("last");
   }
 
-  Evaluation evaluate_now(int pictures) {
+  void tell_checkpoint(const char* name) {
+    const CheckpointEvent e{info_.step, name, directory_.checkpoints() / (std::string(name) + ".safetensors")};
+    tell([&](TrainCallback& c) { c.on_checkpoint(e); });
+  }
+
+  Evaluation evaluate_now(int pictures, bool last) {
     WeightAverage::Scope averaged(average_.get());
     model_->eval();
     Evaluation e = task_->evaluate(*model_, "validation", pictures, monitor_of(observer_));
     model_->train();
     double score = task_->score(e);
-    if (score > info_.best_score) {
+    const bool best = score > info_.best_score;
+    if (best) {
       info_.best_score = score;
       nn::NamedTensors weights = model_->parameters();
       for (auto& b : model_->buffers()) weights.push_back(std::move(b));
       checkpoints_.save_best(weights, info_);
+      tell_checkpoint("best");
     }
-    Json line{{"kind", "validation"}, {"step", info_.step}, {"columns", Json::array()}, {"mean", Json::array()}, {"score", score}, {"seconds", elapsed()}};
     std::string text = "validation at step " + std::to_string(info_.step) + ":";
     std::vector<Summary> summaries = summarise(e);
     for (std::size_t i = 0; i < summaries.size(); ++i) {
-      line["columns"].push_back(e.columns[i].name);
-      line["mean"].push_back(std::isfinite(summaries[i].mean) ? Json(summaries[i].mean) : Json(nullptr));
       char number[32];
       std::snprintf(number, sizeof number, "%.4f", summaries[i].mean);
       text += " " + e.columns[i].name + " " + number;
     }
-    directory_.metrics(line.dump());
+    tell([&](TrainCallback& c) { c.on_validation({info_.step, e, summaries, score, elapsed(), best, last}); });
     say(text);
     return e;
   }
@@ -308,13 +362,15 @@ class Trainer {
   void validate_if_due() {
     const std::int64_t every = train_.integer("validate_every");
     if (every == 0 || info_.step == 0 || info_.step % every || info_.validated == info_.step) return;
-    schedule_.observe(task_->score(evaluate_now(0)));
+    const Evaluation e = evaluate_now(0, false);
+    schedule_.observe(task_->score(e));
+    if (stop_.used()) stop_.observe(stop_value(recipe_, *task_, e), info_.step);
     info_.validated = info_.step;
   }
 
   /// Scores the last weights, not the best ones: choosing by the split that is reported would flatter the figure.
   Evaluation final_evaluation() {
-    Evaluation e = evaluate_now(int(train_.integer("pictures")));
+    Evaluation e = evaluate_now(int(train_.integer("pictures")), true);
     write_evaluation(directory_.path(), e);
     return e;
   }
@@ -331,7 +387,8 @@ class Trainer {
     s.task = recipe_.task;
     s.seed = recipe_.seed;
     s.waiting_share = waiting_share_;
-    s.timed = train_.integer("steps") == 0;
+    s.timed = timed();
+    s.stopped_early = stop_.due();
     s.inputs = &digests_;
     write_run_state(directory_.path(), s);
   }
@@ -343,7 +400,8 @@ class Trainer {
   const ParamValues& train_;
   Checkpoints checkpoints_;
   Schedule schedule_;
-  Pacer pacer_;
+  EarlyStop stop_;
+  Pacer pacer_{0, 0};
   CheckpointInfo info_;
   DType compute_ = DType::f32;
   std::unique_ptr<Task> task_;
@@ -352,9 +410,12 @@ class Trainer {
   std::unique_ptr<WeightAverage> average_;
   std::vector<Demand> demands_;
   std::map<std::string, std::string> digests_;
-  std::vector<Tensor> inputs_;
-  std::vector<std::pair<std::string, Tensor>> losses_;
-  StepPlan plan_;
+  std::unique_ptr<LossScale> scale_;
+  std::unique_ptr<StepRunner> step_;
+  std::vector<std::shared_ptr<TrainCallback>> callbacks_;
+  std::unique_ptr<Profiler> profiler_;
+  std::atomic<bool> profiling_{false};
+  std::int64_t profiled_ = 0;
   Clock::time_point start_;
   double elapsed_before_ = 0, waiting_share_ = 0;
   bool interrupted_ = false;

@@ -100,6 +100,10 @@ void SegmentationTask::load(const Monitor& monitor) {
   sampler_ = std::make_unique<PatchSampler>(std::move(cases), patch_, spatial_, intensity_);
 }
 
+std::int64_t SegmentationTask::train_samples() const {
+  return std::int64_t(data().split("train").size());
+}
+
 std::vector<std::string> SegmentationTask::splits() const {
   return data().splits();
 }

@@ -37,6 +37,7 @@ class SegmentationTask final : public Task {
   std::string state() const override;
   void load_state(const std::string& json) override;
   std::map<std::string, std::string> input_digests() const override;
+  std::int64_t train_samples() const override;  ///< one patch a training case
 
  private:
   Dataset& data();

@@ -354,7 +354,7 @@ TEST_CASE("conv names what is wrong with its operands", "[conv]") {
   says([&] { conv(x, w, {}, {{}, {}, {}, 3}); }, "conv", "not divisible into 3 groups");
   says([&] { conv(Tensor::zeros({2, 2, 8, 4}), w, {}); }, "conv", "spatial axis 0 has 2 + 2 x 0 rows, the kernel spans 3");
   says([&] { conv(x, w, {}, {{}, {}, {4, 1}, 1}); }, "conv", "the kernel spans 9");
-  says([&] { conv(Tensor::zeros({2, 8, 8, 4}, DType::i32), w, {}); }, "conv", "not f32, bf16 or f64");
+  says([&] { conv(Tensor::zeros({2, 8, 8, 4}, DType::i32), w, {}); }, "conv", "not f32, bf16, f16 or f64");
   says([&] { conv(x, w.to(DType::f64), {}); }, "conv", "does not go with");
   says([&] { conv(x, Tensor{}, {}); }, "conv", "undefined");
   says([&] { conv_transpose(x, w, {}); }, "conv_transpose", "the weight reads 6 channels, the input has 4");

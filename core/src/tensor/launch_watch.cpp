@@ -1,0 +1,29 @@
+#include "tensor/launch_watch.hpp"
+
+#include <chrono>
+
+namespace tenon {
+namespace {
+
+thread_local LaunchWatch* innermost = nullptr;
+
+}  // namespace
+
+struct LaunchWatchAccess {
+  static void see(const LaunchWatch& watch, const LaunchTime& time) { watch.see_(time); }
+};
+
+double steady_seconds() noexcept { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+LaunchWatch::LaunchWatch(std::function<void(const LaunchTime&)> see) : see_(std::move(see)), before_(innermost) { innermost = this; }
+LaunchWatch::~LaunchWatch() { innermost = before_; }
+
+LaunchWatch* current_launch_watch() noexcept { return innermost; }
+
+void run_watched(LaunchWatch& watch, const char* name, const Kernel& kernel, void* const* operands) {
+  const double start = steady_seconds();
+  kernel(operands);
+  LaunchWatchAccess::see(watch, {name, start, steady_seconds() - start});
+}
+
+}  // namespace tenon

@@ -1,0 +1,288 @@
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "core/io/temporary_folder.hpp"
+#include "tenon/device.hpp"
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/plugin.hpp"
+#include "tenon/run.hpp"
+#include "train/early_stop.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kRecipe =
+    "name = \"line\"\ntask = \"toy.regression\"\n[data]\nroot = \"points\"\n[model]\nname = \"toy.net\"\n[train]\nsteps = 24\nbatch = 4\n"
+    "precision = \"f32\"\nlog_every = 2\ncheckpoint_every = 5\nvalidate_every = 4\n[optimizer]\nname = \"adamw\"\n[schedule]\nlearning_rate = 0.02\n";
+
+struct Site {
+  TemporaryFolder folder{"trainer"};
+  Site() {
+    PluginHost::instance().set_extra_directories({fs::path(TENON_BINARY_DIR) / "tests" / "plugins-toy"});
+    fs::create_directories(folder / "points");
+    std::ofstream(folder / "points/points.txt") << "1 2 3\n";
+  }
+  Recipe recipe(const std::vector<std::string>& overrides) const { return Recipe::parse(kRecipe, "line.toml", folder.path, overrides); }
+};
+
+/// Stops after some steps of a session, as Ctrl-C would.
+struct StopAfter : RunObserver, TrainCallback {
+  explicit StopAfter(std::int64_t steps) : left(steps) {}
+  bool interrupted() override { return left <= 0; }
+  void step(const TrainProgress&) override { --left; }
+  std::int64_t left;
+};
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// metrics.jsonl without the clock.
+std::vector<std::string> metrics_of(const fs::path& run) {
+  std::ifstream in(run / "metrics.jsonl");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    auto j = nlohmann::ordered_json::parse(line);
+    j.erase("seconds");
+    lines.push_back(j.dump());
+  }
+  return lines;
+}
+
+Error refused(const Site& site, const std::vector<std::string>& overrides) {
+  RunObserver quiet;
+  try {
+    train(site.recipe(overrides), {.directory = site.folder / "refused"}, quiet);
+  } catch (const Error& e) {
+    CHECK_FALSE(fs::exists(site.folder / "refused"));
+    return e;
+  }
+  FAIL("the recipe was taken");
+  std::abort();
+}
+
+const std::vector<std::vector<std::string>> kSettings = {
+    {"train.accumulate=3", "train.average=0.3", "train.tensorboard=true", "schedule.name=plateau", "schedule.patience=1", "train.patience=4"},
+    {"train.precision=f16", "train.loss_scale=1e12", "train.loss_scale_interval=2"},
+    {"train.steps=0", "train.epochs=7.5", "train.precision=bf16", "optimizer.name=muon"},
+};
+
+}  // namespace
+
+TEST_CASE("a run that stops after any step and is resumed ends in the same bits", "[train][resume]") {
+  const Site site;
+  int number = 0;
+  for (const auto& settings : kSettings) {
+    const Recipe recipe = site.recipe(settings);
+    const fs::path whole = site.folder / ("whole-" + std::to_string(number));
+    RunObserver quiet;
+    const TrainResult result = train(recipe, {.directory = whole}, quiet);
+    CHECK(result.status == TrainStatus::finished);
+    for (const std::int64_t first : {1, 3, 4, 5, 9, 16}) {
+      const fs::path run = site.folder / ("part-" + std::to_string(number) + "-" + std::to_string(first));
+      StopAfter stop(first), again(2);
+      CHECK(train(recipe, {.directory = run}, stop).status == TrainStatus::interrupted);
+      CHECK(train(recipe, {.directory = run, .resume = true}, again).status == TrainStatus::interrupted);
+      const TrainResult end = train(recipe, {.directory = run, .resume = true}, quiet);
+      INFO(number << " stopped after " << first);
+      CHECK(end.status == TrainStatus::finished);
+      CHECK(end.steps == result.steps);
+      CHECK(bytes_of(run / "checkpoints/last.safetensors") == bytes_of(whole / "checkpoints/last.safetensors"));
+      CHECK(bytes_of(run / "checkpoints/best.safetensors") == bytes_of(whole / "checkpoints/best.safetensors"));
+      const auto lines = metrics_of(run), all = metrics_of(whole);
+      if (first % 2 == 0) CHECK(lines == all);  // a mean over steps before and after a stop is not kept
+      CHECK(lines.size() == all.size());
+    }
+    ++number;
+  }
+}
+
+TEST_CASE("a whole training gives the same bits for 1, 2 and 4 threads", "[train][threads]") {
+  const Site site;
+  const int before = thread_count();
+  for (auto settings : kSettings) {
+    settings.insert(settings.end(), {"model.width=70000", "train.evaluate=false", "train.validate_every=0", "train.patience=0", "train.steps=4", "train.epochs=0", "train.loss_scale=1024"});
+    std::string first;
+    for (const int threads : {1, 2, 4}) {
+      set_thread_count(threads);
+      const fs::path run = site.folder / ("threads-" + std::to_string(threads) + settings[0]);
+      RunObserver quiet;
+      train(site.recipe(settings), {.directory = run}, quiet);
+      const std::string bytes = bytes_of(run / "checkpoints/last.safetensors");
+      if (first.empty()) first = bytes;
+      CHECK(bytes == first);
+    }
+  }
+  set_thread_count(before);
+}
+
+TEST_CASE("f16 finds a scale that fits, leaving out the steps before", "[train][loss_scale]") {
+  const Site site;
+  RunObserver quiet;
+  train(site.recipe({"train.precision=f16", "train.loss_scale=1e12", "train.log_every=1", "train.steps=40"}), {.directory = site.folder / "run"}, quiet);
+  double scale = 1e12;
+  std::int64_t skipped = 0;
+  for (const std::string& line : metrics_of(site.folder / "run")) {
+    const auto j = nlohmann::json::parse(line);
+    if (j["kind"] != "step") continue;
+    CHECK(j["loss_scale"].get<double>() <= scale);
+    scale = j["loss_scale"];
+    skipped += j["skipped"].get<std::int64_t>();
+  }
+  CHECK(scale < 1e9);
+  CHECK(scale > 1000);
+}
+
+TEST_CASE("epochs are passes over the training samples", "[train]") {
+  const Site site;
+  RunObserver quiet;
+  const auto steps = [&](std::vector<std::string> settings) {
+    settings.insert(settings.end(), {"train.evaluate=false", "train.validate_every=0"});
+    fs::remove_all(site.folder / "run");
+    return train(site.recipe(settings), {.directory = site.folder / "run"}, quiet).steps;
+  };
+  CHECK(steps({"train.steps=0", "train.epochs=2"}) == 5);                        // 20 samples by 4
+  CHECK(steps({"train.steps=0", "train.epochs=2", "train.accumulate=2"}) == 3);  // by 8, the last step in full
+  CHECK(steps({"train.steps=0", "train.epochs=0.01"}) == 1);
+  CHECK(steps({"train.steps=6", "train.epochs=2"}) == 6);                        // steps come first
+  const Error e = refused(site, {"train.steps=0", "train.epochs=2", "data.mode=exact", "train.evaluate=false", "train.validate_every=0"});
+  CHECK(e.code() == "train.no_epochs");
+  CHECK(e.where() == "command line, train.epochs");
+}
+
+TEST_CASE("early stopping counts validations without a better one", "[train][early_stop]") {
+  EarlyStop stop(2, 0.1);
+  stop.observe(1, 10);
+  stop.observe(1.05, 20);  // better, but by less than min_delta
+  CHECK_FALSE(stop.due());
+  stop.observe(1.2, 30);
+  CHECK(stop.state.best_step == 30);
+  stop.observe(std::nan(""), 40);
+  stop.observe(1.2, 50);
+  CHECK(stop.due());
+  CHECK_FALSE(EarlyStop(0, 0).due());
+
+  const Site site;
+  RunObserver quiet;
+  // no learning: nothing is better than the first validation, at step 4
+  for (const std::string metric : {"", "error"}) {
+    fs::remove_all(site.folder / "run");
+    const Recipe recipe = site.recipe({"schedule.learning_rate=0", "train.patience=3", "train.stop_metric=" + metric});
+    const TrainResult r = train(recipe, {.directory = site.folder / "run"}, quiet);
+    CHECK(r.stopped_early);
+    CHECK(r.steps == 16);
+    CHECK(r.status == TrainStatus::finished);
+    CHECK(r.evaluation.cases.size() == 3);
+    CHECK_THAT(read_text(site.folder / "run/log.txt"), Contains("stopped early at step 16: no validation since step 4 was better"));
+    CHECK_THAT(read_text(site.folder / "run/state.json"), Contains("\"stopped_early\": true"));
+    CHECK(train(recipe, {.directory = site.folder / "run", .resume = true}, quiet).steps == 16);  // it is finished: scored again
+  }
+  fs::remove_all(site.folder / "run");
+  CHECK_FALSE(train(site.recipe({"train.patience=6", "train.stop_metric=error"}), {.directory = site.folder / "run"}, quiet).stopped_early);
+
+  const Error unknown = refused(site, {"train.patience=3", "train.stop_metric=eror"});
+  CHECK(unknown.code() == "train.early_stop");
+  CHECK_THAT(unknown.hint(), Contains("'error'"));
+  CHECK(unknown.where() == "command line, train.stop_metric");
+  const Error never = refused(site, {"train.patience=3", "train.validate_every=0"});
+  CHECK(never.code() == "train.early_stop");
+  CHECK_THAT(never.message(), Contains("train.validate_every is 0"));
+}
+
+TEST_CASE("callbacks see a run from begin to end, in order", "[train][callbacks]") {
+  struct Listener : TrainCallback {
+    std::string seen;
+    std::int64_t last_total = 0;
+    double loss = 0, score = 0;
+    bool best = false;
+    void on_begin(const BeginEvent& e) override { seen += "b" + std::to_string(e.step); CHECK(fs::is_directory(e.directory)); }
+    void on_step(const TrainProgress& e) override { seen += "s", last_total = e.total_steps, loss = e.loss; }
+    void on_log(const LogEvent& e) override { seen += "l"; CHECK(e.gradient_norm > 0); }
+    void on_validation(const ValidationEvent& e) override {
+      seen += e.last ? "V" : "v", score = e.score, best |= e.best;
+      CHECK(e.columns.size() == e.evaluation.columns.size());
+    }
+    void on_checkpoint(const CheckpointEvent& e) override { seen += e.name == "last" ? "c" : "k"; CHECK(fs::exists(e.file)); }
+    void on_end(const TrainResult& r) override { seen += r.status == TrainStatus::finished ? "e" : "i"; }
+  };
+  const Site site;
+  const auto listener = std::make_shared<Listener>();
+  RunObserver quiet;
+  const Recipe recipe = site.recipe({"train.steps=6", "train.checkpoint_every=3", "train.validate_every=4", "schedule.learning_rate=0.001"});
+  const TrainResult r = train(recipe, {.directory = site.folder / "run", .callbacks = {listener}}, quiet);
+  CHECK(listener->seen == "b0sslscslkvsslckVe");
+  CHECK(listener->last_total == 6);
+  CHECK(listener->best);
+  CHECK(r.steps == 6);
+
+  struct Thrower : TrainCallback {
+    void on_step(const TrainProgress& e) override {
+      if (e.step == 5) throw Error(ErrorKind::usage, "my.error", "no more");
+    }
+  };
+  CHECK_THROWS_WITH(train(recipe, {.directory = site.folder / "thrown", .callbacks = {std::make_shared<Thrower>()}}, quiet), Contains("no more"));
+  train(recipe, {.directory = site.folder / "thrown", .resume = true}, quiet);  // and it can be resumed
+  CHECK(bytes_of(site.folder / "thrown/checkpoints/last.safetensors") == bytes_of(site.folder / "run/checkpoints/last.safetensors"));
+}
+
+TEST_CASE("a profile is a Chrome trace with ops, steps and the loader, and does not change the training", "[train][profile]") {
+  const Site site;
+  struct Said : RunObserver {
+    std::string all;
+    void message(const std::string& text) override { all += text + "\n"; }
+  } said;
+  RunObserver quiet;
+  const Recipe recipe = site.recipe({"train.steps=8"});
+  train(recipe, {.directory = site.folder / "plain"}, quiet);
+  train(recipe, {.directory = site.folder / "run", .profile = true}, said);
+  CHECK(bytes_of(site.folder / "plain/checkpoints/last.safetensors") == bytes_of(site.folder / "run/checkpoints/last.safetensors"));
+  CHECK_THAT(said.all, Contains("profile of 5 steps") && Contains("optimiser.adamw") && Contains("share") && Contains("memory, in use (most), MiB: other") && Contains("optimiser state"));
+  const auto trace = nlohmann::json::parse(read_text(site.folder / "run/profile.json"));
+  std::map<std::string, int> kinds;
+  std::map<int, std::string> threads;
+  std::vector<std::pair<double, double>> steps;
+  for (const auto& e : trace["traceEvents"]) {
+    if (e["ph"] == "M") {
+      threads[e["tid"]] = e["args"]["name"];
+      continue;
+    }
+    CHECK(e["ph"] == "X");
+    CHECK(e["dur"].get<double>() >= 0);
+    ++kinds[e["cat"]];
+    if (e["cat"] == "step") steps.emplace_back(e["ts"], e["ts"].get<double>() + e["dur"].get<double>());
+  }
+  CHECK(kinds["step"] == 5);
+  CHECK(kinds["wait"] == 5);
+  CHECK(kinds["op"] > 5 * 10);
+  CHECK(threads[0] == "main");
+  for (const auto& e : trace["traceEvents"])  // each op lies within a step
+    if (e.value("cat", "") == "op")
+      CHECK(std::any_of(steps.begin(), steps.end(), [&](const auto& s) { return s.first <= e["ts"].get<double>() && e["ts"].get<double>() + e["dur"].get<double>() <= s.second + 1e-3; }));
+}
+
+TEST_CASE("TensorBoard's curves are written where the recipe asks, once a step", "[train][event_file]") {
+  const Site site;
+  RunObserver quiet;
+  train(site.recipe({}), {.directory = site.folder / "plain"}, quiet);
+  CHECK_FALSE(fs::exists(site.folder / "plain/tensorboard"));
+  StopAfter stop(11);
+  const Recipe recipe = site.recipe({"train.tensorboard=true"});
+  train(recipe, {.directory = site.folder / "run"}, stop);
+  train(recipe, {.directory = site.folder / "run", .resume = true}, quiet);
+  std::vector<fs::path> found;
+  for (const auto& f : fs::directory_iterator(site.folder / "run/tensorboard")) found.push_back(f.path());
+  REQUIRE(found.size() == 1);
+  const std::string all = bytes_of(found[0]);
+  std::size_t losses = 0, scores = 0;
+  for (std::size_t at = 0; (at = all.find("train/loss", at)) != std::string::npos; ++at) ++losses;
+  for (std::size_t at = 0; (at = all.find("validation/score", at)) != std::string::npos; ++at) ++scores;
+  CHECK(losses == 12);
+  CHECK(scores == 6);
+}
