@@ -66,7 +66,9 @@ TENON_API std::string_view name_of(DType t) noexcept;  ///< "f32", "bf16", "bool
 TENON_API DType dtype_from_name(std::string_view name);
 inline bool is_floating(DType t) noexcept { return t <= DType::bf16; }
 
-template <class T> struct dtype_of_impl;
+template <class T> struct dtype_of_impl {
+  static_assert(sizeof(T) == 0, "no tensor has elements of this type: see tenon::DType for those there are");
+};
 template <> struct dtype_of_impl<float> { static constexpr DType value = DType::f32; };
 template <> struct dtype_of_impl<double> { static constexpr DType value = DType::f64; };
 template <> struct dtype_of_impl<f16> { static constexpr DType value = DType::f16; };
