@@ -72,7 +72,9 @@ inline bool has_gradient(DType t) noexcept { return is_floating(t) || is_complex
 /// The type of the parts of a complex type.
 inline DType part_of(DType t) noexcept { return t == DType::c64 ? DType::f32 : t == DType::c128 ? DType::f64 : t; }
 
-template <class T> struct dtype_of_impl;
+template <class T> struct dtype_of_impl {
+  static_assert(sizeof(T) == 0, "no tensor has elements of this type: see tenon::DType for those there are");
+};
 template <> struct dtype_of_impl<float> { static constexpr DType value = DType::f32; };
 template <> struct dtype_of_impl<double> { static constexpr DType value = DType::f64; };
 template <> struct dtype_of_impl<f16> { static constexpr DType value = DType::f16; };

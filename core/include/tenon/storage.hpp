@@ -19,7 +19,8 @@ namespace tenon {
 class TENON_API Storage {
  public:
   Storage(std::size_t bytes, Device device);
-  Storage(void* data, std::size_t bytes, std::function<void()> release);
+  /// Memory of someone else's; `release` runs at the end.
+  Storage(void* data, std::size_t bytes, std::function<void()> release, Device device = kCpu);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;

@@ -43,8 +43,8 @@ class TENON_API Tensor {
   template <class T> static Tensor from(const std::vector<T>& values, const Shape& shape) {
     return from(std::span<const T>(values), shape);
   }
-  /// Wraps memory that is not ours; `release` runs when the last tensor over it is gone.
-  static Tensor wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release);
+  /// Wraps memory of `device` that is not ours; `release` runs when the last tensor over it is gone.
+  static Tensor wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release, Device device = kCpu);
 
   // ---- asking it --------------------------------------------------------------------------
   bool defined() const noexcept { return storage_ != nullptr; }
@@ -63,11 +63,12 @@ class TENON_API Tensor {
   /// First element. Throws when T is not the element type, or inside a recorded step (no data exists yet).
   template <class T> T* data() const { return static_cast<T*>(checked_data(dtype_of<T>)); }
   void* raw() const;  ///< first element, untyped
-  /// Elements of a contiguous CPU tensor.
-  template <class T> std::span<T> span() const {
+  /// Elements of a contiguous CPU tensor; the tensor must outlive the span, so a temporary has none.
+  template <class T> std::span<T> span() const& {
     require_dense_cpu();
     return {data<T>(), std::size_t(numel())};
   }
+  template <class T> std::span<T> span() const&& = delete;
   /// The value of a one-element real tensor (copied from its device).
   double item() const;
   /// All values, row major, as double (any real type, any device, any strides): for tests and reports.

@@ -47,8 +47,8 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
   count_memory(device.type, tag_, bytes);
 }
 
-Storage::Storage(void* data, std::size_t bytes, std::function<void()> release)
-    : data_(data), bytes_(bytes), id_(next_id++), release_(std::move(release)) {}
+Storage::Storage(void* data, std::size_t bytes, std::function<void()> release, Device device)
+    : data_(data), bytes_(bytes), device_(device), id_(next_id++), release_(std::move(release)) {}
 
 Storage::~Storage() {
   if (release_) {

@@ -51,14 +51,14 @@ Tensor Tensor::arange(std::int64_t n, DType dtype) {
   return from(values, {n}).to(dtype);
 }
 
-Tensor Tensor::wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release) {
+Tensor Tensor::wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release, Device device) {
   const std::size_t bytes = checked_bytes("Tensor::wrap", shape, dtype);
   Tensor t;
   t.shape_ = shape;
   t.strides_ = shape.contiguous_strides();
   t.dtype_ = dtype;
   if (!release) release = [] {};
-  t.storage_ = std::make_shared<Storage>(data, bytes, std::move(release));
+  t.storage_ = std::make_shared<Storage>(data, bytes, std::move(release), device);
   return t;
 }
 

@@ -150,7 +150,7 @@ TEST_CASE("reading values while recording is an error", "[plan]") {
   CHECK_THROWS_WITH(StepPlan::record([&] { outside.item(); }), Contains("Tensor::item"));
   CHECK_THROWS_WITH(StepPlan::record([&] { outside.data<double>(); }), Contains("Tensor::data"));
   CHECK_THROWS_WITH(StepPlan::record([&] { x.to_vector(); }), Contains("Tensor::to_vector"));
-  CHECK_THROWS_WITH(StepPlan::record([&] { exp(x).span<float>(); }), Contains("while a step is being recorded"));
+  CHECK_THROWS_WITH(StepPlan::record([&] { exp(x).data<float>(); }), Contains("while a step is being recorded"));
   CHECK_FALSE(is_recording());
   CHECK(outside.item() == 2);
 }
