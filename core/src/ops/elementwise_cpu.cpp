@@ -2,6 +2,9 @@
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
 
+#define TENON_ISA_FILE "ops/simd/activation.inl"
+#include "kernels/foreach_isa.hpp"
+
 namespace tenon {
 namespace {
 
@@ -41,6 +44,27 @@ template <Binary K> Kernel binary_of_kind(const Layout& a, const Layout& b, cons
   });
 }
 
+/// Of gradients of activations, which no integer has.
+template <Binary K> Kernel floating_binary(const Layout& a, const Layout& b, const Layout& out) {
+  return dispatch_floating("elementwise", a.dtype, [&](auto t) -> Kernel {
+    using T = typename decltype(t)::type;
+    return binary_loop<BinaryOp<K>, T, T>(a, b, out);
+  });
+}
+
+bool dense(const Layout& x) { return x.strides == x.shape.contiguous_strides(); }
+constexpr std::int64_t kDenseBlock = 8192;  // elements a task, where the arithmetic is dear
+
+Kernel gelu_gradient(const Layout& x, const Layout& d, const Layout& out) {
+  if (x.dtype != DType::f32 || !dense(x) || !dense(d) || !dense(out)) return floating_binary<Binary::gelu_gradient>(x, d, out);
+  auto loop = TENON_BY_ISA(gelu_gradient_range);
+  return [loop, n = x.shape.numel()](void* const* p) {
+    parallel_blocks(n, kDenseBlock, [&](std::int64_t begin, std::int64_t end) {
+      loop(end - begin, static_cast<const float*>(p[0]) + begin, static_cast<const float*>(p[1]) + begin, static_cast<float*>(p[2]) + begin);
+    });
+  };
+}
+
 Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& out) {
   switch (kind) {
     case Binary::add: return binary_of_kind<Binary::add>(a, b, out);
@@ -51,6 +75,8 @@ Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& 
     case Binary::minimum: return binary_of_kind<Binary::minimum>(a, b, out);
     case Binary::pow: return binary_of_kind<Binary::pow>(a, b, out);
     case Binary::atan2: return binary_of_kind<Binary::atan2>(a, b, out);
+    case Binary::relu_gradient: return floating_binary<Binary::relu_gradient>(a, b, out);
+    case Binary::gelu_gradient: return gelu_gradient(a, b, out);
     case Binary::not_equal: return binary_of_kind<Binary::not_equal>(a, b, out);
     case Binary::less_equal: return binary_of_kind<Binary::less_equal>(a, b, out);
     case Binary::greater_equal: return binary_of_kind<Binary::greater_equal>(a, b, out);
@@ -88,6 +114,13 @@ template <int... I> Kernel unary_table(std::integer_sequence<int, I...>, Unary k
 }
 
 Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
+  if (kind == Unary::gelu && x.dtype == DType::f32 && dense(x) && dense(y)) {
+    return [loop = TENON_BY_ISA(gelu_range), n = x.shape.numel()](void* const* p) {
+      parallel_blocks(n, kDenseBlock, [&](std::int64_t begin, std::int64_t end) {
+        loop(end - begin, static_cast<const float*>(p[0]) + begin, static_cast<float*>(p[1]) + begin);
+      });
+    };
+  }
   return unary_table(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind, args, x, y);
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/backend.hpp"
+#include "tenon/dropout.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/optim.hpp"
@@ -195,6 +196,8 @@ class Trainer {
   void record_step() {
     for (const TensorSpec& s : task_->batch_spec()) inputs_.push_back(Tensor::empty(s.shape, s.dtype, options_.device));
     model_->train();
+    random_key_ = random_key(recipe_.seed, options_.device);
+    model_->set_random_key(random_key_);
     plan_ = StepPlan::record([&] {
       losses_ = task_->loss(*model_, inputs_);
       if (losses_.empty()) throw_usage("Task::loss", "no loss was returned");
@@ -223,6 +226,7 @@ class Trainer {
       const std::vector<Tensor>& batch = loader.next();
       for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].copy_from_host(batch[i].raw(), batch[i].nbytes());
       optimiser_->begin_step(learning_rate);
+      set_random_step(random_key_, info_.step);
       plan_.run();
       ++info_.step;
       if (average_) average_->update(info_.step);
@@ -353,6 +357,7 @@ class Trainer {
   std::vector<Demand> demands_;
   std::map<std::string, std::string> digests_;
   std::vector<Tensor> inputs_;
+  Tensor random_key_;  ///< {seed, step}: what layers draw from
   std::vector<std::pair<std::string, Tensor>> losses_;
   StepPlan plan_;
   Clock::time_point start_;
