@@ -9,12 +9,13 @@
 #include <limits>
 #include <type_traits>
 
+#include "kernels/activation.hpp"
 #include "kernels/complex.hpp"
 #include "tenon/dtype.hpp"
 
 namespace tenon::kernels {
 
-enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, equal, less, greater, not_equal, less_equal, greater_equal };
+enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, relu_gradient, gelu_gradient, equal, less, greater, not_equal, less_equal, greater_equal };
 constexpr bool is_comparison(Binary k) { return k >= Binary::equal; }
 enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
 
@@ -64,6 +65,12 @@ template <Binary K> struct BinaryOp {
       if constexpr (std::is_integral_v<T>) return T(std::hypot(double(x), double(y)));
       else return T(std::hypot(x, y));
     }
+    // x, d_y -> d_x: an activation's gradient in one pass
+    else if constexpr (K == Binary::relu_gradient) return x > 0 ? y : T(0);
+    else if constexpr (K == Binary::gelu_gradient) {
+      if constexpr (std::is_integral_v<T>) return T(0);
+      else return T(y * gelu_slope(x));
+    }
     else if constexpr (K == Binary::equal) return x == y;
     else if constexpr (K == Binary::less) return x < y;
     else if constexpr (K == Binary::greater) return x > y;
@@ -75,7 +82,7 @@ template <Binary K> struct BinaryOp {
 
 template <class T> TENON_HD T sigmoid_of(T x) {
   // exp of a non-positive number on both sides: no overflow
-  T e = std::exp(x < 0 ? x : -x);
+  T e = exp_fast(x < 0 ? x : -x);
   return (x < 0 ? e : T(1)) / (T(1) + e);
 }
 
@@ -133,10 +140,9 @@ template <Unary K> struct UnaryOp {
     requires std::is_floating_point_v<T>
   TENON_HD T operator()(T x) const {
     const T a = T(args.a), b = T(args.b);
-    constexpr T kInvSqrt2 = T(0.70710678118654752440), kInvSqrt2Pi = T(0.39894228040143267794);
     if constexpr (K == Unary::neg) return -x;
     else if constexpr (K == Unary::abs) return std::fabs(x);
-    else if constexpr (K == Unary::exp) return std::exp(x);
+    else if constexpr (K == Unary::exp) return exp_fast(x);
     else if constexpr (K == Unary::expm1) return std::expm1(x);
     else if constexpr (K == Unary::log) return std::log(x);
     else if constexpr (K == Unary::log1p) return std::log1p(x);
@@ -151,8 +157,8 @@ template <Unary K> struct UnaryOp {
     else if constexpr (K == Unary::atan) return std::atan(x);
     else if constexpr (K == Unary::sinh) return std::sinh(x);
     else if constexpr (K == Unary::cosh) return std::cosh(x);
-    else if constexpr (K == Unary::tanh) return std::tanh(x);
-    else if constexpr (K == Unary::erf) return std::erf(x);
+    else if constexpr (K == Unary::tanh) return tanh_fast(x);
+    else if constexpr (K == Unary::erf) return erf_fast(x);
     else if constexpr (K == Unary::lgamma) return T(log_gamma_of(double(x)));
     else if constexpr (K == Unary::digamma) return T(polygamma_of<0>(double(x)));
     else if constexpr (K == Unary::trigamma) return T(polygamma_of<1>(double(x)));
@@ -165,9 +171,9 @@ template <Unary K> struct UnaryOp {
     else if constexpr (K == Unary::leaky) return x > 0 ? x : a * x;
     else if constexpr (K == Unary::leaky_step) return x > 0 ? T(1) : a;
     else if constexpr (K == Unary::elu) return x > 0 ? x : a * std::expm1(x);
-    else if constexpr (K == Unary::elu_d1) return x > 0 ? T(1) : a * std::exp(x);
-    else if constexpr (K == Unary::gelu) return T(0.5) * x * (T(1) + std::erf(x * kInvSqrt2));
-    else if constexpr (K == Unary::gelu_d1) return T(0.5) * (T(1) + std::erf(x * kInvSqrt2)) + x * kInvSqrt2Pi * std::exp(T(-0.5) * x * x);
+    else if constexpr (K == Unary::elu_d1) return x > 0 ? T(1) : a * exp_fast(x);
+    else if constexpr (K == Unary::gelu) return gelu_fast(x);
+    else if constexpr (K == Unary::gelu_d1) return gelu_slope(x);
     else if constexpr (K == Unary::silu) return x * sigmoid_of(x);
     else if constexpr (K == Unary::softplus) return (x > 0 ? x : T(0)) + std::log1p(std::exp(x < 0 ? x : -x));
     else if constexpr (K == Unary::clamp) return x < a ? a : x > b ? b : x;

@@ -10,7 +10,7 @@
 namespace tenon::nn {
 namespace {
 
-/// FNV-1a: a parameter's random stream is its name, so adding a layer does not change the others' first values.
+/// FNV-1a: the random stream of a parameter or layer is its name, so adding a layer does not change the others' first values.
 std::uint64_t stream_of(const std::string& name) {
   std::uint64_t h = 14695981039346656037ull;
   for (unsigned char c : name) h = (h ^ c) * 1099511628211ull;
@@ -90,6 +90,14 @@ void Module::load(const NamedTensors& state) {
 void Module::train(bool on) {
   training_ = on;
   for (const auto& [name, child] : children_) child->train(on);
+}
+
+void Module::set_random_key(const Tensor& key) { take_random_key("", key); }
+
+void Module::take_random_key(const std::string& prefix, const Tensor& key) {
+  random_key_ = key;
+  random_stream_ = stream_of(prefix);
+  for (const auto& [name, child] : children_) child->take_random_key(prefix + name + ".", key);
 }
 
 void Module::initialise(std::uint64_t seed) {

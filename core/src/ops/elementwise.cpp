@@ -177,8 +177,16 @@ Tensor leaky_relu(const Tensor& x, double slope) {
   return unary_op("leaky_relu", Unary::leaky, x, [slope](const Tensor& t) { return run_unary("leaky_relu", Unary::leaky_step, t, {slope}); }, {slope});
 }
 
+/// An activation whose gradient is one pass over x and d_y, and a composition where that is to be differentiated again.
+template <class D> Tensor activation(const char* op, Unary kind, Binary gradient, const Tensor& x, D derivative) {
+  return differentiable(op, run_unary(op, kind, x), {x}, [=](const List& d) {
+    if (wants_grad({d[0], x})) return List{mul(d[0], derivative(x))};
+    return List{run_binary(op, gradient, x, d[0])};
+  });
+}
+
 Tensor relu(const Tensor& x) {
-  return unary_op("relu", Unary::relu, x, [](const Tensor& t) { return run_unary("relu", Unary::leaky_step, t, {0.0}); });
+  return activation("relu", Unary::relu, Binary::relu_gradient, x, [](const Tensor& t) { return run_unary("relu", Unary::leaky_step, t, {0.0}); });
 }
 
 Tensor elu(const Tensor& x, double alpha) {
@@ -189,7 +197,7 @@ Tensor elu(const Tensor& x, double alpha) {
 }
 
 Tensor gelu(const Tensor& x) {
-  return unary_op("gelu", Unary::gelu, x, [](const Tensor& t) {
+  return activation("gelu", Unary::gelu, Binary::gelu_gradient, x, [](const Tensor& t) {
     return unary_op("gelu", Unary::gelu_d1, t, [](const Tensor& u) { return mul(mul(exp(mul(square(u), -0.5)), 0.39894228040143267794), add(neg(square(u)), 2.0)); });
   });
 }

@@ -4,6 +4,9 @@
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
 
+#define TENON_ISA_FILE "ops/simd/activation.inl"
+#include "kernels/foreach_isa.hpp"
+
 namespace tenon {
 namespace {
 
@@ -82,10 +85,22 @@ Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, con
   };
 }
 
+/// GELU and its gradient are worth the widest vectors.
+void gelu_gradient_loop(const float* x, const float* d, float* y, std::int64_t n) {
+  static const auto loop = TENON_BY_ISA(gelu_gradient_range);
+  loop(n, x, d, y);
+}
+void gelu_loop(UnaryArgs, const float* x, float* y, std::int64_t n) {
+  static const auto loop = TENON_BY_ISA(gelu_range);
+  loop(n, x, y);
+}
+
 template <Binary K, class C>
 Kernel binary_of(const Layout& a, const Layout& b, const Layout& out) {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K)) {
     throw Error(ErrorKind::internal, "elementwise.complex", "no complex version of binary op " + std::to_string(int(K)));
+  } else if constexpr (K == Binary::gelu_gradient && std::is_same_v<C, float>) {
+    return run_binary<C, C>(gelu_gradient_loop, a, b, out);
   } else if constexpr (kernels::is_comparison(K)) {
     return run_binary<C, bool>(binary_loop<K, C, bool>, a, b, out);
   } else {
@@ -143,6 +158,8 @@ template <class C, Unary K>
 constexpr UnaryLoop<C> unary_of() {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K))
     return nullptr;
+  else if constexpr (K == Unary::gelu && std::is_same_v<C, float>)
+    return gelu_loop;
   else
     return unary_loop<K, C>;
 }

@@ -1,5 +1,6 @@
 #include "train/step_runner.hpp"
 
+#include "tenon/dropout.hpp"
 #include "tenon/error.hpp"
 #include "tenon/memory.hpp"
 #include "tenon/ops.hpp"
@@ -15,13 +16,15 @@ std::string mebibytes(std::size_t bytes) {
 
 }  // namespace
 
-StepRunner::StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std::int64_t accumulate, LossScale* scale, Device device)
+StepRunner::StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std::int64_t accumulate, LossScale* scale, std::uint64_t seed, Device device)
     : optimiser_(optimiser), scale_(scale), accumulate_(accumulate) {
   {
     MemoryScope tag(MemoryTag::data);
     for (const TensorSpec& s : task.batch_spec()) inputs_.push_back(Tensor::empty(s.shape, s.dtype, device));
   }
   if (accumulate > 1 || scale) sum_.emplace(model);
+  random_key_ = random_key(seed, device);
+  model.set_random_key(random_key_);
   pass_ = StepPlan::record([&] {
     losses_ = task.loss(model, inputs_);
     if (losses_.empty()) throw_usage("Task::loss", "no loss was returned");
@@ -42,13 +45,14 @@ StepRunner::StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std:
   for (const auto& [name, t] : losses_) values_.emplace_back(name, 0);
 }
 
-bool StepRunner::run(double learning_rate, const NextBatch& next) {
+bool StepRunner::run(double learning_rate, std::int64_t step, const NextBatch& next) {
   for (auto& [name, value] : values_) value = 0;
   if (split()) sum_->begin();
   else optimiser_.begin_step(learning_rate);
   for (std::int64_t k = 0; k < accumulate_; ++k) {
     const std::vector<Tensor>& batch = next();
     for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].copy_from_host(batch[i].raw(), batch[i].nbytes());
+    set_random_step(random_key_, step * accumulate_ + k);
     pass_.run();
     for (std::size_t i = 0; i < losses_.size(); ++i) values_[i].second += losses_[i].second.item() / double(accumulate_);
   }

@@ -20,11 +20,11 @@ class StepRunner {
  public:
   using NextBatch = std::function<const std::vector<Tensor>&()>;
 
-  /// `scale`: may be null; not owned, like the others.
-  StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std::int64_t accumulate, LossScale* scale, Device device);
+  /// `scale`: may be null; not owned, like the others. `seed`: of the numbers that layers draw (dropout).
+  StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std::int64_t accumulate, LossScale* scale, std::uint64_t seed, Device device);
 
-  /// Takes `accumulate` batches. False where the gradients were not finite under a loss scale: nothing was changed then.
-  bool run(double learning_rate, const NextBatch& next);
+  /// Takes `accumulate` batches; `step` counts from 0 and keys what layers draw. False where the gradients were not finite under a loss scale: nothing was changed then.
+  bool run(double learning_rate, std::int64_t step, const NextBatch& next);
   /// Means over the step's batches; the first is the loss that is minimised.
   const std::vector<std::pair<std::string, double>>& losses() const { return values_; }
 
@@ -40,6 +40,7 @@ class StepRunner {
   LossScale* scale_;
   std::int64_t accumulate_;
   std::vector<Tensor> inputs_;
+  Tensor random_key_;  ///< {seed, pass}
   std::vector<std::pair<std::string, Tensor>> losses_;
   std::vector<std::pair<std::string, double>> values_;
   std::optional<GradientSum> sum_;

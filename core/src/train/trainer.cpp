@@ -196,7 +196,7 @@ class Trainer {
 
   void record_step() {
     model_->train();
-    step_ = std::make_unique<StepRunner>(*task_, *model_, *optimiser_, train_.integer("accumulate"), scale_.get(), options_.device);
+    step_ = std::make_unique<StepRunner>(*task_, *model_, *optimiser_, train_.integer("accumulate"), scale_.get(), recipe_.seed, options_.device);
     allocator(options_.device.type).trim();
     directory_.log("step plan: " + step_->summary());
     if (options_.explain_plan) observer_.message(step_->explain());
@@ -272,11 +272,11 @@ class Trainer {
     const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
     const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
     profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
-    if (!profiling_) return step_->run(learning_rate, [&]() -> const std::vector<Tensor>& { return loader.next(); });
+    if (!profiling_) return step_->run(learning_rate, info_.step, [&]() -> const std::vector<Tensor>& { return loader.next(); });
     ++profiled_;
     const double start = steady_seconds();
     Profiler::Watch watch(*profiler_);
-    const bool good = step_->run(learning_rate, [&]() -> const std::vector<Tensor>& {
+    const bool good = step_->run(learning_rate, info_.step, [&]() -> const std::vector<Tensor>& {
       const double asked = steady_seconds();
       const std::vector<Tensor>& batch = loader.next();
       profiler_->event("wait for batch", "wait", asked, steady_seconds() - asked);

@@ -40,6 +40,10 @@ class TENON_API Module {
   void eval() { train(false); }
   bool training() const noexcept { return training_; }
 
+  /// The key (see dropout.hpp) from which the subtree's layers draw while training; set once, after all children are there. Each layer's stream is
+  /// its full name. The caller moves the key's step on, also between replays of a recorded step.
+  void set_random_key(const Tensor& key);
+
   /// Fills every parameter anew: each from its own initialiser, keyed by (seed, full name).
   void initialise(std::uint64_t seed);
 
@@ -52,6 +56,8 @@ class TENON_API Module {
   };
   Tensor add_parameter(std::string name, const Shape& shape, Init init);
   Tensor add_buffer(std::string name, const Shape& shape, double value);
+  const Tensor& random_key() const noexcept { return random_key_; }  ///< undefined until set
+  std::uint64_t random_stream() const noexcept { return random_stream_; }
   template <class M> std::shared_ptr<M> add_module(std::string name, std::shared_ptr<M> child) {
     children_.emplace_back(std::move(name), child);
     return child;
@@ -59,9 +65,12 @@ class TENON_API Module {
 
  private:
   template <class F> void visit(const std::string& prefix, F&& f) const;
+  void take_random_key(const std::string& prefix, const Tensor& key);
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   NamedTensors parameters_, buffers_;
   std::vector<Init> inits_;
+  Tensor random_key_;
+  std::uint64_t random_stream_ = 0;
   bool training_ = true;
 };
 

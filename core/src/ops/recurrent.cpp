@@ -1,0 +1,174 @@
+#include "tenon/recurrent.hpp"
+
+#include "kernels/types.hpp"
+#include "ops/check.hpp"
+#include "ops/recurrent_kernels.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/ops.hpp"
+
+namespace tenon {
+namespace {
+
+using List = std::vector<Tensor>;
+
+/// The arguments of a recurrence, checked and in the type they are computed in.
+struct Given {
+  Tensor x, w_ih, w_hh, b_ih, b_hh, lengths;
+  Recurrence p;
+
+  Given(const char* op, std::int64_t gates, const Tensor& x_given, List states, const List& weights, const RecurrentOptions& options) {
+    check_floating(op, x_given);
+    if (x_given.rank() != 3) throw_usage(op, "x " + x_given.str() + " is not [N, T, F]");
+    check_weights(op, gates, x_given, weights);
+    const DType type = acc_dtype(x_given.dtype());
+    p = {type, x_given.size(1), x_given.size(0), weights[1].size(1), options.reverse, options.lengths.defined()};
+    if (p.steps < 1 || p.batch < 1) throw_usage(op, "x " + x_given.str() + " has no steps or no samples");
+    auto typed = [&](const Tensor& t) { return t.defined() ? t.to(type) : t; };
+    x = typed(x_given), w_ih = typed(weights[0]), w_hh = typed(weights[1]).contiguous(), b_ih = typed(weights[2]), b_hh = typed(weights[3]);
+    for (const Tensor& s : states)
+      if (s.defined() && s.shape() != Shape{p.batch, p.hidden})
+        throw_usage(op, "a first state " + s.str() + " for x " + x_given.str() + " and " + std::to_string(p.hidden) + " hidden units",
+                    "first states are [N, H] (undefined: 0)");
+    if (options.lengths.defined()) take_lengths(op, options.lengths);
+  }
+
+  Tensor state(const Tensor& s) const { return s.defined() ? s.to(p.dtype).contiguous() : Tensor::zeros({p.batch, p.hidden}, p.dtype, x.device()); }
+  /// x's share of the gates' sums, time first: [T, N, G H].
+  Tensor input_share(const Tensor& bias) const { return linear(x.transpose(0, 1), w_ih, bias).contiguous(); }
+  /// [N, T, H] from outputs with time first, 0 past the ends.
+  Tensor output(const Tensor& y) const {
+    if (!p.lengths) return y.transpose(0, 1);
+    Tensor mask = Tensor::empty({p.steps, p.batch, 1}, DType::boolean, y.device());
+    launch("sequence_mask", {lengths}, {mask}, sequence_mask_kernel(y.device(), p));
+    return where(mask, y, Tensor::zeros(Shape{}, y.dtype(), y.device())).transpose(0, 1);
+  }
+
+ private:
+  static void check_weights(const char* op, std::int64_t gates, const Tensor& x, const List& w) {
+    const std::string given = "x " + x.str() + ", w_ih " + (w[0].defined() ? w[0].str() : "undefined") + ", w_hh " + (w[1].defined() ? w[1].str() : "undefined");
+    const std::string wanted = "w_ih is [" + std::to_string(gates) + " H, F], w_hh [" + std::to_string(gates) + " H, H], biases [" + std::to_string(gates) + " H]";
+    for (int i = 0; i < 4; ++i) {
+      if (i > 1 && !w[std::size_t(i)].defined()) continue;
+      check_floating(op, w[std::size_t(i)], i == 0 ? "w_ih" : i == 1 ? "w_hh" : i == 2 ? "b_ih" : "b_hh");
+      check_same_device(op, x, w[std::size_t(i)]);
+    }
+    if (w[0].rank() != 2 || w[1].rank() != 2 || w[0].size(1) != x.size(-1) || w[1].size(0) != gates * w[1].size(1) || w[0].size(0) != w[1].size(0) || w[1].size(1) < 1)
+      throw_usage(op, given, wanted);
+    for (const Tensor& b : {w[2], w[3]})
+      if (b.defined() && b.shape() != Shape{w[0].size(0)}) throw_usage(op, given + ", bias " + b.str(), wanted);
+  }
+
+  void take_lengths(const char* op, const Tensor& given) {
+    if (given.dtype() != DType::i64 || given.shape() != Shape{p.batch})
+      throw_usage(op, "lengths " + given.str() + " for " + std::to_string(p.batch) + " samples", "lengths are i64 [N]");
+    check_same_device(op, x, given);
+    lengths = given.contiguous();
+  }
+};
+
+/// Slots from `first` on, as `shape`.
+Tensor slot(const Tensor& states, std::int64_t first, const Shape& shape) {
+  return states.alias(shape, shape.contiguous_strides(), states.offset() + first * states.strides()[0]);
+}
+
+/// The slots that steps read from, wrote to, and the last state's.
+struct Slots {
+  std::int64_t before, after, last;
+  explicit Slots(const Recurrence& p) : before(p.reverse ? 1 : 0), after(p.reverse ? 0 : 1), last(p.reverse ? 0 : p.steps) {}
+};
+
+List with_lengths(List reads, const Tensor& lengths) {
+  if (lengths.defined()) reads.push_back(lengths);
+  return reads;
+}
+
+/// a^T b, summed over time and samples: [A, B] from [T, N, A] and [T, N, B].
+Tensor over_time(const Tensor& a, const Tensor& b) {
+  const std::int64_t rows = a.size(0) * a.size(1);
+  return matmul(a.reshape({rows, a.size(2)}).transpose(0, 1), b.reshape({rows, b.size(2)}));
+}
+
+/// y [T, N, H], h_T, c_T. `gates` is the op's own: its memory becomes the activations, and in the backward pass their gradient.
+List lstm_core(const Given& g, const Tensor& gates, const Tensor& h0, const Tensor& c0) {
+  const Recurrence p = g.p;
+  const Device device = gates.device();
+  const Shape all{p.steps + 1, p.batch, p.hidden}, steps{p.steps, p.batch, p.hidden}, one{p.batch, p.hidden};
+  Tensor states = Tensor::empty(all, p.dtype, device), cells = Tensor::empty(all, p.dtype, device);
+  auto scratch = [=] { return Tensor::empty({recurrent_scratch(p, 4)}, p.dtype, device); };
+  launch("lstm", with_lengths({g.w_hh, gates, h0, c0}, g.lengths), List{gates, states, cells, scratch()}, lstm_kernel(device, p));
+  const Slots at(p);
+  List out{slot(states, at.after, steps), slot(states, at.last, one), slot(cells, at.last, one)};
+  differentiable(
+      "lstm", out, List{gates, g.w_hh, h0, c0},
+      [p, at, scratch, states, cells, w_hh = g.w_hh, lengths = g.lengths, steps, one, memory = gates.detach()](const List& d) {
+        Tensor d_h = Tensor::empty(one, p.dtype, memory.device()), d_c = Tensor::empty(one, p.dtype, memory.device());
+        launch("lstm.gradient", with_lengths({w_hh, memory, cells, d[0].contiguous(), d[1].contiguous(), d[2].contiguous()}, lengths),
+               List{memory, d_h, d_c, scratch()}, lstm_gradient_kernel(memory.device(), p));
+        return List{memory, over_time(memory, slot(states, at.before, steps)), d_h, d_c};
+      },
+      true);
+  return out;
+}
+
+/// y [T, N, H], h_T; see lstm_core.
+List gru_core(const Given& g, const Tensor& gates, const Tensor& b_hh, const Tensor& h0) {
+  const Recurrence p = g.p;
+  const Device device = gates.device();
+  const Shape steps{p.steps, p.batch, p.hidden}, one{p.batch, p.hidden};
+  Tensor states = Tensor::empty({p.steps + 1, p.batch, p.hidden}, p.dtype, device), kept = Tensor::empty(steps, p.dtype, device);
+  auto scratch = [=] { return Tensor::empty({recurrent_scratch(p, 3)}, p.dtype, device); };
+  launch("gru", with_lengths({g.w_hh, b_hh, gates, h0}, g.lengths), List{gates, kept, states, scratch()}, gru_kernel(device, p));
+  const Slots at(p);
+  List out{slot(states, at.after, steps), slot(states, at.last, one)};
+  differentiable(
+      "gru", out, List{gates, g.w_hh, b_hh, h0},
+      [p, at, scratch, states, kept, w_hh = g.w_hh, lengths = g.lengths, steps, one, memory = gates.detach()](const List& d) {
+        Tensor d_h = Tensor::empty(one, p.dtype, memory.device());
+        launch("gru.gradient", with_lengths({w_hh, memory, kept, states, d[0].contiguous(), d[1].contiguous()}, lengths),
+               List{memory, kept, d_h, scratch()}, gru_gradient_kernel(memory.device(), p));
+        // the state's share of reset and update has the gradient of the whole; that of the new gate went through the reset gate
+        Tensor before = slot(states, at.before, steps), both = memory.narrow(2, 0, 2 * p.hidden).contiguous();
+        return List{memory, concat({over_time(both, before), over_time(kept, before)}, 0), concat({sum(both, {0, 1}), sum(kept, {0, 1})}, 0), d_h};
+      },
+      true);
+  return out;
+}
+
+List rounded(List all, DType type) {
+  for (Tensor& t : all) t = t.to(type);
+  return all;
+}
+
+}  // namespace
+
+List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
+          const RecurrentOptions& options) {
+  Given g("lstm", 4, x, {h0, c0}, {w_ih, w_hh, b_ih, b_hh}, options);
+  Tensor bias = g.b_ih.defined() && g.b_hh.defined() ? g.b_ih + g.b_hh : g.b_ih.defined() ? g.b_ih : g.b_hh;
+  List out = lstm_core(g, g.input_share(bias), g.state(h0), g.state(c0));
+  return rounded({g.output(out[0]), out[1], out[2]}, x.dtype());
+}
+
+List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh, const RecurrentOptions& options) {
+  Given g("gru", 3, x, {h0}, {w_ih, w_hh, b_ih, b_hh}, options);
+  Tensor bias = g.b_hh.defined() ? g.b_hh.contiguous() : Tensor::zeros({3 * g.p.hidden}, g.p.dtype, x.device());
+  List out = gru_core(g, g.input_share(g.b_ih), bias, g.state(h0));
+  return rounded({g.output(out[0]), out[1]}, x.dtype());
+}
+
+List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+  Tensor sums = linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh);
+  const std::int64_t H = h.size(-1);
+  List g = split(sums, {H, H, H, H}, -1);
+  Tensor cell = sigmoid(g[1]) * c + sigmoid(g[0]) * tanh(g[2]);
+  return {sigmoid(g[3]) * tanh(cell), cell};
+}
+
+Tensor gru_cell(const Tensor& x, const Tensor& h, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+  const std::int64_t H = h.size(-1);
+  List from_x = split(linear(x, w_ih, b_ih), {H, H, H}, -1), from_h = split(linear(h, w_hh, b_hh), {H, H, H}, -1);
+  Tensor z = sigmoid(from_x[1] + from_h[1]), n = tanh(from_x[2] + sigmoid(from_x[0] + from_h[0]) * from_h[2]);
+  return n + z * (h - n);
+}
+
+}  // namespace tenon
