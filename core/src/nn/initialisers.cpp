@@ -93,17 +93,16 @@ std::size_t initialise(Module& module, const std::string& pattern, const std::st
                                 {"constant", How::constant}};
   const How kind = find_named("initialise", "initialiser", how, known);
   if (o.stddev < 0 || o.high < o.low) throw_usage("initialise", "stddev " + std::to_string(o.stddev) + ", range " + std::to_string(o.low) + " to " + std::to_string(o.high));
-  std::size_t count = 0;
+  std::vector<std::pair<Tensor, std::vector<float>>> filled;  // all are made before the first is written: nothing changes where one is refused
   std::vector<std::string> names;
   for (const auto& [name, t] : module.parameters()) {
     names.push_back(name);
     if (!matches(pattern.c_str(), name.c_str()) || t.numel() == 0) continue;
-    const std::vector<float> v = values(name, t.shape(), kind, Random(seed, stream_of(name)), o);
-    t.copy_from_host(v.data(), v.size() * sizeof(float));
-    ++count;
+    filled.emplace_back(t, values(name, t.shape(), kind, Random(seed, stream_of(name)), o));
   }
-  if (count == 0) throw_usage("initialise", "no parameter matches '" + pattern + "'", suggestion(pattern, names));
-  return count;
+  if (filled.empty()) throw_usage("initialise", "no parameter matches '" + pattern + "'", suggestion(pattern, names));
+  for (const auto& [t, v] : filled) t.copy_from_host(v.data(), v.size() * sizeof(float));
+  return filled.size();
 }
 
 }  // namespace tenon::nn

@@ -1,4 +1,6 @@
 /// Layers on grids: convolution with edges, normalisation with activation, blocks, pooling and resizing layers.
+#include <map>
+
 #include "core/grid_golden.hpp"
 #include "tenon/nn/blocks.hpp"
 #include "tenon/nn/pooling.hpp"

@@ -1,6 +1,8 @@
 /// Initialisers by name: their distributions, orthonormality, patterns, wrong use.
 #include "tenon/nn/initialisers.hpp"
 
+#include <map>
+
 #include "core/ops/gradient_check.hpp"
 #include "tenon/nn/blocks.hpp"
 
