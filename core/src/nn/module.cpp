@@ -4,18 +4,12 @@
 #include <unordered_map>
 
 #include "tenon/autograd.hpp"
+#include "nn/stream.hpp"
 #include "tenon/error.hpp"
 #include "tenon/random.hpp"
 
 namespace tenon::nn {
 namespace {
-
-/// FNV-1a: the random stream of a parameter or layer is its name, so adding a layer does not change the others' first values.
-std::uint64_t stream_of(const std::string& name) {
-  std::uint64_t h = 14695981039346656037ull;
-  for (unsigned char c : name) h = (h ^ c) * 1099511628211ull;
-  return h;
-}
 
 /// Names are what checkpoints go by: two of the same would load into one another.
 void refuse_taken(const std::string& name, const NamedTensors& parameters, const NamedTensors& buffers) {

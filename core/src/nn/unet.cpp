@@ -6,16 +6,18 @@
 
 namespace tenon::nn {
 
-/// Two times convolution, instance norm, leaky ReLU; the first convolution may have a stride.
+/// Two times convolution, normalisation, activation; the first convolution may have a stride.
 class UNet::Stage : public Module {
  public:
-  Stage(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride, double slope) {
+  Stage(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride, const UNetOptions& o) {
+    const NormActivation norm{o.norm, o.activation, o.groups, o.slope};
+    const ConvEdges edges{o.edges, false};
     std::vector<std::int64_t> padding;
     for (std::int64_t k : kernel) padding.push_back(k / 2);
-    first_ = add_module("conv1", std::make_shared<Conv>(in, out, kernel, ConvOptions{stride, padding, {}, 1}));
-    first_norm_ = add_module("norm1", std::make_shared<InstanceNorm>(out, 1e-5, slope));
-    second_ = add_module("conv2", std::make_shared<Conv>(out, out, kernel, ConvOptions{{}, padding, {}, 1}));
-    second_norm_ = add_module("norm2", std::make_shared<InstanceNorm>(out, 1e-5, slope));
+    first_ = add_module("conv1", std::make_shared<Conv>(in, out, kernel, ConvOptions{stride, padding, {}, 1}, true, edges));
+    first_norm_ = add_module("norm1", norm_activation(out, norm));
+    second_ = add_module("conv2", std::make_shared<Conv>(out, out, kernel, ConvOptions{{}, padding, {}, 1}, true, edges));
+    second_norm_ = add_module("norm2", norm_activation(out, norm));
   }
   Tensor forward(const Tensor& x) override {
     return second_norm_->forward(second_->forward(first_norm_->forward(first_->forward(x))));
@@ -23,7 +25,7 @@ class UNet::Stage : public Module {
 
  private:
   std::shared_ptr<Conv> first_, second_;
-  std::shared_ptr<InstanceNorm> first_norm_, second_norm_;
+  ModulePtr first_norm_, second_norm_;
 };
 
 UNet::UNet(UNetOptions options) : options_(std::move(options)) {
@@ -39,12 +41,12 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
   for (std::size_t i = 0; i < stages; ++i) {
     std::int64_t in = i == 0 ? o.in_channels : o.widths[i - 1];
     std::vector<std::int64_t> stride = i == 0 ? std::vector<std::int64_t>(axes, 1) : o.strides[i - 1];
-    down_.push_back(add_module("down" + std::to_string(i), std::make_shared<Stage>(in, o.widths[i], o.kernels[i], stride, o.slope)));
+    down_.push_back(add_module("down" + std::to_string(i), std::make_shared<Stage>(in, o.widths[i], o.kernels[i], stride, o)));
   }
   for (std::size_t k = 0; k + 1 < stages; ++k) {
     std::size_t i = stages - 2 - k;  // from the coarsest
     upsample_.push_back(add_module("upsample" + std::to_string(i), std::make_shared<ConvTranspose>(o.widths[i + 1], o.widths[i], o.strides[i], ConvOptions{o.strides[i], {}, {}, 1})));
-    up_.push_back(add_module("up" + std::to_string(i), std::make_shared<Stage>(2 * o.widths[i], o.widths[i], o.kernels[i], std::vector<std::int64_t>(axes, 1), o.slope)));
+    up_.push_back(add_module("up" + std::to_string(i), std::make_shared<Stage>(2 * o.widths[i], o.widths[i], o.kernels[i], std::vector<std::int64_t>(axes, 1), o)));
     bool head = o.heads == 0 || std::int64_t(i) < o.heads;
     heads_.push_back(head ? add_module("head" + std::to_string(i), std::make_shared<Conv>(o.widths[i], o.classes, std::vector<std::int64_t>(axes, 1))) : nullptr);
   }

@@ -8,6 +8,7 @@
 #include "ops/norm_kernels.hpp"
 #include "ops/norm_shared.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/normalisation.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -68,6 +69,17 @@ std::vector<Tensor> fused_gradient(const ChannelNorm& p, const Tensor& x, const 
   return {d_x, d_scale, d_shift};
 }
 
+/// 1 where the activation's argument is positive, its slope elsewhere. A step: it has no gradient of its own.
+Tensor activation_gate(ChannelNorm p, const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& scale, const Tensor& shift) {
+  NoGrad off;
+  const auto constant = [&](double v) { return Tensor::full({}, v, x.dtype(), x.device()); };
+  Tensor argument = Tensor::empty(x.shape(), x.dtype(), x.device());
+  const double slope = p.slope;
+  p.slope = 1;
+  launch("normalisation.apply", {x, mean, rstd, scale, shift}, {argument}, channel_norm_apply_kernel(x.device(), p));
+  return where(greater(argument, constant(0)), constant(1), constant(slope));
+}
+
 /// y and its history; `x` dense, `scale` and `shift` in the accumulation type.
 Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const Statistics& s, const Tensor& scale, const Tensor& shift,
                  bool first_order_only) {
@@ -76,6 +88,7 @@ Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const St
   auto backward = [=, mean = s.mean, rstd = s.rstd](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_y = d[0].contiguous();
     if (!first_order_only && wants_grad({d_y, x, scale})) {
+      if (p.slope != 1) d_y = mul(d_y, activation_gate(p, x, mean, rstd, scale, shift));
       const Shape grouped{p.samples, p.voxels, p.groups, p.channels / p.groups};
       if (!p.frozen) return norm_gradient_of_ops(d_y, x, scale, grouped, p.eps);
       Tensor wide = d_y.to(scale.dtype()).reshape(grouped), m = mean.reshape({1, 1, p.channels, 1}),
@@ -112,16 +125,25 @@ Tensor instance_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, 
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps) {
+  return group_norm(x, groups, scale, shift, eps, 1.0);
+}
+
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps, double slope) {
   check_norm_parameters("group_norm", x, scale, shift);
   if (x.rank() < 2) throw_usage("group_norm", "x " + x.str() + " has no sample axis", "give it as [N, spatial..., C]");
   if (groups < 1 || x.size(-1) % groups != 0)
     throw_usage("group_norm",
                 std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide into " + std::to_string(groups) + " groups");
-  return sample_norm("group_norm", x, groups, scale, shift, eps, 1.0, false);
+  return sample_norm("group_norm", x, groups, scale, shift, eps, slope, false);
+}
+
+Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& running_mean, const Tensor& running_var,
+                  bool training, double momentum, double eps) {
+  return batch_norm(x, scale, shift, running_mean, running_var, training, momentum, eps, 1.0);
 }
 
 Tensor batch_norm(const Tensor& x_given, const Tensor& scale, const Tensor& shift, const Tensor& running_mean, const Tensor& running_var,
-                  bool training, double momentum, double eps) {
+                  bool training, double momentum, double eps, double slope) {
   check_norm_parameters("batch_norm", x_given, scale, shift);
   const Shape wanted{x_given.size(-1)};
   for (auto [t, name] : {std::pair{&running_mean, "running_mean"}, std::pair{&running_var, "running_var"}}) {
@@ -137,7 +159,7 @@ Tensor batch_norm(const Tensor& x_given, const Tensor& scale, const Tensor& shif
 
   Tensor x = x_given.contiguous();
   const DType type = acc_dtype(x.dtype());
-  ChannelNorm p{x.dtype(), 1, x.numel() / x.size(-1), x.size(-1), x.size(-1), eps, 1.0, !training};
+  ChannelNorm p{x.dtype(), 1, x.numel() / x.size(-1), x.size(-1), x.size(-1), eps, slope, !training};
   if (training && p.voxels < 2) throw_usage("batch_norm", "x " + x.str() + " has one value a channel: no variance to train on");
   Statistics s;
   {

@@ -1,4 +1,6 @@
 /// The CPU kernel of resizing: rows of output voxels in parallel, each gathered.
+#include <algorithm>
+
 #include "ops/dispatch.hpp"
 #include "ops/resize_kernels.hpp"
 
@@ -7,6 +9,8 @@
 
 namespace tenon {
 namespace {
+
+constexpr std::int64_t kElementsATask = 16384;
 
 template <class T>
 Kernel resize_cpu(const Resizing& p) {
@@ -32,10 +36,35 @@ Kernel resize_cpu(const Resizing& p) {
   };
 }
 
+template <class T>
+Kernel axis_map_cpu(const AxisMapping& p) {
+  using A = Acc<T>;
+  auto loop = TENON_BY_ISA(axis_map_rows<T>);
+  auto weights = std::make_shared<const std::vector<A>>(p.map->weight.begin(), p.map->weight.end());
+  const std::int64_t grain = std::max<std::int64_t>(1, kElementsATask / p.inner);
+  const std::int64_t pieces = (p.map->out + grain - 1) / grain, lines = std::max<std::int64_t>(1, kElementsATask / (p.inner * p.map->out));
+  return [=](void* const* o) {
+    const T* x = static_cast<const T*>(o[0]);
+    T* y = static_cast<T*>(o[1]);
+    const AxisMap& m = *p.map;
+    parallel_blocks(p.outer * pieces, lines, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const std::int64_t line = r / pieces, at = r % pieces * grain;
+        loop(x + line * m.in * p.inner, y + line * m.out * p.inner, p.inner, m.first.data(), m.source.data(), weights->data(), at,
+             std::min(m.out, at + grain));
+      }
+    });
+  };
+}
+
 }  // namespace
 
 KernelSlot<const Resizing&> resize_kernel("resize", [](const Resizing& p) -> Kernel {
   return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return resize_cpu<typename decltype(tag)::type>(p); });
+});
+
+KernelSlot<const AxisMapping&> axis_map_kernel("resize.axis", [](const AxisMapping& p) -> Kernel {
+  return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return axis_map_cpu<typename decltype(tag)::type>(p); });
 });
 
 }  // namespace tenon

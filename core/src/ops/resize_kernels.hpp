@@ -1,4 +1,4 @@
-/// Kernel slot of resizing (private): a sparse linear map along each of three spatial axes.
+/// Kernel slots of resizing (private): sparse linear maps along axes, three spatial ones at once or any one alone.
 #pragma once
 
 #include <array>
@@ -30,5 +30,14 @@ struct Resizing {
 };
 /// x -> y
 extern TENON_API KernelSlot<const Resizing&> resize_kernel;
+
+/// x [outer, in, inner] -> y [outer, out, inner].
+struct AxisMapping {
+  DType dtype;
+  std::int64_t outer, inner;
+  std::shared_ptr<const AxisMap> map;
+};
+/// x -> y
+extern TENON_API KernelSlot<const AxisMapping&> axis_map_kernel;
 
 }  // namespace tenon

@@ -4,14 +4,13 @@
 
 #include "ops/check.hpp"
 #include "ops/dispatch.hpp"
+#include "ops/scalar_bytes.hpp"
 #include "ops/shape_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
-namespace {
 
-/// The bytes of `value` in type `t` (little end first, as memory has them).
 std::uint64_t bytes_of(double value, DType t) {
   std::uint64_t bits = 0;
   if (is_complex(t)) return bits;  // callers ask for 0 alone
@@ -26,6 +25,8 @@ std::uint64_t bytes_of(double value, DType t) {
   });
   return bits;
 }
+
+namespace {
 
 std::int64_t bytes_after(const Shape& shape, int axis, DType t) {
   std::int64_t n = std::int64_t(size_of(t));

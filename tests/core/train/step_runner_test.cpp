@@ -53,9 +53,9 @@ class Net : public nn::Module {
 struct Training {
   Training(std::int64_t batch, std::int64_t accumulate, std::unique_ptr<LossScale> loss_scale = {})
       : task(batch, loss_scale ? DType::f16 : DType::f32), optimiser(make_adamw(net, {.clip = 1})), scale(std::move(loss_scale)),
-        runner(task, net, *optimiser, accumulate, scale.get(), kCpu), held{Tensor::empty({batch, 4})} {}
+        runner(task, net, *optimiser, accumulate, scale.get(), 0, kCpu), held{Tensor::empty({batch, 4})} {}
   bool step() {
-    return runner.run(0.01, [&]() -> const std::vector<Tensor>& {
+    return runner.run(0.01, steps++, [&]() -> const std::vector<Tensor>& {
       task.fill_batch(taken++, Random(0, 0), held);
       if (spoil) held[0].fill(6e4);  // squares and products of it overflow in f16
       return held;
@@ -73,7 +73,7 @@ struct Training {
   std::unique_ptr<LossScale> scale;
   StepRunner runner;
   std::vector<Tensor> held;
-  std::int64_t taken = 0;
+  std::int64_t taken = 0, steps = 0;
   bool spoil = false;
 };
 

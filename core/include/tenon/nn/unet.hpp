@@ -1,9 +1,11 @@
-/// nnU-Net's plain U-Net for 1 to 3 spatial axes: two (conv, instance norm, leaky ReLU) a stage, strided
+/// nnU-Net's plain U-Net for 1 to 3 spatial axes: two (conv, instance norm, leaky ReLU, or others by name) a stage, strided
 /// downsampling, transposed-convolution upsampling, skips, and a 1x1 head at every resolution for deep supervision.
 /// Isensee et al., Nature Methods 18, 2021.
 #pragma once
 
-#include "tenon/nn/layers.hpp"
+#include <string>
+
+#include "tenon/nn/blocks.hpp"
 
 namespace tenon::nn {
 
@@ -16,6 +18,9 @@ struct UNetOptions {
   DType compute = DType::f32;                                ///< type of activations: f32 or bf16
   double slope = 0.01;
   std::int64_t heads = 0;                                    ///< resolutions with a head, finest first; 0: all but the bottleneck
+  std::string norm = "instance", activation = "leaky_relu";  ///< of norm_activation; `slope` is leaky_relu's
+  std::int64_t groups = 8;                                   ///< of norm "group"
+  std::vector<PaddingMode> edges;                            ///< what lies beyond each spatial axis; empty: zeros
 };
 
 /// forward: x [N, spatial..., in] f32 -> full-resolution logits [N, spatial..., classes].

@@ -27,4 +27,34 @@ void resize_row(const MapView* axes, std::int64_t C, const T* in, T* out, std::i
   }
 }
 
+struct AxisMapBody {
+  template <int M, int N, class T, class A>
+  static void run(std::int64_t c, const T* in, T* out, std::int64_t inner, const std::int32_t* source, const A* weight, std::int32_t taps) {
+    Vec<A, N> sum[M] = {};
+    for (std::int32_t k = 0; k < taps; ++k) {
+      const T* from = in + std::int64_t(source[k]) * inner + c;
+      const Vec<A, N> w = splat<A, N>(weight[k]);
+      for (int m = 0; m < M; ++m) sum[m] += w * load<N>(from + m * N);
+    }
+    for (int m = 0; m < M; ++m) store<N>(out + c + m * N, sum[m]);
+  }
+};
+
+/// Output positions [begin, end) of a map along one axis of x [in, inner]; `weight` in the accumulation type.
+template <class T>
+void axis_map_rows(const T* in, T* out, std::int64_t inner, const std::int32_t* first, const std::int32_t* source, const Acc<T>* weight,
+                   std::int64_t begin, std::int64_t end) {
+  using A = Acc<T>;
+  if (inner == 1) {
+    for (std::int64_t o = begin; o < end; ++o) {
+      A sum = 0;
+      for (std::int32_t k = first[o]; k < first[o + 1]; ++k) sum += weight[k] * A(in[source[k]]);
+      out[o] = T(sum);
+    }
+    return;
+  }
+  for (std::int64_t o = begin; o < end; ++o)
+    channel_blocks<A, AxisMapBody>(inner, in, out + o * inner, inner, source + first[o], weight + first[o], first[o + 1] - first[o]);
+}
+
 }  // namespace tenon::TENON_ISA

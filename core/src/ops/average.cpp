@@ -1,0 +1,60 @@
+/// Averages over windows that need not be alike, as separable maps.
+#include "kernels/pool.hpp"
+#include "ops/average.hpp"
+#include "ops/pool_shapes.hpp"
+#include "ops/spatial.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/pooling.hpp"
+
+namespace tenon {
+namespace {
+
+/// The mean over [begin(o), end(o)) of an axis.
+AxisMap mean_map(const PoolAxis& axis) {
+  return make_axis_map(axis.in, axis.out, [&](std::int64_t o) {
+    Taps taps;
+    for (std::int64_t i = axis.begin(o); i < axis.end(o); ++i) taps.emplace_back(i, 1.0 / double(axis.end(o) - axis.begin(o)));
+    return taps;
+  });
+}
+
+}  // namespace
+
+Tensor area_average(const char* op, const Tensor& x, const std::vector<std::int64_t>& size) {
+  check_spatial(op, x);
+  check_sizes(op, x, size, "size");
+  std::vector<AxisStep> steps;
+  for (int a = 0; a < x.rank() - 2; ++a) {
+    const PoolAxis axis = PoolAxis::adaptive(x.size(1 + a), size[std::size_t(a)]);
+    if (axis.in < 1) throw_usage(op, "x " + x.str() + " has an empty spatial axis");
+    if (axis.in != axis.out) steps.emplace_back(1 + a, mean_map(axis));
+  }
+  return apply_axis_steps(op, x, std::move(steps));
+}
+
+Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& size) { return area_average("adaptive_avg_pool", x, size); }
+
+Tensor global_avg_pool(const Tensor& x) {
+  const int axes = check_spatial("global_avg_pool", x);
+  if (x.numel() == 0) throw_usage("global_avg_pool", "x " + x.str() + " has no elements to average over");
+  std::vector<int> spatial;
+  for (int a = 0; a < axes; ++a) spatial.push_back(1 + a);
+  return mean(x, spatial);
+}
+
+Tensor global_max_pool(const Tensor& x) {
+  check_spatial("global_max_pool", x);
+  if (x.numel() == 0) throw_usage("global_max_pool", "x " + x.str() + " has no elements to take a maximum of");
+  return max(x.reshape({x.size(0), -1, x.size(-1)}), 1);
+}
+
+Tensor avg_pool(const Tensor& x, const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
+                const std::vector<std::int64_t>& padding, bool count_padding) {
+  if (count_padding) return avg_pool(x, kernel, stride, padding);
+  const PoolShapes s = pool_shapes("avg_pool", x, kernel, stride, padding);
+  std::vector<AxisStep> steps;
+  for (int a = 0; a < x.rank() - 2; ++a) steps.emplace_back(1 + a, mean_map(s.pooling.axes[std::size_t(3 - (x.rank() - 2) + a)]));
+  return apply_axis_steps("avg_pool", x, std::move(steps));
+}
+
+}  // namespace tenon
