@@ -112,7 +112,7 @@ Tensor bincount(const Tensor& x, std::int64_t bins, const Tensor& weights) {
   Tensor flat = x.to(DType::i64).reshape({x.numel()});
   if (bins == 0) {
     if (is_recording()) throw_usage("bincount", "without a number of bins the shape of its result depends on values, which are not known while a step is being recorded");
-    bins = x.numel() ? std::max<std::int64_t>(0, std::int64_t(max(flat, 0).item()) + 1) : 0;
+    bins = x.numel() ? std::max<std::int64_t>(1, std::int64_t(max(flat, 0).item()) + 1) : 0;
   }
   Tensor w = weights.defined() ? weights.reshape({x.numel()}) : Tensor::full({x.numel()}, 1, DType::i64, x.device());
   return scatter_sum("bincount", 0, bins, flat, w);
