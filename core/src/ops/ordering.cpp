@@ -16,6 +16,7 @@ namespace tenon {
 namespace {
 
 constexpr std::int64_t kMostInARow = (std::int64_t(1) << 32) - 1;
+constexpr std::int64_t kMostSelected = 2048;  ///< elements that topk sorts by comparison
 
 /// The k first along the last axis. All of them: a sort.
 Ordered order_last(const char* op, const Tensor& x_given, std::int64_t k, bool descending) {
@@ -64,8 +65,8 @@ Ordered topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
   axis = check_axis("topk", x, axis);
   if (k < 0 || k > x.size(axis))
     throw_usage("topk", "the first " + std::to_string(k) + " of " + std::to_string(x.size(axis)) + " along axis " + std::to_string(axis) + " of " + x.str());
-  if (k < x.size(axis) && 4 * k < x.size(axis)) return order("topk", x, axis, k, largest);
-  Ordered all = order("topk", x, axis, x.size(axis), largest);  // most of them: sorting costs no more
+  if (k <= kMostSelected && 4 * k < x.size(axis)) return order("topk", x, axis, k, largest);
+  Ordered all = order("topk", x, axis, x.size(axis), largest);  // sorting everything by digits costs no more than sorting many by comparison
   return {all.values.narrow(axis, 0, k), all.indices.narrow(axis, 0, k)};
 }
 
@@ -81,7 +82,7 @@ Unique unique(const Tensor& x) {
   Tensor first = true_positions("unique", starts, false);
   const std::int64_t m = first.size(0);
   Tensor ends = m ? concat({first.narrow(0, 1, m - 1), Tensor::full({1}, double(n), DType::i64, x.device())}, 0) : first;
-  Tensor run = add(cumsum(starts, 0), -1.0);
+  Tensor run = sub(cumsum(starts, 0), Tensor::full({}, 1, DType::i64, x.device()));
   return {index_select(o.values, 0, first), scatter(Tensor::zeros({n}, DType::i64, x.device()), 0, o.indices, run).reshape(x.shape()), sub(ends, first)};
 }
 

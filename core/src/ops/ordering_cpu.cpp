@@ -128,7 +128,7 @@ Kernel make_topk(const RowOrder& p) {
     auto* indices = static_cast<std::int64_t*>(o[2]);
     Record* space = static_cast<Record*>(o[3]);
     for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
-      Record* mine = space + task * 2 * capacity * pieces;
+      Record* mine = space + task * capacity * pieces;
       for (std::int64_t row = first; row < last; ++row) {
         const std::int64_t length = (p.n + pieces - 1) / pieces;
         std::array<std::int64_t, 16> found{};
@@ -144,8 +144,8 @@ Kernel make_topk(const RowOrder& p) {
           all.count += found[std::size_t(piece)];
         }
         all.keep_best();
-        const Record* sorted = radix_sort(mine, mine + capacity * pieces, p.k, 1);
-        write_order<T>(sorted, p.k, x + row * p.n, p.descending, values + row * p.k, indices + row * p.k);
+        std::sort(mine, mine + p.k);
+        write_order<T>(mine, p.k, x + row * p.n, p.descending, values + row * p.k, indices + row * p.k);
       }
     });
   };
@@ -215,7 +215,7 @@ Kernel make_search(const SortedSearch& p) {
 std::size_t RowOrder::sort_bytes() const {
   return std::size_t(tasks() * n * record_bytes(dtype)) * (size_of(dtype) == 8 ? 2 : 1);
 }
-std::size_t RowOrder::topk_bytes() const { return std::size_t(tasks() * 2 * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype)); }
+std::size_t RowOrder::topk_bytes() const { return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype)); }
 
 KernelSlot<const RowOrder&> sort_kernel("sort", [](const RowOrder& p) -> Kernel {
   return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_sort<typename decltype(tag)::type>(p); });

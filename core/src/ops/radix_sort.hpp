@@ -1,4 +1,4 @@
-/// Least-significant-digit radix sort of records (private). For any number of chunks the result is the same, for all records differ.
+/// Least-significant-digit radix sort of records (private). It keeps the order of equal keys, so the result is the same for any number of chunks.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ bool radix_pass(const Record* from, Record* to, std::int64_t n, int shift, std::
   return true;
 }
 
-/// Sorts a, with b of the same size beside it; returns the one that holds the result. n < 2^32.
+/// Sorts a, whose records stand in the order of their indices, with b of the same size beside it; returns the one that holds the result. n < 2^32.
 template <class Record>
 Record* radix_sort(Record* a, Record* b, std::int64_t n, std::int64_t chunks) {
   if (n < kRadixWorth) {
