@@ -1,4 +1,4 @@
-#include <array>
+#include "tensor/permuted.hpp"
 
 #include "ops/copy.hpp"
 #include "tenon/autograd.hpp"
@@ -44,7 +44,7 @@ bool view_strides(const Tensor& x, const Shape& to, Shape& strides) {
   return true;
 }
 
-using AxisOrder = std::array<int, kMaxRank>;
+}  // namespace
 
 Tensor permuted(const Tensor& x, const AxisOrder& order) {
   Shape to = x.shape(), strides = x.strides();
@@ -57,8 +57,6 @@ Tensor permuted(const Tensor& x, const AxisOrder& order) {
   }
   return differentiable("permute", x.alias(to, strides, x.offset()), {x}, [inverse](const std::vector<Tensor>& d) { return std::vector{permuted(d[0], inverse)}; });
 }
-
-}  // namespace
 
 Tensor Tensor::reshape(const Shape& wanted) const {
   Shape to = wanted;

@@ -1,0 +1,259 @@
+/// The CPU kernels that pick and place by index. Who computes a place depends on the number of threads, the order of its sources never does.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "ops/index_kernels.hpp"
+#include "tenon/device.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr std::int64_t kGrain = 4096;           ///< elements a task: their indices stay in the first cache
+constexpr std::int64_t kTaskBytes = 1 << 16;    ///< of rows a task copies
+constexpr std::int64_t kLargePlaces = 1 << 18;  ///< bytes of places past which random access waits for memory, so that threads pay
+constexpr std::int64_t kLine = 16;              ///< columns: two tasks never write one cache line
+
+[[noreturn]] void refuse(const IndexMove& p, std::int64_t value, std::int64_t at) {
+  std::string place;
+  for (int a = p.index_shape.rank() - 1; a >= 0; at /= p.index_shape[a], --a)
+    place = std::to_string(at % p.index_shape[a]) + (place.empty() ? "" : ", ") + place;
+  throw Error(ErrorKind::data, "index.out_of_range",
+              std::string(p.op) + ": index " + std::to_string(value) + " at [" + place + "] of indices " + p.index_shape.str() + " is outside 0.." +
+                  std::to_string(p.at.n - 1),
+              "indices count from 0; negative ones do not count from the end");
+}
+
+/// Indices [begin, end).
+void check_range(const IndexMove& p, const std::int64_t* index, std::int64_t begin, std::int64_t end) {
+  bool outside = false;
+  for (std::int64_t i = begin; i < end; ++i) outside |= index[i] < 0 || index[i] >= p.at.n;
+  if (!outside) return;
+  while (index[begin] >= 0 && index[begin] < p.at.n) ++begin;
+  refuse(p, index[begin], begin);
+}
+
+void check_all(const IndexMove& p, const std::int64_t* index) {
+  parallel_blocks(p.index_shape.numel(), 4 * kGrain, [&](std::int64_t begin, std::int64_t end) { check_range(p, index, begin, end); });
+}
+
+template <class F>
+decltype(auto) by_size(DType t, F&& f) {
+  switch (size_of(t)) {
+    case 1:
+      return f(std::uint8_t{});
+    case 2:
+      return f(std::uint16_t{});
+    case 4:
+      return f(std::uint32_t{});
+    default:
+      return f(std::uint64_t{});
+  }
+}
+
+// ---- picking ---------------------------------------------------------------------------------------------------------
+
+/// Bytes 0: `row` bytes, known only now.
+template <std::size_t Bytes>
+void pick_rows(char* to, const char* from, const std::int64_t* index, std::int64_t count, std::int64_t row) {
+  for (std::int64_t k = 0; k < count; ++k) std::memcpy(to + k * row, from + index[k] * row, Bytes ? Bytes : std::size_t(row));
+}
+
+auto row_picker(std::int64_t row) {
+  switch (row) {
+    case 1:
+      return pick_rows<1>;
+    case 2:
+      return pick_rows<2>;
+    case 4:
+      return pick_rows<4>;
+    case 8:
+      return pick_rows<8>;
+    case 16:
+      return pick_rows<16>;
+    case 32:
+      return pick_rows<32>;
+    case 64:
+      return pick_rows<64>;
+    case 128:
+      return pick_rows<128>;
+    default:
+      return pick_rows<0>;
+  }
+}
+
+Kernel make_select(const IndexMove& p) {
+  const std::int64_t row = p.at.inner * std::int64_t(size_of(p.dtype));
+  return [p, row, pick = row_picker(row)](void* const* o) {
+    const char* x = static_cast<const char*>(o[0]);
+    const auto* index = static_cast<const std::int64_t*>(o[1]);
+    char* y = static_cast<char*>(o[2]);
+    if (p.at.outer == 0 || row == 0) return check_range(p, index, 0, p.picks);
+    const std::int64_t grain = std::clamp<std::int64_t>(kTaskBytes / row, 1, kGrain), blocks = (p.picks + grain - 1) / grain;
+    parallel_for(p.at.outer * blocks, [&](std::int64_t task) {
+      const std::int64_t outer = task / blocks, begin = task % blocks * grain, end = std::min(begin + grain, p.picks);
+      check_range(p, index, begin, end);
+      pick(y + (outer * p.picks + begin) * row, x + outer * p.at.n * row, index + begin, end - begin, row);
+    });
+  };
+}
+
+Kernel make_gather(const IndexMove& p) {
+  return by_size(p.dtype, [&](auto tag) -> Kernel {
+    using T = decltype(tag);
+    return [p](void* const* o) {
+      const T* x = static_cast<const T*>(o[0]);
+      const auto* index = static_cast<const std::int64_t*>(o[1]);
+      T* y = static_cast<T*>(o[2]);
+      const std::int64_t inner = p.at.inner, run = inner == 1 ? p.picks : inner;  // elements whose address depends on the index alone
+      parallel_blocks(p.at.outer * p.picks * inner, kGrain, [&](std::int64_t begin, std::int64_t end) {
+        check_range(p, index, begin, end);
+        while (begin < end) {
+          const std::int64_t r = begin / run, column = begin % run, last = std::min(end, begin + run - column);
+          if (inner == 1) {
+            const T* row = x + r * p.at.n;
+            for (std::int64_t e = begin; e < last; ++e) y[e] = row[index[e]];
+          } else {
+            const T* row = x + r / p.picks * p.at.n * inner + column;
+            for (std::int64_t e = begin; e < last; ++e) y[e] = row[index[e] * inner + (e - begin)];
+          }
+          begin = last;
+        }
+      });
+    };
+  });
+}
+
+// ---- placing ---------------------------------------------------------------------------------------------------------
+
+/// What one task writes: places [first, last) of columns [left, right) of one outer position.
+struct Part {
+  std::int64_t outer, left, right, first, last;
+};
+
+/// Cuts the places into parts: by outer position, by columns, and by ranges of places where these are too few for the threads.
+class Parts {
+ public:
+  explicit Parts(const IndexMove& p) : p_(p) {
+    const std::int64_t wanted = thread_count() == 1 ? 1 : 4 * thread_count();
+    const std::int64_t narrowest = p.shared ? 4 * kLine : kLine;
+    if (p.at.outer < wanted) {
+      std::int64_t chunks = std::clamp<std::int64_t>(p.at.inner / narrowest, 1, (wanted + p.at.outer - 1) / p.at.outer);
+      width_ = std::max<std::int64_t>(1, (p.at.inner + chunks - 1) / chunks);
+      if (chunks > 1) width_ = (width_ + kLine - 1) / kLine * kLine;
+    }
+    columns_ = (p.at.inner + width_ - 1) / width_;
+    const bool pays = p.shared ? p.at.inner >= kLine : p.at.n * p.at.inner * std::int64_t(size_of(p.dtype)) >= kLargePlaces;
+    if (p.at.outer * columns_ < thread_count() && pays) ranges_ = std::min<std::int64_t>(thread_count(), std::max<std::int64_t>(1, p.at.n / kLine));
+  }
+  bool whole() const { return ranges_ == 1; }
+  template <class F>
+  void run(const F& body) const {
+    const std::int64_t length = (p_.at.n + ranges_ - 1) / ranges_;
+    parallel_for(p_.at.outer * columns_ * ranges_, [&](std::int64_t task) {
+      const std::int64_t range = task % ranges_, column = task / ranges_ % columns_;
+      body(Part{task / ranges_ / columns_, column * width_, std::min(p_.at.inner, (column + 1) * width_), range * length,
+                std::min(p_.at.n, (range + 1) * length)});
+    });
+  }
+
+ private:
+  const IndexMove& p_;
+  std::int64_t width_ = std::max<std::int64_t>(1, p_.at.inner), columns_ = 1, ranges_ = 1;
+};
+
+struct Assign {
+  template <class T>
+  void operator()(T& place, T value) const {
+    place = value;
+  }
+};
+struct Add {
+  template <class T>
+  void operator()(T& place, T value) const {
+    if constexpr (std::is_integral_v<T>)
+      place = T(std::uint64_t(place) + std::uint64_t(value));  // wraps
+    else
+      place += value;
+  }
+};
+
+/// Places of one column, in a range of them: the hits of a block are listed first, without a branch that would be guessed wrong.
+template <class T, class Op>
+void place_listed(const Part& part, const std::int64_t* index, const T* source, T* places, std::int64_t picks) {
+  constexpr std::int64_t kBlock = 512;
+  std::uint16_t hits[kBlock];
+  const std::uint64_t length = std::uint64_t(part.last - part.first);
+  for (std::int64_t start = 0; start < picks; start += kBlock) {
+    const std::int64_t n = std::min(kBlock, picks - start);
+    std::int64_t count = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+      hits[count] = std::uint16_t(k);
+      count += std::uint64_t(index[start + k] - part.first) < length;
+    }
+    for (std::int64_t h = 0; h < count; ++h) Op()(places[index[start + hits[h]]], source[start + hits[h]]);
+  }
+}
+
+template <class T, class Op>
+void place(const IndexMove& p, const Part& part, bool whole, const std::int64_t* index, const T* source, T* y) {
+  const std::int64_t inner = p.at.inner;
+  T* places = y + part.outer * p.at.n * inner;
+  source += part.outer * p.picks * inner;
+  if (!p.shared) index += part.outer * p.picks * inner;
+  if (inner == 1) {
+    if (!whole) return place_listed<T, Op>(part, index, source, places, p.picks);
+    for (std::int64_t k = 0; k < p.picks; ++k) Op()(places[index[k]], source[k]);
+    return;
+  }
+  for (std::int64_t k = 0; k < p.picks; ++k, source += inner) {
+    if (p.shared) {
+      const std::int64_t to = index[k];
+      if (to < part.first || to >= part.last) continue;
+      T* row = places + to * inner;
+      for (std::int64_t i = part.left; i < part.right; ++i) Op()(row[i], source[i]);
+    } else {
+      for (std::int64_t i = part.left; i < part.right; ++i)
+        if (const std::int64_t to = index[i]; to >= part.first && to < part.last) Op()(places[to * inner + i], source[i]);
+      index += inner;
+    }
+  }
+}
+
+void start(const IndexMove& p, const void* x, void* y) {
+  const std::int64_t bytes = p.at.outer * p.at.n * p.at.inner * std::int64_t(size_of(p.dtype));
+  parallel_blocks(bytes, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+    char* to = static_cast<char*>(y) + begin;
+    if (x)
+      std::memcpy(to, static_cast<const char*>(x) + begin, std::size_t(end - begin));
+    else
+      std::memset(to, 0, std::size_t(end - begin));
+  });
+}
+
+template <class T, class Op>
+Kernel make_placing(const IndexMove& p) {
+  return [p](void* const* o) {
+    const void* x = p.from_zero ? nullptr : *o++;
+    const auto* index = static_cast<const std::int64_t*>(o[0]);
+    check_all(p, index);
+    start(p, x, o[2]);
+    const Parts parts(p);
+    parts.run([&](const Part& part) { place<T, Op>(p, part, parts.whole(), index, static_cast<const T*>(o[1]), static_cast<T*>(o[2])); });
+  };
+}
+
+}  // namespace
+
+KernelSlot<const IndexMove&> index_select_kernel("index_select", make_select);
+KernelSlot<const IndexMove&> gather_kernel("gather", make_gather);
+KernelSlot<const IndexMove&> scatter_kernel("scatter", [](const IndexMove& p) -> Kernel {
+  return by_size(p.dtype, [&](auto tag) { return make_placing<decltype(tag), Assign>(p); });
+});
+KernelSlot<const IndexMove&> scatter_add_kernel("scatter_add", [](const IndexMove& p) -> Kernel {
+  return p.dtype == DType::f64   ? make_placing<double, Add>(p)
+         : p.dtype == DType::i64 ? make_placing<std::int64_t, Add>(p)
+                                 : make_placing<float, Add>(p);
+});
+
+}  // namespace tenon

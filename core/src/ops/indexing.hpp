@@ -1,0 +1,11 @@
+/// What other ops use of the indexing ops (private).
+#pragma once
+
+#include "tenon/tensor.hpp"
+
+namespace tenon {
+
+/// Sums of `source` by place along `axis`, which gets the size n; index has the shape of source. Differentiable in source.
+Tensor scatter_sum(const char* op, int axis, std::int64_t n, const Tensor& index, const Tensor& source);
+
+}  // namespace tenon

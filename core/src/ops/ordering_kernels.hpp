@@ -1,0 +1,40 @@
+/// Kernel slots of the ordering ops (private).
+#pragma once
+
+#include <algorithm>
+
+#include "tenon/kernel.hpp"
+
+namespace tenon {
+
+/// The order of each row of a dense [rows, n], n at least 1.
+struct RowOrder {
+  DType dtype;
+  std::int64_t rows, n;
+  bool descending;
+  std::int64_t k;  ///< elements wanted, in order; n: all
+  /// Rows are taken by at most so many tasks, each with its share of the workspace.
+  static constexpr std::int64_t kTasks = 64;
+  std::int64_t tasks() const { return std::min(rows, kTasks); }
+  /// Of the workspace.
+  std::size_t sort_bytes() const;
+  std::size_t topk_bytes() const;
+};
+/// x -> values [rows, n], indices i64 [rows, n], workspace u8
+TENON_API extern KernelSlot<const RowOrder&> sort_kernel;
+/// x -> values [rows, k], indices i64 [rows, k], workspace u8
+TENON_API extern KernelSlot<const RowOrder&> topk_kernel;
+
+/// n sorted elements -> bool [n]: true where one differs from the one before it.
+TENON_API extern KernelSlot<DType, std::int64_t> run_starts_kernel;
+
+/// Dense rows of sorted elements (one row, or as many as there are of values) and of values, in f32, f64 or i64.
+struct SortedSearch {
+  DType dtype;
+  std::int64_t rows, n, m;
+  bool one_row, right;
+};
+/// sorted, values -> i64 [rows, m]
+TENON_API extern KernelSlot<const SortedSearch&> searchsorted_kernel;
+
+}  // namespace tenon

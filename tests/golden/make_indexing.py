@@ -1,0 +1,43 @@
+"""Writes indexing.inc: indexing ops and their gradients as PyTorch computes them in float64.  python3 tests/golden/make_indexing.py"""
+import torch
+
+from cases import Cases, made
+
+c = Cases(__file__)
+x, row, few = made(1, 3, 4, 2), torch.tensor([2, 0, 2, 1]), torch.tensor([1, 3, 1])
+c.add("index_select_0", lambda t: t.index_select(0, row), x)
+c.add("index_select_1", lambda t: t.index_select(1, few), x)
+c.add("index_select_2", lambda t: t.index_select(2, torch.tensor([1, 1, 0])), x)
+c.add("index_select_table", lambda t: torch.nn.functional.embedding(torch.tensor([[2, 0], [1, 2]]), t), made(1, 3, 4))
+c.add("index_add_0", lambda t, s: t.index_add(0, row, s), x, made(2, 4, 4, 2))
+c.add("index_add_1", lambda t, s: t.index_add(1, few, s), x, made(2, 3, 3, 2))
+middle = torch.tensor([[[0, 3], [3, 3]], [[1, 0], [2, 2]], [[3, 1], [3, 0]]])
+last = torch.tensor([[[1, 0, 1]] * 4, [[0, 0, 0]] * 4, [[1, 1, 0]] * 4])
+c.add("gather_1", lambda t: t.gather(1, middle), x)
+c.add("gather_2", lambda t: t.gather(2, last), x)
+c.add("scatter_add_1", lambda t, s: t.scatter_add(1, middle, s), x, made(2, 3, 2, 2))
+c.add("scatter_add_2", lambda t, s: t.scatter_add(2, last, s), x, made(2, 3, 4, 3))
+once = torch.tensor([[[0, 3], [2, 1]], [[1, 0], [2, 2]], [[3, 1], [0, 0]]])  # PyTorch's gradient is right only where no place is met twice
+c.add("scatter_1", lambda t, s: t.scatter(1, once, s), x, made(2, 3, 2, 2))
+c.add("take", lambda t: t.take(torch.tensor([[5, 0, 23], [5, 7, 1]])), x)
+c.add("masked_fill", lambda t: t.masked_fill(made(3, 4, 2) > 0.5, -2.5), x)
+c.add("masked_select", lambda t: t.masked_select(made(3, 4, 2) > 0.5), x)
+c.add("nonzero", lambda t: (t > 0.5).nonzero(), x, gradient=False)
+c.add("roll_1", lambda t: t.roll(3, 1), x)
+c.add("roll_all", lambda t: t.roll((1, -5, 1), (0, 1, 2)), x)
+c.add("roll_02", lambda t: t.roll((-1, 1), (0, 2)), x)
+c.add("tile", lambda t: t.tile((2, 1, 2, 3)), x)
+c.add("repeat", lambda t: t.repeat_interleave(3, 1), x)
+c.add("stack", lambda a, b: torch.stack([a, b], 1), made(1, 3, 2), made(2, 3, 2))
+square = made(1, 2, 3, 4)
+for k in (-3, -1, 0, 2, 5):
+    n = str(k).replace("-", "m")
+    c.add(f"tril_{n}", lambda t: t.tril(k), square)
+    c.add(f"triu_{n}", lambda t: t.triu(k), square)
+c.add("diagonal", lambda t: t.diagonal(0, -2, -1), square)
+c.add("diagonal_1", lambda t: t.diagonal(1, 0, 2), square)
+c.add("diagonal_m2", lambda t: t.diagonal(-2, 2, 1), square)
+c.add("diag_embed", lambda t: torch.diag_embed(t), made(1, 2, 3))
+c.add("diag_embed_m1", lambda t: torch.diag_embed(t, -1), made(1, 2, 3))
+c.add("meshgrid", lambda a, b: torch.stack(torch.meshgrid(a, b, indexing="ij")), made(1, 3), made(2, 2))
+c.write()
