@@ -201,7 +201,8 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
   };
   Tensor a = Tensor::zeros({2, 3, 4}), b = Tensor::zeros({5, 6});
   says([&] { matmul(a, b); }, "matmul", "[2, 3, 4] x [5, 6]: 4 columns against 5 rows");
-  says([&] { matmul(Tensor::zeros({4}), b); }, "matmul", "at least 2 axes");
+  says([&] { matmul(Tensor::zeros({4}), b); }, "matmul", "[4] x [5, 6]: 4 columns against 5 rows");
+  says([&] { matmul(Tensor::zeros({}), b); }, "matmul", "a scalar is no matrix");
   says([&] { matmul(a, Tensor::zeros({4, 2}, DType::f64)); }, "matmul", "the types differ");
   says([&] { matmul(a, Tensor::zeros({3, 4, 2})); }, "matmul", "[2]");
   says([&] { matmul(a.to(DType::i32), b.to(DType::i32)); }, "matmul", "not f32, f64 or bf16");
