@@ -144,7 +144,7 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
   }
   if (own_loops_) {
     auto run = [&]<class T>(const T* from_a, const T* from_b, const T* start, T* to) {
-      if (start) start_rows(to, c_row, t.m, t.n, start + t.n0);
+      if (start) start_rows(to + at_c, c_row, t.m, t.n, start + t.n0);
       dense_product({t.m, t.n, k, g_.a_row, g_.a_col, g_.b_row, g_.b_col, c_row}, from_a + at_a, from_b + at_b, to + at_c,
                     start ? Store::add : Store::set);
     };
