@@ -102,7 +102,7 @@ TENON_API Tensor flip(const Tensor& x, const std::vector<int>& axes);
 TENON_API Tensor one_hot(const Tensor& labels, std::int64_t classes, DType dtype = DType::f32);
 
 // ---- linear algebra (ops/matmul.cpp) -------------------------------------------------------------------------
-/// [..., m, k] x [..., k, n] -> [..., m, n]; leading axes broadcast.
+/// [..., m, k] x [..., k, n] -> [..., m, n]; leading axes broadcast. As in numpy a vector is a row on the left, a column on the right.
 TENON_API Tensor matmul(const Tensor& a, const Tensor& b);
 /// x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
 TENON_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});

@@ -68,13 +68,17 @@ struct Operand {
 
 /// Offsets of the matrices of `t` for each position of the broadcast leading axes `lead`, row major.
 std::vector<std::int64_t> matrix_offsets(const Tensor& t, const Shape& lead) {
-  std::vector<std::int64_t> offsets(std::size_t(lead.numel()), 0);
+  std::vector<std::int64_t> offsets{0};
+  offsets.reserve(std::size_t(lead.numel()));
   int missing = lead.rank() - (t.rank() - 2);
-  std::int64_t inner = 1;
-  for (int axis = lead.rank() - 1; axis >= 0; inner *= lead[axis], --axis) {
-    if (axis < missing || t.size(axis - missing) == 1) continue;
-    std::int64_t stride = t.strides()[axis - missing];
-    for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] += std::int64_t(i) / inner % lead[axis] * stride;
+  for (int axis = 0; axis < lead.rank(); ++axis) {  // each position so far becomes a run along the axis: from the back, in place
+    std::int64_t stride = axis < missing || t.size(axis - missing) == 1 ? 0 : t.strides()[axis - missing];
+    std::size_t before = offsets.size(), length = std::size_t(lead[axis]);
+    offsets.resize(before * length);
+    for (std::size_t i = length ? before : 0; i-- > 0;) {
+      const std::int64_t start = offsets[i];
+      for (std::size_t j = length; j-- > 0;) offsets[i * length + j] = start + std::int64_t(j) * stride;
+    }
   }
   return offsets;
 }
@@ -174,11 +178,14 @@ void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_operands("matmul", a, b, "second operand", true);
-  if (a.rank() < 2 || b.rank() < 2) throw_usage("matmul", shapes(a, b) + ": both need at least 2 axes", "add one with unsqueeze");
+  if (a.rank() < 1 || b.rank() < 1) throw_usage("matmul", shapes(a, b) + ": a scalar is no matrix", "multiply with mul");
   if (a.dtype() != b.dtype()) throw_usage("matmul", a.str() + " x " + b.str() + ": the types differ", "cast one with to()");
-  if (a.size(-1) != b.size(-2))
-    throw_usage("matmul", shapes(a, b) + ": " + std::to_string(a.size(-1)) + " columns against " + std::to_string(b.size(-2)) + " rows",
+  const std::int64_t b_rows = b.size(b.rank() == 1 ? -1 : -2);
+  if (a.size(-1) != b_rows)
+    throw_usage("matmul", shapes(a, b) + ": " + std::to_string(a.size(-1)) + " columns against " + std::to_string(b_rows) + " rows",
                 "the operands are [..., m, k] and [..., k, n]");
+  if (a.rank() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.rank() == 1 ? 0 : -2);
+  if (b.rank() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
   if (is_complex(a.dtype())) return complex_product(a, b);
   if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(a.dtype());
   if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient

@@ -166,8 +166,8 @@ TEST_CASE("matmul and linear: first and second derivatives by central difference
 }
 
 TEST_CASE("matmul gives the same bits for any number of threads", "[matmul]") {
-  for (DType dtype : {DType::f32, DType::bf16})
-    for (const Size& s : {Size{2048, 256, 1024}, Size{64, 40000, 96}, Size{300, 300, 300}}) {
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16})
+    for (const Size& s : {Size{2048, 256, 1024}, Size{64, 40000, 96}, Size{300, 300, 300}, Size{1, 3000, 3000}}) {
       INFO(s.m << " x " << s.k << " x " << s.n << ", " << name_of(dtype));
       Tensor a = values({s.m, s.k}, 1, dtype), b = values({s.k, s.n}, 2, dtype), one;
       {
@@ -179,6 +179,33 @@ TEST_CASE("matmul gives the same bits for any number of threads", "[matmul]") {
         CHECK(same_bits(one, matmul(a, b)));
       }
     }
+}
+
+TEST_CASE("matmul takes vectors as numpy does", "[matmul]") {
+  Tensor v = values({4}, 1, DType::f64), m = values({2, 3, 4}, 2, DType::f64), right = values({2, 4, 3}, 3, DType::f64);
+  Tensor dot = matmul(v, v), columns = matmul(m, v), rows = matmul(v, right);
+  REQUIRE(dot.shape() == Shape{});
+  REQUIRE(columns.shape() == Shape{2, 3});
+  REQUIRE(rows.shape() == Shape{2, 3});
+  CHECK(dot.item() == Approx(sum(v * v).item()));
+  CHECK(relative_error(columns.to_vector(), sum(m * v, {-1}).to_vector()) < 1e-14);
+  CHECK(relative_error(rows.to_vector(), sum(right * v.unsqueeze(1), {-2}).to_vector()) < 1e-14);
+  v.set_requires_grad();
+  CHECK(gradients({sum(matmul(m, v))}, {v})[0].to_vector() == sum(m, {0, 1}).to_vector());
+}
+
+TEST_CASE("many small matrices multiply as one by one", "[matmul]") {
+  for (DType dtype : {DType::f32, DType::f64})
+    for (const Size& s : {Size{1, 40, 9}, Size{1, 5, 70}, Size{8, 8, 8}, Size{16, 16, 16}, Size{7, 3, 33}, Size{96, 20, 95}, Size{3, 300, 5}})
+      for (bool turned : {false, true}) {
+        INFO(s.m << " x " << s.k << " x " << s.n << ", " << name_of(dtype) << (turned ? ", b transposed" : ""));
+        Tensor a = values({50, s.m, s.k}, 1, dtype), b = turned ? values({50, s.n, s.k}, 2, dtype).transpose(1, 2) : values({50, s.k, s.n}, 2, dtype);
+        Tensor c = matmul(a, b);
+        std::vector<double> want;
+        for (std::int64_t i = 0; i < 50; ++i)
+          for (double v : product(a.select(0, i).to_vector(), b.select(0, i).contiguous().to_vector(), s.m, s.k, s.n)) want.push_back(v);
+        CHECK(relative_error(c.to_vector(), want) < tolerance(dtype));
+      }
 }
 
 TEST_CASE("matmul of empty operands", "[matmul]") {
@@ -201,7 +228,8 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
   };
   Tensor a = Tensor::zeros({2, 3, 4}), b = Tensor::zeros({5, 6});
   says([&] { matmul(a, b); }, "matmul", "[2, 3, 4] x [5, 6]: 4 columns against 5 rows");
-  says([&] { matmul(Tensor::zeros({4}), b); }, "matmul", "at least 2 axes");
+  says([&] { matmul(Tensor::zeros({4}), b); }, "matmul", "[4] x [5, 6]: 4 columns against 5 rows");
+  says([&] { matmul(Tensor::zeros({}), b); }, "matmul", "a scalar is no matrix");
   says([&] { matmul(a, Tensor::zeros({4, 2}, DType::f64)); }, "matmul", "the types differ");
   says([&] { matmul(a, Tensor::zeros({3, 4, 2})); }, "matmul", "[2]");
   says([&] { matmul(a.to(DType::i32), b.to(DType::i32)); }, "matmul", "not f32, f64, bf16 or f16");

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "backend/cpu/ceil_div.hpp"
+#include "backend/cpu/dense_product.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
@@ -26,10 +27,12 @@ constexpr double kFlopsWorthATask = 1e6;
 constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
+// Of our own loops, which pack what a tile reads: fewer, larger tiles.
+constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 256;
 
-/// Length of pieces of an axis: about `pieces` of them, multiples of the tile unit.
-std::int64_t piece(std::int64_t size, std::int64_t pieces) {
-  return ceil_div(ceil_div(size, std::max<std::int64_t>(pieces, 1)), kTileUnit) * kTileUnit;
+/// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
+std::int64_t piece(std::int64_t size, std::int64_t pieces, std::int64_t unit = kTileUnit) {
+  return ceil_div(ceil_div(size, std::max<std::int64_t>(pieces, 1)), unit) * unit;
 }
 
 // ---- bf16: library primitives ------------------------------------------------------------------------------------
@@ -68,34 +71,9 @@ std::shared_ptr<const TileProduct> tile_product(const TileKey& key) {
   return cache.emplace(key, made).first->second;
 }
 
-// ---- f64: plain loops ----------------------------------------------------------------------------------------------
-
-void multiply_f64(const MatmulGeometry& g, std::int64_t m, std::int64_t n, std::int64_t k, const double* a, const double* b, double* c,
-                  std::int64_t c_row) {
-  if (g.b_col == 1) {
-    for (std::int64_t i = 0; i < m; ++i)
-      for (std::int64_t p = 0; p < k; ++p) {
-        double v = a[i * g.a_row + p * g.a_col];
-        for (std::int64_t j = 0; j < n; ++j) c[i * c_row + j] += v * b[p * g.b_row + j];
-      }
-    return;
-  }
-  for (std::int64_t i = 0; i < m; ++i)
-    for (std::int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (std::int64_t p = 0; p < k; ++p) sum += a[i * g.a_row + p * g.a_col] * b[p * g.b_row + j * g.b_col];
-      c[i * c_row + j] += sum;
-    }
-}
-
 template <class T>
 void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const T* bias) {
-  for (std::int64_t i = 0; i < m; ++i) {
-    if (bias)
-      std::copy(bias, bias + n, c + i * c_row);
-    else
-      std::fill(c + i * c_row, c + i * c_row + n, T(0));
-  }
+  for (std::int64_t i = 0; i < m; ++i) std::copy(bias, bias + n, c + i * c_row);
 }
 
 }  // namespace
@@ -105,28 +83,47 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g) {
   double flops = 2.0 * double(g.m) * double(g.n) * double(g.k);
   auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1,
                                          std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(matrices, 1)));
-  std::int64_t rows = piece(g.m, wanted), row_pieces = std::max<std::int64_t>(1, ceil_div(g.m, rows));
-  std::int64_t columns = piece(g.n, wanted / row_pieces), column_pieces = std::max<std::int64_t>(1, ceil_div(g.n, columns));
+  own_loops_ = g.in == DType::f64 || (g.in == DType::f32 && dense_product_pays_f32(g.m, g.n, g.k));
+  if (own_loops_) {
+    rows_ = piece(g.m, std::min(wanted, ceil_div(g.m, kOwnRows)), kOwnRowUnit);
+    row_pieces_ = ceil_div(g.m, rows_);
+    columns_ = piece(g.n, std::min(wanted / row_pieces_, ceil_div(g.n, kOwnColumns)));
+  } else {
+    rows_ = piece(g.m, wanted);
+    row_pieces_ = ceil_div(g.m, rows_);
+    columns_ = piece(g.n, wanted / row_pieces_);
+  }
+  column_pieces_ = ceil_div(g.n, columns_);
   part_depth_ = g.k;
-  if (std::int64_t pieces = row_pieces * column_pieces; wanted > 2 * pieces && g.k >= 2 * kDepthWorthAPart) {
+  if (std::int64_t pieces = row_pieces_ * column_pieces_; wanted > 2 * pieces && g.k >= 2 * kDepthWorthAPart) {
     parts_ = std::min(wanted / pieces, g.k / kDepthWorthAPart);
     part_depth_ = piece(g.k, parts_);
     parts_ = ceil_div(g.k, part_depth_);
   }
   if (parts_ > 1) workspace_bytes_ = std::size_t(parts_ * matrices * g.m * g.n) * (g.in == DType::f64 ? 8 : 4);
-  for (std::int64_t b = 0; b < matrices; ++b)
-    for (std::int64_t part = 0; part < parts_; ++part)
-      for (std::int64_t i = 0; i < g.m; i += rows)
-        for (std::int64_t j = 0; j < g.n; j += columns)
-          tiles_.push_back({b, i, std::min(rows, g.m - i), j, std::min(columns, g.n - j), part, nullptr});
+  tiles_ = matrices * parts_ * row_pieces_ * column_pieces_;
+  if (tiles_ == 0) return;
   if (g.in == DType::bf16)
-    for (Tile& t : tiles_)
-      t.product = tile_product({t.m, t.n, depth(t.part), g.a_row, g.a_col, g.b_row, g.b_col, g.n,
+    for (std::int64_t i = 0; i < tiles_ / matrices; ++i) {
+      Tile t = tile(i);
+      std::shared_ptr<const TileProduct>& product = products_[product_index(t)];
+      if (!product)
+        product = tile_product({t.m, t.n, depth(t.part), g.a_row, g.a_col, g.b_row, g.b_col, g.n,
                                 std::int64_t(parts_ > 1 ? DType::f32 : g.out), g.bias && parts_ == 1});
-  if (!tiles_.empty()) {
-    double flops_a_tile = flops * double(matrices) / double(tiles_.size());
-    tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(kFlopsWorthATask / std::max(flops_a_tile, 1.0)), 1, std::int64_t(tiles_.size()));
-  }
+    }
+  double flops_a_tile = flops * double(matrices) / double(tiles_);
+  tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(kFlopsWorthATask / std::max(flops_a_tile, 1.0)), 1, tiles_);
+}
+
+MatmulProgram::Tile MatmulProgram::tile(std::int64_t index) const {
+  if (tiles_ == std::int64_t(g_.a_offset.size())) return {index, 0, g_.m, 0, g_.n, 0};  // small matrices: no divisions
+  std::int64_t j = index % column_pieces_ * columns_, i = index / column_pieces_ % row_pieces_ * rows_;
+  std::int64_t matrix = index / (column_pieces_ * row_pieces_);
+  return {matrix / parts_, i, std::min(rows_, g_.m - i), j, std::min(columns_, g_.n - j), matrix % parts_};
+}
+
+std::size_t MatmulProgram::product_index(const Tile& t) const {
+  return (t.m < rows_ ? 1u : 0u) + (t.n < columns_ ? 2u : 0u) + (depth(t.part) < part_depth_ ? 4u : 0u);
 }
 
 std::int64_t MatmulProgram::depth(std::int64_t part) const {
@@ -145,14 +142,19 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
     bias = nullptr;
     out = g_.in == DType::f64 ? DType::f64 : DType::f32;
   }
-  if (g_.in == DType::f64) {
-    double* to = static_cast<double*>(c) + at_c;
-    start_rows(to, c_row, t.m, t.n, bias ? static_cast<const double*>(bias) + t.n0 : nullptr);
-    multiply_f64(g_, t.m, t.n, k, static_cast<const double*>(a) + at_a, static_cast<const double*>(b) + at_b, to, c_row);
+  if (own_loops_) {
+    auto run = [&]<class T>(const T* from_a, const T* from_b, const T* start, T* to) {
+      if (start) start_rows(to + at_c, c_row, t.m, t.n, start + t.n0);
+      dense_product({t.m, t.n, k, g_.a_row, g_.a_col, g_.b_row, g_.b_col, c_row}, from_a + at_a, from_b + at_b, to + at_c,
+                    start ? Store::add : Store::set);
+    };
+    if (g_.in == DType::f64)
+      run(static_cast<const double*>(a), static_cast<const double*>(b), static_cast<const double*>(bias), static_cast<double*>(c));
+    else
+      run(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<const float*>(bias), static_cast<float*>(c));
   } else if (g_.in == DType::f32) {
     float* to = static_cast<float*>(c) + at_c;
-    if (bias || k == 0) start_rows(to, c_row, t.m, t.n, bias ? static_cast<const float*>(bias) + t.n0 : nullptr);
-    if (k == 0) return;
+    if (bias) start_rows(to, c_row, t.m, t.n, static_cast<const float*>(bias) + t.n0);
     bool a_transposed = g_.a_col != 1, b_transposed = g_.b_col != 1;
     std::int64_t lda = a_transposed ? g_.a_col : g_.a_row;
     std::int64_t ldb = b_transposed ? g_.b_col : g_.b_row;
@@ -168,7 +170,7 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
     };
     std::array<void*, 4> addresses{address(a, at_a, DType::bf16), address(b, at_b, DType::bf16), address(c, at_c, out)};
     if (bias) addresses[3] = address(bias, t.n0, DType::f32);
-    t.product->call.run({addresses.data(), bias ? 4u : 3u});
+    products_[product_index(t)]->call.run({addresses.data(), bias ? 4u : 3u});
   }
 }
 
@@ -194,8 +196,8 @@ void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) 
 
 void MatmulProgram::run(const void* a, const void* b, const void* bias, void* c, void* workspace) const {
   const void* given = g_.bias ? bias : nullptr;
-  parallel_blocks(std::int64_t(tiles_.size()), tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) run_tile(tiles_[std::size_t(i)], a, b, given, c, workspace);
+  parallel_blocks(tiles_, tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) run_tile(tile(i), a, b, given, c, workspace);
   });
   if (parts_ > 1) add_parts(workspace, given, c);
 }

@@ -1,10 +1,12 @@
 /// Matrix products on the CPU, on raw pointers: c[b] = a[b] x b[b] (+ bias), for a list of matrices b.
 ///
 /// A MatmulProgram is prepared for given sizes, immutable, and may run on several threads at once; its runs use
-/// tenon::parallel_for over tiles cut by size alone, so the bits are the same for any thread count. Preparing costs about
+/// tenon::parallel_for over tiles cut by size alone, so the bits are the same for any thread count. f64 and small f32 products run
+/// on loops of our own (dense_product.hpp), other f32 ones on oneDNN's sgemm. Preparing costs about
 /// a microsecond in f32 and f64; bf16 uses library primitives from a bounded cache, about a millisecond the first time.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -25,14 +27,18 @@ class TENON_API MatmulProgram {
  private:
   struct Tile {
     std::int64_t matrix, m0, m, n0, n, part;
-    std::shared_ptr<const TileProduct> product;  ///< bf16 only
   };
+  Tile tile(std::int64_t index) const;
   std::int64_t depth(std::int64_t part) const;
+  /// Index among the bf16 primitives: a tile is whole or last along each of rows, columns and depth.
+  std::size_t product_index(const Tile& t) const;
   void run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const;
   void add_parts(const void* workspace, const void* bias, void* c) const;
 
   MatmulGeometry g_;
-  std::vector<Tile> tiles_;
+  bool own_loops_ = false;
+  std::int64_t rows_ = 1, row_pieces_ = 1, columns_ = 1, column_pieces_ = 1, tiles_ = 0;  ///< of a tile, and how many a matrix; in all
+  std::array<std::shared_ptr<const TileProduct>, 8> products_;                             ///< bf16 only
   std::int64_t parts_ = 1, part_depth_ = 0;  ///< a long k is cut into parts that are summed in order
   std::int64_t tiles_a_task_ = 1;
   std::size_t workspace_bytes_ = 0;

@@ -1,0 +1,190 @@
+// Matrix products of any strides for one instruction set; see backend/cpu/dense_product.hpp.
+#include "backend/cpu/dense_product.hpp"
+#include "kernels/vec.inl"
+
+namespace tenon::TENON_ISA {
+
+using cpu::DenseProduct;
+using cpu::Store;
+
+inline constexpr int kBlockRows = TENON_LANES_BYTES == 64 ? 12 : 6;  ///< with two vectors of columns this fills the registers
+template <class T>
+inline constexpr int kPanelColumns = 2 * kLanes<T>;
+
+template <int N, class T>
+[[gnu::always_inline]] inline void store_sum(T* to, Vec<T, N> sum, Store store_as) {
+  if (store_as == Store::set)
+    store<N>(to, sum);
+  else
+    store<N>(to, store_as == Store::add ? load<N>(to) + sum : load<N>(to) - sum);
+}
+
+/// kRows x (kVecs vectors) of c, in registers over the whole depth. Rows of a lie a_row apart, rows of b b_row.
+template <class T, int kRows, int kVecs>
+[[gnu::noinline]] inline void product_block(std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row, T* c,
+                          std::int64_t c_row, Store store_as) {
+  constexpr int L = kLanes<T>;
+  Vec<T, L> sums[kRows][kVecs] = {};
+  for (std::int64_t p = 0; p < depth; ++p, a += a_col, b += b_row) {
+    Vec<T, L> row[kVecs];
+#pragma GCC unroll 16
+    for (int v = 0; v < kVecs; ++v) row[v] = load<L>(b + v * L);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vec<T, L> s = splat<T, L>(a[r * a_row]);
+#pragma GCC unroll 16
+      for (int v = 0; v < kVecs; ++v) sums[r][v] += s * row[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 16
+    for (int v = 0; v < kVecs; ++v) store_sum<L>(c + r * c_row + v * L, sums[r][v], store_as);
+}
+
+/// All rows of c over kVecs vectors of columns. Heights are chosen so that no remainder is thin where it can be helped.
+template <class T, int kVecs>
+[[gnu::noinline]] inline void product_columns(std::int64_t rows, std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
+                            std::int64_t b_row, T* c, std::int64_t c_row, Store store_as) {
+  const auto step = [&]<int kRows>() {
+    product_block<T, kRows, kVecs>(depth, a, a_row, a_col, b, b_row, c, c_row, store_as);
+    rows -= kRows;
+    a += kRows * a_row;
+    c += kRows * c_row;
+  };
+  while (rows > 0) {
+    if (kBlockRows == 12 && rows >= 12)
+      step.template operator()<kBlockRows>();
+    else if (rows >= 6 && rows != 8)
+      step.template operator()<6>();
+    else if (rows >= 4)
+      step.template operator()<4>();
+    else if (rows >= 2)
+      step.template operator()<2>();
+    else
+      step.template operator()<1>();
+  }
+}
+
+/// The last columns of c, fewer than a vector: b's are padded in a buffer and c's pass through one, a block of depth at a time.
+template <class T>
+inline void product_tail(const DenseProduct& g, std::int64_t columns, const T* a, const T* b, T* c, Store store_as) {
+  constexpr int L = kLanes<T>;
+  constexpr std::int64_t kDepth = 64;
+  T padded[kDepth * L] = {}, sums[kBlockRows * L];
+  for (std::int64_t p0 = 0; p0 < g.k; p0 += kDepth) {
+    const std::int64_t depth = g.k - p0 < kDepth ? g.k - p0 : kDepth;
+    for (std::int64_t p = 0; p < depth; ++p)
+      for (std::int64_t j = 0; j < columns; ++j) padded[p * L + j] = b[(p0 + p) * g.b_row + j * g.b_col];
+    for (std::int64_t i = 0; i < g.m; i += kBlockRows) {
+      const std::int64_t rows = g.m - i < kBlockRows ? g.m - i : kBlockRows;
+      product_columns<T, 1>(rows, depth, a + i * g.a_row + p0 * g.a_col, g.a_row, g.a_col, padded, L, sums, L, Store::set);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t j = 0; j < columns; ++j) {
+          T& to = c[(i + r) * g.c_row + j];
+          const T sum = sums[r * L + j];
+          to = store_as == Store::set && p0 == 0 ? sum : store_as == Store::subtract ? to - sum : to + sum;
+        }
+    }
+  }
+}
+
+/// Operands where they lie; b's rows are dense.
+template <class T>
+inline void product_in_place(const DenseProduct& g, const T* a, const T* b, T* c, Store store_as) {
+  constexpr int L = kLanes<T>;
+  std::int64_t j = 0;
+  if (g.m == 1)
+    for (; g.n - j >= 8 * L; j += 8 * L) product_block<T, 1, 8>(g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
+  for (; g.n - j >= 2 * L; j += 2 * L) product_columns<T, 2>(g.m, g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
+  for (; g.n - j >= L; j += L) product_columns<T, 1>(g.m, g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
+  if (j < g.n) product_tail(g, g.n - j, a, b + j, c + j, store_as);
+}
+
+/// c_ij as products of lines that are dense along the depth, kColumns of them at a time.
+template <class T, int kColumns>
+[[gnu::noinline]] inline void product_dots_block(std::int64_t depth, const T* a, const T* b, std::int64_t b_col, T* c, Store store_as) {
+  constexpr int L = kLanes<T>;
+  Vec<T, L> sums[kColumns] = {};
+  std::int64_t p = 0;
+  for (; depth - p >= L; p += L) {
+    const Vec<T, L> v = load<L>(a + p);
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) sums[j] += v * load<L>(b + j * b_col + p);
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+    T sum = sum_lanes<T, L>(sums[j]);
+    for (std::int64_t q = p; q < depth; ++q) sum += a[q] * b[j * b_col + q];
+    c[j] = store_as == Store::set ? sum : store_as == Store::add ? c[j] + sum : c[j] - sum;
+  }
+}
+template <class T>
+inline void product_dots(const DenseProduct& g, const T* a, const T* b, T* c, Store store_as) {
+  for (std::int64_t i = 0; i < g.m; ++i) {
+    std::int64_t j = 0;
+    for (; g.n - j >= 8; j += 8) product_dots_block<T, 8>(g.k, a + i * g.a_row, b + j * g.b_col, g.b_col, c + i * g.c_row + j, store_as);
+    for (; j < g.n; ++j) product_dots_block<T, 1>(g.k, a + i * g.a_row, b + j * g.b_col, g.b_col, c + i * g.c_row + j, store_as);
+  }
+}
+
+/// Lines of kWidth elements, one for each step of the depth: `count` of them along `step`, padded with zeros to a multiple.
+template <class T, int kWidth>
+[[gnu::noinline]] inline void pack_lines(std::int64_t count, std::int64_t depth, const T* from, std::int64_t step, std::int64_t along, T* to) {
+  constexpr int L = kLanes<T>;
+  for (std::int64_t i = 0; i < count; i += kWidth, from += kWidth * step, to += kWidth * depth) {
+    const std::int64_t width = count - i < kWidth ? count - i : kWidth;
+    if (width == kWidth && step == 1 && kWidth % L == 0) {
+      for (std::int64_t p = 0; p < depth; ++p)
+#pragma GCC unroll 16
+        for (int w = 0; w < kWidth; w += L) store<L>(to + p * kWidth + w, load<L>(from + p * along + w));
+      continue;
+    }
+    if (width == kWidth) {
+      for (std::int64_t p = 0; p < depth; ++p)
+#pragma GCC unroll 16
+        for (int w = 0; w < kWidth; ++w) to[p * kWidth + w] = from[w * step + p * along];
+      continue;
+    }
+    for (std::int64_t p = 0; p < depth; ++p)
+      for (int w = 0; w < kWidth; ++w) to[p * kWidth + w] = w < width ? from[w * step + p * along] : T(0);
+  }
+}
+
+/// kBlockRows rows of c over the panels of one packed line of a.
+template <class T>
+inline void product_packed_block(std::int64_t rows, std::int64_t columns, std::int64_t depth, const T* a, const T* b, T* c, std::int64_t c_row,
+                                 Store store_as) {
+  constexpr int P = kPanelColumns<T>;
+  if (rows == kBlockRows && columns == P) return product_block<T, kBlockRows, 2>(depth, a, 1, kBlockRows, b, P, c, c_row, store_as);
+  T sums[kBlockRows * P];
+  product_block<T, kBlockRows, 2>(depth, a, 1, kBlockRows, b, P, sums, P, Store::set);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t j = 0; j < columns; ++j) {
+      T& to = c[r * c_row + j];
+      const T sum = sums[r * P + j];
+      to = store_as == Store::set ? sum : store_as == Store::add ? to + sum : to - sum;
+    }
+}
+
+template <class T>
+inline void product_packed(const DenseProduct& g, const T* a, const T* b, T* c, Store store_as, T* packed_a, T* packed_b) {
+  constexpr int P = kPanelColumns<T>;
+  const auto least = [](std::int64_t x, std::int64_t y) { return x < y ? x : y; };
+  for (std::int64_t j0 = 0; j0 < g.n; j0 += cpu::kColumnBlock)
+    for (std::int64_t p0 = 0; p0 < g.k; p0 += cpu::kDepthBlock) {
+      const std::int64_t columns = least(cpu::kColumnBlock, g.n - j0), depth = least(cpu::kDepthBlock, g.k - p0);
+      const Store now = p0 > 0 && store_as == Store::set ? Store::add : store_as;
+      pack_lines<T, P>(columns, depth, b + p0 * g.b_row + j0 * g.b_col, g.b_col, g.b_row, packed_b);
+      for (std::int64_t i0 = 0; i0 < g.m; i0 += cpu::kRowBlock) {
+        const std::int64_t rows = least(cpu::kRowBlock, g.m - i0);
+        pack_lines<T, kBlockRows>(rows, depth, a + i0 * g.a_row + p0 * g.a_col, g.a_row, g.a_col, packed_a);
+        for (std::int64_t j = 0; j < columns; j += P)
+          for (std::int64_t i = 0; i < rows; i += kBlockRows)
+            product_packed_block<T>(least(kBlockRows, rows - i), least(P, columns - j), depth, packed_a + i * depth, packed_b + j * depth,
+                                    c + (i0 + i) * g.c_row + j0 + j, g.c_row, now);
+      }
+    }
+}
+
+}  // namespace tenon::TENON_ISA
