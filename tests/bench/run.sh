@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Our training steps beside PyTorch's, in one run, in turn, several rounds, 2 threads; prints a Markdown table of ratios.
-#   bash tests/bench/run.sh [ROUNDS]        default 3; DTYPES="f32" for one type alone (bf16 is slow where the processor lacks it);
-#                                           MODELS="unet3d lstm" for some models
+#   bash tests/bench/run.sh [ROUNDS]    default 3; MODELS="unet3d lstm" for some models, DTYPES="f32 bf16" for the types (bf16 by default only where the
+#                                       processor has it)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=${1:-3} threads=${THREADS:-2} dtypes=${DTYPES:-f32 bf16} models=${MODELS:-unet3d}
+rounds=${1:-3} threads=${THREADS:-2} models=${MODELS:-unet3d fno2d basset lstm transformer mlp}
+if grep -qE "avx512_bf16|amx_bf16" /proc/cpuinfo; then dtypes=${DTYPES:-f32 bf16}; else dtypes=${DTYPES:-f32}; fi
 bash apps/dependencies.sh build bench
 python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')

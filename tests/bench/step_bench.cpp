@@ -14,6 +14,7 @@
 #include <new>
 #include <string>
 
+#include "tenon/dropout.hpp"
 #include "tenon/optim.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/storage.hpp"
@@ -83,6 +84,8 @@ int main(int argc, char** argv) {
   }
   bench::Workload w = make->second(o.dtype == "bf16" ? DType::bf16 : DType::f32);
   w.model->initialise(0);
+  const Tensor key = random_key(0);
+  w.model->set_random_key(key);
   auto optimiser = make_adamw(*w.model, {});
   double base = peak_mb();
   Tensor loss;
@@ -93,8 +96,10 @@ int main(int argc, char** argv) {
     optimiser->step();
   });
   if (o.explain) std::printf("%s", plan.explain().c_str());
+  std::int64_t number = 0;
   auto step = [&] {
     optimiser->begin_step(1e-4);
+    set_random_step(key, number++);
     plan.run();
   };
   for (int i = 0; i < 3; ++i) step();

@@ -195,8 +195,9 @@ Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const Tensor&
   return reduced(op, negative + ((w - 1.0) * p.target + 1.0) * positive, reduction);
 }
 
-Tensor tversky_loss(const Tensor& logits, const Tensor& labels, const OverlapOptions& o) {
-  const char* op = "tversky_loss";
+namespace {
+
+Tensor overlap_loss(const char* op, const Tensor& logits, const Tensor& labels, const OverlapOptions& o) {
   Labelled l = classification(op, logits, labels);
   if (logits.rank() < 2) throw_usage(op, "logits " + logits.str() + " have no sample axis", "give them as [N, spatial..., K]");
   if (!(o.alpha >= 0 && o.beta >= 0 && o.smooth >= 0)) throw_usage(op, "alpha, beta and smooth are 0 or more");
@@ -210,8 +211,12 @@ Tensor tversky_loss(const Tensor& logits, const Tensor& labels, const OverlapOpt
   return mean(neg((both + o.smooth) / (both + extra * o.alpha + missed * o.beta + o.smooth)) + 1.0);
 }
 
+}  // namespace
+
+Tensor tversky_loss(const Tensor& logits, const Tensor& labels, const OverlapOptions& o) { return overlap_loss("tversky_loss", logits, labels, o); }
+
 Tensor dice_loss(const Tensor& logits, const Tensor& labels, double smooth, bool background) {
-  return tversky_loss(logits, labels, {0.5, 0.5, smooth / 2, background});  // (2 TP + s) / (2 TP + FP + FN + s)
+  return overlap_loss("dice_loss", logits, labels, {0.5, 0.5, smooth / 2, background});  // (2 TP + s) / (2 TP + FP + FN + s)
 }
 
 Tensor poisson_nll(const Tensor& log_rate, const Tensor& target, bool full, Reduction reduction) {

@@ -9,6 +9,8 @@ namespace tenon {
 namespace {
 
 Tensor fill(const char* op, KernelSlot<const RandomFill&>& slot, const Shape& shape, const RandomFill& p) {
+  for (std::int64_t n : shape)
+    if (n < 0) throw_usage(op, "negative size in " + shape.str());
   Tensor y = Tensor::empty(shape);
   if (p.count > 0) launch(op, {}, {y}, slot(y.device(), p));
   return y;

@@ -88,6 +88,7 @@ std::array<bool, kMaxRank> reduced_axes(const char* op, const Tensor& x, const s
   for (int axis : axes) {
     int a = axis < 0 ? axis + x.rank() : axis;
     if (a < 0 || a >= x.rank()) throw_usage(op, "axis " + std::to_string(axis) + " is not within the axes of " + x.str());
+    if (marked[std::size_t(a)]) throw_usage(op, "axis " + std::to_string(axis) + " of " + x.str() + " is given twice");
     marked[std::size_t(a)] = true;
   }
   return marked;
@@ -185,16 +186,28 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
   return differentiable("sum", out, {x}, [=](const std::vector<Tensor>& d) { return std::vector{d[0].reshape(with_ones).expand(shape)}; });
 }
 
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
-  auto marked = reduced_axes("mean", x, axes);
+namespace {
+
+Tensor mean_of(const char* op, const Tensor& x, const std::vector<int>& axes, bool keep) {
+  if (!x.defined()) throw_usage(op, "the operand is undefined");
+  if (!has_gradient(x.dtype())) throw_usage(op, x.str() + " is not floating point", "convert with .to(DType::f32)");
+  auto marked = reduced_axes(op, x, axes);
   std::int64_t n = 1;
   for (int i = 0; i < x.rank(); ++i)
     if (marked[std::size_t(i)]) n *= x.size(i);
-  if (n == 0) throw_usage("mean", "no elements along the axes of " + x.str());
+  if (n == 0) throw_usage(op, "no elements along the axes of " + x.str());
   return mul(sum(x, axes, keep), 1.0 / double(n));
 }
 
-Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep) { return mean(square(sub(x, mean(x, axes, true))), axes, keep); }
+}  // namespace
+
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return mean_of("mean", x, axes, keep); }
+
+Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  if (x.defined() && is_complex(x.dtype())) throw_usage("var", x.str() + " is complex", "take it of real(z) and imag(z)");
+  return mean_of("var", square(sub(x, mean_of("var", x, axes, true))), axes, keep);
+}
+
 Tensor max(const Tensor& x, int axis, bool keep) { return extreme_op("max", Extreme::max, x, axis, keep); }
 Tensor min(const Tensor& x, int axis, bool keep) { return extreme_op("min", Extreme::min, x, axis, keep); }
 Tensor argmax(const Tensor& x, int axis) { return extreme("argmax", Extreme::max, x, axis).positions; }
@@ -204,6 +217,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   std::vector<int> axes;
   int lead = x.rank() - shape.rank();
   if (lead < 0) throw_usage("sum_to", x.str() + " has fewer axes than " + shape.str());
+  for (int i = lead; i < x.rank(); ++i)
+    if (shape[i - lead] != 1 && shape[i - lead] != x.size(i)) throw_usage("sum_to", x.str() + " is no broadcast of " + shape.str());
   for (int i = 0; i < x.rank(); ++i)
     if (i < lead || (shape[i - lead] == 1 && x.size(i) != 1)) axes.push_back(i);
   return axes.empty() ? x.reshape(shape) : sum(x, axes, true).reshape(shape);

@@ -159,3 +159,7 @@ TEST_CASE("losses refuse what does not fit, by name and with shapes", "[losses]"
   CHECK_THROWS_WITH(l1_loss(y, y), Contains("l1_loss") && Contains("not floating point"));
   CHECK_THROWS_WITH(l1_loss(made(1, {0}), made(1, {0})), Contains("no elements"));
 }
+
+TEST_CASE("the Dice loss refuses by its own name", "[losses]") {
+  CHECK_THROWS_WITH(dice_loss(Tensor::zeros({4}), Tensor::zeros({}, DType::u8)), Catch::Matchers::StartsWith("dice_loss: "));
+}

@@ -200,3 +200,14 @@ TEST_CASE("reductions refuse wrong axes by name", "[reduce]") {
   CHECK_THROWS_WITH(min(x, 2), Contains("min: axis 2"));
   CHECK_THROWS_WITH(sum(Tensor()), Contains("sum: the operand is undefined"));
 }
+
+TEST_CASE("what a reduction refuses begins with its own name", "[reduce]") {
+  Tensor x = Tensor::zeros({2, 3});
+  CHECK_THROWS_WITH(var(x, {2}), Catch::Matchers::StartsWith("var: axis 2"));
+  CHECK_THROWS_WITH(var(x.to(DType::i32)), Catch::Matchers::StartsWith("var: i32[2, 3] cpu is not floating point"));
+  CHECK_THROWS_WITH(mean(Tensor::zeros({0, 3}), {0}), Catch::Matchers::StartsWith("mean: no elements"));
+  CHECK_THROWS_WITH(sum(x, {0, 0}), Catch::Matchers::StartsWith("sum: axis 0 of f32[2, 3] cpu is given twice"));
+  CHECK_THROWS_WITH(sum(x, {1, -1}), Catch::Matchers::StartsWith("sum: axis -1 of f32[2, 3] cpu is given twice"));
+  CHECK_THROWS_WITH(sum_to(x, {4}), Catch::Matchers::StartsWith("sum_to: f32[2, 3] cpu is no broadcast of [4]"));
+  CHECK_THROWS_WITH(random_uniform({-1}, 0, 0), Catch::Matchers::StartsWith("random_uniform: negative size"));
+}
