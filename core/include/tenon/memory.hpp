@@ -3,7 +3,7 @@
 ///     { MemoryScope tag(MemoryTag::parameters); model = make_model(); }
 ///     memory_use(DeviceType::cpu)[int(MemoryTag::parameters)].in_use
 ///
-/// A buffer belongs to the tag that was in force on its thread when the buffer was made; counting costs two atomic additions a buffer,
+/// A buffer belongs to the tag that was in force on its thread when the buffer was made (in a parallel loop: on the loop's caller); counting costs two atomic additions a buffer,
 /// nothing in a replayed step. Bytes are those asked for: the allocator rounds up, and keeps freed blocks (Allocator::stats).
 #pragma once
 

@@ -6,6 +6,7 @@
 
 #include "tenon/device.hpp"
 #include "tenon/kernel.hpp"
+#include "tenon/memory.hpp"
 #include "tensor/thread_pool.hpp"
 
 namespace tenon {
@@ -44,8 +45,10 @@ void parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> body) {
       }
     }
   };
+  const MemoryTag tag = MemoryScope::current();
   bool shared = !inside && threads > 1 && ThreadPool::instance().run(threads, n, [&](std::int64_t i) {
     SerialScope nested;
+    MemoryScope of_caller(tag);
     attempt(i);
   });
   if (!shared)

@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "tenon/kernel.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/profile.hpp"
@@ -38,6 +39,16 @@ TEST_CASE("buffers are counted by the tag in force where they were made", "[memo
   }
   CHECK(use(MemoryTag::gradients).in_use == before.in_use);
   CHECK(use(MemoryTag::gradients).peak >= before.in_use + 4000);
+}
+
+TEST_CASE("buffers made in a parallel loop carry the tag of its caller", "[memory]") {
+  const std::size_t before = use(MemoryTag::data).in_use;
+  std::vector<Tensor> made(64);
+  {
+    const MemoryScope tag(MemoryTag::data);
+    parallel_for(64, [&](std::int64_t i) { made[std::size_t(i)] = Tensor::zeros({100}); });
+  }
+  CHECK(use(MemoryTag::data).in_use == before + std::size_t(64 * 400));
 }
 
 TEST_CASE("a plan's arena counts as activations, and tells what is in it", "[memory]") {
