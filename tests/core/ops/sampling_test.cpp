@@ -14,7 +14,7 @@ using namespace tenon;
 
 namespace {
 
-constexpr std::int64_t kMany = 200000;
+constexpr std::int64_t kMany = 100000;
 
 /// Chi-square of values against the distribution function `cdf`, in 50 cells of equal probability.
 double chi_square(const std::vector<double>& values, const std::function<double(double)>& cdf) {
@@ -30,7 +30,7 @@ constexpr double kChiLimit = 95;  // 49 degrees of freedom: p = 9e-5
 /// P(a, x), the regularised lower incomplete gamma function, by its series.
 double lower_gamma(double a, double x) {
   double term = 1 / a, sum = term;
-  for (int n = 1; n < 500; ++n) sum += term *= x / (a + n);
+  for (int n = 1; term > 1e-9 * sum; ++n) sum += term *= x / (a + n);
   return sum * std::exp(-x + a * std::log(x) - std::lgamma(a));
 }
 
