@@ -14,9 +14,9 @@ using namespace tenon;
 
 namespace {
 
-int released = 0;       // buffers of ours that are gone
+int released = 0;  // buffers of ours that are gone
 std::string last_error;
-Tensor kept;            // what was taken over
+Tensor kept;  // what was taken over
 
 Tensor ours(int type) {
   auto* memory = new std::vector<double>(24);
@@ -42,13 +42,27 @@ int take(Managed* managed) {
 }  // namespace
 
 // [4, 3, 2]: element (i, j, k) is 12 k + 4 j + i, with the strides of a transposed tensor
-EXCHANGE DLManagedTensor* exchange_give(int type) { return to_dlpack(ours(type)); }
-EXCHANGE DLManagedTensorVersioned* exchange_give_versioned(int type, int read_only) { return to_dlpack_versioned(ours(type), read_only != 0); }
-EXCHANGE int exchange_released() { return released; }
-EXCHANGE int exchange_take(DLManagedTensor* managed) { return take(managed); }
-EXCHANGE int exchange_take_versioned(DLManagedTensorVersioned* managed) { return take(managed); }
-EXCHANGE const char* exchange_error() { return last_error.c_str(); }
-EXCHANGE const void* exchange_address() { return kept.raw(); }
+EXCHANGE DLManagedTensor* exchange_give(int type) {
+  return to_dlpack(ours(type));
+}
+EXCHANGE DLManagedTensorVersioned* exchange_give_versioned(int type, int read_only) {
+  return to_dlpack_versioned(ours(type), read_only != 0);
+}
+EXCHANGE int exchange_released() {
+  return released;
+}
+EXCHANGE int exchange_take(DLManagedTensor* managed) {
+  return take(managed);
+}
+EXCHANGE int exchange_take_versioned(DLManagedTensorVersioned* managed) {
+  return take(managed);
+}
+EXCHANGE const char* exchange_error() {
+  return last_error.c_str();
+}
+EXCHANGE const void* exchange_address() {
+  return kept.raw();
+}
 /// sum of (row-major position + 1) * value: wrong when strides are
 EXCHANGE double exchange_checksum() {
   double total = 0;
@@ -56,8 +70,12 @@ EXCHANGE double exchange_checksum() {
   for (std::size_t i = 0; i < values.size(); ++i) total += double(i + 1) * values[i];
   return total;
 }
-EXCHANGE void exchange_add_one() { kept.assign(kept + 1.0); }
-EXCHANGE void exchange_drop() { kept = Tensor(); }
+EXCHANGE void exchange_add_one() {
+  kept.assign(kept.to(DType::f64) + 1.0);
+}
+EXCHANGE void exchange_drop() {
+  kept = Tensor();
+}
 
 /// The arrays of one archive into another; wide: every number in ZIP64.
 EXCHANGE int exchange_copy_npz(const char* from, const char* to, int deflated, int wide) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check.py with the first Python that has numpy: $TENON_PYTHON, the benches' environment, or the system's.
 set -euo pipefail
-peers=$HOME/.cache/tenon-peers
+peers=${TENON_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon-peers}
 for python in "${TENON_PYTHON:-}" "$peers/bin/python" python3; do
   if [ -n "$python" ] && "$python" -c 'import numpy' 2>/dev/null; then
     nccl=$(echo "$peers"/lib/python3*/site-packages/nvidia/nccl/lib)

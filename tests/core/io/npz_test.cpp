@@ -24,7 +24,8 @@ Named every_type() {
   Named all;
   for (DType t : {DType::f32, DType::f64, DType::f16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
     Tensor x = Tensor::empty({2, 300}, t);
-    for (std::size_t i = 0; i < x.nbytes(); ++i) static_cast<std::uint8_t*>(x.raw())[i] = std::uint8_t(t == DType::boolean ? i % 2 : i / 7 * 3);
+    for (std::size_t i = 0; i < x.nbytes(); ++i)
+      static_cast<std::uint8_t*>(x.raw())[i] = std::uint8_t(t == DType::boolean ? i % 2 : i / 7 * 3);
     all.emplace_back(std::string(name_of(t)), x);
   }
   all.emplace_back("scalar", Tensor::full({}, 2.5));
@@ -108,7 +109,8 @@ TEST_CASE(".npz that is not exactly well formed is refused", "[io][npz]") {
   TemporaryFolder folder("npz-strict");
   save_npz(folder / "a.npz", {{"a", Tensor::full({4}, 1)}, {"b", Tensor::full({4}, 2)}});
   const std::string good = read_text(folder / "a.npz");
-  const std::size_t end = good.size() - 22, central = good.find("PK\1\2"), second = good.find("PK\1\2", central + 1), local = good.find("PK\3\4", 1);
+  const std::size_t end = good.size() - 22, central = good.find("PK\1\2"), second = good.find("PK\1\2", central + 1),
+                    local = good.find("PK\3\4", 1);
   const auto changed = [&](std::size_t at, std::uint64_t value, int width) {
     std::string bytes = good;
     put(bytes, at, value, width);
@@ -126,9 +128,9 @@ TEST_CASE(".npz that is not exactly well formed is refused", "[io][npz]") {
   CHECK(changed(central, 0, 4) == "npz.directory");
   CHECK(changed(central + 8, 1, 2) == "npz.encrypted");
   CHECK(changed(central + 10, 12, 2) == "npz.method");
-  CHECK(changed(central + 24, 5, 4) == "npz.size");             // stored, yet sizes differ
+  CHECK(changed(central + 24, 5, 4) == "npz.size");  // stored, yet sizes differ
   CHECK(changed(central + 16, 5, 4) == "npz.checksum");
-  CHECK(changed(second + 42, 0, 4) == "npz.overlap");           // the first member's place
+  CHECK(changed(second + 42, 0, 4) == "npz.overlap");  // the first member's place
   CHECK(changed(local + 8, 8, 2) == "npz.header");
   CHECK(changed(second + 42, local + 1, 4) == "npz.header");
   CHECK(changed(second + 42, 0xfffffff0u, 4) == "npz.truncated");
@@ -188,7 +190,8 @@ TEST_CASE("save_npz refuses what it cannot write, before anything is written", "
   Tensor x = Tensor::zeros({1});
   CHECK_THROWS_WITH(save_npz(folder / "a", {{"x", x}, {"x", x}}), Catch::Contains("'x' stands twice"));
   CHECK_THROWS_WITH(save_npz(folder / "a", {{"", x}}), Catch::Contains("empty"));
-  CHECK_THROWS_WITH(save_npz(folder / "a", {{"x", x}, {"y", Tensor::zeros({1}, DType::bf16)}}), Catch::Contains("save_npz") && Catch::Contains("bf16"));
+  CHECK_THROWS_WITH(save_npz(folder / "a", {{"x", x}, {"y", Tensor::zeros({1}, DType::bf16)}}),
+                    Catch::Contains("save_npz") && Catch::Contains("bf16"));
   CHECK(files().list(folder.path).empty());
   save_npz(folder / "a", {{"x", x}});
   const std::string before = read_text(folder / "a");

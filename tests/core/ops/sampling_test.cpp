@@ -70,8 +70,9 @@ TEST_CASE("sampled elements depend on seed, stream and index alone", "[sampling]
 
 TEST_CASE("samplings give the same bits for every thread count", "[sampling][determinism]") {
   check::same_bits([] {
-    return std::vector<Tensor>{random_bernoulli({50003}, 5, 6, 0.2), random_integers({50003}, 5, 6, 0, 100), random_exponential({50003}, 5, 6),
-                               random_gamma({50003}, 5, 6, 2.5), random_permutation(50003, 5, 6), sobol(5003, 11, 5, 6)};
+    return std::vector<Tensor>{random_bernoulli({50003}, 5, 6, 0.2), random_integers({50003}, 5, 6, 0, 100),
+                               random_exponential({50003}, 5, 6),    random_gamma({50003}, 5, 6, 2.5),
+                               random_permutation(50003, 5, 6),      sobol(5003, 11, 5, 6)};
   });
 }
 
