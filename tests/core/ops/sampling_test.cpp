@@ -136,6 +136,20 @@ TEST_CASE("Sobol points fall one into each dyadic interval, scrambled or not", "
   CHECK(sobol(4, 1, 0, 0, Scrambling::none).to_vector() == std::vector<double>{0, 0.5, 0.75, 0.25});
 }
 
+TEST_CASE("Sobol points have property A: 2^d of them fall one into each corner of the cube of the first d axes", "[sampling][sobol]") {
+  for (int d : {1, 2, 5, 8, 12}) {
+    const std::int64_t n = std::int64_t(1) << d;
+    const auto x = sobol(n, d, 0, 0, Scrambling::none).to_vector();
+    std::set<int> corners;
+    for (std::int64_t i = 0; i < n; ++i) {
+      int corner = 0;
+      for (int axis = 0; axis < d; ++axis) corner = corner << 1 | (x[std::size_t(i * d + axis)] >= 0.5);
+      corners.insert(corner);
+    }
+    CHECK(corners.size() == std::size_t(n));
+  }
+}
+
 TEST_CASE("scrambled points are uniform, dimension by dimension and seed by seed", "[sampling][sobol]") {
   // One point of many independent scramblings: uniform, where the point itself never moves without.
   std::vector<double> first, last;
