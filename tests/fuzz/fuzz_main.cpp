@@ -1,4 +1,5 @@
-// Mutates the corpus of a format and reads what comes of it: fuzz_<format> [count] [seed] [file...]. The same arguments do the same; a file is read as it is.
+// Mutates the corpus of a format and reads what comes of it: fuzz_<format> [count] [seed] [file...]. The same arguments do the same; a file
+// is read as it is.
 //
 // Every mutant must be read or refused with a data error, and within memory of kMemoryPerByte times its size and a constant: tensors are
 // counted by the core's allocator, all else by the operators new below.
@@ -17,7 +18,7 @@
 namespace {
 
 constexpr std::size_t kConstant = std::size_t(512) << 10;  ///< buffers of zlib and of the readers
-constexpr std::size_t kLargest = std::size_t(1) << 16;      ///< of a mutant, bytes
+constexpr std::size_t kLargest = std::size_t(1) << 16;     ///< of a mutant, bytes
 
 std::size_t in_use = 0, peak = 0;  // bytes of new; one thread
 constexpr std::size_t kHeader = alignof(std::max_align_t);
@@ -33,8 +34,24 @@ class Choice {
 };
 
 std::string number_text(Choice& choice) {
-  static const char* const kTexts[] = {"-1", "0", "1", "2", "255", "65536", "4294967295", "4294967296", "9223372036854775807", "9223372036854775808",
-                                       "18446744073709551615", "18446744073709551616", "1e9", "0.5", "99999999999999999999999", "null", "[]", "\"\""};
+  static const char* const kTexts[] = {"-1",
+                                       "0",
+                                       "1",
+                                       "2",
+                                       "255",
+                                       "65536",
+                                       "4294967295",
+                                       "4294967296",
+                                       "9223372036854775807",
+                                       "9223372036854775808",
+                                       "18446744073709551615",
+                                       "18446744073709551616",
+                                       "1e9",
+                                       "0.5",
+                                       "99999999999999999999999",
+                                       "null",
+                                       "[]",
+                                       "\"\""};
   return kTexts[choice.below(std::size(kTexts))];
 }
 
@@ -49,7 +66,8 @@ void mutate(std::string& bytes, const std::vector<std::string>& corpus, Choice& 
       break;
     case 2:  // a little-endian number
     {
-      static const std::uint64_t kValues[] = {0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xfffffffe, 0xffffffff, 0x100000000, 0x7fffffffffffffff, ~0ull};
+      static const std::uint64_t kValues[] = {
+          0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xfffffffe, 0xffffffff, 0x100000000, 0x7fffffffffffffff, ~0ull};
       const std::uint64_t value = kValues[choice.below(std::size(kValues))];
       const std::size_t width = std::size_t(1) << choice.below(4);
       if (at + width <= bytes.size()) std::memcpy(bytes.data() + at, &value, width);
@@ -124,10 +142,13 @@ void operator delete(void* data) noexcept {
   in_use -= size;
   std::free(block);
 }
-void operator delete(void* data, std::size_t) noexcept { operator delete(data); }
+void operator delete(void* data, std::size_t) noexcept {
+  operator delete(data);
+}
 
 int main(int argc, char** argv) {
-  const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000, seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
+  const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000,
+                      seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   for (int i = 3; i < argc; ++i) {
     std::ifstream file(argv[i], std::ios::binary);
     run(std::string(std::istreambuf_iterator<char>(file), {}), argv[i]);

@@ -10,7 +10,8 @@ const std::size_t fuzz::kMemoryPerByte = 4;  // the file, its tensor, a second o
 std::vector<std::string> fuzz::corpus() {
   MemoryFiles files;
   std::vector<std::string> all;
-  for (const Tensor& x : {Tensor::arange(6, DType::i16).reshape({2, 3}), Tensor::zeros({4}, DType::boolean), Tensor::full({}, 2.5, DType::f64), Tensor::zeros({3, 0, 2})}) {
+  for (const Tensor& x : {Tensor::arange(6, DType::i16).reshape({2, 3}), Tensor::zeros({4}, DType::boolean),
+                          Tensor::full({}, 2.5, DType::f64), Tensor::zeros({3, 0, 2})}) {
     save_npy("a", x);
     all.push_back(files["a"]);
   }

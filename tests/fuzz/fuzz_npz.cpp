@@ -12,7 +12,8 @@ std::vector<std::string> fuzz::corpus() {
   std::vector<std::string> all;
   const Tensor x = Tensor::arange(6, DType::i16).reshape({2, 3}), y = Tensor::zeros({500}, DType::f32), z = Tensor::full({}, 1, DType::f64);
   for (NpzCompression compression : {NpzCompression::stored, NpzCompression::deflated})
-    for (const auto& tensors : std::vector<std::vector<std::pair<std::string, Tensor>>>{{}, {{"x", x}}, {{"x", x}, {"zeros", y}, {"scale", z}}}) {
+    for (const auto& tensors :
+         std::vector<std::vector<std::pair<std::string, Tensor>>>{{}, {{"x", x}}, {{"x", x}, {"zeros", y}, {"scale", z}}}) {
       save_npz("a", tensors, compression);
       all.push_back(files["a"]);
     }

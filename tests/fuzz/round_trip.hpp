@@ -18,7 +18,8 @@ inline void require_same(const tenon::Tensor& a, const tenon::Tensor& b) {
   std::abort();
 }
 
-inline void require_same(const std::vector<std::pair<std::string, tenon::Tensor>>& a, const std::vector<std::pair<std::string, tenon::Tensor>>& b) {
+inline void require_same(const std::vector<std::pair<std::string, tenon::Tensor>>& a,
+                         const std::vector<std::pair<std::string, tenon::Tensor>>& b) {
   if (a.size() != b.size()) std::abort();
   for (const auto& [name, tensor] : a)
     for (const auto& [other_name, other] : b)

@@ -1,5 +1,6 @@
 // Chooses the direction numbers of Sobol's sequence: writes core/src/ops/sobol_choice.inc to stdout, and to stderr how good the pairs are.
-//   g++ -O3 -march=native -std=c++20 -Icore/src -Icore/include -DTENON_SOBOL_SEARCH tests/golden/sobol_search.cpp -o /tmp/search && /tmp/search > core/src/ops/sobol_choice.inc
+//   g++ -O3 -march=native -std=c++20 -Icore/src -Icore/include -DTENON_SOBOL_SEARCH tests/golden/sobol_search.cpp -o /tmp/search &&
+//   /tmp/search > core/src/ops/sobol_choice.inc
 // With the name of a file of other direction numbers (32 a line, as integers of 32 bits) it rates those instead.
 #include <cmath>
 #include <cstdio>

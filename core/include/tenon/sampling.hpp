@@ -1,5 +1,5 @@
-/// Random and quasi-random tensors beyond the uniform and the normal (ops.hpp): element i depends on (seed, stream, i) alone, so it is the same for any
-/// shape, thread count and restart. On the CPU. No gradients. Wrong parameters throw a usage error.
+/// Random and quasi-random tensors beyond the uniform and the normal (ops.hpp): element i depends on (seed, stream, i) alone, so it is the
+/// same for any shape, thread count and restart. On the CPU. No gradients. Wrong parameters throw a usage error.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,10 @@ enum class Scrambling {
 };
 inline constexpr int kMaxSobolDimensions = 1111;
 
-/// Points first .. first + count - 1 of Sobol's sequence in [0, 1)^dimensions: [count, dimensions], f32 (24 digits) or f64 (32 digits). Each
-/// 2^m points from a multiple of 2^m on fall one into each interval [a, a + 1) / 2^m of every axis. Seed and stream count only for scrambling. The direction numbers are our
-/// own (ops/sobol_directions.cpp): the values are not those of libraries that use Joe and Kuo's. first + count <= 2^32.
+/// Points first .. first + count - 1 of Sobol's sequence in [0, 1)^dimensions: [count, dimensions], f32 (24 digits) or f64 (32 digits).
+/// Each 2^m points from a multiple of 2^m on fall one into each interval [a, a + 1) / 2^m of every axis. Seed and stream count only for
+/// scrambling. The direction numbers are our own (ops/sobol_directions.cpp): the values are not those of libraries that use Joe and Kuo's.
+/// first + count <= 2^32.
 TENON_API Tensor sobol(std::int64_t count, std::int64_t dimensions, std::uint64_t seed = 0, std::uint64_t stream = 0,
                        Scrambling scrambling = Scrambling::owen, std::int64_t first = 0, DType dtype = DType::f32);
 

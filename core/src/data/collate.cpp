@@ -29,7 +29,8 @@ Sample collate(const std::vector<Sample>& samples, const CollateOptions& options
     const auto padding = options.pad.find(name);
     const bool padded = padding != options.pad.end();
     if (!first.defined() || first.device() != kCpu || (padded && first.rank() == 0))
-      throw_usage("collate", "'" + name + "' of sample 0 is " + first.str(), padded ? "padding needs an axis; batches are made on the CPU" : "batches are made on the CPU");
+      throw_usage("collate", "'" + name + "' of sample 0 is " + first.str(),
+                  padded ? "padding needs an axis; batches are made on the CPU" : "batches are made on the CPU");
     std::vector<std::int64_t> lengths;
     for (std::size_t s = 0; s < samples.size(); ++s) {
       const auto& others = samples[s].items();
@@ -37,7 +38,8 @@ Sample collate(const std::vector<Sample>& samples, const CollateOptions& options
         throw_usage("collate", "sample " + std::to_string(s) + " does not have the tensors of sample 0, in their order");
       const Tensor& tensor = others[item].second;
       if (!fits(tensor, first, padded) || tensor.device() != kCpu)
-        throw_usage("collate", "'" + name + "' is " + tensor.str() + " in sample " + std::to_string(s) + " but " + first.str() + " in sample 0",
+        throw_usage("collate",
+                    "'" + name + "' is " + tensor.str() + " in sample " + std::to_string(s) + " but " + first.str() + " in sample 0",
                     padded ? "only the first axis may differ" : "name it in CollateOptions::pad where lengths may differ");
       lengths.push_back(padded ? tensor.size(0) : 1);
     }

@@ -63,10 +63,11 @@ Sample Dataset::get(std::int64_t index) const {
 TensorDataset::TensorDataset(Sample tensors) : tensors_(std::move(tensors)), size_(0) {
   if (tensors_.items().empty()) throw_usage("TensorDataset", "no tensors given");
   for (const auto& [name, tensor] : tensors_.items()) {
-    if (!tensor.defined() || tensor.rank() == 0) throw_usage("TensorDataset", "'" + name + "' is " + tensor.str() + ": it has no first axis");
+    if (!tensor.defined() || tensor.rank() == 0)
+      throw_usage("TensorDataset", "'" + name + "' is " + tensor.str() + ": it has no first axis");
     if (tensor.size(0) != tensors_.items()[0].second.size(0))
-      throw_usage("TensorDataset", "'" + name + "' is " + tensor.str() + ", but '" + tensors_.items()[0].first + "' is " +
-                                       tensors_.items()[0].second.str(),
+      throw_usage("TensorDataset",
+                  "'" + name + "' is " + tensor.str() + ", but '" + tensors_.items()[0].first + "' is " + tensors_.items()[0].second.str(),
                   "the first axes must be equally long");
   }
   size_ = tensors_.items()[0].second.size(0);

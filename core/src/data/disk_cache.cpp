@@ -76,7 +76,7 @@ bool DiskCache::load(std::int64_t index, Sample& sample) const {
       count(&CacheStats::hits);
       return true;
     }
-  } catch (const Error&) {  // unreadable, or gone since: made anew below, and counted
+  } catch (const Error&) {             // unreadable, or gone since: made anew below, and counted
   } catch (const std::logic_error&) {  // a name that we did not write
   }
   count(&CacheStats::damaged);

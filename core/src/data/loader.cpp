@@ -37,8 +37,9 @@ struct Loader::Impl {
       : data(std::move(data_)), sampler(std::move(sampler_)), options(std::move(options_)) {
     if (!data || !sampler) throw_usage("Loader", data ? "no sampler given" : "no data set given");
     if (options.batch_size < 1 || options.workers < 0 || options.prefetch < 1)
-      throw_usage("Loader", "batch_size " + std::to_string(options.batch_size) + ", workers " + std::to_string(options.workers) +
-                                ", prefetch " + std::to_string(options.prefetch),
+      throw_usage("Loader",
+                  "batch_size " + std::to_string(options.batch_size) + ", workers " + std::to_string(options.workers) + ", prefetch " +
+                      std::to_string(options.prefetch),
                   "batch_size and prefetch are at least 1, workers at least 0");
     const std::int64_t n = sampler->length();
     per_epoch = n / options.batch_size + (!options.drop_last && n % options.batch_size != 0);
@@ -52,7 +53,8 @@ struct Loader::Impl {
   void start(std::int64_t first) {
     if (prefetch) waited += prefetch->waited_seconds();
     prefetch.reset();  // the old threads end before the slots are used anew
-    prefetch.emplace(first, options.workers, options.prefetch, [this](std::int64_t number, std::size_t slot) { ready[slot] = make(number); });
+    prefetch.emplace(first, options.workers, options.prefetch,
+                     [this](std::int64_t number, std::size_t slot) { ready[slot] = make(number); });
   }
 
   Batch make(std::int64_t number) const {
@@ -75,7 +77,8 @@ struct Loader::Impl {
   }
 
   Batch next() {
-    if (is_recording()) throw_usage("Loader::next", "a recorded step cannot load data", "take the batch before the step and assign it to inputs of the step");
+    if (is_recording())
+      throw_usage("Loader::next", "a recorded step cannot load data", "take the batch before the step and assign it to inputs of the step");
     Batch batch = std::exchange(ready[prefetch->next()], {});
     if (options.device != kCpu) {
       Sample moved;

@@ -1,7 +1,7 @@
 /// Work done ahead of its use, by threads, and handed over in order (private).
 ///
-/// Step s = first, first + 1, ... is worked by `work(s, slot)` on whichever thread is free; it must depend on s alone. Slots are numbers in [0, slots()): what
-/// lies in a slot is the owner's business. At most `ahead` finished steps wait. One consumer.
+/// Step s = first, first + 1, ... is worked by `work(s, slot)` on whichever thread is free; it must depend on s alone. Slots are numbers in
+/// [0, slots()): what lies in a slot is the owner's business. At most `ahead` finished steps wait. One consumer.
 #pragma once
 
 #include <condition_variable>

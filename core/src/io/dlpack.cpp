@@ -57,7 +57,9 @@ std::unique_ptr<Holder<Managed>> hold(const char* op, const Tensor& tensor) {
 DType dtype_from(const DLDataType& type) {
   for (const TypeCode& t : kTypes)
     if (t.code == type.code && t.bits == type.bits && type.lanes == 1) return t.dtype;
-  refuse("dtype", "element type of code " + std::to_string(type.code) + ", " + std::to_string(type.bits) + " bits, " + std::to_string(type.lanes) + " lanes",
+  refuse("dtype",
+         "element type of code " + std::to_string(type.code) + ", " + std::to_string(type.bits) + " bits, " + std::to_string(type.lanes) +
+             " lanes",
          "convert before handing it over; types: floats of 16, 32 and 64 bits, bfloat16, signed integers, unsigned 8 bits, bool");
 }
 
@@ -91,16 +93,18 @@ Extent extent_of(const DLTensor& in, DType dtype) {
   }
   std::uint64_t count = 1, last = 0;  // elements; place of the last one
   for (std::int64_t n : e.shape)
-    if (__builtin_mul_overflow(count, std::uint64_t(n), &count) || count > limit / size_of(dtype)) refuse("shape", e.shape.str() + " does not fit an address space");
+    if (__builtin_mul_overflow(count, std::uint64_t(n), &count) || count > limit / size_of(dtype))
+      refuse("shape", e.shape.str() + " does not fit an address space");
   e.strides = e.shape.contiguous_strides();
   for (int i = 0; in.strides && i < in.ndim; ++i) {
-    if (in.strides[i] < 0 && e.shape[i] > 1) refuse("strides", "stride " + std::to_string(in.strides[i]) + " of axis " + std::to_string(i), "make it dense first");
+    if (in.strides[i] < 0 && e.shape[i] > 1)
+      refuse("strides", "stride " + std::to_string(in.strides[i]) + " of axis " + std::to_string(i), "make it dense first");
     e.strides[i] = std::max<std::int64_t>(in.strides[i], 0);
   }
   for (int i = 0; i < in.ndim; ++i) {
     std::uint64_t reach = 0;
-    if (__builtin_mul_overflow(std::uint64_t(e.shape[i] - 1), std::uint64_t(e.strides[i]), &reach) || __builtin_add_overflow(last, reach, &last) ||
-        last >= limit / size_of(dtype))
+    if (__builtin_mul_overflow(std::uint64_t(e.shape[i] - 1), std::uint64_t(e.strides[i]), &reach) ||
+        __builtin_add_overflow(last, reach, &last) || last >= limit / size_of(dtype))
       refuse("strides", "stride " + std::to_string(e.strides[i]) + " of axis " + std::to_string(i) + " leaves the address space");
   }
   e.bytes = (last + 1) * size_of(dtype);
@@ -128,7 +132,8 @@ Tensor adopt(std::shared_ptr<Managed> owner) {
     refuse("alignment", "the first element lies at an address that is no multiple of " + std::to_string(size_of(dtype)), "copy it first");
   // The storage reaches from the first element to the last one that the strides touch.
   const std::int64_t count = std::int64_t(e.bytes / size_of(dtype));
-  const Tensor whole = Tensor::wrap(data, {count}, dtype, [keep = std::move(owner)]() mutable { keep.reset(); }, device);
+  const Tensor whole = Tensor::wrap(
+      data, {count}, dtype, [keep = std::move(owner)]() mutable { keep.reset(); }, device);
   return whole.alias(e.shape, e.strides, 0);
 }
 

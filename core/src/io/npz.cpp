@@ -30,7 +30,8 @@ void save_npz(const std::filesystem::path& path, const std::vector<std::pair<std
   std::set<std::string> names;
   std::vector<std::string> heads;
   for (const auto& [name, tensor] : tensors) {  // all is checked before anything is written
-    if (name.empty() || !names.insert(name).second) throw_usage("save_npz", name.empty() ? "a name is empty" : "the name '" + name + "' stands twice");
+    if (name.empty() || !names.insert(name).second)
+      throw_usage("save_npz", name.empty() ? "a name is empty" : "the name '" + name + "' stands twice");
     heads.push_back(npy_head("save_npz", tensor));
   }
   AtomicFile file(path);
@@ -51,7 +52,8 @@ std::vector<std::pair<std::string, Tensor>> load_npz(const std::filesystem::path
   std::uint64_t total = 0;
   for (const ZipMember& m : zip.members()) {
     if (!m.name.ends_with(kSuffix)) zip.refuse("member", "'" + m.name + "' is no .npy member");
-    if (m.size > max_bytes || (total += m.size) > max_bytes) zip.refuse("too_large", "more than " + std::to_string(max_bytes) + " bytes unpacked");
+    if (m.size > max_bytes || (total += m.size) > max_bytes)
+      zip.refuse("too_large", "more than " + std::to_string(max_bytes) + " bytes unpacked");
   }
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const ZipMember& m : zip.members()) {

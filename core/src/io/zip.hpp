@@ -22,7 +22,7 @@ struct ZipMember {
 };
 
 /// The directory of an archive, checked: every member lies within the file, none overlaps another, names differ.
-class ZipReader {
+class TENON_API ZipReader {
  public:
   explicit ZipReader(const std::filesystem::path& path);
 
@@ -47,7 +47,7 @@ class ZipReader {
 };
 
 /// The unpacked bytes of one member, once through; finish() compares length and CRC-32.
-class ZipStream {
+class TENON_API ZipStream {
  public:
   ZipStream(ZipReader& reader, const ZipMember& member);
   ~ZipStream();

@@ -31,8 +31,8 @@ ZipReader::ZipReader(const std::filesystem::path& path) : path_(path), file_(fil
 }
 
 void ZipReader::refuse(const char* code, const std::string& what) const {
-  throw Error(ErrorKind::data, std::string("npz.") + code, path_.string() + ": " + what, "the file is damaged or not a .npz file; write it anew",
-              path_.string());
+  throw Error(ErrorKind::data, std::string("npz.") + code, path_.string() + ": " + what,
+              "the file is damaged or not a .npz file; write it anew", path_.string());
 }
 
 std::vector<std::uint8_t> ZipReader::bytes_at(std::uint64_t offset, std::uint64_t size) {
@@ -87,7 +87,8 @@ void ZipReader::read_directory(const Directory& directory) {
   std::set<std::string> names;
   std::uint64_t at = 0;
   for (std::uint64_t k = 0; k < directory.count; ++k) {
-    if (bytes.size() - at < kCentralSize || number(&bytes[at], 4) != kCentral) refuse("directory", "entry " + std::to_string(k) + " is none");
+    if (bytes.size() - at < kCentralSize || number(&bytes[at], 4) != kCentral)
+      refuse("directory", "entry " + std::to_string(k) + " is none");
     const std::uint8_t* entry = &bytes[at];
     const std::uint64_t name = number(entry + 28, 2), extra = number(entry + 30, 2), comment = number(entry + 32, 2);
     if (name + extra + comment > bytes.size() - at - kCentralSize) refuse("directory", "entry " + std::to_string(k) + " is cut off");
@@ -96,7 +97,8 @@ void ZipReader::read_directory(const Directory& directory) {
     if (!names.insert(m.name).second) refuse("duplicate", "the name '" + m.name + "' stands twice");
     const std::uint64_t flags = number(entry + 8, 2), method = number(entry + 10, 2);
     if (flags & 0x2041) refuse("encrypted", "'" + m.name + "' is encrypted");
-    if (method != 0 && method != 8) refuse("method", "'" + m.name + "' is packed by method " + std::to_string(method) + "; stored (0) and deflated (8) are read");
+    if (method != 0 && method != 8)
+      refuse("method", "'" + m.name + "' is packed by method " + std::to_string(method) + "; stored (0) and deflated (8) are read");
     m.deflated = method == 8;
     m.crc = std::uint32_t(number(entry + 16, 4));
     m.packed = number(entry + 20, 4);
@@ -154,7 +156,8 @@ struct ZipStream::Inflate {
   std::vector<std::uint8_t> in = std::vector<std::uint8_t>(std::size_t(1) << 16);
   bool ended = false;
   Inflate() {
-    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) throw Error(ErrorKind::device, "memory.exhausted", "out of memory for inflating", "free some memory");
+    if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
+      throw Error(ErrorKind::device, "memory.exhausted", "out of memory for inflating", "free some memory");
   }
   ~Inflate() { inflateEnd(&z); }
   Inflate(const Inflate&) = delete;

@@ -52,7 +52,8 @@ void ZipWriter::write(std::string_view bytes) {
 }
 
 void ZipWriter::add(const std::string& name, std::span<const std::span<const std::byte>> parts, bool deflate) {
-  if (name.size() > std::numeric_limits<std::uint16_t>::max()) throw_usage("ZipWriter", "a name of " + std::to_string(name.size()) + " bytes");
+  if (name.size() > std::numeric_limits<std::uint16_t>::max())
+    throw_usage("ZipWriter", "a name of " + std::to_string(name.size()) + " bytes");
   ZipMember m;
   m.name = name;
   m.deflated = deflate;
@@ -116,8 +117,8 @@ void ZipWriter::finish() {
     put(directory, size, 4);
     put(directory, m.name.size(), 2);
     put(directory, extra.empty() ? 0 : extra.size() + 4, 2);
-    put(directory, 0, 6);                  // comment, disk, internal attributes
-    put(directory, 0x81800000u, 4);        // an ordinary file, -rw-------
+    put(directory, 0, 6);            // comment, disk, internal attributes
+    put(directory, 0x81800000u, 4);  // an ordinary file, -rw-------
     put(directory, header, 4);
     directory += m.name;
     if (!extra.empty()) {

@@ -11,7 +11,9 @@
 namespace tenon {
 
 /// Uniform in (0, 1), so that its logarithm is finite.
-TENON_MATHS float open_uniform(std::uint32_t bits) { return (float(bits >> 8) + 0.5f) * 5.9604644775390625e-08f; }
+TENON_MATHS float open_uniform(std::uint32_t bits) {
+  return (float(bits >> 8) + 0.5f) * 5.9604644775390625e-08f;
+}
 
 struct BernoulliDraw {
   Random random;
@@ -45,7 +47,8 @@ struct ExponentialDraw {
   TENON_MATHS float operator()(std::uint64_t i) const { return -mean * std::log(open_uniform(random.bits(i)[0])); }
 };
 
-/// Attempts of one element are the streams after its own; each has a normal and a uniform number. An attempt fails less than one time in twenty.
+/// Attempts of one element are the streams after its own; each has a normal and a uniform number. An attempt fails less than one time in
+/// twenty.
 struct GammaDraw {
   std::uint64_t seed, stream;
   float k, scale;

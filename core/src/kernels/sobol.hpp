@@ -10,8 +10,8 @@ namespace tenon {
 
 inline constexpr int kSobolBits = 32;
 
-/// Coordinate of point `index` as 32 bits after the binary point. `directions`: the dimension's 32 direction numbers. Points come in the order of the Gray code
-/// (Antonov and Saleev 1979).
+/// Coordinate of point `index` as 32 bits after the binary point. `directions`: the dimension's 32 direction numbers. Points come in the
+/// order of the Gray code (Antonov and Saleev 1979).
 TENON_MATHS std::uint32_t sobol_bits(const std::uint32_t* directions, std::uint32_t index) {
   std::uint32_t gray = index ^ (index >> 1), x = 0;
   for (int bit = 0; gray != 0; ++bit, gray >>= 1)
@@ -38,8 +38,15 @@ TENON_MATHS std::uint32_t owen_scramble(std::uint32_t x, const Random& random, s
 }
 
 /// [0, 1): f32 keeps the leading 24 bits, so that nothing rounds up to 1.
-template <class T> TENON_MATHS T unit_interval(std::uint32_t bits);
-template <> TENON_MATHS float unit_interval<float>(std::uint32_t bits) { return float(bits >> 8) * 5.9604644775390625e-08f; }
-template <> TENON_MATHS double unit_interval<double>(std::uint32_t bits) { return double(bits) * 2.3283064365386962890625e-10; }
+template <class T>
+TENON_MATHS T unit_interval(std::uint32_t bits);
+template <>
+TENON_MATHS float unit_interval<float>(std::uint32_t bits) {
+  return float(bits >> 8) * 5.9604644775390625e-08f;
+}
+template <>
+TENON_MATHS double unit_interval<double>(std::uint32_t bits) {
+  return double(bits) * 2.3283064365386962890625e-10;
+}
 
 }  // namespace tenon

@@ -1,9 +1,11 @@
 /// Direction numbers of Sobol's sequence, made here rather than carried as a table.
 ///
-/// Dimension d > 0 belongs to the d-th primitive polynomial of degree s; its initial numbers m_1 .. m_s (odd, m_j < 2^j) may be chosen, and what is chosen decides how well pairs of
-/// dimensions fill the square. Candidate c takes m_j from the bits of Random("SOBOL", d) at index 256 c + j; kChoice holds the winning c of each dimension, found by
-/// tests/golden/sobol_search.cpp: of the first 24 candidates that keep Sobol's property A (1967), the one with the least sum over all earlier dimensions e and m = 4, 6, .. 14 of t^6 / (m - t + 1), t being
-/// the quality parameter of the pair (d, e) with 2^m points (the form of criterion is Joe and Kuo's, SIAM J. Sci. Comput. 30, 2008; the numbers are not theirs).
+/// Dimension d > 0 belongs to the d-th primitive polynomial of degree s; its initial numbers m_1 .. m_s (odd, m_j < 2^j) may be chosen, and
+/// what is chosen decides how well pairs of dimensions fill the square. Candidate c takes m_j from the bits of Random("SOBOL", d) at index
+/// 256 c + j; kChoice holds the winning c of each dimension, found by tests/golden/sobol_search.cpp: of the first 24 candidates that keep
+/// Sobol's property A (1967), the one with the least sum over all earlier dimensions e and m = 4, 6, .. 14 of t^6 / (m - t + 1), t being
+/// the quality parameter of the pair (d, e) with 2^m points; where none keeps it, the dimension before takes its next best (the form of
+/// criterion is Joe and Kuo's, SIAM J. Sci. Comput. 30, 2008; the numbers are not theirs).
 #include "ops/sobol_directions.hpp"
 
 #include "kernels/sobol.hpp"

@@ -14,6 +14,7 @@ std::vector<std::vector<Tensor>> make_batches(const std::vector<TensorSpec>& spe
 
 BatchLoader::BatchLoader(const std::vector<TensorSpec>& spec, std::int64_t first_step, int threads, int prefetch, Fill fill)
     : batches_(make_batches(spec, Prefetch::slots(prefetch))),
-      prefetch_(first_step, threads, prefetch, [this, fill = std::move(fill)](std::int64_t step, std::size_t slot) { fill(step, batches_[slot]); }) {}
+      prefetch_(first_step, threads, prefetch,
+                [this, fill = std::move(fill)](std::int64_t step, std::size_t slot) { fill(step, batches_[slot]); }) {}
 
 }  // namespace tenon

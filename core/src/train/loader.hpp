@@ -1,7 +1,7 @@
 /// The trainer's batches, filled ahead by threads into tensors that are used again and again.
 ///
-/// Batch `s` is filled by `fill(s, tensors)`; since it depends on `s` alone, neither the number of threads nor a restart changes it. (data::Loader is
-/// the same for data sets with items; a Task fills whole batches in place.) At most `prefetch` batches wait. One consumer.
+/// Batch `s` is filled by `fill(s, tensors)`; since it depends on `s` alone, neither the number of threads nor a restart changes it.
+/// (data::Loader is the same for data sets with items; a Task fills whole batches in place.) At most `prefetch` batches wait. One consumer.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class BatchLoader {
 
  private:
   std::vector<std::vector<Tensor>> batches_;  ///< by slot
-  Prefetch prefetch_;                          ///< last: its threads use the batches
+  Prefetch prefetch_;                         ///< last: its threads use the batches
 };
 
 }  // namespace tenon

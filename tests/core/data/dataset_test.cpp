@@ -38,7 +38,8 @@ TEST_CASE("data sets say what is wrong", "[data][misuse]") {
   CHECK_THROWS_WITH(numbers(3)->get(-1), Contains("item -1"));
   CHECK_THROWS_WITH(numbers(3)->get(0)["z"], Contains("no tensor 'z'"));
   CHECK_THROWS_WITH(Sample({{"a", Tensor()}, {"a", Tensor()}}), Contains("'a' stands twice"));
-  CHECK_THROWS_WITH(TensorDataset(Sample{{"a", Tensor::zeros({3})}, {"b", Tensor::zeros({4, 2})}}), Contains("f32[4, 2]") && Contains("f32[3]"));
+  CHECK_THROWS_WITH(TensorDataset(Sample{{"a", Tensor::zeros({3})}, {"b", Tensor::zeros({4, 2})}}),
+                    Contains("f32[4, 2]") && Contains("f32[3]"));
   CHECK_THROWS_WITH(TensorDataset(Sample{{"a", Tensor::zeros({})}}), Contains("no first axis"));
   CHECK_THROWS_WITH(Subset(numbers(3), {0, 5}), Contains("item 5 of a data set of 3"));
   CHECK_THROWS_WITH(MapDataset(nullptr, [](const Sample& s) { return s; }), Contains("no data set"));

@@ -129,7 +129,8 @@ TEST_CASE("a failure comes to the caller with the item's index, and loading goes
         seen.push_back(error.code() + " " + error.message() + " " + error.where());
       }
     }
-    CHECK(seen == std::vector<std::string>{"0", "2", "nifti.truncated item 5: the file ends early five.nii", "loader.item_failed item 6: disk on fire ", "8",
+    CHECK(seen == std::vector<std::string>{"0", "2", "nifti.truncated item 5: the file ends early five.nii",
+                                           "loader.item_failed item 6: disk on fire ", "8",
                                            "loader.item_failed item 10: an exception that is no std::exception ", "0"});
   }
 }

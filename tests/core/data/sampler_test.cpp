@@ -91,8 +91,10 @@ TEST_CASE("weighted samples have their weights' frequencies, and never weight 0"
   double chi = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const double expected = weights[i] * 10000;
-    if (weights[i] == 0) CHECK(counts[i] == 0);
-    else chi += (counts[i] - expected) * (counts[i] - expected) / expected;
+    if (weights[i] == 0)
+      CHECK(counts[i] == 0);
+    else
+      chi += (counts[i] - expected) * (counts[i] - expected) / expected;
   }
   CHECK(chi < 20);  // 3 degrees of freedom: p = 2e-4
   CHECK(epoch_of(sampler, 0) != epoch_of(sampler, 1));

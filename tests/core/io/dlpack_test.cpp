@@ -71,9 +71,11 @@ TEST_CASE("DLPack shares memory, strides and all, and deletes once", "[io][dlpac
 }
 
 TEST_CASE("a tensor goes out and comes back with its type, shape and place", "[io][dlpack]") {
-  for (DType t : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
+  for (DType t :
+       {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
     Tensor x = Tensor::arange(24, DType::i64).to(t).reshape({2, 3, 4});
-    for (const Tensor& given : {x, x.transpose(0, 2), x.narrow(2, 1, 2), x.select(0, 1), x.unsqueeze(0).expand({5, 2, 3, 4}), x.reshape({24}).select(0, 3)}) {
+    for (const Tensor& given :
+         {x, x.transpose(0, 2), x.narrow(2, 1, 2), x.select(0, 1), x.unsqueeze(0).expand({5, 2, 3, 4}), x.reshape({24}).select(0, 3)}) {
       const Tensor plain = from_dlpack(to_dlpack(given)), versioned = from_dlpack(to_dlpack_versioned(given));
       for (const Tensor& back : {plain, versioned}) {
         CHECK(back.dtype() == t);
@@ -129,7 +131,10 @@ TEST_CASE("what a tensor cannot be is refused, and deleted", "[io][dlpack]") {
   CHECK(refused([](F, T t) { t.ndim = -1; }) == "dlpack.shape");
   CHECK(refused([](F, T t) { t.shape = nullptr; }) == "dlpack.shape");
   CHECK(refused([](F f, T) { f.shape[0] = -2; }) == "dlpack.shape");
-  CHECK(refused([](F f, T) { f.shape = {std::int64_t(1) << 40, std::int64_t(1) << 40}; f.managed.dl_tensor.shape = f.shape.data(); }) == "dlpack.shape");
+  CHECK(refused([](F f, T) {
+          f.shape = {std::int64_t(1) << 40, std::int64_t(1) << 40};
+          f.managed.dl_tensor.shape = f.shape.data();
+        }) == "dlpack.shape");
   CHECK(refused([](F f, T) { f.strides[1] = -1; }) == "dlpack.strides");
   CHECK(refused([](F f, T) { f.strides[0] = std::int64_t(1) << 61; }) == "dlpack.strides");
   CHECK(refused([](F, T t) { t.data = nullptr; }) == "dlpack.data");

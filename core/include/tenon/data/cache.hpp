@@ -1,7 +1,7 @@
 /// Data sets that remember what another one gave, in memory or on disk, within a budget of bytes.
 ///
-/// For slow sources (decoding, resampling). A cache stands between the slow part and the random transforms. Safe from several threads; two threads that miss the
-/// same item at once both read it.
+/// For slow sources (decoding, resampling). A cache stands between the slow part and the random transforms. Safe from several threads; two
+/// threads that miss the same item at once both read it.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ namespace tenon::data {
 
 struct CacheStats {
   std::int64_t hits = 0, misses = 0;
-  std::int64_t evicted = 0;   ///< given up for others
-  std::int64_t damaged = 0;   ///< disk: files that failed their check and were read anew from the source
-  std::int64_t unwritten = 0; ///< disk: items that could not be written; after the first none is tried
-  std::uint64_t bytes = 0;    ///< held now
+  std::int64_t evicted = 0;    ///< given up for others
+  std::int64_t damaged = 0;    ///< disk: files that failed their check and were read anew from the source
+  std::int64_t unwritten = 0;  ///< disk: items that could not be written; after the first none is tried
+  std::uint64_t bytes = 0;     ///< held now
 };
 
 enum class CachePolicy {
@@ -57,10 +57,11 @@ class TENON_API MemoryCache : public Dataset {
 
 /// Keeps samples as files, <folder>/<digest of key>/<index>.safetensors, first come.
 ///
-/// `key` says what the items are made of (digests of the sources, the settings of the slow part): another key, another folder. Each file carries the SHA-256 of its
-/// tensors; one that does not fit, or does not parse, is made anew. Files appear whole or not at all, so processes may share the folder. Each of them counts the bytes
-/// that it found and wrote and looks again every 64 files: processes that write at the same time may pass the budget by that much. A disk that cannot take a file costs speed, not the run:
-/// see CacheStats::unwritten.
+/// `key` says what the items are made of (digests of the sources, the settings of the slow part): another key, another folder. Each file
+/// carries the SHA-256 of its tensors; one that does not fit, or does not parse, is made anew. Files appear whole or not at all, so
+/// processes may share the folder. Each of them counts the bytes that it found and wrote and looks again every 64 files: processes that
+/// write at the same time may pass the budget by that much. A disk that cannot take a file costs speed, not the run: see
+/// CacheStats::unwritten.
 class TENON_API DiskCache : public Dataset {
  public:
   DiskCache(DatasetPtr base, const std::filesystem::path& folder, const std::string& key, std::uint64_t budget_bytes);

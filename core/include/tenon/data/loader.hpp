@@ -4,8 +4,8 @@
 ///     loader.seek(saved_state);
 ///     while (...) { Batch batch = loader.next(); ... }   // goes on from epoch to epoch without end
 ///
-/// One consumer. Worker threads run their tensor ops serially (SerialScope); at most `prefetch` finished batches wait. Destroying the loader, or
-/// seek(), waits for the items that are being read.
+/// One consumer. Worker threads run their tensor ops serially (SerialScope); at most `prefetch` finished batches wait. Destroying the
+/// loader, or seek(), waits for the items that are being read.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ namespace tenon::data {
 
 struct LoaderOptions {
   std::int64_t batch_size = 1;
-  bool drop_last = false;  ///< leave out the shorter batch at an epoch's end
-  int workers = 1;         ///< 0: next() does the work itself
-  int prefetch = 2;        ///< batches that may wait, at least 1
-  std::uint64_t seed = 0;  ///< of the random transforms
+  bool drop_last = false;     ///< leave out the shorter batch at an epoch's end
+  int workers = 1;            ///< 0: next() does the work itself
+  int prefetch = 2;           ///< batches that may wait, at least 1
+  std::uint64_t seed = 0;     ///< of the random transforms
   RandomTransform transform;  ///< of each sample, in the workers; empty: none
   CollateOptions collate;
-  Device device = kCpu;              ///< where next() puts the batch
+  Device device = kCpu;             ///< where next() puts the batch
   RandomTransform batch_transform;  ///< of each batch, on that device, by the caller of next(); empty: none
 };
 

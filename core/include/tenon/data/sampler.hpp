@@ -1,7 +1,8 @@
 /// Samplers: which item stands at which position of a run.
 ///
-/// A sampler is a pure function from position to index. Positions count from 0 through the whole run; epoch e is [e length(), (e + 1) length()).
-/// So the state of a run is one integer, resuming is exact at any step, and any thread may ask for any position. at() takes O(1).
+/// A sampler is a pure function from position to index. Positions count from 0 through the whole run; epoch e is [e length(), (e + 1)
+/// length()). So the state of a run is one integer, resuming is exact at any step, and any thread may ask for any position. at() takes
+/// O(1).
 #pragma once
 
 #include <cstdint>
@@ -59,9 +60,9 @@ class TENON_API WeightedSampler : public Sampler {
   std::vector<std::int64_t> alias_;
 };
 
-/// Every class equally often, exactly: among any C positions that begin at a multiple of C (the number of classes) each class stands once, in
-/// random order; and within a class each item once before any stands again. `classes[i]` >= 0 is the class of item i; numbers that no item
-/// has do not count.
+/// Every class equally often, exactly: among any C positions that begin at a multiple of C (the number of classes) each class stands once,
+/// in random order; and within a class each item once before any stands again. `classes[i]` >= 0 is the class of item i; numbers that no
+/// item has do not count.
 class TENON_API BalancedSampler : public Sampler {
  public:
   BalancedSampler(const std::vector<std::int64_t>& classes, std::int64_t length, const Random& random);
@@ -80,8 +81,8 @@ enum class Remainder {
   drop,  ///< the last items of the epoch are left out: none is seen twice
 };
 
-/// The share of rank `rank` of `ranks`: positions rank, rank + ranks, ... of each epoch of `base`. All ranks have equally many and, where `base`
-/// gives each item once, no item is on two ranks (but for padding).
+/// The share of rank `rank` of `ranks`: positions rank, rank + ranks, ... of each epoch of `base`. All ranks have equally many and, where
+/// `base` gives each item once, no item is on two ranks (but for padding).
 class TENON_API ShardSampler : public Sampler {
  public:
   ShardSampler(SamplerPtr base, std::int64_t rank, std::int64_t ranks, Remainder remainder);
