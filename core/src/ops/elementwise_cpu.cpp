@@ -1,9 +1,7 @@
 #include "backend/cpu/strided.hpp"
+#include "ops/activation_loops.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
-
-#define TENON_ISA_FILE "ops/simd/activation.inl"
-#include "kernels/foreach_isa.hpp"
 
 namespace tenon {
 namespace {
@@ -57,8 +55,7 @@ constexpr std::int64_t kDenseBlock = 8192;  // elements a task, where the arithm
 
 Kernel gelu_gradient(const Layout& x, const Layout& d, const Layout& out) {
   if (x.dtype != DType::f32 || !dense(x) || !dense(d) || !dense(out)) return floating_binary<Binary::gelu_gradient>(x, d, out);
-  auto loop = TENON_BY_ISA(gelu_gradient_range);
-  return [loop, n = x.shape.numel()](void* const* p) {
+  return [loop = activation_loops().gelu_gradient, n = x.shape.numel()](void* const* p) {
     parallel_blocks(n, kDenseBlock, [&](std::int64_t begin, std::int64_t end) {
       loop(end - begin, static_cast<const float*>(p[0]) + begin, static_cast<const float*>(p[1]) + begin, static_cast<float*>(p[2]) + begin);
     });
@@ -115,7 +112,7 @@ template <int... I> Kernel unary_table(std::integer_sequence<int, I...>, Unary k
 
 Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
   if (kind == Unary::gelu && x.dtype == DType::f32 && dense(x) && dense(y)) {
-    return [loop = TENON_BY_ISA(gelu_range), n = x.shape.numel()](void* const* p) {
+    return [loop = activation_loops().gelu, n = x.shape.numel()](void* const* p) {
       parallel_blocks(n, kDenseBlock, [&](std::int64_t begin, std::int64_t end) {
         loop(end - begin, static_cast<const float*>(p[0]) + begin, static_cast<float*>(p[1]) + begin);
       });

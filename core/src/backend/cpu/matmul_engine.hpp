@@ -29,12 +29,15 @@ class TENON_API MatmulProgram {
   };
   std::int64_t depth(std::int64_t part) const;
   void run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const;
+  /// a^T b in f32: the library's loops meet themselves in the cache where rows are a power of two apart, so both operands are packed here.
+  void run_packed(const float* a, const float* b, float* c, float* packed_b) const;
   void add_parts(const void* workspace, const void* bias, void* c) const;
 
   MatmulGeometry g_;
   std::vector<Tile> tiles_;
   std::int64_t parts_ = 1, part_depth_ = 0;  ///< a long k is cut into parts that are summed in order
   std::int64_t tiles_a_task_ = 1;
+  bool packed_ = false;
   std::size_t workspace_bytes_ = 0;
 };
 
