@@ -1,11 +1,9 @@
 /// Elementwise ops on the CPU: one short loop an op and computed type, driven over tiles of any stored type and stride.
 #include "backend/cpu/strided.hpp"
 #include "backend/cpu/tiles.hpp"
+#include "ops/activation_loops.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
-
-#define TENON_ISA_FILE "ops/simd/activation.inl"
-#include "kernels/foreach_isa.hpp"
 
 namespace tenon {
 namespace {
@@ -87,12 +85,10 @@ Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, con
 
 /// GELU and its gradient are worth the widest vectors.
 void gelu_gradient_loop(const float* x, const float* d, float* y, std::int64_t n) {
-  static const auto loop = TENON_BY_ISA(gelu_gradient_range);
-  loop(n, x, d, y);
+  activation_loops().gelu_gradient(n, x, d, y);
 }
 void gelu_loop(UnaryArgs, const float* x, float* y, std::int64_t n) {
-  static const auto loop = TENON_BY_ISA(gelu_range);
-  loop(n, x, y);
+  activation_loops().gelu(n, x, y);
 }
 
 template <Binary K, class C>

@@ -9,6 +9,7 @@
 #include "backend/cpu/ceil_div.hpp"
 #include "backend/cpu/dense_product.hpp"
 #include "backend/cpu/onednn.hpp"
+#include "backend/cpu/small_product.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 
@@ -29,6 +30,15 @@ constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every
 constexpr std::int64_t kDepthWorthAPart = 2048;
 // Of our own loops, which pack what a tile reads: fewer, larger tiles.
 constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 256;
+
+// Products a^T b: rows of a task, columns of one where there are enough of them, and depth packed at a time.
+constexpr std::int64_t kPackedRows = 64, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
+constexpr double kFlopsWorthPacking = 16e6;
+
+bool worth_packing(const MatmulGeometry& g) {
+  return g.in == DType::f32 && !g.bias && g.a_offset.size() == 1 && g.a_row == 1 && g.a_col >= g.m && g.a_col > 1 && g.b_col == 1 && g.m >= kPackedRows && g.n >= 32 &&
+         g.k >= kPackedDepth && 2.0 * double(g.m) * double(g.n) * double(g.k) >= kFlopsWorthPacking;
+}
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
 std::int64_t piece(std::int64_t size, std::int64_t pieces, std::int64_t unit = kTileUnit) {
@@ -78,7 +88,11 @@ void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const 
 
 }  // namespace
 
-MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g) {
+MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_packing(g)) {
+  if (packed_) {
+    workspace_bytes_ = std::size_t(ceil_div(g.k, kPackedDepth) * packed_bound(kPackedDepth, g.n)) * sizeof(float);
+    return;
+  }
   auto matrices = std::int64_t(g.a_offset.size());
   double flops = 2.0 * double(g.m) * double(g.n) * double(g.k);
   auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1,
@@ -174,6 +188,30 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
   }
 }
 
+void MatmulProgram::run_packed(const float* a, const float* b, float* c, float* packed_b) const {
+  const auto& product = small_products<float>();
+  a += g_.a_offset[0];
+  b += g_.b_offset[0];
+  const std::int64_t row_tiles = ceil_div(g_.m, kPackedRows), width = row_tiles * ceil_div(g_.n, kPackedColumns) >= kPackedTiles ? kPackedColumns : kPackedColumns / 4;
+  const std::int64_t column_tiles = ceil_div(g_.n, width), parts = ceil_div(g_.k, kPackedDepth);
+  auto part_size = [&](std::int64_t part) { return std::min(kPackedDepth, g_.k - part * kPackedDepth); };
+  // a part of the depth: its panels after each other, all columns
+  const std::int64_t part_stride = packed_bound(kPackedDepth, g_.n);
+  parallel_for(parts, [&](std::int64_t part) {
+    product.pack(b + part * kPackedDepth * g_.b_row, g_.b_row, 1, part_size(part), g_.n, 1.0f, packed_b + part * part_stride);
+  });
+  parallel_for(row_tiles * column_tiles, [&](std::int64_t tile) {
+    const std::int64_t i = tile / column_tiles * kPackedRows, j = tile % column_tiles * width, m = std::min(kPackedRows, g_.m - i), n = std::min(width, g_.n - j);
+    auto* rows = static_cast<float*>(thread_scratch(std::size_t(kPackedRows * kPackedDepth) * sizeof(float)));
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const std::int64_t depth = part_size(part);
+      const float* from = a + part * kPackedDepth * g_.a_col + i;
+      for (std::int64_t k = 0; k < depth; ++k) std::copy_n(from + k * g_.a_col, m, rows + k * m);
+      product.run({m, n, depth, 1, m, g_.n, part > 0}, rows, packed_b + part * part_stride + j * depth, c + i * g_.n + j);
+    }
+  });
+}
+
 void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) const {
   std::int64_t rows = std::int64_t(g_.a_offset.size()) * g_.m, size = rows * g_.n;
   auto add = [&]<class Sum, class Out>(const Sum* parts, const Sum* start, Out* to) {
@@ -195,6 +233,7 @@ void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) 
 }
 
 void MatmulProgram::run(const void* a, const void* b, const void* bias, void* c, void* workspace) const {
+  if (packed_) return run_packed(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(c), static_cast<float*>(workspace));
   const void* given = g_.bias ? bias : nullptr;
   parallel_blocks(tiles_, tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) run_tile(tile(i), a, b, given, c, workspace);

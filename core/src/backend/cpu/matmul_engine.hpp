@@ -33,6 +33,8 @@ class TENON_API MatmulProgram {
   /// Index among the bf16 primitives: a tile is whole or last along each of rows, columns and depth.
   std::size_t product_index(const Tile& t) const;
   void run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const;
+  /// a^T b in f32: the library's loops meet themselves in the cache where rows are a power of two apart, so both operands are packed here.
+  void run_packed(const float* a, const float* b, float* c, float* packed_b) const;
   void add_parts(const void* workspace, const void* bias, void* c) const;
 
   MatmulGeometry g_;
@@ -41,6 +43,7 @@ class TENON_API MatmulProgram {
   std::array<std::shared_ptr<const TileProduct>, 8> products_;                             ///< bf16 only
   std::int64_t parts_ = 1, part_depth_ = 0;  ///< a long k is cut into parts that are summed in order
   std::int64_t tiles_a_task_ = 1;
+  bool packed_ = false;
   std::size_t workspace_bytes_ = 0;
 };
 

@@ -3,11 +3,11 @@
 
 namespace tenon::TENON_ISA {
 
-[[gnu::noinline]] inline void gelu_range(std::int64_t n, const float* __restrict x, float* __restrict y) {
+inline void gelu_range(std::int64_t n, const float* __restrict x, float* __restrict y) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = gelu_fast(x[i]);
 }
 
-[[gnu::noinline]] inline void gelu_gradient_range(std::int64_t n, const float* __restrict x, const float* __restrict dy, float* __restrict dx) {
+inline void gelu_gradient_range(std::int64_t n, const float* __restrict x, const float* __restrict dy, float* __restrict dx) {
   for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] * gelu_slope(x[i]);
 }
 

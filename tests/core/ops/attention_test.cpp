@@ -1,0 +1,86 @@
+/// Tiled attention against the plain composition, beyond one tile, with masks, causal; its limits.
+#include "tenon/attention.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "core/ops/gradient_check.hpp"
+
+using namespace tenon;
+using List = std::vector<Tensor>;
+
+namespace {
+
+/// softmax(q k^T scale + mask) v with its matrix.
+Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Tensor& mask = {}) {
+  Tensor s = matmul(q.transpose(1, 2), k.transpose(1, 2).transpose(-2, -1)) * scale;
+  if (mask.defined()) s = s + mask;
+  return matmul(softmax(s), v.transpose(1, 2)).transpose(1, 2).contiguous();
+}
+
+List inputs(std::int64_t L, std::int64_t S, std::int64_t d, std::int64_t e, DType type) {
+  return {random_normal({2, L, 3, d}, 1, 1).to(type), random_normal({2, S, 3, d}, 1, 2).to(type), random_normal({2, S, 3, e}, 1, 3).to(type)};
+}
+
+void compare(const check::Function& a, const check::Function& b, const List& x, double tolerance) {
+  List one = check::with_gradients(a, x), two = check::with_gradients(b, x);
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    INFO("tensor " << i);
+    check::require_close(one[i].to_vector(), two[i].to_vector(), tolerance);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("attention over many tiles equals the plain one, with gradients", "[attention]") {
+  const DType type = GENERATE(DType::f32, DType::f64);
+  const double tolerance = type == DType::f64 ? 1e-12 : 2e-5;
+  // tiles are 64 wide, forward tasks 512 queries
+  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.scale = 0.3}); }, [](const List& x) { return plain(x[0], x[1], x[2], 0.3); },
+          inputs(150, 70, 5, 19, type), tolerance);
+  if (type == DType::f32) {
+    NoGrad no_grad;
+    List x = inputs(515, 64, 4, 4, type);
+    check::require_close(scaled_dot_product_attention(x[0], x[1], x[2]).to_vector(), plain(x[0], x[1], x[2], 0.5).to_vector(), tolerance);
+  }
+  Tensor mask = random_normal({3, 1, 70}, 2, 1).to(type);
+  compare([&](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = mask, .scale = 1}); },
+          [&](const List& x) { return plain(x[0], x[1], x[2], 1, mask); }, inputs(66, 70, 4, 4, type), tolerance);
+  Tensor row = Tensor::arange(130).reshape({130, 1}), column = Tensor::arange(130).reshape({1, 130});
+  Tensor later = where(greater(column, row), Tensor::full({}, -INFINITY, type), Tensor::zeros({}, type));
+  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); }, [&](const List& x) { return plain(x[0], x[1], x[2], 0.5, later); },
+          inputs(130, 130, 4, 4, type), tolerance);
+}
+
+TEST_CASE("self_attention is attention of its three parts", "[attention]") {
+  Tensor qkv = random_normal({2, 70, 3, 2, 8}, 3, 1);
+  compare([](const List& x) { return self_attention(x[0], {.causal = true}); },
+          [](const List& x) { return scaled_dot_product_attention(x[0].select(2, 0), x[0].select(2, 1), x[0].select(2, 2), {.causal = true}); }, {qkv}, 1e-6);
+  Tensor half = qkv.to(DType::bf16);
+  CHECK(self_attention(half).to_vector() == self_attention(half.to(DType::f32)).to(DType::bf16).to_vector());
+}
+
+TEST_CASE("a query that may see nothing gives 0 and no gradient", "[attention]") {
+  List x = check::leaves(inputs(3, 4, 4, 4, DType::f32));
+  Tensor allowed = Tensor::from(std::vector<float>{1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1}, {3, 4});
+  Tensor y = scaled_dot_product_attention(x[0], x[1], x[2], {.mask = greater(allowed, Tensor::zeros({}))});
+  CHECK(y.select(1, 1).to_vector() == std::vector<double>(24, 0.0));
+  List d = gradients({sum(y * y)}, x);
+  CHECK(d[0].select(1, 1).to_vector() == std::vector<double>(24, 0.0));
+  for (const Tensor& t : d)
+    for (double v : t.to_vector()) REQUIRE(std::isfinite(v));
+}
+
+TEST_CASE("attention gives the same bits for any number of threads", "[attention][threads]") {
+  check::same_bits([] { return check::with_gradients([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); }, inputs(140, 140, 8, 8, DType::f32)); });
+}
+
+TEST_CASE("attention refuses what does not fit", "[attention]") {
+  const std::string op = "scaled_dot_product_attention";
+  List x = inputs(3, 4, 4, 4, DType::f32);
+  check::refuses([&] { scaled_dot_product_attention(x[0].select(0, 0), x[1], x[2]); }, op, {"[3, 3, 4]", "[N, L, heads, d]"});
+  check::refuses([&] { scaled_dot_product_attention(x[0], x[1], x[2].narrow(1, 0, 3)); }, op, {"[2, 3, 3, 4]", "length of k and v"});
+  check::refuses([&] { scaled_dot_product_attention(x[0], x[1], x[2].to(DType::f64)); }, op, {"f64", "one type"});
+  check::refuses([&] { scaled_dot_product_attention(x[0], x[1], x[2], {.mask = Tensor::zeros({2, 4})}); }, op, {"[2, 4]", "[2, 3, 3, 4]"});
+  check::refuses([&] { scaled_dot_product_attention(x[0], x[1], x[2], {.mask = Tensor::zeros({3, 4}, DType::i32)}); }, op, {"i32"});
+  check::refuses([&] { self_attention(x[0]); }, "self_attention", {"[2, 3, 3, 4]"});
+}
