@@ -5,8 +5,8 @@
 
 #include "ops/check.hpp"
 #include "ops/cumulative_kernels.hpp"
+#include "ops/indexing.hpp"
 #include "tenon/autograd.hpp"
-#include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -21,8 +21,8 @@ int running_axis(const char* op, const Tensor& x, int axis) {
 }
 
 /// Without history.
-Tensor run(const char* op, Running which, const Tensor& x_given, int axis, bool reverse, DType out) {
-  Tensor x = x_given.contiguous(), y = Tensor::empty(x.shape(), out, x.device());
+Tensor run(const char* op, Running which, const Tensor& x_given, int axis, bool reverse) {
+  Tensor x = x_given.contiguous(), y = Tensor::empty(x.shape(), x.dtype(), x.device());
   if (x.numel()) launch(op, {x}, {y}, running_kernel(x.device(), which, RunningShape{AxisSplit(x.shape(), axis), x.dtype(), reverse}));
   return y;
 }
@@ -49,7 +49,7 @@ Tensor recur(const Tensor& a_given, const Tensor& b_given, int axis, bool revers
 }
 
 Tensor log_sums(const Tensor& x, int axis) {
-  Tensor y = run("logcumsumexp", Running::log_sum_exp, x, axis, false, x.dtype());
+  Tensor y = run("logcumsumexp", Running::log_sum_exp, x, axis, false);
   if (x.numel() == 0) return differentiable("logcumsumexp", y, {x}, [](const std::vector<Tensor>& d) { return d; });
   return differentiable("logcumsumexp", y, {x}, [=, value = y.detach()](const std::vector<Tensor>& d) {
     // d_x_i = exp(x_i - y_i) r_i with r_i = d_i + exp(y_i - y_i+1) r_i+1: no exponent is positive. Where y is still -inf the differences
@@ -66,14 +66,19 @@ Tensor log_sums(const Tensor& x, int axis) {
   });
 }
 
-RunningExtreme extreme(const char* op, Running which, const Tensor& x, int axis) {
-  axis = running_axis(op, x, axis);
-  Tensor positions;
-  {
-    NoGrad off;
-    positions = run(op, which, x.to(worked(x)), axis, false, DType::i64);
+RunningExtreme extreme(const char* op, Running which, const Tensor& x_given, int axis) {
+  axis = running_axis(op, x_given, axis);
+  const DType wide = worked(x_given);
+  if (wide != x_given.dtype()) {  // no value changes on the way there and back
+    RunningExtreme r = extreme(op, which, x_given.to(wide), axis);
+    return {r.values.to(x_given.dtype()), r.indices};
   }
-  return {gather(x, axis, positions), positions};
+  Tensor x = x_given.contiguous(), y = Tensor::empty(x.shape(), wide, x.device()), positions = Tensor::empty(x.shape(), DType::i64, x.device());
+  if (x.numel()) launch(op, {x}, {y, positions}, running_kernel(x.device(), which, RunningShape{AxisSplit(x.shape(), axis), wide, false}));
+  y = differentiable(op, y, {x}, [=, n = x.size(axis)](const std::vector<Tensor>& d) {
+    return std::vector<Tensor>{scatter_sum(op, axis, n, positions, d[0])};
+  });
+  return {y, positions};
 }
 
 }  // namespace
@@ -82,7 +87,7 @@ Tensor cumsum(const Tensor& x, int axis, bool reverse) {
   axis = running_axis("cumsum", x, axis);
   const DType wide = worked(x);
   if (wide != x.dtype()) return is_floating(wide) ? cumsum(x.to(wide), axis, reverse).to(x.dtype()) : cumsum(x.to(wide), axis, reverse);
-  return differentiable("cumsum", run("cumsum", Running::sum, x, axis, reverse, wide), {x}, [=](const std::vector<Tensor>& d) {
+  return differentiable("cumsum", run("cumsum", Running::sum, x, axis, reverse), {x}, [=](const std::vector<Tensor>& d) {
     return std::vector<Tensor>{cumsum(d[0], axis, !reverse)};
   });
 }
@@ -91,7 +96,7 @@ Tensor cumprod(const Tensor& x, int axis) {
   axis = running_axis("cumprod", x, axis);
   const DType wide = worked(x);
   if (wide != x.dtype()) return is_floating(wide) ? cumprod(x.to(wide), axis).to(x.dtype()) : cumprod(x.to(wide), axis);
-  Tensor y = run("cumprod", Running::product, x, axis, false, wide);
+  Tensor y = run("cumprod", Running::product, x, axis, false);
   if (x.numel() == 0) return differentiable("cumprod", y, {x}, [](const std::vector<Tensor>& d) { return d; });
   return differentiable("cumprod", y, {x}, [=, value = y.detach()](const std::vector<Tensor>& d) {
     // d_x_i = y_i-1 r_i with r_i = d_i + x_i+1 r_i+1

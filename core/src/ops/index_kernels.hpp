@@ -18,6 +18,9 @@ struct IndexMove {
   bool from_zero;    ///< sums start from zeros in place of x
 };
 
+/// Throws index.out_of_range: `value` at flat position `at` of indices of this shape is not within 0..n-1.
+[[noreturn]] void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n);
+
 /// x, indices -> y [outer, picks, inner]; shared indices.
 TENON_API extern KernelSlot<const IndexMove&> index_select_kernel;
 /// x, index -> y [outer, picks, inner]; one index an element.

@@ -115,8 +115,10 @@ Tensor bincount(const Tensor& x, std::int64_t bins, const Tensor& weights) {
     if (is_recording()) throw_usage("bincount", "without a number of bins the shape of its result depends on values, which are not known while a step is being recorded");
     bins = x.numel() ? std::max<std::int64_t>(1, std::int64_t(max(flat, 0).item()) + 1) : 0;
   }
-  Tensor w = weights.defined() ? weights.reshape({x.numel()}) : Tensor::full({x.numel()}, 1, DType::i64, x.device());
-  return scatter_sum("bincount", 0, bins, flat, w);
+  if (weights.defined()) return scatter_sum("bincount", 0, bins, flat, weights.reshape({x.numel()}));
+  Tensor dense = flat.contiguous(), counts = Tensor::empty({bins}, DType::i64, x.device());
+  launch("bincount", {dense}, {counts}, bincount_kernel(x.device(), dense.numel(), bins));
+  return counts;
 }
 
 Tensor quantile(const Tensor& x_given, const std::vector<double>& q, int axis, bool keep) {

@@ -3,6 +3,7 @@
 
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
+#include "ops/index_kernels.hpp"
 #include "ops/ordering_kernels.hpp"
 #include "ops/radix_sort.hpp"
 #include "tenon/device.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kLongRow = 1 << 15;  ///< elements from which several threads share a row
 constexpr std::int64_t kBlock = 64;         ///< keys compared with the limit at a time
-constexpr std::int64_t kSpare = 1024;       ///< candidates beyond the k best that are collected before the worst are dropped
+constexpr std::int64_t kSpare = 64;         ///< candidates beyond the k best that are collected before the worst are dropped
 
 std::int64_t record_bytes(DType t) { return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord); }
 
@@ -176,6 +177,23 @@ bool stands_before(T a, T b) {
   return a < b || (b != b && a == a);
 }
 
+/// out[e] = how many elements at the front of the row satisfy is(element, values[e]), which holds for a front part of it. Neither the steps nor
+/// their branches depend on values, and eight searches go side by side.
+template <class T, class F>
+void count_fronts(const T* row, std::int64_t n, const T* values, std::int64_t* out, std::int64_t count, F is) {
+  constexpr std::int64_t kTogether = 8;
+  for (; count > 0; count -= kTogether, values += kTogether, out += kTogether) {
+    const std::int64_t together = std::min(count, kTogether);
+    std::int64_t at[kTogether] = {};
+    for (std::int64_t left = n; left > 1;) {
+      const std::int64_t half = left / 2;
+      for (std::int64_t q = 0; q < together; ++q) at[q] += half & -std::int64_t(is(row[at[q] + half - 1], values[q]));
+      left -= half;
+    }
+    for (std::int64_t q = 0; q < together; ++q) out[q] = at[q] + (n > 0 && is(row[at[q]], values[q]));
+  }
+}
+
 template <class T>
 Kernel make_search(const SortedSearch& p) {
   return [p](void* const* o) {
@@ -194,19 +212,37 @@ Kernel make_search(const SortedSearch& p) {
                       "sort() it along its last axis");
     });
     parallel_blocks(p.rows * p.m, 2048, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t e = begin; e < end; ++e) {
-        const T* base = sorted + (p.one_row ? 0 : e / p.m * p.n);
-        const T v = values[e];
-        std::int64_t at = 0;
-        for (std::int64_t n = p.n; n > 0;) {  // at..at+n is open; halving without a branch on the comparison
-          const std::int64_t half = n / 2;
-          const bool go = p.right ? !stands_before(v, base[at + half]) : stands_before(base[at + half], v);
-          at = go ? at + half + 1 : at;
-          n = go ? n - half - 1 : half;
-        }
-        out[e] = at;
+      while (begin < end) {  // the part of one row
+        const std::int64_t row = begin / p.m, count = std::min(end, (row + 1) * p.m) - begin;
+        const T* line = sorted + (p.one_row ? 0 : row * p.n);
+        if (p.right)  // NaN, which stands behind all, is not less than anything
+          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return s <= v || v != v; });
+        else
+          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return s < v || (v != v && s == s); });
+        begin += count;
       }
     });
+  };
+}
+
+/// Each task counts a part for itself; whole numbers add up to the same in any order.
+Kernel make_bincount(std::int64_t n, std::int64_t bins) {
+  return [n, bins](void* const* o) {
+    const auto* x = static_cast<const std::int64_t*>(o[0]);
+    auto* counts = static_cast<std::int64_t*>(o[1]);
+    constexpr std::int64_t kWorthATask = 1 << 16;
+    const std::int64_t tasks = std::clamp<std::int64_t>(n / std::max(kWorthATask, 4 * bins), 1, thread_count()), length = (n + tasks - 1) / tasks;
+    std::vector<std::int64_t> others(std::size_t((tasks - 1) * bins), 0);
+    std::fill(counts, counts + bins, 0);
+    parallel_for(tasks, [&](std::int64_t task) {
+      std::int64_t* mine = task ? others.data() + (task - 1) * bins : counts;
+      for (std::int64_t i = task * length; i < std::min(n, (task + 1) * length); ++i) {
+        if (std::uint64_t(x[i]) >= std::uint64_t(bins)) refuse_index("bincount", x[i], i, Shape{n}, bins);
+        ++mine[x[i]];
+      }
+    });
+    for (std::int64_t task = 1; task < tasks; ++task)
+      for (std::int64_t b = 0; b < bins; ++b) counts[b] += others[std::size_t((task - 1) * bins + b)];
   };
 }
 
@@ -224,6 +260,7 @@ KernelSlot<const RowOrder&> topk_kernel("topk", [](const RowOrder& p) -> Kernel 
   return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_topk<typename decltype(tag)::type>(p); });
 });
 KernelSlot<DType, std::int64_t> run_starts_kernel("unique", make_run_starts);
+KernelSlot<std::int64_t, std::int64_t> bincount_kernel("bincount", make_bincount);
 KernelSlot<const SortedSearch&> searchsorted_kernel("searchsorted", [](const SortedSearch& p) -> Kernel {
   return p.dtype == DType::f64 ? make_search<double>(p) : p.dtype == DType::i64 ? make_search<std::int64_t>(p) : make_search<float>(p);
 });
