@@ -78,7 +78,7 @@ Unique unique(const Tensor& x) {
   const std::int64_t n = flat.numel();
   Ordered o = order_last("unique", flat, n, false);
   Tensor starts = Tensor::empty({n}, DType::boolean, x.device());
-  if (n) launch("unique", {o.values}, {starts}, run_starts_kernel(x.device(), x.dtype(), n));
+  if (n) launch("unique", {o.values}, {starts}, run_starts_kernel(x.device(), RowOrder{x.dtype(), 1, n, false, n}));
   Tensor first = true_positions("unique", starts, false);
   const std::int64_t m = first.size(0);
   Tensor ends = m ? concat({first.narrow(0, 1, m - 1), Tensor::full({1}, double(n), DType::i64, x.device())}, 0) : first;

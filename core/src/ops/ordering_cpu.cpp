@@ -1,7 +1,4 @@
 /// The CPU kernels of the ordering ops: rows in parallel, or one long row cut among the threads.
-#include <bit>
-
-#include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/index_kernels.hpp"
 #include "ops/ordering_kernels.hpp"
@@ -12,7 +9,8 @@ namespace tenon {
 namespace {
 
 constexpr std::int64_t kLongRow = 1 << 15;  ///< elements from which several threads share a row
-constexpr std::int64_t kBlock = 64;         ///< keys compared with the limit at a time
+constexpr std::int64_t kBlock = 64;         ///< keys made, and compared with the limit, at a time
+constexpr std::int64_t kMostPieces = 16;    ///< of one row
 constexpr std::int64_t kSpare = 64;         ///< candidates beyond the k best that are collected before the worst are dropped
 
 std::int64_t record_bytes(DType t) { return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord); }
@@ -24,77 +22,108 @@ void for_tasks(const RowOrder& p, const F& body) {
   parallel_for(tasks, [&](std::int64_t task) { body(task, task * rows, std::min(p.rows, (task + 1) * rows)); });
 }
 
+// ---- element types -------------------------------------------------------------------------------------------------
+
+/// All that sorting asks of an element type; the rest is compiled once a kind of record.
+template <class Record>
+struct Elements {
+  using Keys = void(const void* x, std::int64_t n, bool descending, typename Record::Key* keys);
+  using Write = void(const Record* records, std::int64_t n, const void* x, bool descending, void* values, std::int64_t* indices);
+  Keys* keys;
+  Write* write;
+  std::int64_t size;
+
+  const char* at(const void* x, std::int64_t i) const { return static_cast<const char*>(x) + i * size; }
+  char* at(void* x, std::int64_t i) const { return static_cast<char*>(x) + i * size; }
+};
+
 template <class T>
-void write_order(const SortRecord<T>* records, std::int64_t n, const T* x, bool descending, T* values, std::int64_t* indices) {
+void keys_of(const void* x, std::int64_t n, bool descending, SortKey<T>* keys) {
+  for (std::int64_t i = 0; i < n; ++i) keys[i] = sort_key(static_cast<const T*>(x)[i], descending);
+}
+
+template <class T>
+void write_order(const SortRecord<T>* records, std::int64_t n, const void* x, bool descending, void* values, std::int64_t* indices) {
   for (std::int64_t i = 0; i < n; ++i) {
     const SortRecord<T> r = records[i];
     const std::int64_t at = r.index();
     indices[i] = at;  // may be where the record itself stood
-    values[i] = shared_key<T>(r.key(), descending) ? x[at] : from_sort_key<T>(r.key(), descending);
+    static_cast<T*>(values)[i] = shared_key<T>(r.key(), descending) ? static_cast<const T*>(x)[at] : from_sort_key<T>(r.key(), descending);
   }
+}
+
+template <template <class> class Make>
+Kernel by_record(const RowOrder& p) {
+  return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
+    return Make<SortRecord<T>>()(p, {keys_of<T>, write_order<T>, sizeof(T)});
+  });
 }
 
 // ---- sort ----------------------------------------------------------------------------------------------------------
 
-template <class T>
-void sort_row(const RowOrder& p, std::int64_t row, std::int64_t chunks, const T* x, T* values, std::int64_t* indices, SortRecord<T>* space) {
-  using Record = SortRecord<T>;
-  x += row * p.n;
-  values += row * p.n;
+template <class Record>
+void sort_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, std::int64_t chunks, const void* all_x, void* all_values,
+              std::int64_t* indices, Record* space) {
+  const char* x = elements.at(all_x, row * p.n);
+  char* values = elements.at(all_values, row * p.n);
   indices += row * p.n;
   // narrow records have the size of the indices, whose place they take until the end
   Record *a = space + p.n, *b = space;
   if constexpr (sizeof(Record) == sizeof(std::int64_t)) a = reinterpret_cast<Record*>(indices);
   const std::int64_t length = (p.n + chunks - 1) / chunks;
   parallel_for(chunks, [&](std::int64_t c) {
-    for (std::int64_t i = c * length; i < std::min(p.n, (c + 1) * length); ++i) a[i] = Record::of(sort_key(x[i], p.descending), i);
+    typename Record::Key keys[kBlock];
+    for (std::int64_t i = c * length, end = std::min(p.n, i + length); i < end; i += kBlock) {
+      const std::int64_t n = std::min(kBlock, end - i);
+      elements.keys(elements.at(x, i), n, p.descending, keys);
+      for (std::int64_t k = 0; k < n; ++k) a[i + k] = Record::of(keys[k], i + k);
+    }
   });
   const Record* sorted = radix_sort(a, b, p.n, chunks);
   parallel_for(chunks, [&](std::int64_t c) {
     const std::int64_t i = c * length;
-    if (i < p.n) write_order<T>(sorted + i, std::min(length, p.n - i), x, p.descending, values + i, indices + i);
+    if (i < p.n) elements.write(sorted + i, std::min(length, p.n - i), x, p.descending, elements.at(values, i), indices + i);
   });
 }
 
-template <class T>
-Kernel make_sort(const RowOrder& p) {
-  return [p](void* const* o) {
-    const T* x = static_cast<const T*>(o[0]);
-    T* values = static_cast<T*>(o[1]);
-    auto* indices = static_cast<std::int64_t*>(o[2]);
-    auto* space = static_cast<SortRecord<T>*>(o[3]);
-    const std::int64_t threads = thread_count();
-    if (p.rows < threads && p.n >= kLongRow) {
-      for (std::int64_t row = 0; row < p.rows; ++row) sort_row(p, row, threads, x, values, indices, space);
-      return;
-    }
-    const std::int64_t share = std::int64_t(p.sort_bytes()) / p.tasks() / std::int64_t(sizeof(SortRecord<T>));
-    for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
-      for (std::int64_t row = first; row < last; ++row) sort_row(p, row, 1, x, values, indices, space + task * share);
-    });
-  };
-}
+template <class Record>
+struct MakeSort {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [p, elements](void* const* o) {
+      auto* indices = static_cast<std::int64_t*>(o[2]);
+      auto* space = static_cast<Record*>(o[3]);
+      const std::int64_t threads = thread_count();
+      if (p.rows < threads && p.n >= kLongRow) {
+        for (std::int64_t row = 0; row < p.rows; ++row) sort_row(p, elements, row, threads, o[0], o[1], indices, space);
+        return;
+      }
+      const std::int64_t share = std::int64_t(p.sort_bytes()) / p.tasks() / std::int64_t(sizeof(Record));
+      for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
+        for (std::int64_t row = first; row < last; ++row) sort_row(p, elements, row, 1, o[0], o[1], indices, space + task * share);
+      });
+    };
+  }
+};
 
 // ---- topk ----------------------------------------------------------------------------------------------------------
 
 /// The k smallest records of those offered: candidates are collected up to `capacity`, then all but the best k are dropped, and from then on
-/// only what is better than the worst of these is a candidate.
-template <class T>
+/// only what is no worse than the worst of these is a candidate.
+template <class Record>
 struct Selection {
-  using Record = SortRecord<T>;
+  using Key = typename Record::Key;
   Record* held;
   std::int64_t k, capacity, count = 0;
-  typename Record::Key limit = ~typename Record::Key(0);
+  Key limit = ~Key(0);
 
-  void offer(const T* x, std::int64_t begin, std::int64_t end, bool descending) {
-    typename Record::Key keys[kBlock];
+  void offer(const Elements<Record>& elements, const void* x, std::int64_t begin, std::int64_t end, bool descending) {
+    Key keys[kBlock];
     for (; begin < end; begin += kBlock) {
       const std::int64_t n = std::min(kBlock, end - begin);
-      typename Record::Key best = ~typename Record::Key(0);
-      for (std::int64_t i = 0; i < n; ++i) {
-        keys[i] = sort_key(x[begin + i], descending);
-        best = std::min(best, keys[i]);
-      }
+      elements.keys(elements.at(x, begin), n, descending, keys);
+      Key best = ~Key(0);
+      for (std::int64_t i = 0; i < n; ++i) best = std::min(best, keys[i]);
       if (best > limit) continue;
       for (std::int64_t i = 0; i < n; ++i) {
         if (keys[i] > limit) continue;
@@ -116,60 +145,61 @@ std::int64_t topk_capacity(const RowOrder& p) { return std::min(p.n, 2 * p.k + k
 /// Pieces of a row that is shared among threads; fixed, so that the workspace is known. 1 where the row is not worth it.
 std::int64_t topk_pieces(const RowOrder& p) {
   if (p.rows >= 8) return 1;
-  return std::clamp<std::int64_t>(p.n / std::max<std::int64_t>(kLongRow, 8 * topk_capacity(p)), 1, 16);
+  return std::clamp<std::int64_t>(p.n / std::max<std::int64_t>(kLongRow, 8 * topk_capacity(p)), 1, kMostPieces);
 }
 
-template <class T>
-Kernel make_topk(const RowOrder& p) {
-  using Record = SortRecord<T>;
-  const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p);
-  return [p, capacity, pieces](void* const* o) {
-    const T* x = static_cast<const T*>(o[0]);
-    T* values = static_cast<T*>(o[1]);
-    auto* indices = static_cast<std::int64_t*>(o[2]);
-    Record* space = static_cast<Record*>(o[3]);
-    for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
-      Record* mine = space + task * capacity * pieces;
-      for (std::int64_t row = first; row < last; ++row) {
-        const std::int64_t length = (p.n + pieces - 1) / pieces;
-        std::array<std::int64_t, 16> found{};
-        parallel_for(pieces, [&](std::int64_t piece) {
-          Selection<T> s{mine + piece * capacity, p.k, capacity};
-          s.offer(x + row * p.n, piece * length, std::min(p.n, (piece + 1) * length), p.descending);
-          s.keep_best();
-          found[std::size_t(piece)] = s.count;
-        });
-        Selection<T> all{mine, p.k, capacity * pieces, found[0]};
-        for (std::int64_t piece = 1; piece < pieces; ++piece) {
-          std::copy_n(mine + piece * capacity, found[std::size_t(piece)], mine + all.count);
-          all.count += found[std::size_t(piece)];
-        }
-        all.keep_best();
-        std::sort(mine, mine + p.k);
-        write_order<T>(mine, p.k, x + row * p.n, p.descending, values + row * p.k, indices + row * p.k);
-      }
-    });
-  };
+template <class Record>
+void topk_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, const void* all_x, void* values, std::int64_t* indices, Record* space) {
+  const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p), length = (p.n + pieces - 1) / pieces;
+  const char* x = elements.at(all_x, row * p.n);
+  std::array<std::int64_t, kMostPieces> found{};
+  parallel_for(pieces, [&](std::int64_t piece) {
+    Selection<Record> s{space + piece * capacity, p.k, capacity};
+    s.offer(elements, x, piece * length, std::min(p.n, (piece + 1) * length), p.descending);
+    s.keep_best();
+    found[std::size_t(piece)] = s.count;
+  });
+  Selection<Record> all{space, p.k, capacity * pieces, found[0]};
+  for (std::int64_t piece = 1; piece < pieces; ++piece) {
+    std::copy_n(space + piece * capacity, found[std::size_t(piece)], space + all.count);
+    all.count += found[std::size_t(piece)];
+  }
+  all.keep_best();
+  std::sort(space, space + p.k);
+  elements.write(space, p.k, x, p.descending, elements.at(values, row * p.k), indices + row * p.k);
 }
+
+template <class Record>
+struct MakeTopk {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [p, elements, share = topk_capacity(p) * topk_pieces(p)](void* const* o) {
+      for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
+        for (std::int64_t row = first; row < last; ++row)
+          topk_row(p, elements, row, o[0], o[1], static_cast<std::int64_t*>(o[2]), static_cast<Record*>(o[3]) + task * share);
+      });
+    };
+  }
+};
 
 // ---- runs and searches ---------------------------------------------------------------------------------------------
 
-Kernel make_run_starts(DType dtype, std::int64_t n) {
-  return dispatch_all(dtype, [&](auto tag) -> Kernel {
-    using T = typename decltype(tag)::type;
-    using C = kernels::Computed<T>;
-    return [n](void* const* o) {
-      const T* x = static_cast<const T*>(o[0]);
+template <class Record>
+struct MakeRunStarts {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [n = p.n, elements](void* const* o) {
       bool* starts = static_cast<bool*>(o[1]);
       parallel_blocks(n, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const C before = C(x[i ? i - 1 : 0]), v = C(x[i]);
-          starts[i] = i == 0 || (v != before && before == before);  // NaN, all at the end, are one run
+        typename Record::Key keys[kBlock + 1];  // from one before the block on
+        for (; begin < end; begin += kBlock) {
+          const std::int64_t before = begin ? 1 : 0, count = std::min(kBlock, end - begin);
+          elements.keys(elements.at(o[0], begin - before), count + before, false, keys + 1 - before);
+          if (!before) keys[0] = ~keys[1];
+          for (std::int64_t i = 0; i < count; ++i) starts[begin + i] = keys[i + 1] != keys[i];
         }
       });
     };
-  });
-}
+  }
+};
 
 /// True where a stands before b.
 template <class T>
@@ -177,21 +207,24 @@ bool stands_before(T a, T b) {
   return a < b || (b != b && a == a);
 }
 
-/// out[e] = how many elements at the front of the row satisfy is(element, values[e]), which holds for a front part of it. Neither the steps nor
-/// their branches depend on values, and eight searches go side by side.
+/// out[q] = how many elements at the front of the row satisfy is(element, values[q]), which holds for a front part of it; N searches side by
+/// side, whose steps and branches depend on n alone.
+template <int N, class T, class F>
+void count_front(const T* row, std::int64_t n, const T* values, std::int64_t* out, F is) {
+  std::int64_t at[N] = {};
+  for (std::int64_t left = n; left > 1;) {
+    const std::int64_t half = left / 2;
+    for (int q = 0; q < N; ++q) at[q] += half & -std::int64_t(is(row[at[q] + half - 1], values[q]));
+    left -= half;
+  }
+  for (int q = 0; q < N; ++q) out[q] = at[q] + (n > 0 && is(row[at[q]], values[q]));
+}
 template <class T, class F>
 void count_fronts(const T* row, std::int64_t n, const T* values, std::int64_t* out, std::int64_t count, F is) {
-  constexpr std::int64_t kTogether = 8;
-  for (; count > 0; count -= kTogether, values += kTogether, out += kTogether) {
-    const std::int64_t together = std::min(count, kTogether);
-    std::int64_t at[kTogether] = {};
-    for (std::int64_t left = n; left > 1;) {
-      const std::int64_t half = left / 2;
-      for (std::int64_t q = 0; q < together; ++q) at[q] += half & -std::int64_t(is(row[at[q] + half - 1], values[q]));
-      left -= half;
-    }
-    for (std::int64_t q = 0; q < together; ++q) out[q] = at[q] + (n > 0 && is(row[at[q]], values[q]));
-  }
+  constexpr int kTogether = 8;
+  std::int64_t q = 0;
+  for (; q + kTogether <= count; q += kTogether) count_front<kTogether>(row, n, values + q, out + q, is);
+  for (; q < count; ++q) count_front<1>(row, n, values + q, out + q, is);
 }
 
 template <class T>
@@ -216,9 +249,9 @@ Kernel make_search(const SortedSearch& p) {
         const std::int64_t row = begin / p.m, count = std::min(end, (row + 1) * p.m) - begin;
         const T* line = sorted + (p.one_row ? 0 : row * p.n);
         if (p.right)  // NaN, which stands behind all, is not less than anything
-          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return s <= v || v != v; });
+          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return (s <= v) | (v != v); });
         else
-          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return s < v || (v != v && s == s); });
+          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return (s < v) | ((v != v) & (s == s)); });
         begin += count;
       }
     });
@@ -236,9 +269,12 @@ Kernel make_bincount(std::int64_t n, std::int64_t bins) {
     std::fill(counts, counts + bins, 0);
     parallel_for(tasks, [&](std::int64_t task) {
       std::int64_t* mine = task ? others.data() + (task - 1) * bins : counts;
-      for (std::int64_t i = task * length; i < std::min(n, (task + 1) * length); ++i) {
-        if (std::uint64_t(x[i]) >= std::uint64_t(bins)) refuse_index("bincount", x[i], i, Shape{n}, bins);
-        ++mine[x[i]];
+      const std::int64_t *at = x + task * length, *end = x + std::min(n, (task + 1) * length);
+      const std::uint64_t limit = std::uint64_t(bins);  // by value: the counts could lie where a captured variable does
+      for (; at < end; ++at) {
+        const std::int64_t place = *at;
+        if (std::uint64_t(place) >= limit) refuse_index("bincount", place, at - x, Shape{n}, bins);
+        ++mine[place];
       }
     });
     for (std::int64_t task = 1; task < tasks; ++task)
@@ -253,13 +289,9 @@ std::size_t RowOrder::sort_bytes() const {
 }
 std::size_t RowOrder::topk_bytes() const { return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype)); }
 
-KernelSlot<const RowOrder&> sort_kernel("sort", [](const RowOrder& p) -> Kernel {
-  return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_sort<typename decltype(tag)::type>(p); });
-});
-KernelSlot<const RowOrder&> topk_kernel("topk", [](const RowOrder& p) -> Kernel {
-  return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_topk<typename decltype(tag)::type>(p); });
-});
-KernelSlot<DType, std::int64_t> run_starts_kernel("unique", make_run_starts);
+KernelSlot<const RowOrder&> sort_kernel("sort", by_record<MakeSort>);
+KernelSlot<const RowOrder&> topk_kernel("topk", by_record<MakeTopk>);
+KernelSlot<const RowOrder&> run_starts_kernel("unique", by_record<MakeRunStarts>);
 KernelSlot<std::int64_t, std::int64_t> bincount_kernel("bincount", make_bincount);
 KernelSlot<const SortedSearch&> searchsorted_kernel("searchsorted", [](const SortedSearch& p) -> Kernel {
   return p.dtype == DType::f64 ? make_search<double>(p) : p.dtype == DType::i64 ? make_search<std::int64_t>(p) : make_search<float>(p);
