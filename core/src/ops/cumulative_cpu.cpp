@@ -1,4 +1,5 @@
-/// The CPU kernels of the cumulative ops. Columns are independent; a line that is alone is cut into runs of fixed length, whose totals are joined in order.
+/// The CPU kernels of the cumulative ops. Columns are independent; a line that is alone is cut into runs of fixed length, whose totals are
+/// joined in order.
 #include <algorithm>
 #include <vector>
 
@@ -91,7 +92,9 @@ Kernel make_scan(const RunningShape& p) {
       const std::int64_t runs = (s.n + kRun - 1) / kRun, step = p.reverse ? -1 : 1, first = p.reverse ? s.n - 1 : 0;
       std::vector<State> states(static_cast<std::size_t>(runs));
       auto run_length = [&](std::int64_t r) { return std::min(kRun, s.n - r * kRun); };
-      parallel_for(runs - 1, [&](std::int64_t r) { states[std::size_t(r + 1)] = total_of<T, State>(x + first + r * kRun * step, step, run_length(r)); });
+      parallel_for(runs - 1, [&](std::int64_t r) {
+        states[std::size_t(r + 1)] = total_of<T, State>(x + first + r * kRun * step, step, run_length(r));
+      });
       for (std::size_t r = 1; r < states.size(); ++r) {
         State before = states[r - 1];
         before.join(states[r]);

@@ -1,4 +1,5 @@
-/// The CPU kernels that pick and place by index. Who computes a place depends on the number of threads, the order of its sources never does.
+/// The CPU kernels that pick and place by index. Who computes a place depends on the number of threads, the order of its sources never
+/// does.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -135,7 +136,8 @@ class Parts {
     }
     columns_ = (p.at.inner + width_ - 1) / width_;
     const bool pays = p.shared ? p.at.inner >= kLine : p.at.n * p.at.inner * std::int64_t(size_of(p.dtype)) >= kLargePlaces;
-    if (p.at.outer * columns_ < thread_count() && pays) ranges_ = std::min<std::int64_t>(thread_count(), std::max<std::int64_t>(1, p.at.n / kLine));
+    if (p.at.outer * columns_ < thread_count() && pays)
+      ranges_ = std::min<std::int64_t>(thread_count(), std::max<std::int64_t>(1, p.at.n / kLine));
   }
   bool whole() const { return ranges_ == 1; }
   template <class F>
@@ -243,9 +245,11 @@ Kernel make_placing(const IndexMove& p) {
 
 void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n) {
   std::string place;
-  for (int a = indices.rank() - 1; a >= 0; at /= indices[a], --a) place = std::to_string(at % indices[a]) + (place.empty() ? "" : ", ") + place;
+  for (int a = indices.rank() - 1; a >= 0; at /= indices[a], --a)
+    place = std::to_string(at % indices[a]) + (place.empty() ? "" : ", ") + place;
   throw Error(ErrorKind::data, "index.out_of_range",
-              std::string(op) + ": index " + std::to_string(value) + " at [" + place + "] of indices " + indices.str() + " is outside 0.." + std::to_string(n - 1),
+              std::string(op) + ": index " + std::to_string(value) + " at [" + place + "] of indices " + indices.str() + " is outside 0.." +
+                  std::to_string(n - 1),
               "indices count from 0; negative ones do not count from the end");
 }
 

@@ -1,6 +1,5 @@
-/// The CPU kernels of the ordering ops: rows in parallel, or one long row cut among the threads.
+/// The CPU kernels that put elements in order: rows in parallel, or one long row cut among the threads.
 #include "ops/dispatch.hpp"
-#include "ops/index_kernels.hpp"
 #include "ops/ordering_kernels.hpp"
 #include "ops/radix_sort.hpp"
 #include "tenon/device.hpp"
@@ -13,7 +12,9 @@ constexpr std::int64_t kBlock = 64;         ///< keys made, and compared with th
 constexpr std::int64_t kMostPieces = 16;    ///< of one row
 constexpr std::int64_t kSpare = 64;         ///< candidates beyond the k best that are collected before the worst are dropped
 
-std::int64_t record_bytes(DType t) { return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord); }
+std::int64_t record_bytes(DType t) {
+  return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord);
+}
 
 /// [first, last) of the rows of each task, in parallel.
 template <class F>
@@ -63,8 +64,8 @@ Kernel by_record(const RowOrder& p) {
 // ---- sort ----------------------------------------------------------------------------------------------------------
 
 template <class Record>
-void sort_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, std::int64_t chunks, const void* all_x, void* all_values,
-              std::int64_t* indices, Record* space) {
+void sort_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, std::int64_t chunks, const void* all_x,
+              void* all_values, std::int64_t* indices, Record* space) {
   const char* x = elements.at(all_x, row * p.n);
   char* values = elements.at(all_values, row * p.n);
   indices += row * p.n;
@@ -108,8 +109,8 @@ struct MakeSort {
 
 // ---- topk ----------------------------------------------------------------------------------------------------------
 
-/// The k smallest records of those offered: candidates are collected up to `capacity`, then all but the best k are dropped, and from then on
-/// only what is no worse than the worst of these is a candidate.
+/// The k smallest records of those offered: candidates are collected up to `capacity`, then all but the best k are dropped, and from then
+/// on only what is no worse than the worst of these is a candidate.
 template <class Record>
 struct Selection {
   using Key = typename Record::Key;
@@ -140,7 +141,9 @@ struct Selection {
   }
 };
 
-std::int64_t topk_capacity(const RowOrder& p) { return std::min(p.n, 2 * p.k + kSpare); }
+std::int64_t topk_capacity(const RowOrder& p) {
+  return std::min(p.n, 2 * p.k + kSpare);
+}
 
 /// Pieces of a row that is shared among threads; fixed, so that the workspace is known. 1 where the row is not worth it.
 std::int64_t topk_pieces(const RowOrder& p) {
@@ -149,7 +152,8 @@ std::int64_t topk_pieces(const RowOrder& p) {
 }
 
 template <class Record>
-void topk_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, const void* all_x, void* values, std::int64_t* indices, Record* space) {
+void topk_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, const void* all_x, void* values, std::int64_t* indices,
+              Record* space) {
   const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p), length = (p.n + pieces - 1) / pieces;
   const char* x = elements.at(all_x, row * p.n);
   std::array<std::int64_t, kMostPieces> found{};
@@ -181,7 +185,7 @@ struct MakeTopk {
   }
 };
 
-// ---- runs and searches ---------------------------------------------------------------------------------------------
+// ---- runs of equals ---- ---------------------------------------------------------------------------------------------
 
 template <class Record>
 struct MakeRunStarts {
@@ -201,100 +205,17 @@ struct MakeRunStarts {
   }
 };
 
-/// True where a stands before b.
-template <class T>
-bool stands_before(T a, T b) {
-  return a < b || (b != b && a == a);
-}
-
-/// out[q] = how many elements at the front of the row satisfy is(element, values[q]), which holds for a front part of it; N searches side by
-/// side, whose steps and branches depend on n alone.
-template <int N, class T, class F>
-void count_front(const T* row, std::int64_t n, const T* values, std::int64_t* out, F is) {
-  std::int64_t at[N] = {};
-  for (std::int64_t left = n; left > 1;) {
-    const std::int64_t half = left / 2;
-    for (int q = 0; q < N; ++q) at[q] += half & -std::int64_t(is(row[at[q] + half - 1], values[q]));
-    left -= half;
-  }
-  for (int q = 0; q < N; ++q) out[q] = at[q] + (n > 0 && is(row[at[q]], values[q]));
-}
-template <class T, class F>
-void count_fronts(const T* row, std::int64_t n, const T* values, std::int64_t* out, std::int64_t count, F is) {
-  constexpr int kTogether = 8;
-  std::int64_t q = 0;
-  for (; q + kTogether <= count; q += kTogether) count_front<kTogether>(row, n, values + q, out + q, is);
-  for (; q < count; ++q) count_front<1>(row, n, values + q, out + q, is);
-}
-
-template <class T>
-Kernel make_search(const SortedSearch& p) {
-  return [p](void* const* o) {
-    const T *sorted = static_cast<const T*>(o[0]), *values = static_cast<const T*>(o[1]);
-    auto* out = static_cast<std::int64_t*>(o[2]);
-    const std::int64_t lines = p.one_row ? 1 : p.rows;
-    parallel_blocks(lines * p.n, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-      bool wrong = false;
-      for (std::int64_t i = std::max<std::int64_t>(begin, 1); i < end; ++i) wrong |= !(sorted[i - 1] <= sorted[i]);
-      if (!wrong) return;  // otherwise a row's end, NaN, or a place out of order
-      for (std::int64_t i = std::max<std::int64_t>(begin, 1); i < end; ++i)
-        if (i % p.n && stands_before(sorted[i], sorted[i - 1]))
-          throw Error(ErrorKind::data, "searchsorted.not_sorted",
-                      "searchsorted: the element at " + std::to_string(i % p.n) + " of row " + std::to_string(i / p.n) + ", " + std::to_string(sorted[i]) +
-                          ", stands behind " + std::to_string(sorted[i - 1]),
-                      "sort() it along its last axis");
-    });
-    parallel_blocks(p.rows * p.m, 2048, [&](std::int64_t begin, std::int64_t end) {
-      while (begin < end) {  // the part of one row
-        const std::int64_t row = begin / p.m, count = std::min(end, (row + 1) * p.m) - begin;
-        const T* line = sorted + (p.one_row ? 0 : row * p.n);
-        if (p.right)  // NaN, which stands behind all, is not less than anything
-          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return (s <= v) | (v != v); });
-        else
-          count_fronts(line, p.n, values + begin, out + begin, count, [](T s, T v) { return (s < v) | ((v != v) & (s == s)); });
-        begin += count;
-      }
-    });
-  };
-}
-
-/// Each task counts a part for itself; whole numbers add up to the same in any order.
-Kernel make_bincount(std::int64_t n, std::int64_t bins) {
-  return [n, bins](void* const* o) {
-    const auto* x = static_cast<const std::int64_t*>(o[0]);
-    auto* counts = static_cast<std::int64_t*>(o[1]);
-    constexpr std::int64_t kWorthATask = 1 << 16;
-    const std::int64_t tasks = std::clamp<std::int64_t>(n / std::max(kWorthATask, 4 * bins), 1, thread_count()), length = (n + tasks - 1) / tasks;
-    std::vector<std::int64_t> others(std::size_t((tasks - 1) * bins), 0);
-    std::fill(counts, counts + bins, 0);
-    parallel_for(tasks, [&](std::int64_t task) {
-      std::int64_t* mine = task ? others.data() + (task - 1) * bins : counts;
-      const std::int64_t *at = x + task * length, *end = x + std::min(n, (task + 1) * length);
-      const std::uint64_t limit = std::uint64_t(bins);  // by value: the counts could lie where a captured variable does
-      for (; at < end; ++at) {
-        const std::int64_t place = *at;
-        if (std::uint64_t(place) >= limit) refuse_index("bincount", place, at - x, Shape{n}, bins);
-        ++mine[place];
-      }
-    });
-    for (std::int64_t task = 1; task < tasks; ++task)
-      for (std::int64_t b = 0; b < bins; ++b) counts[b] += others[std::size_t((task - 1) * bins + b)];
-  };
-}
-
 }  // namespace
 
 std::size_t RowOrder::sort_bytes() const {
   return std::size_t(tasks() * n * record_bytes(dtype)) * (size_of(dtype) == 8 ? 2 : 1);
 }
-std::size_t RowOrder::topk_bytes() const { return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype)); }
+std::size_t RowOrder::topk_bytes() const {
+  return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype));
+}
 
 KernelSlot<const RowOrder&> sort_kernel("sort", by_record<MakeSort>);
 KernelSlot<const RowOrder&> topk_kernel("topk", by_record<MakeTopk>);
 KernelSlot<const RowOrder&> run_starts_kernel("unique", by_record<MakeRunStarts>);
-KernelSlot<std::int64_t, std::int64_t> bincount_kernel("bincount", make_bincount);
-KernelSlot<const SortedSearch&> searchsorted_kernel("searchsorted", [](const SortedSearch& p) -> Kernel {
-  return p.dtype == DType::f64 ? make_search<double>(p) : p.dtype == DType::i64 ? make_search<std::int64_t>(p) : make_search<float>(p);
-});
 
 }  // namespace tenon

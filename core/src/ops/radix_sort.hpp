@@ -1,4 +1,5 @@
-/// Least-significant-digit radix sort of records (private). It keeps the order of equal keys, so the result is the same for any number of chunks.
+/// Least-significant-digit radix sort of records (private). It keeps the order of equal keys, so the result is the same for any number of
+/// chunks.
 #pragma once
 
 #include <algorithm>
@@ -48,7 +49,8 @@ Record* radix_sort_alone(Record* a, Record* b, std::int64_t n) {
   constexpr int kPasses = int(8 * sizeof(typename Record::Key)) / kRadixBits;
   std::array<std::array<std::uint32_t, kRadixSize>, kPasses> counts{};
   for (std::int64_t i = 0; i < n; ++i)
-    for (int pass = 0; pass < kPasses; ++pass) ++counts[std::size_t(pass)][std::size_t(a[i].key() >> (pass * kRadixBits)) & (kRadixSize - 1)];
+    for (int pass = 0; pass < kPasses; ++pass)
+      ++counts[std::size_t(pass)][std::size_t(a[i].key() >> (pass * kRadixBits)) & (kRadixSize - 1)];
   for (int pass = 0; pass < kPasses; ++pass) {
     const int shift = pass * kRadixBits;
     auto& next = counts[std::size_t(pass)];
