@@ -1,10 +1,10 @@
 /// Picking, placing and rearranging elements by index, by mask and by pattern.
 ///
-/// Any element type unless said otherwise (values are moved by their size); differentiable for the floating ones, twice too. Indices are i64 or
-/// i32 and count from 0. A negative index is refused like one past the end, for -1 is as often a failed search as it is the last element: both
-/// throw `index.out_of_range` with the value and its place when the kernel runs, in a replayed step as well. Where several sources meet in one
-/// place they are taken in the order of the index tensor, whatever the number of threads. Results whose shape depends on values (nonzero,
-/// masked_select) are refused while a step is being recorded. Cost: one pass over what is read and written.
+/// Any element type unless said otherwise (values are moved by their size); differentiable for the floating ones, twice too. Indices are
+/// i64 or i32 and count from 0. A negative index is refused like one past the end, for -1 is as often a failed search as it is the last
+/// element: both throw `index.out_of_range` with the value and its place when the kernel runs, in a replayed step as well. Where several
+/// sources meet in one place they are taken in the order of the index tensor, whatever the number of threads. Results whose shape depends
+/// on values (nonzero, masked_select) are refused while a step is being recorded. Cost: one pass over what is read and written.
 #pragma once
 
 #include <vector>
@@ -16,12 +16,13 @@ namespace tenon {
 // ---- by index (ops/indexing.cpp) -------------------------------------------------------------------------------
 /// x [A.., n, B..], indices [I..] -> [A.., I.., B..]: y[a, i, b] = x[a, indices[i], b].
 TENON_API Tensor index_select(const Tensor& x, int axis, const Tensor& indices);
-/// x [A.., n, B..], indices [I..], source [A.., I.., B..] -> x with every source added to its place. No bool. Sums of 16-bit types are carried in f32.
+/// x [A.., n, B..], indices [I..], source [A.., I.., B..] -> x with every source added to its place. No bool. Sums of 16-bit types are
+/// carried in f32.
 TENON_API Tensor index_add(const Tensor& x, int axis, const Tensor& indices, const Tensor& source);
 /// index has x's shape but for `axis` -> y of index's shape: y[a, i, b] = x[a, index[a, i, b], b].
 TENON_API Tensor gather(const Tensor& x, int axis, const Tensor& index);
-/// x with y[a, index[a, i, b], b] = source[a, i, b]; index and source have x's shape but for `axis`. The last source of a place stays, and alone
-/// gets a gradient.
+/// x with y[a, index[a, i, b], b] = source[a, i, b]; index and source have x's shape but for `axis`. The last source of a place stays, and
+/// alone gets a gradient.
 TENON_API Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& source);
 /// The same with += in place of =. No bool. Sums of 16-bit types are carried in f32.
 TENON_API Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source);

@@ -22,7 +22,7 @@ TENON_MATHS SortKey<T> sort_key(T v, bool descending) {
   using K = SortKey<T>;
   const K turn = descending ? ~K(0) : K(0);
   if constexpr (std::is_integral_v<T>) {
-    return (K(std::make_signed_t<K>(v)) ^ kTopBit<K>) ^ turn;
+    return (K(std::make_signed_t<K>(v)) ^ kTopBit<K>)^turn;
   } else {
     const Acc<T> f = Acc<T>(v);
     K bits = std::bit_cast<K>(f);

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::int64_t kTaskBytes = 1 << 17;
 
-std::int64_t lines_a_task(std::int64_t bytes) { return std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, bytes)); }
+std::int64_t lines_a_task(std::int64_t bytes) {
+  return std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, bytes));
+}
 
 // ---- roll ----------------------------------------------------------------------------------------------------------
 
@@ -49,7 +51,8 @@ Kernel make_triangle(const Triangle& p) {
       for (std::int64_t line = begin; line < end; ++line) {
         // columns up to the diagonal itself for the lower part, up to the one before it for the upper
         const std::int64_t cut = std::clamp<std::int64_t>(line % p.rows + p.diagonal + p.lower, 0, p.columns) * p.element;
-        const std::int64_t kept = line * width + (p.lower ? 0 : cut), zeros = line * width + (p.lower ? cut : 0), n = p.lower ? cut : width - cut;
+        const std::int64_t kept = line * width + (p.lower ? 0 : cut), zeros = line * width + (p.lower ? cut : 0),
+                           n = p.lower ? cut : width - cut;
         std::memcpy(to + kept, from + kept, std::size_t(n));
         std::memset(to + zeros, 0, std::size_t(width - n));
       }
@@ -65,7 +68,7 @@ Tensor triangle(const char* op, const Tensor& x_given, std::int64_t diagonal, bo
   if (x.numel())
     launch(op, {x}, {y},
            triangle_kernel(x.device(), Triangle{x.numel() / (rows * columns), rows, columns, std::clamp(diagonal, -far, far), lower,
-                                                  std::int64_t(size_of(x.dtype()))}));
+                                                std::int64_t(size_of(x.dtype()))}));
   return differentiable(op, y, {x}, [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{triangle(op, d[0], diagonal, lower)}; });
 }
 
@@ -130,7 +133,8 @@ KernelSlot<const Triangle&> triangle_kernel("tril", make_triangle);
 Tensor roll(const Tensor& x_given, const std::vector<std::int64_t>& shifts, const std::vector<int>& axes) {
   check_defined("roll", x_given, "x");
   if (shifts.size() != axes.size())
-    throw_usage("roll", std::to_string(shifts.size()) + " shifts for " + std::to_string(axes.size()) + " axes of " + x_given.str(), "give one an axis");
+    throw_usage("roll", std::to_string(shifts.size()) + " shifts for " + std::to_string(axes.size()) + " axes of " + x_given.str(),
+                "give one an axis");
   Shape shift = x_given.shape();
   std::vector<std::int64_t> back;
   std::fill(&shift[0], &shift[0] + shift.rank(), 0);
@@ -187,14 +191,19 @@ Tensor stack(const std::vector<Tensor>& parts, int axis) {
   return concat(raised, axis);
 }
 
-Tensor tril(const Tensor& x, std::int64_t diagonal) { return triangle("tril", x, diagonal, true); }
-Tensor triu(const Tensor& x, std::int64_t diagonal) { return triangle("triu", x, diagonal, false); }
+Tensor tril(const Tensor& x, std::int64_t diagonal) {
+  return triangle("tril", x, diagonal, true);
+}
+Tensor triu(const Tensor& x, std::int64_t diagonal) {
+  return triangle("triu", x, diagonal, false);
+}
 
 Tensor diagonal(const Tensor& x, std::int64_t offset, int axis1, int axis2) {
   check_defined("diagonal", x, "x");
   if (x.rank() < 2) throw_usage("diagonal", x.str() + " has no two axes");
   Diagonal g{offset, check_axis("diagonal", x, axis1), check_axis("diagonal", x, axis2)};
-  if (g.rows == g.columns) throw_usage("diagonal", "axes " + std::to_string(axis1) + " and " + std::to_string(axis2) + " of " + x.str() + " are one");
+  if (g.rows == g.columns)
+    throw_usage("diagonal", "axes " + std::to_string(axis1) + " and " + std::to_string(axis2) + " of " + x.str() + " are one");
   return get_diagonal(g, x);
 }
 
@@ -209,7 +218,8 @@ Tensor diag_embed(const Tensor& x, std::int64_t offset) {
 
 std::vector<Tensor> meshgrid(const std::vector<Tensor>& lines) {
   Shape shape;
-  if (lines.size() > std::size_t(kMaxRank)) throw_usage("meshgrid", std::to_string(lines.size()) + " lines", "at most " + std::to_string(kMaxRank));
+  if (lines.size() > std::size_t(kMaxRank))
+    throw_usage("meshgrid", std::to_string(lines.size()) + " lines", "at most " + std::to_string(kMaxRank));
   for (const Tensor& t : lines) {
     check_defined("meshgrid", t, "a line");
     if (t.rank() != 1) throw_usage("meshgrid", t.str() + " is not a line", "each is [n]");

@@ -5,7 +5,8 @@
 
 namespace tenon {
 
-/// c [rows, columns, batch] = sum over depth of a [rows, depth, batch] b [depth, columns, batch]; f32 or f64. Strides in elements; the batch is dense.
+/// c [rows, columns, batch] = sum over depth of a [rows, depth, batch] b [depth, columns, batch]; f32 or f64. Strides in elements; the
+/// batch is dense.
 struct BatchProduct {
   DType dtype;
   std::int64_t rows, columns, depth, batch;

@@ -1,4 +1,5 @@
-/// The CPU kernels of the cumulative ops. Columns are independent; a line that is alone is cut into runs of fixed length, whose totals are joined in order.
+/// The CPU kernels of the cumulative ops. Columns are independent; a line that is alone is cut into runs of fixed length, whose totals are
+/// joined in order.
 #include <algorithm>
 #include <vector>
 
@@ -91,7 +92,9 @@ Kernel make_scan(const RunningShape& p) {
       const std::int64_t runs = (s.n + kRun - 1) / kRun, step = p.reverse ? -1 : 1, first = p.reverse ? s.n - 1 : 0;
       std::vector<State> states(static_cast<std::size_t>(runs));
       auto run_length = [&](std::int64_t r) { return std::min(kRun, s.n - r * kRun); };
-      parallel_for(runs - 1, [&](std::int64_t r) { states[std::size_t(r + 1)] = total_of<T, State>(x + first + r * kRun * step, step, run_length(r)); });
+      parallel_for(runs - 1, [&](std::int64_t r) {
+        states[std::size_t(r + 1)] = total_of<T, State>(x + first + r * kRun * step, step, run_length(r));
+      });
       for (std::size_t r = 1; r < states.size(); ++r) {
         State before = states[r - 1];
         before.join(states[r]);
@@ -116,17 +119,33 @@ template <class T, bool Max>
 Kernel make_extreme(const RunningShape& p) {
   return [p](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);
-    auto* positions = static_cast<std::int64_t*>(o[1]);
+    T* values = static_cast<T*>(o[1]);
+    auto* positions = static_cast<std::int64_t*>(o[2]);
+    auto better = [](T v, T best) { return (Max ? v > best : v < best) || (v != v && best == best); };
     for_columns(p, kColumns, [&](const Columns& c) {
+      if (c.width == 1) {
+        T best = x[c.start];
+        std::int64_t at = 0;
+        for (std::int64_t k = 0, e = c.start; k < p.at.n; ++k, e += c.step) {
+          if (better(x[e], best)) {  // seldom, and ever more so
+            best = x[e];
+            at = k;
+          }
+          values[e] = best;
+          positions[e] = at;
+        }
+        return;
+      }
       T best[kColumns];
       std::int64_t at[kColumns] = {};
       std::copy(x + c.start, x + c.start + c.width, best);
       for (std::int64_t k = 0; k < p.at.n; ++k)
         for (std::int64_t i = 0; i < c.width; ++i) {
           const T v = x[c.start + k * c.step + i];
-          const bool better = (Max ? v > best[i] : v < best[i]) || (v != v && best[i] == best[i]);
-          best[i] = better ? v : best[i];
-          at[i] = better ? k : at[i];
+          const bool take = better(v, best[i]);
+          best[i] = take ? v : best[i];
+          at[i] = take ? k : at[i];
+          values[c.start + k * c.step + i] = best[i];
           positions[c.start + k * c.step + i] = at[i];
         }
     });

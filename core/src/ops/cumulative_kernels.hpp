@@ -14,7 +14,7 @@ struct RunningShape {
   DType dtype;
   bool reverse;
 };
-/// sum, product, log_sum_exp: x -> y. maximum, minimum: x -> i64 positions along the axis.
+/// sum, product, log_sum_exp: x -> y. maximum, minimum: x -> y, i64 positions along the axis.
 TENON_API extern KernelSlot<Running, const RunningShape&> running_kernel;
 /// a, b -> h; f32 or f64.
 TENON_API extern KernelSlot<const RunningShape&> recurrence_kernel;

@@ -107,7 +107,8 @@ class Contraction {
     AxisOrder axes{};
     int n = 0;
     for (int label : order)
-      if (auto it = std::find(t.labels.begin(), t.labels.end(), label); it != t.labels.end()) axes[std::size_t(n++)] = int(it - t.labels.begin());
+      if (auto it = std::find(t.labels.begin(), t.labels.end(), label); it != t.labels.end())
+        axes[std::size_t(n++)] = int(it - t.labels.begin());
     bool same = true;
     for (int i = 0; i < n; ++i) same = same && axes[std::size_t(i)] == i;
     Tensor y = same ? t.tensor : permuted(t.tensor, axes);

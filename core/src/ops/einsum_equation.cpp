@@ -10,7 +10,9 @@ namespace {
 
 constexpr int kDots = -1;  ///< stands for "..." until the ranks are known
 
-int label_of(char c) { return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? 26 + c - 'A' : -1; }
+int label_of(char c) {
+  return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? 26 + c - 'A' : -1;
+}
 
 std::string name_of(int label) {
   if (label >= kLetters) return "axis -" + std::to_string(label - kLetters + 1) + " of \"...\"";
@@ -91,8 +93,8 @@ void measure(const Reader& reader, Equation& e, const std::vector<Tensor>& opera
       const std::int64_t n = operands[i].size(int(a));
       const bool broadcasts = label >= kLetters && (known == 1 || n == 1);
       if (known >= 0 && known != n && !broadcasts)
-        reader.refuse(name_of(label) + " is " + std::to_string(known) + " and, in operand " + std::to_string(i) + " " + operands[i].str() + ", " +
-                          std::to_string(n),
+        reader.refuse(name_of(label) + " is " + std::to_string(known) + " and, in operand " + std::to_string(i) + " " + operands[i].str() +
+                          ", " + std::to_string(n),
                       "an index has one size; only \"...\" broadcasts");
       if (known < 0 || known == 1) known = n;
     }
@@ -136,7 +138,8 @@ Equation parse(std::string_view equation, const std::vector<Tensor>& operands) {
     const Labels written = reader.labels();
     if (!reader.done()) reader.refuse("more than one result");
     if (dots > 0 && std::find(written.begin(), written.end(), kDots) == written.end())
-      reader.refuse("\"...\" stands for " + std::to_string(dots) + " axes that the result lacks", "put \"...\" behind the arrow, or letters in its place");
+      reader.refuse("\"...\" stands for " + std::to_string(dots) + " axes that the result lacks",
+                    "put \"...\" behind the arrow, or letters in its place");
     e.output = spelled(written, dots);
   }
   for (std::size_t i = 0; i < e.output.size(); ++i) {

@@ -1,4 +1,5 @@
-/// The CPU kernels that pick and place by index. Who computes a place depends on the number of threads, the order of its sources never does.
+/// The CPU kernels that pick and place by index. Who computes a place depends on the number of threads, the order of its sources never
+/// does.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -14,23 +15,14 @@ constexpr std::int64_t kTaskBytes = 1 << 16;    ///< of rows a task copies
 constexpr std::int64_t kLargePlaces = 1 << 18;  ///< bytes of places past which random access waits for memory, so that threads pay
 constexpr std::int64_t kLine = 16;              ///< columns: two tasks never write one cache line
 
-[[noreturn]] void refuse(const IndexMove& p, std::int64_t value, std::int64_t at) {
-  std::string place;
-  for (int a = p.index_shape.rank() - 1; a >= 0; at /= p.index_shape[a], --a)
-    place = std::to_string(at % p.index_shape[a]) + (place.empty() ? "" : ", ") + place;
-  throw Error(ErrorKind::data, "index.out_of_range",
-              std::string(p.op) + ": index " + std::to_string(value) + " at [" + place + "] of indices " + p.index_shape.str() + " is outside 0.." +
-                  std::to_string(p.at.n - 1),
-              "indices count from 0; negative ones do not count from the end");
-}
-
 /// Indices [begin, end).
 void check_range(const IndexMove& p, const std::int64_t* index, std::int64_t begin, std::int64_t end) {
+  const std::uint64_t n = std::uint64_t(p.at.n);
   bool outside = false;
-  for (std::int64_t i = begin; i < end; ++i) outside |= index[i] < 0 || index[i] >= p.at.n;
+  for (std::int64_t i = begin; i < end; ++i) outside |= std::uint64_t(index[i]) >= n;
   if (!outside) return;
-  while (index[begin] >= 0 && index[begin] < p.at.n) ++begin;
-  refuse(p, index[begin], begin);
+  while (std::uint64_t(index[begin]) < n) ++begin;
+  refuse_index(p.op, index[begin], begin, p.index_shape, p.at.n);
 }
 
 void check_all(const IndexMove& p, const std::int64_t* index) {
@@ -144,7 +136,8 @@ class Parts {
     }
     columns_ = (p.at.inner + width_ - 1) / width_;
     const bool pays = p.shared ? p.at.inner >= kLine : p.at.n * p.at.inner * std::int64_t(size_of(p.dtype)) >= kLargePlaces;
-    if (p.at.outer * columns_ < thread_count() && pays) ranges_ = std::min<std::int64_t>(thread_count(), std::max<std::int64_t>(1, p.at.n / kLine));
+    if (p.at.outer * columns_ < thread_count() && pays)
+      ranges_ = std::min<std::int64_t>(thread_count(), std::max<std::int64_t>(1, p.at.n / kLine));
   }
   bool whole() const { return ranges_ == 1; }
   template <class F>
@@ -196,14 +189,19 @@ void place_listed(const Part& part, const std::int64_t* index, const T* source, 
 }
 
 template <class T, class Op>
-void place(const IndexMove& p, const Part& part, bool whole, const std::int64_t* index, const T* source, T* y) {
-  const std::int64_t inner = p.at.inner;
+void place(const IndexMove& p, const Part& part, bool whole, const std::int64_t* all, const T* source, T* y) {
+  const std::int64_t inner = p.at.inner, *index = all;
   T* places = y + part.outer * p.at.n * inner;
   source += part.outer * p.picks * inner;
   if (!p.shared) index += part.outer * p.picks * inner;
   if (inner == 1) {
     if (!whole) return place_listed<T, Op>(part, index, source, places, p.picks);
-    for (std::int64_t k = 0; k < p.picks; ++k) Op()(places[index[k]], source[k]);
+    constexpr std::int64_t kBlock = 1024;  // checked while the next pass finds them in the first cache
+    for (std::int64_t begin = 0; begin < p.picks; begin += kBlock) {
+      const std::int64_t end = std::min(p.picks, begin + kBlock);
+      check_range(p, all, index - all + begin, index - all + end);
+      for (std::int64_t k = begin; k < end; ++k) Op()(places[index[k]], source[k]);
+    }
     return;
   }
   for (std::int64_t k = 0; k < p.picks; ++k, source += inner) {
@@ -236,14 +234,24 @@ Kernel make_placing(const IndexMove& p) {
   return [p](void* const* o) {
     const void* x = p.from_zero ? nullptr : *o++;
     const auto* index = static_cast<const std::int64_t*>(o[0]);
-    check_all(p, index);
-    start(p, x, o[2]);
     const Parts parts(p);
+    if (!(parts.whole() && p.at.inner == 1)) check_all(p, index);
+    start(p, x, o[2]);
     parts.run([&](const Part& part) { place<T, Op>(p, part, parts.whole(), index, static_cast<const T*>(o[1]), static_cast<T*>(o[2])); });
   };
 }
 
 }  // namespace
+
+void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n) {
+  std::string place;
+  for (int a = indices.rank() - 1; a >= 0; at /= indices[a], --a)
+    place = std::to_string(at % indices[a]) + (place.empty() ? "" : ", ") + place;
+  throw Error(ErrorKind::data, "index.out_of_range",
+              std::string(op) + ": index " + std::to_string(value) + " at [" + place + "] of indices " + indices.str() + " is outside 0.." +
+                  std::to_string(n - 1),
+              "indices count from 0; negative ones do not count from the end");
+}
 
 KernelSlot<const IndexMove&> index_select_kernel("index_select", make_select);
 KernelSlot<const IndexMove&> gather_kernel("gather", make_gather);

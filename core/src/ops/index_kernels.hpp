@@ -9,14 +9,17 @@ namespace tenon {
 /// One side is [outer, n, inner], the other [outer, picks, inner]; the indices, i64, are [picks] or one an element. Kernels check them
 /// and throw index.out_of_range.
 struct IndexMove {
-  const char* op;    ///< the public name, for messages
-  AxisSplit at;      ///< of the side that is indexed
+  const char* op;  ///< the public name, for messages
+  AxisSplit at;    ///< of the side that is indexed
   std::int64_t picks;
   Shape index_shape;
   DType dtype;
-  bool shared;       ///< the indices are [picks]
-  bool from_zero;    ///< sums start from zeros in place of x
+  bool shared;     ///< the indices are [picks]
+  bool from_zero;  ///< sums start from zeros in place of x
 };
+
+/// Throws index.out_of_range: `value` at flat position `at` of indices of this shape is not within 0..n-1.
+[[noreturn]] void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n);
 
 /// x, indices -> y [outer, picks, inner]; shared indices.
 TENON_API extern KernelSlot<const IndexMove&> index_select_kernel;

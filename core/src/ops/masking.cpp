@@ -91,7 +91,8 @@ void check_representable(const char* op, double value, DType t) {
                          return true;
                        }
                      });
-  if (!holds) throw_usage(op, std::to_string(value) + " is no value of " + std::string(name_of(t)), "convert x with .to(), or give another value");
+  if (!holds)
+    throw_usage(op, std::to_string(value) + " is no value of " + std::string(name_of(t)), "convert x with .to(), or give another value");
 }
 
 }  // namespace
@@ -101,7 +102,8 @@ KernelSlot<const Shape&, bool> mask_positions_kernel("nonzero", make_positions);
 
 Tensor true_positions(const char* op, const Tensor& mask_given, bool coordinates) {
   if (is_recording())
-    throw_usage(op, "the shape of its result depends on values, which are not known while a step is being recorded", "use where() or masked_fill()");
+    throw_usage(op, "the shape of its result depends on values, which are not known while a step is being recorded",
+                "use where() or masked_fill()");
   Tensor mask = mask_given.contiguous();
   const std::int64_t n = mask.numel(), blocks = mask_blocks(n);
   Tensor counts = Tensor::empty({blocks}, DType::i64, mask.device());

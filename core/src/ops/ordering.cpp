@@ -43,7 +43,9 @@ Ordered order(const char* op, const Tensor& x, int axis, std::int64_t k, bool de
   return {o.values.transpose(axis, -1), o.indices.transpose(axis, -1)};
 }
 
-DType compared(DType t) { return !is_floating(t) ? DType::i64 : t == DType::f64 ? DType::f64 : DType::f32; }
+DType compared(DType t) {
+  return !is_floating(t) ? DType::i64 : t == DType::f64 ? DType::f64 : DType::f32;
+}
 
 }  // namespace
 
@@ -64,9 +66,11 @@ Ordered topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
   check_defined("topk", x, "x");
   axis = check_axis("topk", x, axis);
   if (k < 0 || k > x.size(axis))
-    throw_usage("topk", "the first " + std::to_string(k) + " of " + std::to_string(x.size(axis)) + " along axis " + std::to_string(axis) + " of " + x.str());
+    throw_usage("topk", "the first " + std::to_string(k) + " of " + std::to_string(x.size(axis)) + " along axis " + std::to_string(axis) +
+                            " of " + x.str());
   if (k <= kMostSelected && 4 * k < x.size(axis)) return order("topk", x, axis, k, largest);
-  Ordered all = order("topk", x, axis, x.size(axis), largest);  // sorting everything by digits costs no more than sorting many by comparison
+  Ordered all =
+      order("topk", x, axis, x.size(axis), largest);  // sorting everything by digits costs no more than sorting many by comparison
   return {all.values.narrow(axis, 0, k), all.indices.narrow(axis, 0, k)};
 }
 
@@ -74,16 +78,18 @@ Unique unique(const Tensor& x) {
   check_defined("unique", x, "x");
   NoGrad off;
   Tensor flat = x.detach().reshape({x.numel()});
-  if (is_recording()) throw_usage("unique", "the shape of its result depends on values, which are not known while a step is being recorded");
+  if (is_recording())
+    throw_usage("unique", "the shape of its result depends on values, which are not known while a step is being recorded");
   const std::int64_t n = flat.numel();
   Ordered o = order_last("unique", flat, n, false);
   Tensor starts = Tensor::empty({n}, DType::boolean, x.device());
-  if (n) launch("unique", {o.values}, {starts}, run_starts_kernel(x.device(), x.dtype(), n));
+  if (n) launch("unique", {o.values}, {starts}, run_starts_kernel(x.device(), RowOrder{x.dtype(), 1, n, false, n}));
   Tensor first = true_positions("unique", starts, false);
   const std::int64_t m = first.size(0);
   Tensor ends = m ? concat({first.narrow(0, 1, m - 1), Tensor::full({1}, double(n), DType::i64, x.device())}, 0) : first;
   Tensor run = sub(cumsum(starts, 0), Tensor::full({}, 1, DType::i64, x.device()));
-  return {index_select(o.values, 0, first), scatter(Tensor::zeros({n}, DType::i64, x.device()), 0, o.indices, run).reshape(x.shape()), sub(ends, first)};
+  return {index_select(o.values, 0, first), scatter(Tensor::zeros({n}, DType::i64, x.device()), 0, o.indices, run).reshape(x.shape()),
+          sub(ends, first)};
 }
 
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
@@ -95,12 +101,16 @@ Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
   const bool one_row = sorted.rank() == 1;
   bool fits = one_row || sorted.rank() == values.rank();
   for (int a = 0; !one_row && fits && a + 1 < sorted.rank(); ++a) fits = sorted.size(a) == values.size(a);
-  if (!fits) throw_usage("searchsorted", "sorted " + sorted.str() + " and values " + values.str(), "all axes but the last must be equal, or sorted be [n]");
+  if (!fits)
+    throw_usage("searchsorted", "sorted " + sorted.str() + " and values " + values.str(),
+                "all axes but the last must be equal, or sorted be [n]");
   NoGrad off;
   const DType wide = compared(values.dtype());
   Tensor rows = sorted.to(wide).contiguous(), v = values.to(wide).contiguous(), out = Tensor::empty(v.shape(), DType::i64, v.device());
   const std::int64_t m = one_row || v.rank() == 0 ? v.numel() : v.size(-1);
-  if (v.numel()) launch("searchsorted", {rows, v}, {out}, searchsorted_kernel(v.device(), SortedSearch{wide, v.numel() / m, rows.size(-1), m, one_row, right}));
+  if (v.numel())
+    launch("searchsorted", {rows, v}, {out},
+           searchsorted_kernel(v.device(), SortedSearch{wide, v.numel() / m, rows.size(-1), m, one_row, right}));
   return out;
 }
 
@@ -112,11 +122,15 @@ Tensor bincount(const Tensor& x, std::int64_t bins, const Tensor& weights) {
     throw_usage("bincount", "weights " + weights.str() + " for x " + x.str(), "the shapes must be equal, the weights no bool");
   Tensor flat = x.to(DType::i64).reshape({x.numel()});
   if (bins == 0) {
-    if (is_recording()) throw_usage("bincount", "without a number of bins the shape of its result depends on values, which are not known while a step is being recorded");
+    if (is_recording())
+      throw_usage("bincount",
+                  "without a number of bins the shape of its result depends on values, which are not known while a step is being recorded");
     bins = x.numel() ? std::max<std::int64_t>(1, std::int64_t(max(flat, 0).item()) + 1) : 0;
   }
-  Tensor w = weights.defined() ? weights.reshape({x.numel()}) : Tensor::full({x.numel()}, 1, DType::i64, x.device());
-  return scatter_sum("bincount", 0, bins, flat, w);
+  if (weights.defined()) return scatter_sum("bincount", 0, bins, flat, weights.reshape({x.numel()}));
+  Tensor dense = flat.contiguous(), counts = Tensor::empty({bins}, DType::i64, x.device());
+  launch("bincount", {dense}, {counts}, bincount_kernel(x.device(), dense.numel(), bins));
+  return counts;
 }
 
 Tensor quantile(const Tensor& x_given, const std::vector<double>& q, int axis, bool keep) {
@@ -146,7 +160,11 @@ Tensor quantile(const Tensor& x_given, const std::vector<double>& q, int axis, b
   return stack(all, 0);
 }
 
-Tensor quantile(const Tensor& x, double q, int axis, bool keep) { return quantile(x, std::vector<double>{q}, axis, keep).select(0, 0); }
-Tensor median(const Tensor& x, int axis, bool keep) { return quantile(x, 0.5, axis, keep); }
+Tensor quantile(const Tensor& x, double q, int axis, bool keep) {
+  return quantile(x, std::vector<double>{q}, axis, keep).select(0, 0);
+}
+Tensor median(const Tensor& x, int axis, bool keep) {
+  return quantile(x, 0.5, axis, keep);
+}
 
 }  // namespace tenon

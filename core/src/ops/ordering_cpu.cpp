@@ -1,7 +1,4 @@
-/// The CPU kernels of the ordering ops: rows in parallel, or one long row cut among the threads.
-#include <bit>
-
-#include "kernels/elementwise.hpp"
+/// The CPU kernels that put elements in order: rows in parallel, or one long row cut among the threads.
 #include "ops/dispatch.hpp"
 #include "ops/ordering_kernels.hpp"
 #include "ops/radix_sort.hpp"
@@ -11,10 +8,13 @@ namespace tenon {
 namespace {
 
 constexpr std::int64_t kLongRow = 1 << 15;  ///< elements from which several threads share a row
-constexpr std::int64_t kBlock = 64;         ///< keys compared with the limit at a time
-constexpr std::int64_t kSpare = 1024;       ///< candidates beyond the k best that are collected before the worst are dropped
+constexpr std::int64_t kBlock = 64;         ///< keys made, and compared with the limit, at a time
+constexpr std::int64_t kMostPieces = 16;    ///< of one row
+constexpr std::int64_t kSpare = 64;         ///< candidates beyond the k best that are collected before the worst are dropped
 
-std::int64_t record_bytes(DType t) { return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord); }
+std::int64_t record_bytes(DType t) {
+  return size_of(t) == 8 ? sizeof(WideRecord) : sizeof(NarrowRecord);
+}
 
 /// [first, last) of the rows of each task, in parallel.
 template <class F>
@@ -23,77 +23,108 @@ void for_tasks(const RowOrder& p, const F& body) {
   parallel_for(tasks, [&](std::int64_t task) { body(task, task * rows, std::min(p.rows, (task + 1) * rows)); });
 }
 
+// ---- element types -------------------------------------------------------------------------------------------------
+
+/// All that sorting asks of an element type; the rest is compiled once a kind of record.
+template <class Record>
+struct Elements {
+  using Keys = void(const void* x, std::int64_t n, bool descending, typename Record::Key* keys);
+  using Write = void(const Record* records, std::int64_t n, const void* x, bool descending, void* values, std::int64_t* indices);
+  Keys* keys;
+  Write* write;
+  std::int64_t size;
+
+  const char* at(const void* x, std::int64_t i) const { return static_cast<const char*>(x) + i * size; }
+  char* at(void* x, std::int64_t i) const { return static_cast<char*>(x) + i * size; }
+};
+
 template <class T>
-void write_order(const SortRecord<T>* records, std::int64_t n, const T* x, bool descending, T* values, std::int64_t* indices) {
+void keys_of(const void* x, std::int64_t n, bool descending, SortKey<T>* keys) {
+  for (std::int64_t i = 0; i < n; ++i) keys[i] = sort_key(static_cast<const T*>(x)[i], descending);
+}
+
+template <class T>
+void write_order(const SortRecord<T>* records, std::int64_t n, const void* x, bool descending, void* values, std::int64_t* indices) {
   for (std::int64_t i = 0; i < n; ++i) {
     const SortRecord<T> r = records[i];
     const std::int64_t at = r.index();
     indices[i] = at;  // may be where the record itself stood
-    values[i] = shared_key<T>(r.key(), descending) ? x[at] : from_sort_key<T>(r.key(), descending);
+    static_cast<T*>(values)[i] = shared_key<T>(r.key(), descending) ? static_cast<const T*>(x)[at] : from_sort_key<T>(r.key(), descending);
   }
+}
+
+template <template <class> class Make>
+Kernel by_record(const RowOrder& p) {
+  return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
+    return Make<SortRecord<T>>()(p, {keys_of<T>, write_order<T>, sizeof(T)});
+  });
 }
 
 // ---- sort ----------------------------------------------------------------------------------------------------------
 
-template <class T>
-void sort_row(const RowOrder& p, std::int64_t row, std::int64_t chunks, const T* x, T* values, std::int64_t* indices, SortRecord<T>* space) {
-  using Record = SortRecord<T>;
-  x += row * p.n;
-  values += row * p.n;
+template <class Record>
+void sort_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, std::int64_t chunks, const void* all_x,
+              void* all_values, std::int64_t* indices, Record* space) {
+  const char* x = elements.at(all_x, row * p.n);
+  char* values = elements.at(all_values, row * p.n);
   indices += row * p.n;
   // narrow records have the size of the indices, whose place they take until the end
   Record *a = space + p.n, *b = space;
   if constexpr (sizeof(Record) == sizeof(std::int64_t)) a = reinterpret_cast<Record*>(indices);
   const std::int64_t length = (p.n + chunks - 1) / chunks;
   parallel_for(chunks, [&](std::int64_t c) {
-    for (std::int64_t i = c * length; i < std::min(p.n, (c + 1) * length); ++i) a[i] = Record::of(sort_key(x[i], p.descending), i);
+    typename Record::Key keys[kBlock];
+    for (std::int64_t i = c * length, end = std::min(p.n, i + length); i < end; i += kBlock) {
+      const std::int64_t n = std::min(kBlock, end - i);
+      elements.keys(elements.at(x, i), n, p.descending, keys);
+      for (std::int64_t k = 0; k < n; ++k) a[i + k] = Record::of(keys[k], i + k);
+    }
   });
   const Record* sorted = radix_sort(a, b, p.n, chunks);
   parallel_for(chunks, [&](std::int64_t c) {
     const std::int64_t i = c * length;
-    if (i < p.n) write_order<T>(sorted + i, std::min(length, p.n - i), x, p.descending, values + i, indices + i);
+    if (i < p.n) elements.write(sorted + i, std::min(length, p.n - i), x, p.descending, elements.at(values, i), indices + i);
   });
 }
 
-template <class T>
-Kernel make_sort(const RowOrder& p) {
-  return [p](void* const* o) {
-    const T* x = static_cast<const T*>(o[0]);
-    T* values = static_cast<T*>(o[1]);
-    auto* indices = static_cast<std::int64_t*>(o[2]);
-    auto* space = static_cast<SortRecord<T>*>(o[3]);
-    const std::int64_t threads = thread_count();
-    if (p.rows < threads && p.n >= kLongRow) {
-      for (std::int64_t row = 0; row < p.rows; ++row) sort_row(p, row, threads, x, values, indices, space);
-      return;
-    }
-    const std::int64_t share = std::int64_t(p.sort_bytes()) / p.tasks() / std::int64_t(sizeof(SortRecord<T>));
-    for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
-      for (std::int64_t row = first; row < last; ++row) sort_row(p, row, 1, x, values, indices, space + task * share);
-    });
-  };
-}
+template <class Record>
+struct MakeSort {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [p, elements](void* const* o) {
+      auto* indices = static_cast<std::int64_t*>(o[2]);
+      auto* space = static_cast<Record*>(o[3]);
+      const std::int64_t threads = thread_count();
+      if (p.rows < threads && p.n >= kLongRow) {
+        for (std::int64_t row = 0; row < p.rows; ++row) sort_row(p, elements, row, threads, o[0], o[1], indices, space);
+        return;
+      }
+      const std::int64_t share = std::int64_t(p.sort_bytes()) / p.tasks() / std::int64_t(sizeof(Record));
+      for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
+        for (std::int64_t row = first; row < last; ++row) sort_row(p, elements, row, 1, o[0], o[1], indices, space + task * share);
+      });
+    };
+  }
+};
 
 // ---- topk ----------------------------------------------------------------------------------------------------------
 
-/// The k smallest records of those offered: candidates are collected up to `capacity`, then all but the best k are dropped, and from then on
-/// only what is better than the worst of these is a candidate.
-template <class T>
+/// The k smallest records of those offered: candidates are collected up to `capacity`, then all but the best k are dropped, and from then
+/// on only what is no worse than the worst of these is a candidate.
+template <class Record>
 struct Selection {
-  using Record = SortRecord<T>;
+  using Key = typename Record::Key;
   Record* held;
   std::int64_t k, capacity, count = 0;
-  typename Record::Key limit = ~typename Record::Key(0);
+  Key limit = ~Key(0);
 
-  void offer(const T* x, std::int64_t begin, std::int64_t end, bool descending) {
-    typename Record::Key keys[kBlock];
+  void offer(const Elements<Record>& elements, const void* x, std::int64_t begin, std::int64_t end, bool descending) {
+    Key keys[kBlock];
     for (; begin < end; begin += kBlock) {
       const std::int64_t n = std::min(kBlock, end - begin);
-      typename Record::Key best = ~typename Record::Key(0);
-      for (std::int64_t i = 0; i < n; ++i) {
-        keys[i] = sort_key(x[begin + i], descending);
-        best = std::min(best, keys[i]);
-      }
+      elements.keys(elements.at(x, begin), n, descending, keys);
+      Key best = ~Key(0);
+      for (std::int64_t i = 0; i < n; ++i) best = std::min(best, keys[i]);
       if (best > limit) continue;
       for (std::int64_t i = 0; i < n; ++i) {
         if (keys[i] > limit) continue;
@@ -110,122 +141,81 @@ struct Selection {
   }
 };
 
-std::int64_t topk_capacity(const RowOrder& p) { return std::min(p.n, 2 * p.k + kSpare); }
+std::int64_t topk_capacity(const RowOrder& p) {
+  return std::min(p.n, 2 * p.k + kSpare);
+}
 
 /// Pieces of a row that is shared among threads; fixed, so that the workspace is known. 1 where the row is not worth it.
 std::int64_t topk_pieces(const RowOrder& p) {
   if (p.rows >= 8) return 1;
-  return std::clamp<std::int64_t>(p.n / std::max<std::int64_t>(kLongRow, 8 * topk_capacity(p)), 1, 16);
+  return std::clamp<std::int64_t>(p.n / std::max<std::int64_t>(kLongRow, 8 * topk_capacity(p)), 1, kMostPieces);
 }
 
-template <class T>
-Kernel make_topk(const RowOrder& p) {
-  using Record = SortRecord<T>;
-  const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p);
-  return [p, capacity, pieces](void* const* o) {
-    const T* x = static_cast<const T*>(o[0]);
-    T* values = static_cast<T*>(o[1]);
-    auto* indices = static_cast<std::int64_t*>(o[2]);
-    Record* space = static_cast<Record*>(o[3]);
-    for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
-      Record* mine = space + task * capacity * pieces;
-      for (std::int64_t row = first; row < last; ++row) {
-        const std::int64_t length = (p.n + pieces - 1) / pieces;
-        std::array<std::int64_t, 16> found{};
-        parallel_for(pieces, [&](std::int64_t piece) {
-          Selection<T> s{mine + piece * capacity, p.k, capacity};
-          s.offer(x + row * p.n, piece * length, std::min(p.n, (piece + 1) * length), p.descending);
-          s.keep_best();
-          found[std::size_t(piece)] = s.count;
-        });
-        Selection<T> all{mine, p.k, capacity * pieces, found[0]};
-        for (std::int64_t piece = 1; piece < pieces; ++piece) {
-          std::copy_n(mine + piece * capacity, found[std::size_t(piece)], mine + all.count);
-          all.count += found[std::size_t(piece)];
-        }
-        all.keep_best();
-        std::sort(mine, mine + p.k);
-        write_order<T>(mine, p.k, x + row * p.n, p.descending, values + row * p.k, indices + row * p.k);
-      }
-    });
-  };
+template <class Record>
+void topk_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t row, const void* all_x, void* values, std::int64_t* indices,
+              Record* space) {
+  const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p), length = (p.n + pieces - 1) / pieces;
+  const char* x = elements.at(all_x, row * p.n);
+  std::array<std::int64_t, kMostPieces> found{};
+  parallel_for(pieces, [&](std::int64_t piece) {
+    Selection<Record> s{space + piece * capacity, p.k, capacity};
+    s.offer(elements, x, piece * length, std::min(p.n, (piece + 1) * length), p.descending);
+    s.keep_best();
+    found[std::size_t(piece)] = s.count;
+  });
+  Selection<Record> all{space, p.k, capacity * pieces, found[0]};
+  for (std::int64_t piece = 1; piece < pieces; ++piece) {
+    std::copy_n(space + piece * capacity, found[std::size_t(piece)], space + all.count);
+    all.count += found[std::size_t(piece)];
+  }
+  all.keep_best();
+  std::sort(space, space + p.k);
+  elements.write(space, p.k, x, p.descending, elements.at(values, row * p.k), indices + row * p.k);
 }
 
-// ---- runs and searches ---------------------------------------------------------------------------------------------
+template <class Record>
+struct MakeTopk {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [p, elements, share = topk_capacity(p) * topk_pieces(p)](void* const* o) {
+      for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
+        for (std::int64_t row = first; row < last; ++row)
+          topk_row(p, elements, row, o[0], o[1], static_cast<std::int64_t*>(o[2]), static_cast<Record*>(o[3]) + task * share);
+      });
+    };
+  }
+};
 
-Kernel make_run_starts(DType dtype, std::int64_t n) {
-  return dispatch_all(dtype, [&](auto tag) -> Kernel {
-    using T = typename decltype(tag)::type;
-    using C = kernels::Computed<T>;
-    return [n](void* const* o) {
-      const T* x = static_cast<const T*>(o[0]);
+// ---- runs of equals ---- ---------------------------------------------------------------------------------------------
+
+template <class Record>
+struct MakeRunStarts {
+  Kernel operator()(const RowOrder& p, const Elements<Record>& elements) const {
+    return [n = p.n, elements](void* const* o) {
       bool* starts = static_cast<bool*>(o[1]);
       parallel_blocks(n, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const C before = C(x[i ? i - 1 : 0]), v = C(x[i]);
-          starts[i] = i == 0 || (v != before && before == before);  // NaN, all at the end, are one run
+        typename Record::Key keys[kBlock + 1];  // from one before the block on
+        for (; begin < end; begin += kBlock) {
+          const std::int64_t before = begin ? 1 : 0, count = std::min(kBlock, end - begin);
+          elements.keys(elements.at(o[0], begin - before), count + before, false, keys + 1 - before);
+          if (!before) keys[0] = ~keys[1];
+          for (std::int64_t i = 0; i < count; ++i) starts[begin + i] = keys[i + 1] != keys[i];
         }
       });
     };
-  });
-}
-
-/// True where a stands before b.
-template <class T>
-bool stands_before(T a, T b) {
-  return a < b || (b != b && a == a);
-}
-
-template <class T>
-Kernel make_search(const SortedSearch& p) {
-  return [p](void* const* o) {
-    const T *sorted = static_cast<const T*>(o[0]), *values = static_cast<const T*>(o[1]);
-    auto* out = static_cast<std::int64_t*>(o[2]);
-    const std::int64_t lines = p.one_row ? 1 : p.rows;
-    parallel_blocks(lines * p.n, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-      bool wrong = false;
-      for (std::int64_t i = std::max<std::int64_t>(begin, 1); i < end; ++i) wrong |= !(sorted[i - 1] <= sorted[i]);
-      if (!wrong) return;  // otherwise a row's end, NaN, or a place out of order
-      for (std::int64_t i = std::max<std::int64_t>(begin, 1); i < end; ++i)
-        if (i % p.n && stands_before(sorted[i], sorted[i - 1]))
-          throw Error(ErrorKind::data, "searchsorted.not_sorted",
-                      "searchsorted: the element at " + std::to_string(i % p.n) + " of row " + std::to_string(i / p.n) + ", " + std::to_string(sorted[i]) +
-                          ", stands behind " + std::to_string(sorted[i - 1]),
-                      "sort() it along its last axis");
-    });
-    parallel_blocks(p.rows * p.m, 2048, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t e = begin; e < end; ++e) {
-        const T* base = sorted + (p.one_row ? 0 : e / p.m * p.n);
-        const T v = values[e];
-        std::int64_t at = 0;
-        for (std::int64_t n = p.n; n > 0;) {  // at..at+n is open; halving without a branch on the comparison
-          const std::int64_t half = n / 2;
-          const bool go = p.right ? !stands_before(v, base[at + half]) : stands_before(base[at + half], v);
-          at = go ? at + half + 1 : at;
-          n = go ? n - half - 1 : half;
-        }
-        out[e] = at;
-      }
-    });
-  };
-}
+  }
+};
 
 }  // namespace
 
 std::size_t RowOrder::sort_bytes() const {
   return std::size_t(tasks() * n * record_bytes(dtype)) * (size_of(dtype) == 8 ? 2 : 1);
 }
-std::size_t RowOrder::topk_bytes() const { return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype)); }
+std::size_t RowOrder::topk_bytes() const {
+  return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype));
+}
 
-KernelSlot<const RowOrder&> sort_kernel("sort", [](const RowOrder& p) -> Kernel {
-  return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_sort<typename decltype(tag)::type>(p); });
-});
-KernelSlot<const RowOrder&> topk_kernel("topk", [](const RowOrder& p) -> Kernel {
-  return dispatch_all(p.dtype, [&](auto tag) -> Kernel { return make_topk<typename decltype(tag)::type>(p); });
-});
-KernelSlot<DType, std::int64_t> run_starts_kernel("unique", make_run_starts);
-KernelSlot<const SortedSearch&> searchsorted_kernel("searchsorted", [](const SortedSearch& p) -> Kernel {
-  return p.dtype == DType::f64 ? make_search<double>(p) : p.dtype == DType::i64 ? make_search<std::int64_t>(p) : make_search<float>(p);
-});
+KernelSlot<const RowOrder&> sort_kernel("sort", by_record<MakeSort>);
+KernelSlot<const RowOrder&> topk_kernel("topk", by_record<MakeTopk>);
+KernelSlot<const RowOrder&> run_starts_kernel("unique", by_record<MakeRunStarts>);
 
 }  // namespace tenon

@@ -25,8 +25,11 @@ TENON_API extern KernelSlot<const RowOrder&> sort_kernel;
 /// x -> values [rows, k], indices i64 [rows, k], workspace u8
 TENON_API extern KernelSlot<const RowOrder&> topk_kernel;
 
-/// n sorted elements -> bool [n]: true where one differs from the one before it.
-TENON_API extern KernelSlot<DType, std::int64_t> run_starts_kernel;
+/// x, one sorted row -> bool [n]: true where an element differs from the one before it.
+TENON_API extern KernelSlot<const RowOrder&> run_starts_kernel;
+
+/// x i64 [n], bins -> i64 [bins]. Throws index.out_of_range.
+TENON_API extern KernelSlot<std::int64_t, std::int64_t> bincount_kernel;
 
 /// Dense rows of sorted elements (one row, or as many as there are of values) and of values, in f32, f64 or i64.
 struct SortedSearch {

@@ -1,4 +1,5 @@
-/// Least-significant-digit radix sort of records (private). It keeps the order of equal keys, so the result is the same for any number of chunks.
+/// Least-significant-digit radix sort of records (private). It keeps the order of equal keys, so the result is the same for any number of
+/// chunks.
 #pragma once
 
 #include <algorithm>
@@ -42,13 +43,36 @@ bool radix_pass(const Record* from, Record* to, std::int64_t n, int shift, std::
   return true;
 }
 
-/// Sorts a, whose records stand in the order of their indices, with b of the same size beside it; returns the one that holds the result. n < 2^32.
+/// The same on one thread: the digits of all passes are counted in one go.
+template <class Record>
+Record* radix_sort_alone(Record* a, Record* b, std::int64_t n) {
+  constexpr int kPasses = int(8 * sizeof(typename Record::Key)) / kRadixBits;
+  std::array<std::array<std::uint32_t, kRadixSize>, kPasses> counts{};
+  for (std::int64_t i = 0; i < n; ++i)
+    for (int pass = 0; pass < kPasses; ++pass)
+      ++counts[std::size_t(pass)][std::size_t(a[i].key() >> (pass * kRadixBits)) & (kRadixSize - 1)];
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const int shift = pass * kRadixBits;
+    auto& next = counts[std::size_t(pass)];
+    auto digit = [shift](const Record& r) { return std::size_t(r.key() >> shift) & (kRadixSize - 1); };
+    if (std::int64_t(next[digit(a[0])]) == n) continue;
+    std::uint32_t start = 0;
+    for (std::uint32_t& d : next) start += std::exchange(d, start);
+    for (std::int64_t i = 0; i < n; ++i) b[next[digit(a[i])]++] = a[i];
+    std::swap(a, b);
+  }
+  return a;
+}
+
+/// Sorts a, whose records stand in the order of their indices, with b of the same size beside it; returns the one that holds the result.
+/// n < 2^32.
 template <class Record>
 Record* radix_sort(Record* a, Record* b, std::int64_t n, std::int64_t chunks) {
   if (n < kRadixWorth) {
     std::sort(a, a + n);
     return a;
   }
+  if (chunks == 1) return radix_sort_alone(a, b, n);
   for (int shift = 0; shift < int(8 * sizeof(typename Record::Key)); shift += kRadixBits)
     if (radix_pass(a, b, n, shift, chunks)) std::swap(a, b);
   return a;

@@ -17,28 +17,35 @@ namespace {
 
 /// Whole numbers below n, uniform.
 Tensor places(const Shape& shape, std::int64_t n, std::uint64_t stream) {
-  return minimum(floor(random_uniform(shape, 2, stream).to(DType::f64) * double(n)), Tensor::full({}, double(n - 1), DType::f64)).to(DType::i64);
+  return minimum(floor(random_uniform(shape, 2, stream).to(DType::f64) * double(n)), Tensor::full({}, double(n - 1), DType::f64))
+      .to(DType::i64);
 }
 
 /// Runs op eagerly, as the peer does; `items` elements each.
 template <class Op>
 void measure(const char* name, std::int64_t items, Op op) {
-  benchmark::RegisterBenchmark((std::string("index/") + name).c_str(), [=](benchmark::State& state) {
-    set_thread_count(2);
-    NoGrad no_grad;
-    for (auto _ : state) benchmark::DoNotOptimize(op());
-    state.SetItemsProcessed(std::int64_t(state.iterations()) * items);
-  })->UseRealTime()->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark((std::string("index/") + name).c_str(),
+                               [=](benchmark::State& state) {
+                                 set_thread_count(2);
+                                 NoGrad no_grad;
+                                 for (auto _ : state) benchmark::DoNotOptimize(op());
+                                 state.SetItemsProcessed(std::int64_t(state.iterations()) * items);
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMicrosecond);
 }
 
 /// The same, of the gradients with respect to all inputs.
 template <class Op>
 void measure_gradient(const char* name, std::vector<Tensor> inputs, Op op) {
   for (Tensor& t : inputs) t.set_requires_grad();
-  benchmark::RegisterBenchmark((std::string("index/") + name).c_str(), [=](benchmark::State& state) {
-    set_thread_count(2);
-    for (auto _ : state) benchmark::DoNotOptimize(gradients({sum(op(inputs))}, inputs));
-  })->UseRealTime()->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark((std::string("index/") + name).c_str(),
+                               [=](benchmark::State& state) {
+                                 set_thread_count(2);
+                                 for (auto _ : state) benchmark::DoNotOptimize(gradients({sum(op(inputs))}, inputs));
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMicrosecond);
 }
 
 const bool registered = [] {
@@ -64,13 +71,15 @@ const bool registered = [] {
   measure("gather_rows", million, [=, index = places({4096, 256}, 256, 2)] { return gather(rows, 1, index); });
   measure("gather_axis", million, [=, index = places({64, 256, 64}, 256, 3)] { return gather(cube, 1, index); });
   measure("gather_line", million, [=, index = places({million}, million, 4)] { return gather(line, 0, index); });
-  measure("index_select", million, [=, index = places({16384}, 4096, 5), table = random_normal({4096, 64}, 1, 5)] { return index_select(table, 0, index); });
+  measure("index_select", million,
+          [=, index = places({16384}, 4096, 5), table = random_normal({4096, 64}, 1, 5)] { return index_select(table, 0, index); });
   measure("scatter_add_rows", million, [=, index = places({4096, 256}, 256, 6)] { return scatter_add(rows, 1, index, rows); });
   measure("scatter_add_line", million, [=, index = places({million}, million, 7)] { return scatter_add(line, 0, index, line); });
   measure("scatter_add_few", million, [=, zero = Tensor::zeros({1000})] { return scatter_add(zero, 0, labels, line); });
-  measure("index_add", million, [=, index = places({16384}, 4096, 8), table = random_normal({4096, 64}, 1, 5), source = random_normal({16384, 64}, 1, 6)] {
-    return index_add(table, 0, index, source);
-  });
+  measure("index_add", million,
+          [=, index = places({16384}, 4096, 8), table = random_normal({4096, 64}, 1, 5), source = random_normal({16384, 64}, 1, 6)] {
+            return index_add(table, 0, index, source);
+          });
   measure("bincount", million, [=] { return bincount(labels, 1000); });
   measure("masked_select", million, [=, mask = greater(line, Tensor::zeros({}))] { return masked_select(line, mask); });
   measure("nonzero", million, [=, mask = greater(rows, Tensor::full({}, 1))] { return nonzero(mask); });

@@ -31,7 +31,7 @@ ops = {
     "sort_line_f64": lambda: wide.sort(stable=True),
     "sort_line_i64": lambda: labels.sort(stable=True),
     "sort_rows": lambda: rows.sort(stable=True),
-    "sort_axis": lambda: cube.sort(1, stable=True),
+    "sort_axis": lambda: cube.sort(dim=1, stable=True),
     "topk_line": lambda: line.topk(100),
     "topk_rows": lambda: rows.topk(8),
     "unique": lambda: labels.unique(return_inverse=True, return_counts=True),

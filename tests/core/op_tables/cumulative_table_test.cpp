@@ -13,28 +13,30 @@ Tensor zeros_within() {
   return x;
 }
 
-const Register table("cumulative.hpp", {{
-      {"cumsum(Tensor,int,bool)",
-       [] {
-         both([](const In& x) { return square(cumsum(x[0], 1)); }, {spread({2, 4, 3})});
-         both([](const In& x) { return square(cumsum(x[0], 0, true)); }, {spread({4})});
-       }},
-      {"cumprod(Tensor,int)",
-       [] {
-         both([](const In& x) { return cumprod(x[0], 1); }, {spread({2, 4, 3}, 0.5, 2)});
-         both([](const In& x) { return square(cumprod(x[0], 1)); }, {zeros_within()});
-       }},
-      {"logcumsumexp(Tensor,int)",
-       [] {
-         both([](const In& x) { return logcumsumexp(x[0], 1); }, {spread({2, 4, 3}, -2, 2)});
-         both([](const In& x) { return square(logcumsumexp(x[0], -1)); }, {spread({5}, -2, 2)});
-       }},
-      {"linear_recurrence(Tensor,Tensor,int,bool)",
-       [] {
-         both([](const In& x) { return square(linear_recurrence(x[0], x[1], 1)); }, {spread({2, 4, 3}), spread({2, 4, 3}, -2, 1)});
-         both([](const In& x) { return square(linear_recurrence(x[0], x[1], 0, true)); }, {spread({4}), spread({4}, -2, 1)});
-       }},
-  },
-  {}});
+const Register table(
+    "cumulative.hpp",
+    {{
+         {"cumsum(Tensor,int,bool)",
+          [] {
+            both([](const In& x) { return square(cumsum(x[0], 1)); }, {spread({2, 4, 3})});
+            both([](const In& x) { return square(cumsum(x[0], 0, true)); }, {spread({4})});
+          }},
+         {"cumprod(Tensor,int)",
+          [] {
+            both([](const In& x) { return cumprod(x[0], 1); }, {spread({2, 4, 3}, 0.5, 2)});
+            both([](const In& x) { return square(cumprod(x[0], 1)); }, {zeros_within()});
+          }},
+         {"logcumsumexp(Tensor,int)",
+          [] {
+            both([](const In& x) { return logcumsumexp(x[0], 1); }, {spread({2, 4, 3}, -2, 2)});
+            both([](const In& x) { return square(logcumsumexp(x[0], -1)); }, {spread({5}, -2, 2)});
+          }},
+         {"linear_recurrence(Tensor,Tensor,int,bool)",
+          [] {
+            both([](const In& x) { return square(linear_recurrence(x[0], x[1], 1)); }, {spread({2, 4, 3}), spread({2, 4, 3}, -2, 1)});
+            both([](const In& x) { return square(linear_recurrence(x[0], x[1], 0, true)); }, {spread({4}), spread({4}, -2, 1)});
+          }},
+     },
+     {}});
 
 }  // namespace

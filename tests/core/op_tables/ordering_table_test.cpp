@@ -6,15 +6,30 @@ using namespace op_table;
 
 namespace {
 
-Tensor classes() { return Tensor::from(std::vector<std::int64_t>{2, 0, 2, 1, 2, 0}, {2, 3}); }
+Tensor classes() {
+  return Tensor::from(std::vector<std::int64_t>{2, 0, 2, 1, 2, 0}, {2, 3});
+}
 
 // sort and topk return two tensors; their gradients are checked in ordering_test.cpp
-const Register table("ordering.hpp", {{
-      {"bincount(Tensor,int64_t,Tensor)", [] { both([](const In& x) { return square(bincount(classes(), 4, x[0])); }, {spread({2, 3})}); }},
-      {"quantile(Tensor,double,int,bool)", [] { both([](const In& x) { return square(quantile(x[0], 0.3, 1)); }, {spread({2, 5, 3})}); }},
-      {"quantile(Tensor,vector<double>,int,bool)", [] { both([](const In& x) { return square(quantile(x[0], {0.0, 0.8}, 0, true)); }, {spread({7, 2})}); }},
-      {"median(Tensor,int,bool)", [] { both([](const In& x) { return square(median(x[0], -1)); }, {spread({2, 6})}); }},
-  },
-  {"argsort(Tensor,int,bool)", "searchsorted(Tensor,Tensor,bool)"}});
+const Register table("ordering.hpp",
+                     {{
+                          {"bincount(Tensor,int64_t,Tensor)",
+                           [] {
+                             both([](const In& x) { return square(bincount(classes(), 4, x[0])); }, {spread({2, 3})});
+                           }},
+                          {"quantile(Tensor,double,int,bool)",
+                           [] {
+                             both([](const In& x) { return square(quantile(x[0], 0.3, 1)); }, {spread({2, 5, 3})});
+                           }},
+                          {"quantile(Tensor,vector<double>,int,bool)",
+                           [] {
+                             both([](const In& x) { return square(quantile(x[0], {0.0, 0.8}, 0, true)); }, {spread({7, 2})});
+                           }},
+                          {"median(Tensor,int,bool)",
+                           [] {
+                             both([](const In& x) { return square(median(x[0], -1)); }, {spread({2, 6})});
+                           }},
+                      },
+                      {"argsort(Tensor,int,bool)", "searchsorted(Tensor,Tensor,bool)"}});
 
 }  // namespace

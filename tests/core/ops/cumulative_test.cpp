@@ -44,7 +44,9 @@ std::map<std::string, golden::Run> runs() {
 
 }  // namespace
 
-TEST_CASE("cumulative ops and their gradients against PyTorch", "[cumulative]") { golden::check_all(kGolden, runs()); }
+TEST_CASE("cumulative ops and their gradients against PyTorch", "[cumulative]") {
+  golden::check_all(kGolden, runs());
+}
 
 TEST_CASE("running sums along lines of every length, both ways", "[cumulative]") {
   for (std::int64_t n : {1, 3, 4, 7, 1000, 32767, 32768, 100003}) {
@@ -110,7 +112,8 @@ TEST_CASE("cumulative ops give the same bits for any number of threads", "[cumul
     const int axis = shape.rank() == 3 ? 1 : -1;
     check::same_bits([&] {
       In out{cummax(x, axis).values, cummin(x, axis).indices};
-      for (const check::Function& f : {check::Function([&](const In& v) { return cumsum(v[0], axis); }), check::Function([&](const In& v) { return cumprod(v[0], axis); }),
+      for (const check::Function& f : {check::Function([&](const In& v) { return cumsum(v[0], axis); }),
+                                       check::Function([&](const In& v) { return cumprod(v[0], axis); }),
                                        check::Function([&](const In& v) { return logcumsumexp(v[0], axis); }),
                                        check::Function([&](const In& v) { return linear_recurrence(a, v[0], axis); })})
         for (const Tensor& t : check::with_gradients(f, {x})) out.push_back(t);

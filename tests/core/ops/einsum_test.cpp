@@ -54,22 +54,32 @@ Values product_by_lane(const Tensor& a, const Tensor& b) {
   for (std::int64_t r = 0; r < m; ++r)
     for (std::int64_t c = 0; c < n; ++c)
       for (std::int64_t d = 0; d < k; ++d)
-        for (std::int64_t l = 0; l < p; ++l) y[std::size_t((r * n + c) * p + l)] += x[std::size_t((r * k + d) * p + l)] * w[std::size_t((d * n + c) * p + l)];
+        for (std::int64_t l = 0; l < p; ++l)
+          y[std::size_t((r * n + c) * p + l)] += x[std::size_t((r * k + d) * p + l)] * w[std::size_t((d * n + c) * p + l)];
   return y;
 }
 
 }  // namespace
 
-TEST_CASE("einsum and its gradients against PyTorch", "[einsum]") { golden::check_all(kGolden, runs()); }
+TEST_CASE("einsum and its gradients against PyTorch", "[einsum]") {
+  golden::check_all(kGolden, runs());
+}
 
 TEST_CASE("products whose batch is innermost, at sizes that meet every tail", "[einsum]") {
-  for (auto [m, k, n, p] : {std::array<std::int64_t, 4>{1, 1, 1, 8}, {4, 3, 3, 16}, {5, 7, 4, 9}, {9, 2, 7, 31}, {6, 5, 2, 200}, {33, 40, 35, 67}, {70, 90, 80, 8}}) {
+  for (auto [m, k, n, p] : {std::array<std::int64_t, 4>{1, 1, 1, 8},
+                            {4, 3, 3, 16},
+                            {5, 7, 4, 9},
+                            {9, 2, 7, 31},
+                            {6, 5, 2, 200},
+                            {33, 40, 35, 67},
+                            {70, 90, 80, 8}}) {
     INFO(m << " x " << k << " x " << n << ", " << p << " lanes");
     for (DType type : {DType::f32, DType::f64}) {
       const Tensor a = made(1, {m, k, p}, type), b = made(2, {k, n, p}, type);
       const Values got = einsum("mkp,knp->mnp", {a, b}).to_vector(), expected = product_by_lane(a, b);
       REQUIRE(got.size() == expected.size());
-      for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(std::abs(got[i] - expected[i]) <= (type == DType::f32 ? 2e-6 : 1e-14) * double(k) * 4);
+      for (std::size_t i = 0; i < got.size(); ++i)
+        REQUIRE(std::abs(got[i] - expected[i]) <= (type == DType::f32 ? 2e-6 : 1e-14) * double(k) * 4);
     }
   }
 }
@@ -120,5 +130,9 @@ TEST_CASE("einsum names the letter and its sizes when they do not agree", "[eins
   refuses([&] { einsum("ij,jk->ik", {a, b.to(DType::f32)}); }, "einsum", {"f32[5, 2]", "f64[3, 4]"});
   refuses([&] { einsum("ij->ji", {a.to(DType::i64)}); }, "einsum", {"i64[3, 4]"});
   refuses([&] { einsum("", {}); }, "einsum", {"no operands"});
-  refuses([&] { einsum("abcde,fghij->abcdefghij", {Tensor::zeros({1, 1, 1, 1, 1}), Tensor::zeros({1, 1, 1, 1, 1})}); }, "einsum", {"10 axes"});
+  refuses(
+      [&] {
+        einsum("abcde,fghij->abcdefghij", {Tensor::zeros({1, 1, 1, 1, 1}), Tensor::zeros({1, 1, 1, 1, 1})});
+      },
+      "einsum", {"10 axes"});
 }

@@ -1,4 +1,5 @@
-/// Ops that pick, place and rearrange: PyTorch's values and gradients, plain loops for every type and every way of cutting the work, refusals.
+/// Ops that pick, place and rearrange: PyTorch's values and gradients, plain loops for every type and every way of cutting the work,
+/// refusals.
 #include "tenon/indexing.hpp"
 
 #include <limits>
@@ -19,7 +20,9 @@ const std::vector<golden::Case> kGolden{
 #include "golden/indexing.inc"
 };
 
-Tensor ints(const Ints& v, const Shape& shape) { return Tensor::from(v, shape); }
+Tensor ints(const Ints& v, const Shape& shape) {
+  return Tensor::from(v, shape);
+}
 
 std::map<std::string, golden::Run> runs() {
   const Tensor x = made(1, {3, 4, 2}), row = ints({2, 0, 2, 1}, {4}), few = ints({1, 3, 1}, {3}), square = made(1, {2, 3, 4});
@@ -31,8 +34,16 @@ std::map<std::string, golden::Run> runs() {
   std::map<std::string, golden::Run> all{
       {"index_select_0", {{x}, [=](const In& v) { return index_select(v[0], 0, row); }}},
       {"index_select_1", {{x}, [=](const In& v) { return index_select(v[0], 1, few.to(DType::i32)); }}},
-      {"index_select_2", {{x}, [=](const In& v) { return index_select(v[0], -1, ints({1, 1, 0}, {3})); }}},
-      {"index_select_table", {{made(1, {3, 4})}, [=](const In& v) { return index_select(v[0], 0, ints({2, 0, 1, 2}, {2, 2})); }}},
+      {"index_select_2",
+       {{x},
+        [=](const In& v) {
+          return index_select(v[0], -1, ints({1, 1, 0}, {3}));
+        }}},
+      {"index_select_table",
+       {{made(1, {3, 4})},
+        [=](const In& v) {
+          return index_select(v[0], 0, ints({2, 0, 1, 2}, {2, 2}));
+        }}},
       {"index_add_0", {{x, made(2, {4, 4, 2})}, [=](const In& v) { return index_add(v[0], 0, row, v[1]); }}},
       {"index_add_1", {{x, made(2, {3, 3, 2})}, [=](const In& v) { return index_add(v[0], 1, few, v[1]); }}},
       {"gather_1", {{x}, [=](const In& v) { return gather(v[0], 1, middle); }}},
@@ -40,22 +51,46 @@ std::map<std::string, golden::Run> runs() {
       {"scatter_add_1", {{x, made(2, {3, 2, 2})}, [=](const In& v) { return scatter_add(v[0], 1, middle, v[1]); }}},
       {"scatter_add_2", {{x, made(2, {3, 4, 3})}, [=](const In& v) { return scatter_add(v[0], -1, last, v[1]); }}},
       {"scatter_1", {{x, made(2, {3, 2, 2})}, [=](const In& v) { return scatter(v[0], 1, once, v[1]); }}},
-      {"take", {{x}, [=](const In& v) { return take(v[0], ints({5, 0, 23, 5, 7, 1}, {2, 3})); }}},
+      {"take",
+       {{x},
+        [=](const In& v) {
+          return take(v[0], ints({5, 0, 23, 5, 7, 1}, {2, 3}));
+        }}},
       {"masked_fill", {{x}, [=](const In& v) { return masked_fill(v[0], mask, -2.5); }}},
       {"masked_select", {{x}, [=](const In& v) { return masked_select(v[0], mask); }}},
       {"nonzero", {{x}, [=](const In& v) { return nonzero(greater(v[0], Tensor::full({}, 0.5, DType::f64))); }}},
       {"roll_1", {{x}, [=](const In& v) { return roll(v[0], {3}, {1}); }}},
-      {"roll_all", {{x}, [=](const In& v) { return roll(v[0], {1, -5, 1}, {0, 1, 2}); }}},
-      {"roll_02", {{x}, [=](const In& v) { return roll(v[0], {-1, 1}, {0, -1}); }}},
-      {"tile", {{x}, [=](const In& v) { return tile(v[0], {2, 1, 2, 3}); }}},
+      {"roll_all",
+       {{x},
+        [=](const In& v) {
+          return roll(v[0], {1, -5, 1}, {0, 1, 2});
+        }}},
+      {"roll_02",
+       {{x},
+        [=](const In& v) {
+          return roll(v[0], {-1, 1}, {0, -1});
+        }}},
+      {"tile",
+       {{x},
+        [=](const In& v) {
+          return tile(v[0], {2, 1, 2, 3});
+        }}},
       {"repeat", {{x}, [=](const In& v) { return repeat(v[0], 3, 1); }}},
-      {"stack", {{made(1, {3, 2}), made(2, {3, 2})}, [=](const In& v) { return stack({v[0], v[1]}, 1); }}},
+      {"stack",
+       {{made(1, {3, 2}), made(2, {3, 2})},
+        [=](const In& v) {
+          return stack({v[0], v[1]}, 1);
+        }}},
       {"diagonal", {{square}, [=](const In& v) { return diagonal(v[0]); }}},
       {"diagonal_1", {{square}, [=](const In& v) { return diagonal(v[0], 1, 0, 2); }}},
       {"diagonal_m2", {{square}, [=](const In& v) { return diagonal(v[0], -2, 2, 1); }}},
       {"diag_embed", {{made(1, {2, 3})}, [=](const In& v) { return diag_embed(v[0]); }}},
       {"diag_embed_m1", {{made(1, {2, 3})}, [=](const In& v) { return diag_embed(v[0], -1); }}},
-      {"meshgrid", {{made(1, {3}), made(2, {2})}, [=](const In& v) { return stack(meshgrid({v[0], v[1]}), 0); }}},
+      {"meshgrid",
+       {{made(1, {3}), made(2, {2})},
+        [=](const In& v) {
+          return stack(meshgrid({v[0], v[1]}), 0);
+        }}},
   };
   for (int k : {-3, -1, 0, 2, 5}) {
     const std::string n = k < 0 ? "m" + std::to_string(-k) : std::to_string(k);
@@ -78,11 +113,13 @@ Tensor places(const Shape& shape, std::int64_t n, std::uint64_t stream = 2) {
   Tensor t = Tensor::empty(shape, DType::i64);
   Random random(5, stream);
   auto* v = t.data<std::int64_t>();
-  for (std::int64_t i = 0; i < t.numel(); ++i) v[i] = std::min<std::int64_t>(n - 1, std::int64_t(random.uniform(std::uint64_t(i)) * double(n)));
+  for (std::int64_t i = 0; i < t.numel(); ++i)
+    v[i] = std::min<std::int64_t>(n - 1, std::int64_t(random.uniform(std::uint64_t(i)) * double(n)));
   return t;
 }
 
-constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean};
+constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,
+                            DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean};
 
 /// Sources into places of x in order, by plain loops: x [outer, n, inner], index [outer, picks, inner] (or [picks]).
 template <class T, class F>
@@ -118,7 +155,9 @@ void out_of_range(const F& f, const std::vector<std::string>& words) {
 
 }  // namespace
 
-TEST_CASE("indexing ops and their gradients against PyTorch", "[indexing]") { golden::check_all(kGolden, runs()); }
+TEST_CASE("indexing ops and their gradients against PyTorch", "[indexing]") {
+  golden::check_all(kGolden, runs());
+}
 
 TEST_CASE("elements of every type are moved as they are", "[indexing]") {
   for (DType type : kTypes) {
@@ -160,7 +199,12 @@ TEST_CASE("sources meet in one place in their order, however the work is cut", "
     ~Restore() { set_thread_count(threads); }
   } restore;
   // one line short and long, rows of one tensor, many rows, many columns
-  for (auto [outer, n, picks, inner] : {std::array<std::int64_t, 4>{1, 300, 5000, 1}, {1, 100000, 40000, 1}, {40, 30, 100, 1}, {1, 50, 600, 40}, {1, 3000, 4000, 20}, {2, 7, 11, 300}}) {
+  for (auto [outer, n, picks, inner] : {std::array<std::int64_t, 4>{1, 300, 5000, 1},
+                                        {1, 100000, 40000, 1},
+                                        {40, 30, 100, 1},
+                                        {1, 50, 600, 40},
+                                        {1, 3000, 4000, 20},
+                                        {2, 7, 11, 300}}) {
     const Tensor x = random_normal({outer, n, inner}, 1, 1), source = random_normal({outer, picks, inner}, 1, 2);
     const Tensor index = places({outer, picks, inner}, n), rows = places({picks}, n);
     auto add = [](float& place, float v) { place += v; };
@@ -183,7 +227,8 @@ TEST_CASE("sums of narrow types are carried wide", "[indexing]") {
   const Tensor zero = Tensor::zeros({2}, DType::f16), ones = Tensor::full({2049}, 1, DType::f16), index = Tensor::zeros({2049}, DType::i64);
   CHECK(scatter_add(zero, 0, index, ones).to_vector()[0] == 2048);  // 2049 rounded to f16
   CHECK(index_add(Tensor::zeros({2}, DType::bf16), 0, index, Tensor::full({2049}, 1, DType::bf16)).to_vector()[0] == 2048);
-  CHECK(scatter_add(Tensor::zeros({2}, DType::u8), 0, index, Tensor::full({2049}, 1, DType::u8)).to_vector()[0] == 1);  // wraps once, at the end
+  CHECK(scatter_add(Tensor::zeros({2}, DType::u8), 0, index, Tensor::full({2049}, 1, DType::u8)).to_vector()[0] ==
+        1);  // wraps once, at the end
   CHECK(index_add(Tensor::zeros({1}, DType::i64), 0, Tensor::zeros({2}, DType::i64), Tensor::full({2}, 3, DType::i64)).item() == 6);
 }
 

@@ -24,13 +24,18 @@ const std::vector<golden::Case> kGolden{
 constexpr double kInf = std::numeric_limits<double>::infinity(), kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::map<std::string, golden::Run> runs() {
-  const Tensor x = made(1, {3, 5, 2}), line = made(2, {2, 40}), special = Tensor::from(Values{3, kNaN, -kInf, 2, 7, kInf, kNaN, -1, kInf, 0, 2}, {11});
+  const Tensor x = made(1, {3, 5, 2}), line = made(2, {2, 40}),
+               special = Tensor::from(Values{3, kNaN, -kInf, 2, 7, kInf, kNaN, -1, kInf, 0, 2}, {11});
   const Tensor whole = Tensor::from(Ints{4, 1, 4, 7, 1, 0, 4, 9, 7}, {3, 3});
   const Tensor edges = Tensor::from(Values{-1, 0.5, 0.5, 2, 3}, {5}), asked = Tensor::from(Values{-2, -1, 0.5, 0.7, 3, 9, kNaN}, {7});
   std::map<std::string, golden::Run> all{
       {"topk_few", {{line}, [](const In& v) { return topk(v[0], 3, 1).values; }}},
       {"topk_few_indices", {{line}, [](const In& v) { return topk(v[0], 3, 1).indices; }}},
-      {"quantile_several", {{x}, [](const In& v) { return quantile(v[0], {0.9, 0.25}, 1, true); }}},
+      {"quantile_several",
+       {{x},
+        [](const In& v) {
+          return quantile(v[0], {0.9, 0.25}, 1, true);
+        }}},
       {"median_even", {{line}, [](const In& v) { return median(v[0], 1); }}},
       {"sort_special", {{special}, [](const In& v) { return sort(v[0]).values; }}},
       {"argsort_special", {{special}, [](const In& v) { return argsort(v[0]); }}},
@@ -40,7 +45,11 @@ std::map<std::string, golden::Run> runs() {
       {"searchsorted_left", {{x}, [=](const In&) { return searchsorted(edges, asked); }}},
       {"searchsorted_right", {{x}, [=](const In&) { return searchsorted(edges, asked, true); }}},
       {"bincount", {{x}, [=](const In&) { return bincount(whole); }}},
-      {"bincount_weights", {{made(3, {9})}, [=](const In& v) { return bincount(whole, 10, v[0].reshape({3, 3})); }}},
+      {"bincount_weights",
+       {{made(3, {9})},
+        [=](const In& v) {
+          return bincount(whole, 10, v[0].reshape({3, 3}));
+        }}},
   };
   for (int axis : {0, 1, 2}) {
     for (bool down : {false, true}) {
@@ -50,7 +59,8 @@ std::map<std::string, golden::Run> runs() {
       all["topk_" + n] = {{x}, [=](const In& v) { return topk(v[0], 2, axis, down).values; }};
     }
     for (auto [q, n] : {std::pair{0.0, "0_00"}, {0.1, "0_10"}, {0.5, "0_50"}, {0.77, "0_77"}, {1.0, "1_00"}})
-      if (axis < 2) all["quantile_" + std::string(n) + "_" + std::to_string(axis)] = {{x}, [=, p = q](const In& v) { return quantile(v[0], p, axis); }};
+      if (axis < 2)
+        all["quantile_" + std::string(n) + "_" + std::to_string(axis)] = {{x}, [=, p = q](const In& v) { return quantile(v[0], p, axis); }};
   }
   return all;
 }
@@ -62,7 +72,13 @@ Tensor mixed(std::int64_t n, DType type, std::uint64_t stream) {
   for (std::int64_t i = 0; i < n; ++i) {
     const double u = random.uniform(std::uint64_t(2 * i)), z = double(random.uniform(std::uint64_t(2 * i + 1))) * 200 - 100;
     if (is_floating(type))
-      v.push_back(u < 0.02 ? kNaN : u < 0.05 ? 0.0 : u < 0.08 ? -0.0 : u < 0.1 ? kInf : u < 0.12 ? -kInf : u < 0.4 ? std::round(z / 20) : z);
+      v.push_back(u < 0.02   ? kNaN
+                  : u < 0.05 ? 0.0
+                  : u < 0.08 ? -0.0
+                  : u < 0.1  ? kInf
+                  : u < 0.12 ? -kInf
+                  : u < 0.4  ? std::round(z / 20)
+                             : z);
     else
       v.push_back(type == DType::u8 ? std::abs(std::round(z)) : std::round(z));
   }
@@ -85,11 +101,14 @@ bool same_bits_of(const Tensor& a, const Tensor& b) {
   return x.shape() == y.shape() && x.dtype() == y.dtype() && std::memcmp(x.raw(), y.raw(), x.nbytes()) == 0;
 }
 
-constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean};
+constexpr DType kTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,
+                            DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean};
 
 }  // namespace
 
-TEST_CASE("ordering ops and their gradients against PyTorch and NumPy", "[ordering]") { golden::check_all(kGolden, runs()); }
+TEST_CASE("ordering ops and their gradients against PyTorch and NumPy", "[ordering]") {
+  golden::check_all(kGolden, runs());
+}
 
 TEST_CASE("sort is the stable sort, for every type and length", "[ordering]") {
   for (DType type : kTypes)
@@ -144,7 +163,8 @@ TEST_CASE("topk of hard lines", "[ordering]") {
     rising.push_back(double(i));
     equal.push_back(1);
   }
-  CHECK(topk(Tensor::from(rising, {n}).to(DType::f32), 2, 0).indices.to_vector() == Values{double(n - 1), double(n - 2)});  // each better than all before
+  CHECK(topk(Tensor::from(rising, {n}).to(DType::f32), 2, 0).indices.to_vector() ==
+        Values{double(n - 1), double(n - 2)});  // each better than all before
   CHECK(topk(Tensor::from(equal, {n}).to(DType::f32), 3, 0).indices.to_vector() == Values{0, 1, 2});
   const Tensor missing = Tensor::from(Values{kNaN, 1, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN}, {9});
   golden::require_same(topk(missing, 2, 0).values.to_vector(), {1, kNaN});
@@ -174,7 +194,8 @@ TEST_CASE("unique elements of every type", "[ordering]") {
     Values v = x.to_vector();
     Values expected;
     for (std::int64_t i : stable_order(v, false))
-      if (const double e = v[std::size_t(i)]; expected.empty() || (expected.back() != e && !std::isnan(expected.back()))) expected.push_back(e);
+      if (const double e = v[std::size_t(i)]; expected.empty() || (expected.back() != e && !std::isnan(expected.back())))
+        expected.push_back(e);
     golden::require_same(u.values.to_vector(), expected);
     golden::require_same(index_select(u.values, 0, u.inverse).to_vector(), v);
     CHECK(sum(u.counts).item() == 3000);
@@ -190,7 +211,8 @@ TEST_CASE("searches in sorted rows", "[ordering]") {
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t k = 0; k < 57; ++k) {
         const float *begin = rows.data<float>() + r * 101, *end = begin + 101, v = asked.data<float>()[r * 57 + k];
-        REQUIRE(got.data<std::int64_t>()[r * 57 + k] == (right ? std::upper_bound(begin, end, v) : std::lower_bound(begin, end, v)) - begin);
+        REQUIRE(got.data<std::int64_t>()[r * 57 + k] ==
+                (right ? std::upper_bound(begin, end, v) : std::lower_bound(begin, end, v)) - begin);
       }
   }
   const Tensor bytes = Tensor::from(Ints{1, 3, 3}, {3}).to(DType::u8);
@@ -226,7 +248,9 @@ TEST_CASE("ordering ops give the same bits for any number of threads", "[orderin
   check::same_bits([&] {
     In out = check::with_gradients([](const In& v) { return sort(v[0], 0).values; }, {x});
     for (const Tensor& t : check::with_gradients([](const In& v) { return quantile(v[0], {0.2, 0.6}, 1); }, {x})) out.push_back(t);
-    for (const Tensor& t : {topk(line, 20).indices, unique(round(line)).inverse, bincount(argsort(line)), searchsorted(sort(line).values, line)}) out.push_back(t);
+    for (const Tensor& t :
+         {topk(line, 20).indices, unique(round(line)).inverse, bincount(argsort(line)), searchsorted(sort(line).values, line)})
+      out.push_back(t);
     return out;
   });
 }

@@ -36,7 +36,8 @@ inline void batch_rows(const BatchProduct& p, const T* a, const T* b, T* c, std:
 
 /// Rows [first, last), batch positions [begin, end).
 template <class T>
-void batch_block(const BatchProduct& p, const T* a, const T* b, T* c, std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end) {
+void batch_block(const BatchProduct& p, const T* a, const T* b, T* c, std::int64_t first, std::int64_t last, std::int64_t begin,
+                 std::int64_t end) {
   constexpr int N = kLanes<T>;
   for (; begin + N <= end; begin += N) batch_rows<T, N>(p, a + begin, b + begin, c + begin, first, last);
   for (; begin < end; ++begin) batch_rows<T, 1>(p, a + begin, b + begin, c + begin, first, last);
