@@ -18,7 +18,8 @@ DType type_of(std::int64_t bits) {
 void linalg_matmul(benchmark::State& state) {
   NoGrad no_grad;
   const std::int64_t count = state.range(1), m = state.range(2), k = state.range(3), n = state.range(4);
-  Tensor a = random_normal({count, m, k}, 1, 1).to(type_of(state.range(0))), b = random_normal({count, k, n}, 1, 2).to(type_of(state.range(0)));
+  Tensor a = random_normal({count, m, k}, 1, 1).to(type_of(state.range(0))),
+         b = random_normal({count, k, n}, 1, 2).to(type_of(state.range(0)));
   for (auto _ : state) benchmark::DoNotOptimize(matmul(a, b));
   state.counters["FLOPS"] = benchmark::Counter(double(2 * count * m * n * k), benchmark::Counter::kIsIterationInvariantRate);
 }
@@ -33,7 +34,10 @@ void factor(benchmark::State& state, Op op) {
 }
 
 void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"bits", "count", "n"})->ArgsProduct({{32, 64}, {1}, {128, 512}})->ArgsProduct({{32, 64}, {10000}, {8}})->ArgsProduct({{32, 64}, {500}, {32}});
+  b->ArgNames({"bits", "count", "n"})
+      ->ArgsProduct({{32, 64}, {1}, {128, 512}})
+      ->ArgsProduct({{32, 64}, {10000}, {8}})
+      ->ArgsProduct({{32, 64}, {500}, {32}});
   b->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
@@ -41,10 +45,20 @@ void sizes(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(linalg_matmul)
     ->ArgNames({"bits", "count", "m", "k", "n"})
-    ->Args({64, 1, 512, 512, 512})->Args({64, 1, 1024, 1024, 1024})
-    ->Args({64, 10000, 8, 8, 8})->Args({64, 10000, 16, 16, 16})->Args({64, 1000, 64, 64, 64})->Args({64, 2000, 1, 64, 64})->Args({64, 1, 1, 512, 512})
-    ->Args({32, 10000, 8, 8, 8})->Args({32, 10000, 16, 16, 16})->Args({32, 1000, 64, 64, 64})->Args({32, 2000, 1, 64, 64})->Args({32, 1, 1, 512, 512})
-    ->UseRealTime()->Unit(benchmark::kMicrosecond);
+    ->Args({64, 1, 512, 512, 512})
+    ->Args({64, 1, 1024, 1024, 1024})
+    ->Args({64, 10000, 8, 8, 8})
+    ->Args({64, 10000, 16, 16, 16})
+    ->Args({64, 1000, 64, 64, 64})
+    ->Args({64, 2000, 1, 64, 64})
+    ->Args({64, 1, 1, 512, 512})
+    ->Args({32, 10000, 8, 8, 8})
+    ->Args({32, 10000, 16, 16, 16})
+    ->Args({32, 1000, 64, 64, 64})
+    ->Args({32, 2000, 1, 64, 64})
+    ->Args({32, 1, 1, 512, 512})
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(factor, linalg_cholesky, [](const Tensor& a) { benchmark::DoNotOptimize(linalg::cholesky(a)); })->Apply(sizes);
 BENCHMARK_CAPTURE(factor, linalg_solve, [](const Tensor& a) { benchmark::DoNotOptimize(linalg::solve(a, a)); })->Apply(sizes);
 BENCHMARK_CAPTURE(factor, linalg_qr, [](const Tensor& a) { benchmark::DoNotOptimize(linalg::qr(a).q); })->Apply(sizes);
