@@ -1,8 +1,8 @@
 /// Linear algebra of matrices on the last two axes; all leading axes are a batch: [..., m, n].
 ///
 /// f32 and f64; computed in f64 either way, so that f32 results are right to their last digits and one set of kernels serves
-/// both (docs/decisions.md). Everything is differentiable any number of times unless said otherwise; results are the same bits for any thread
-/// count. Calls of a wrong shape or type throw a usage error. What depends on values is found when the kernel runs, also in a
+/// both (docs/decisions.md). Everything is differentiable any number of times unless said otherwise; results are the same bits for any
+/// thread count. Calls of a wrong shape or type throw a usage error. What depends on values is found when the kernel runs, also in a
 /// recorded step: ErrorKind::data with code linalg.singular, linalg.not_positive_definite or linalg.not_converged, naming the
 /// matrix by its place in the batch. A matrix has at least one row and one column; a batch may be empty.
 #pragma once
@@ -40,9 +40,9 @@ struct SignLogDet {
 TENON_API SignLogDet slogdet(const Tensor& a);
 
 // ---- orthogonal and spectral decompositions (ops/linalg_spectral.cpp) ---------------------------------------------
-/// a [..., m, n] = q r with q^T q = 1, r upper triangular with a diagonal that is not negative: unique for full rank. Reduced: q [..., m, k],
-/// r [..., k, n], k = min(m, n). Complete: q [..., m, m], r [..., m, n]; for m > n without gradient.
-/// Gradients need full rank (Seeger et al. 2017, "Auto-differentiating linear algebra"; wide a: Roberts and Roberts 2020).
+/// a [..., m, n] = q r with q^T q = 1, r upper triangular with a diagonal that is not negative: unique for full rank. Reduced: q [..., m,
+/// k], r [..., k, n], k = min(m, n). Complete: q [..., m, m], r [..., m, n]; for m > n without gradient. Gradients need full rank (Seeger
+/// et al. 2017, "Auto-differentiating linear algebra"; wide a: Roberts and Roberts 2020).
 struct QR {
   Tensor q, r;
 };
@@ -50,17 +50,17 @@ enum class QRMode { reduced, complete };
 TENON_API QR qr(const Tensor& a, QRMode mode = QRMode::reduced);
 
 /// a [..., m, n] = u diag(s) vh: u [..., m, k], s [..., k] descending and not negative, vh [..., k, n], k = min(m, n). Of each column of
-/// u the entry of largest size, the first among equals, is positive. (Golub and Reinsch 1970.) Gradients: Townsend 2016, "Differentiating the
-/// singular value decomposition". Vectors of equal singular values are not unique: gradients through them hold only for functions that do not depend
-/// on the choice; use singular_values where the values are all you need.
+/// u the entry of largest size, the first among equals, is positive. (Golub and Reinsch 1970.) Gradients: Townsend 2016, "Differentiating
+/// the singular value decomposition". Vectors of equal singular values are not unique: gradients through them hold only for functions that
+/// do not depend on the choice; use singular_values where the values are all you need.
 struct SVD {
   Tensor u, s, vh;
 };
 TENON_API SVD svd(const Tensor& a);
 TENON_API Tensor singular_values(const Tensor& a);
 
-/// Symmetric a [..., n, n] = v diag(w) v^T, of which both triangles are averaged: w [..., n] ascending, eigenvectors in the columns of v, the
-/// entry of largest size of each, the first among equals, positive. Gradients: Giles 2008, "Collected matrix derivative results"; equal
+/// Symmetric a [..., n, n] = v diag(w) v^T, of which both triangles are averaged: w [..., n] ascending, eigenvectors in the columns of v,
+/// the entry of largest size of each, the first among equals, positive. Gradients: Giles 2008, "Collected matrix derivative results"; equal
 /// eigenvalues as in svd.
 struct Eigh {
   Tensor w, v;
@@ -71,8 +71,8 @@ TENON_API Tensor eigvalsh(const Tensor& a);
 /// The pseudo-inverse [..., n, m]; singular values up to rcond times the largest count as 0. Default: max(m, n) epsilon of a's type.
 /// Its gradient supposes that the rank does not change nearby (Golub and Pereyra 1973).
 TENON_API Tensor pinv(const Tensor& a, std::optional<double> rcond = {});
-/// x [..., n, k] of least |a x - b|, and of least |x| among those: a [..., m, n], b [..., m, k]; batches broadcast. Without rcond by QR, and a
-/// must have full rank, else linalg.singular; with it through pinv, for any rank.
+/// x [..., n, k] of least |a x - b|, and of least |x| among those: a [..., m, n], b [..., m, k]; batches broadcast. Without rcond by QR,
+/// and a must have full rank, else linalg.singular; with it through pinv, for any rank.
 TENON_API Tensor lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond = {});
 
 enum class MatrixNorm {

@@ -51,9 +51,20 @@ double* out(void* const* p, int i) {
 
 /// exp of a [n, n] into e. memory: 6 n n doubles, then n pivots.
 void matrix_exp(std::int64_t n, const double* a, double* e, double* memory) {
-  static constexpr double b[] = {64764752532480000., 32382376266240000., 7771770303897600., 1187353796428800., 129060195264000.,
-                                 10559470521600.,    670442572800.,      33522128640.,      1323241920.,       40840800.,
-                                 960960.,            16380.,             182.,              1.};
+  static constexpr double b[] = {64764752532480000.,
+                                 32382376266240000.,
+                                 7771770303897600.,
+                                 1187353796428800.,
+                                 129060195264000.,
+                                 10559470521600.,
+                                 670442572800.,
+                                 33522128640.,
+                                 1323241920.,
+                                 40840800.,
+                                 960960.,
+                                 16380.,
+                                 182.,
+                                 1.};
   constexpr double kTheta = 5.371920351148152;  // up to this 1-norm degree 13 is exact to the last bit (Higham 2005, table 2.3)
   const std::int64_t size = n * n;
   double *x = memory, *x2 = x + size, *x4 = x2 + size, *x6 = x4 + size, *u = x6 + size, *v = u + size;

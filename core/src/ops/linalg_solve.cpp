@@ -9,7 +9,8 @@ namespace {
 void check_pair(const char* op, const Tensor& a, const char* a_name, const Tensor& b) {
   check_matrix(op, a, true, a_name);
   check_matrix(op, b, false, "b");
-  if (a.dtype() != b.dtype()) throw_usage(op, std::string(a_name) + " is " + a.str() + ", b is " + b.str() + ": the types differ", "cast one with to()");
+  if (a.dtype() != b.dtype())
+    throw_usage(op, std::string(a_name) + " is " + a.str() + ", b is " + b.str() + ": the types differ", "cast one with to()");
   check_same_device(op, a, b);
   if (a.size(-1) != b.size(-2))
     throw_usage(op, std::string(a_name) + " is " + a.str() + ", b is " + b.str() + ": the rows of b differ from those of " + a_name);
@@ -72,7 +73,7 @@ Tensor cholesky_f64(const Tensor& a) {
   return differentiable("cholesky", l, {a}, [a, l](const std::vector<Tensor>& d) {
     const Tensor again = wants_grad({d[0], a}) ? cholesky_f64(a) : l;
     const Tensor p = weigh_triangles(matmul(turned(again), d[0]), 1, 0.5, 0);
-    const Tensor half = solve_triangle("cholesky.gradient", again, p, {.transposed = true});                 // L^-T P
+    const Tensor half = solve_triangle("cholesky.gradient", again, p, {.transposed = true});                  // L^-T P
     const Tensor g = turned(solve_triangle("cholesky.gradient", again, turned(half), {.transposed = true}));  // L^-T P L^-1
     return std::vector<Tensor>{(g + turned(g)) * 0.5};
   });

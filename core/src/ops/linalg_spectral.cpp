@@ -108,8 +108,7 @@ std::vector<Tensor> run_eigh(const char* op, const Tensor& a, bool vectors) {
   const std::int64_t n = a.size(-1);
   const Matrices p = matrices(op, a, vectors);
   std::vector<Tensor> out{empty_f64(leading(a), {n}, a.device()), empty_f64(leading(a), {n, vectors ? n : 0}, a.device())};
-  if (a.numel() > 0)
-    launch(op, {a.detach().contiguous()}, {out[0], out[1], workspace(eigh_workspace(p), a)}, eigh_kernel(a.device(), p));
+  if (a.numel() > 0) launch(op, {a.detach().contiguous()}, {out[0], out[1], workspace(eigh_workspace(p), a)}, eigh_kernel(a.device(), p));
   return out;
 }
 
@@ -151,7 +150,8 @@ Tensor pinv_f64(const Tensor& a, double rcond) {
   return differentiable("pinv", p, {a}, [=](const std::vector<Tensor>& d) {
     const Tensor q = wants_grad({d[0], a}) ? pinv_f64(a, rcond) : p, qt = turned(q), dt = turned(d[0]);
     const Tensor right = matmul(dt, matmul(q, qt)), left = matmul(matmul(qt, q), dt);  // d^T P P^T and P^T P d^T
-    return std::vector<Tensor>{neg(matmul(matmul(qt, d[0]), qt)) + (right - matmul(a, matmul(q, right))) + (left - matmul(matmul(left, q), a))};
+    return std::vector<Tensor>{neg(matmul(matmul(qt, d[0]), qt)) + (right - matmul(a, matmul(q, right))) +
+                               (left - matmul(matmul(left, q), a))};
   });
 }
 
@@ -161,7 +161,8 @@ double default_rcond(const Tensor& a) {
 }
 
 void check_rcond(const char* op, std::optional<double> rcond) {
-  if (rcond && !(*rcond >= 0 && *rcond < 1)) throw_usage(op, "rcond is " + std::to_string(*rcond), "give a share of the largest singular value, in [0, 1)");
+  if (rcond && !(*rcond >= 0 && *rcond < 1))
+    throw_usage(op, "rcond is " + std::to_string(*rcond), "give a share of the largest singular value, in [0, 1)");
 }
 
 }  // namespace

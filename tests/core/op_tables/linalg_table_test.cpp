@@ -17,64 +17,88 @@ Tensor positive(const Tensor& x) {
   return matmul(x, x.transpose(-1, -2)) + linalg::weigh_triangles(Tensor::full({x.size(-2), x.size(-2)}, 1, DType::f64), 0, 1, 0);
 }
 
-const Register table("linalg.hpp", {{
-      {"cholesky(Tensor)", [] { both([](const In& x) { return linalg::cholesky(positive(x[0])); }, {irregular(1, {2, 3, 3})}); }},
-      {"triangular_solve(Tensor,Tensor,Triangle)",
-       [] {
-         const Tensor t = irregular(2, {3, 3}) * 0.5 + linalg::matrix_power(Tensor::zeros({3, 3}, DType::f64), 0) * 2;
-         for (bool upper : {false, true})
-           for (bool transposed : {false, true})
-             for (bool unit : {false, true})
-               both([=](const In& x) { return linalg::triangular_solve(x[0], x[1], {upper, transposed, unit}); }, {t, irregular(3, {3, 2})});
-         both([](const In& x) { return linalg::triangular_solve(x[0], x[1]); }, {t, irregular(3, {2, 3, 2})});
-         both([](const In& x) { return linalg::triangular_solve(x[0], x[1], {.upper = true}); }, {t.expand({2, 3, 3}), irregular(3, {3, 1})});
-       }},
-      {"cholesky_solve(Tensor,Tensor)",
-       [] {
-         both([](const In& x) { return linalg::cholesky_solve(linalg::cholesky(positive(x[0])), x[1]); },
-              {irregular(1, {3, 3}), irregular(2, {3, 2})});
-       }},
-      {"solve(Tensor,Tensor)",
-       [] {
-         auto f = [](const In& x) { return linalg::solve(x[0], x[1]); };
-         both(f, {irregular(1, {2, 3, 3}), irregular(2, {2, 3, 2})});
-         both(f, {irregular(1, {3, 3}), irregular(2, {2, 3, 1})});
-         both(f, {irregular(1, {2, 3, 3}), irregular(2, {3})});
-       }},
-      {"inv(Tensor)", [] { both([](const In& x) { return linalg::inv(x[0]); }, {irregular(1, {2, 3, 3})}); }},
-      {"det(Tensor)", [] { both([](const In& x) { return linalg::det(x[0]); }, {irregular(1, {2, 3, 3})}); }},
-      {"singular_values(Tensor)",
-       [] {
-         for (const Shape& s : {Shape{2, 3, 3}, Shape{4, 2}, Shape{2, 4}})
-           both([](const In& x) { return linalg::singular_values(x[0]); }, {irregular(1, s)});
-       }},
-      {"eigvalsh(Tensor)", [] { both([](const In& x) { return linalg::eigvalsh(x[0]); }, {irregular(1, {2, 3, 3})}); }},
-      {"pinv(Tensor,optional<double>)",
-       [] {
-         for (const Shape& s : {Shape{2, 3, 3}, Shape{4, 2}, Shape{2, 4}})
-           both([](const In& x) { return linalg::pinv(x[0]); }, {irregular(1, s)});
-         both([](const In& x) { return linalg::pinv(matmul(x[0], x[1]), 1e-9); }, {irregular(1, {4, 2}), irregular(2, {2, 3})});
-       }},
-      {"lstsq(Tensor,Tensor,optional<double>)",
-       [] {
-         for (const Shape& s : {Shape{4, 2}, Shape{2, 4}, Shape{3, 3}}) {
-           both([](const In& x) { return linalg::lstsq(x[0], x[1]); }, {irregular(1, s), irregular(2, {s[0], 2})});
-           both([](const In& x) { return linalg::lstsq(x[0], x[1], 1e-9); }, {irregular(1, s), irregular(2, {s[0], 2})});
-         }
-       }},
-      {"matrix_norm(Tensor,MatrixNorm)",
-       [] {
-         for (auto kind : {linalg::MatrixNorm::frobenius, linalg::MatrixNorm::nuclear, linalg::MatrixNorm::spectral})
-           both([=](const In& x) { return linalg::matrix_norm(x[0], kind); }, {irregular(1, {2, 3, 2})});
-       }},
-      {"matrix_power(Tensor,int64_t)",
-       [] {
-         for (int n : {1, 3, 6, -2}) both([n](const In& x) { return linalg::matrix_power(x[0], n); }, {irregular(1, {2, 3, 3}) * 0.7});
-       }},
-      {"matrix_exp(Tensor)", [] { both([](const In& x) { return linalg::matrix_exp(x[0]); }, {irregular(1, {2, 3, 3})}); }},
-      {"weigh_triangles(Tensor,double,double,double)",
-       [] { both([](const In& x) { return square(linalg::weigh_triangles(x[0], 2, -1, 0.5)); }, {irregular(1, {2, 3, 4})}); }},
-  }});
+const Register table(
+    "linalg.hpp",
+    {{
+        {"cholesky(Tensor)",
+         [] {
+           both([](const In& x) { return linalg::cholesky(positive(x[0])); }, {irregular(1, {2, 3, 3})});
+         }},
+        {"triangular_solve(Tensor,Tensor,Triangle)",
+         [] {
+           const Tensor t = irregular(2, {3, 3}) * 0.5 + linalg::matrix_power(Tensor::zeros({3, 3}, DType::f64), 0) * 2;
+           for (bool upper : {false, true})
+             for (bool transposed : {false, true})
+               for (bool unit : {false, true})
+                 both(
+                     [=](const In& x) {
+                       return linalg::triangular_solve(x[0], x[1], {upper, transposed, unit});
+                     },
+                     {t, irregular(3, {3, 2})});
+           both([](const In& x) { return linalg::triangular_solve(x[0], x[1]); }, {t, irregular(3, {2, 3, 2})});
+           both([](const In& x) { return linalg::triangular_solve(x[0], x[1], {.upper = true}); },
+                {t.expand({2, 3, 3}), irregular(3, {3, 1})});
+         }},
+        {"cholesky_solve(Tensor,Tensor)",
+         [] {
+           both([](const In& x) { return linalg::cholesky_solve(linalg::cholesky(positive(x[0])), x[1]); },
+                {irregular(1, {3, 3}), irregular(2, {3, 2})});
+         }},
+        {"solve(Tensor,Tensor)",
+         [] {
+           auto f = [](const In& x) { return linalg::solve(x[0], x[1]); };
+           both(f, {irregular(1, {2, 3, 3}), irregular(2, {2, 3, 2})});
+           both(f, {irregular(1, {3, 3}), irregular(2, {2, 3, 1})});
+           both(f, {irregular(1, {2, 3, 3}), irregular(2, {3})});
+         }},
+        {"inv(Tensor)",
+         [] {
+           both([](const In& x) { return linalg::inv(x[0]); }, {irregular(1, {2, 3, 3})});
+         }},
+        {"det(Tensor)",
+         [] {
+           both([](const In& x) { return linalg::det(x[0]); }, {irregular(1, {2, 3, 3})});
+         }},
+        {"singular_values(Tensor)",
+         [] {
+           for (const Shape& s : {Shape{2, 3, 3}, Shape{4, 2}, Shape{2, 4}})
+             both([](const In& x) { return linalg::singular_values(x[0]); }, {irregular(1, s)});
+         }},
+        {"eigvalsh(Tensor)",
+         [] {
+           both([](const In& x) { return linalg::eigvalsh(x[0]); }, {irregular(1, {2, 3, 3})});
+         }},
+        {"pinv(Tensor,optional<double>)",
+         [] {
+           for (const Shape& s : {Shape{2, 3, 3}, Shape{4, 2}, Shape{2, 4}})
+             both([](const In& x) { return linalg::pinv(x[0]); }, {irregular(1, s)});
+           both([](const In& x) { return linalg::pinv(matmul(x[0], x[1]), 1e-9); }, {irregular(1, {4, 2}), irregular(2, {2, 3})});
+         }},
+        {"lstsq(Tensor,Tensor,optional<double>)",
+         [] {
+           for (const Shape& s : {Shape{4, 2}, Shape{2, 4}, Shape{3, 3}}) {
+             both([](const In& x) { return linalg::lstsq(x[0], x[1]); }, {irregular(1, s), irregular(2, {s[0], 2})});
+             both([](const In& x) { return linalg::lstsq(x[0], x[1], 1e-9); }, {irregular(1, s), irregular(2, {s[0], 2})});
+           }
+         }},
+        {"matrix_norm(Tensor,MatrixNorm)",
+         [] {
+           for (auto kind : {linalg::MatrixNorm::frobenius, linalg::MatrixNorm::nuclear, linalg::MatrixNorm::spectral})
+             both([=](const In& x) { return linalg::matrix_norm(x[0], kind); }, {irregular(1, {2, 3, 2})});
+         }},
+        {"matrix_power(Tensor,int64_t)",
+         [] {
+           for (int n : {1, 3, 6, -2}) both([n](const In& x) { return linalg::matrix_power(x[0], n); }, {irregular(1, {2, 3, 3}) * 0.7});
+         }},
+        {"matrix_exp(Tensor)",
+         [] {
+           both([](const In& x) { return linalg::matrix_exp(x[0]); }, {irregular(1, {2, 3, 3})});
+         }},
+        {"weigh_triangles(Tensor,double,double,double)",
+         [] {
+           both([](const In& x) { return square(linalg::weigh_triangles(x[0], 2, -1, 0.5)); }, {irregular(1, {2, 3, 4})});
+         }},
+    }});
 
 TEST_CASE("gradients of the decompositions with several results", "[op_table][linalg]") {
   for (const Shape& s : {Shape{2, 3, 3}, Shape{4, 2}, Shape{2, 4}}) {

@@ -1,6 +1,6 @@
 /// The product loops of every instruction set that this CPU has, against loops over the definition.
-#include <catch2/catch.hpp>
 #include <array>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
 
@@ -43,11 +43,13 @@ std::vector<T> eighths(std::int64_t n, unsigned seed) {
 
 template <class T>
 void products() {
-  for (auto [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1}, {1, 67, 5}, {5, 3, 70}, {13, 40, 9}, {8, 8, 8}, {29, 17, 33}, {140, 530, 200}, {7, 64, 400}})
+  for (auto [m, n, k] :
+       {std::array<std::int64_t, 3>{1, 1, 1}, {1, 67, 5}, {5, 3, 70}, {13, 40, 9}, {8, 8, 8}, {29, 17, 33}, {140, 530, 200}, {7, 64, 400}})
     for (bool a_turned : {false, true})
       for (bool b_turned : {false, true})
         for (Store store : {Store::set, Store::add, Store::subtract}) {
-          INFO(m << " x " << k << " x " << n << (a_turned ? ", a transposed" : "") << (b_turned ? ", b transposed" : "") << ", store " << int(store));
+          INFO(m << " x " << k << " x " << n << (a_turned ? ", a transposed" : "") << (b_turned ? ", b transposed" : "") << ", store "
+                 << int(store));
           const std::int64_t c_row = n + 3;
           const auto a = eighths<T>(m * k, 1), b = eighths<T>(k * n, 2), before = eighths<T>(m * c_row, 3);
           const DenseProduct g{m, n, k, a_turned ? 1 : k, a_turned ? m : 1, b_turned ? 1 : n, b_turned ? k : 1, c_row};
@@ -55,7 +57,8 @@ void products() {
           for (std::int64_t i = 0; i < m; ++i)
             for (std::int64_t j = 0; j < n; ++j) {
               T sum = 0, &to = expected[std::size_t(i * c_row + j)];
-              for (std::int64_t p = 0; p < k; ++p) sum += a[std::size_t(i * g.a_row + p * g.a_col)] * b[std::size_t(p * g.b_row + j * g.b_col)];
+              for (std::int64_t p = 0; p < k; ++p)
+                sum += a[std::size_t(i * g.a_row + p * g.a_col)] * b[std::size_t(p * g.b_row + j * g.b_col)];
               to = store == Store::set ? sum : store == Store::add ? to + sum : to - sum;
             }
           for (const Loops<T>& loops : available<T>()) {

@@ -264,9 +264,16 @@ TEST_CASE("a matrix that cannot be factored is named", "[linalg]") {
   Tensor spd = positive(irregular(1, {2, 3, 4, 4}));
   spd.narrow(0, 1, 1).narrow(1, 1, 1).fill(1);
   breaks([&] { cholesky(spd); }, "linalg.not_positive_definite", {"cholesky: matrix 4 of 6", "order 2 of 4"});
-  breaks([&] { triangular_solve(Tensor::zeros({2, 3, 3}), Tensor::zeros({3, 1})); }, "linalg.singular",
-         {"triangular_solve: matrix 0 of 2", "value 1 of 3"});
-  breaks([&] { lstsq(matmul(irregular(5, {5, 2}), irregular(6, {2, 4})), irregular(7, {5, 1})); }, "linalg.singular", {"lstsq: matrix 0 of 1", "rcond"});
+  breaks(
+      [&] {
+        triangular_solve(Tensor::zeros({2, 3, 3}), Tensor::zeros({3, 1}));
+      },
+      "linalg.singular", {"triangular_solve: matrix 0 of 2", "value 1 of 3"});
+  breaks(
+      [&] {
+        lstsq(matmul(irregular(5, {5, 2}), irregular(6, {2, 4})), irregular(7, {5, 1}));
+      },
+      "linalg.singular", {"lstsq: matrix 0 of 1", "rcond"});
   Tensor leaf = Tensor::from(Values{1, 2, 2, 4}, {2, 2}).set_requires_grad();
   breaks([&] { gradients({det(leaf)}, {leaf}); }, "linalg.singular", {"det.gradient"});
   Tensor nan = irregular(1, {2, 3, 3}).clone();

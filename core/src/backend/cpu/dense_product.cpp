@@ -9,8 +9,7 @@
 namespace tenon::cpu {
 namespace {
 
-constexpr std::int64_t kFewRows = 3;        // up to here b is read where it lies: packing it would cost as much as the product
-constexpr std::int64_t kSmall = 96;         // rows and columns up to which operands stay where they lie
+constexpr std::int64_t kSmall = 96;  // rows and columns up to which operands stay where they lie
 constexpr std::int64_t kSmallDepth = 256;
 
 /// Packed blocks, aligned to a cache line, one set a thread that ever multiplied; taken once.

@@ -16,6 +16,9 @@ struct DenseProduct {
   std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0, c_row = 0;
 };
 
+/// Up to so many rows b is read where it lies: packing it would cost as much as the product.
+inline constexpr std::int64_t kFewRows = 3;
+
 enum class Store { set, add, subtract };  ///< c = ab, c += ab, c -= ab
 
 /// T: float or double.

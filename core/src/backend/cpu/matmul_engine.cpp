@@ -25,6 +25,7 @@ struct TileProduct {
 namespace {
 
 constexpr double kFlopsWorthATask = 1e6;
+constexpr double kRowFlopsWorthATask = 1.5e5;  // of products with few rows, which wait for memory
 constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
@@ -95,7 +96,8 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_pac
   }
   auto matrices = std::int64_t(g.a_offset.size());
   double flops = 2.0 * double(g.m) * double(g.n) * double(g.k);
-  auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / kFlopsWorthATask), 1,
+  const double worth = g.m <= kFewRows ? kRowFlopsWorthATask : kFlopsWorthATask;
+  auto wanted = std::clamp<std::int64_t>(std::int64_t(flops / worth), 1,
                                          std::max<std::int64_t>(1, kMostTiles / std::max<std::int64_t>(matrices, 1)));
   own_loops_ = g.in == DType::f64 || (g.in == DType::f32 && dense_product_pays_f32(g.m, g.n, g.k));
   if (own_loops_) {
@@ -126,7 +128,7 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_pac
                                 std::int64_t(parts_ > 1 ? DType::f32 : g.out), g.bias && parts_ == 1});
     }
   double flops_a_tile = flops * double(matrices) / double(tiles_);
-  tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(kFlopsWorthATask / std::max(flops_a_tile, 1.0)), 1, tiles_);
+  tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(worth / std::max(flops_a_tile, 1.0)), 1, tiles_);
 }
 
 MatmulProgram::Tile MatmulProgram::tile(std::int64_t index) const {

@@ -13,8 +13,8 @@ namespace tenon::cpu::linalg {
 
 /// op(T) X = B in place, T [n, n] of any strides (the other triangle is never read), B [n, k] with rows `b_row` apart.
 /// A transposed triangle is given by exchanging its strides and `upper`.
-void solve_triangle(bool upper, bool unit, std::int64_t n, std::int64_t k, const double* t, std::int64_t t_row, std::int64_t t_col, double* b,
-                    std::int64_t b_row);
+void solve_triangle(bool upper, bool unit, std::int64_t n, std::int64_t k, const double* t, std::int64_t t_row, std::int64_t t_col,
+                    double* b, std::int64_t b_row);
 
 /// The lower factor in place, from the lower triangle; what stands above the diagonal is set to 0.
 /// Returns the order of the first leading minor that is not positive, or 0.

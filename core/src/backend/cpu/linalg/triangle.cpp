@@ -135,8 +135,8 @@ std::int64_t lu_columns(const LuMatrix& m, std::int64_t first, std::int64_t last
 
 }  // namespace
 
-void solve_triangle(bool upper, bool unit, std::int64_t n, std::int64_t k, const double* t, std::int64_t t_row, std::int64_t t_col, double* b,
-                    std::int64_t b_row) {
+void solve_triangle(bool upper, bool unit, std::int64_t n, std::int64_t k, const double* t, std::int64_t t_row, std::int64_t t_col,
+                    double* b, std::int64_t b_row) {
   if (n <= kTriangle) {
     for (std::int64_t c = 0; c < k; c += kColumns) substitute(upper, unit, n, std::min(kColumns, k - c), t, t_row, t_col, b + c, b_row);
     return;

@@ -21,8 +21,8 @@ template <int N, class T>
 
 /// kRows x (kVecs vectors) of c, in registers over the whole depth. Rows of a lie a_row apart, rows of b b_row.
 template <class T, int kRows, int kVecs>
-[[gnu::noinline]] inline void product_block(std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row, T* c,
-                          std::int64_t c_row, Store store_as) {
+[[gnu::noinline]] inline void product_block(std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
+                                            std::int64_t b_row, T* c, std::int64_t c_row, Store store_as) {
   constexpr int L = kLanes<T>;
   Vec<T, L> sums[kRows][kVecs] = {};
   for (std::int64_t p = 0; p < depth; ++p, a += a_col, b += b_row) {
@@ -44,8 +44,8 @@ template <class T, int kRows, int kVecs>
 
 /// All rows of c over kVecs vectors of columns. Heights are chosen so that no remainder is thin where it can be helped.
 template <class T, int kVecs>
-[[gnu::noinline]] inline void product_columns(std::int64_t rows, std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
-                            std::int64_t b_row, T* c, std::int64_t c_row, Store store_as) {
+[[gnu::noinline]] inline void product_columns(std::int64_t rows, std::int64_t depth, const T* a, std::int64_t a_row, std::int64_t a_col,
+                                              const T* b, std::int64_t b_row, T* c, std::int64_t c_row, Store store_as) {
   const auto step = [&]<int kRows>() {
     product_block<T, kRows, kVecs>(depth, a, a_row, a_col, b, b_row, c, c_row, store_as);
     rows -= kRows;
@@ -130,7 +130,8 @@ inline void product_dots(const DenseProduct& g, const T* a, const T* b, T* c, St
 
 /// Lines of kWidth elements, one for each step of the depth: `count` of them along `step`, padded with zeros to a multiple.
 template <class T, int kWidth>
-[[gnu::noinline]] inline void pack_lines(std::int64_t count, std::int64_t depth, const T* from, std::int64_t step, std::int64_t along, T* to) {
+[[gnu::noinline]] inline void pack_lines(std::int64_t count, std::int64_t depth, const T* from, std::int64_t step, std::int64_t along,
+                                         T* to) {
   constexpr int L = kLanes<T>;
   for (std::int64_t i = 0; i < count; i += kWidth, from += kWidth * step, to += kWidth * depth) {
     const std::int64_t width = count - i < kWidth ? count - i : kWidth;
@@ -153,8 +154,8 @@ template <class T, int kWidth>
 
 /// kBlockRows rows of c over the panels of one packed line of a.
 template <class T>
-inline void product_packed_block(std::int64_t rows, std::int64_t columns, std::int64_t depth, const T* a, const T* b, T* c, std::int64_t c_row,
-                                 Store store_as) {
+inline void product_packed_block(std::int64_t rows, std::int64_t columns, std::int64_t depth, const T* a, const T* b, T* c,
+                                 std::int64_t c_row, Store store_as) {
   constexpr int P = kPanelColumns<T>;
   if (rows == kBlockRows && columns == P) return product_block<T, kBlockRows, 2>(depth, a, 1, kBlockRows, b, P, c, c_row, store_as);
   T sums[kBlockRows * P];
