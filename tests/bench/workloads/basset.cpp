@@ -14,6 +14,7 @@ namespace {
 class Basset : public nn::Module {
  public:
   Basset() {
+    // slope 0: the norms are followed by a ReLU in their own pass
     struct Block {
       std::int64_t in, out, kernel, pool;
     };
@@ -21,13 +22,13 @@ class Basset : public nn::Module {
       const std::string name = std::to_string(convolutions_.size());
       convolutions_.push_back(add_module("conv" + name, std::make_shared<nn::Conv>(b.in, b.out, std::vector<std::int64_t>{b.kernel},
                                                                                    ConvOptions{{}, {b.kernel / 2}, {}, 1})));
-      norms_.push_back(add_module("norm" + name, std::make_shared<nn::BatchNorm>(b.out)));
+      norms_.push_back(add_module("norm" + name, std::make_shared<nn::BatchNorm>(b.out, 0.1, 1e-5, 0.0)));
       pools_.push_back(b.pool);
     }
     for (std::int64_t in : {2400, 1000}) {
       const std::string name = std::to_string(dense_.size());
       dense_.push_back(add_module("dense" + name, std::make_shared<nn::Linear>(in, 1000)));
-      dense_norms_.push_back(add_module("dense_norm" + name, std::make_shared<nn::BatchNorm>(1000)));
+      dense_norms_.push_back(add_module("dense_norm" + name, std::make_shared<nn::BatchNorm>(1000, 0.1, 1e-5, 0.0)));
       dropout_.push_back(add_module("dropout" + name, std::make_shared<nn::Dropout>(0.3)));
     }
     head_ = add_module("head", std::make_shared<nn::Linear>(1000, 164));
@@ -36,9 +37,9 @@ class Basset : public nn::Module {
   Tensor forward(const Tensor& x) override {
     Tensor y = x;
     for (std::size_t i = 0; i < convolutions_.size(); ++i)
-      y = max_pool(relu(norms_[i]->forward(convolutions_[i]->forward(y))), {pools_[i]});
+      y = max_pool(norms_[i]->forward(convolutions_[i]->forward(y)), {pools_[i]});
     y = y.reshape({y.size(0), -1});
-    for (std::size_t i = 0; i < dense_.size(); ++i) y = dropout_[i]->forward(relu(dense_norms_[i]->forward(dense_[i]->forward(y))));
+    for (std::size_t i = 0; i < dense_.size(); ++i) y = dropout_[i]->forward(dense_norms_[i]->forward(dense_[i]->forward(y)));
     return head_->forward(y);
   }
 

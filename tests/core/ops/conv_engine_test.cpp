@@ -45,3 +45,20 @@ TEST_CASE("f32 convolutions with a stride are gathered products, one phase a res
   CHECK(chosen(g, ConvPass::weight_gradient) == "gather and product, 1 phases");
   CHECK(chosen(cube(12, 1, 16, 3, 1), ConvPass::forward).rfind("gather", 0) != 0);
 }
+
+TEST_CASE("f32 convolutions along one axis with long kernels go by fast filtering", "[conv]") {
+  ConvGeometry g;
+  g.batch = 8, g.in_channels = 40, g.out_channels = 33;
+  g.in[0] = g.out[0] = 100, g.kernel[0] = 11, g.pad[0] = 5;
+  for (ConvPass pass : kPasses) {
+    CHECK(chosen(g, pass) == "overlapping rows, 2 levels of fast filtering");
+    ConvGeometry six = g;
+    six.kernel[0] = 6, six.pad[0] = 2, six.out[0] = 99;
+    CHECK(chosen(six, pass) == "overlapping rows, 1 levels of fast filtering");
+    ConvGeometry three = g, strided = g, thin = g;
+    three.kernel[0] = 3, three.pad[0] = 1;
+    strided.stride[0] = 2, strided.out[0] = 50;
+    thin.in_channels = 4;
+    for (const ConvGeometry& other : {three, strided, thin}) CHECK(chosen(other, pass).rfind("overlapping", 0) != 0);
+  }
+}

@@ -53,6 +53,10 @@ const std::vector<Case>& cases() {
       {"3D, Winograd in planes", {2, 3, 17, 15, 16}, {32, 1, 3, 3, 16}, {{}, {0, 1, 2}, {}, 1}},
       {"2D, Winograd", {3, 21, 26, 32}, {16, 3, 3, 32}, {{}, {1, 0}, {}, 1}},
       {"1D, long reach", {2, 200, 20}, {24, 5, 20}, {{}, {40}, {20}, 1}},
+      {"1D, fast filtering, ragged taps, channels and length", {5, 43, 41}, {35, 11, 41}, {{}, {5}, {}, 1}},
+      {"1D, fast filtering, even kernel, paddings unlike", {3, 70, 32}, {50, 8, 32}, {{}, {7}, {}, 1}},
+      {"1D, fast filtering, no padding", {9, 37, 40}, {33, 6, 40}, {}},
+      {"1D, fast filtering, one level", {4, 24, 48}, {40, 6, 48}, {{}, {2}, {}, 1}},
       {"many short samples", {70, 30, 4}, {32, 5, 4}, {{}, {2}, {}, 1}},
   };
   return all;
@@ -269,7 +273,8 @@ TEST_CASE("conv gives the same bits for any number of threads", "[conv]") {
   for (DType dtype : {DType::f32, DType::bf16})
     for (const Case& c : {Case{"3D", {2, 20, 14, 12, 32}, {32, 3, 3, 3, 32}, {{}, {1, 1, 1}, {}, 1}},
                           Case{"3D, stride 2", {2, 20, 14, 12, 32}, {64, 3, 3, 3, 32}, {{2, 2, 2}, {1, 1, 1}, {}, 1}},
-                          Case{"1D", {64, 150, 4}, {48, 19, 4}, {{}, {9}, {}, 1}}}) {
+                          Case{"1D", {64, 150, 4}, {48, 19, 4}, {{}, {9}, {}, 1}},
+                          Case{"1D, fast filtering", {30, 61, 40}, {36, 11, 40}, {{}, {5}, {}, 1}}}) {
       INFO(c.what << ", " << name_of(dtype));
       Results one, other;
       {

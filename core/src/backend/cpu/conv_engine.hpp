@@ -52,6 +52,8 @@ std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& 
 std::shared_ptr<const ConvProgram> make_winograd_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 /// f32 of any stride by gathering voxels into matrix products; null where that does not apply or pay.
 std::shared_ptr<const ConvProgram> make_gemm_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+/// f32 along one axis with stride 1, by products over overlapping rows and fast filtering; null where that does not apply or pay.
+std::shared_ptr<const ConvProgram> make_sequence_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 std::shared_ptr<const ConvProgram> make_onednn_conv(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums);
 
 }  // namespace tenon::cpu

@@ -9,9 +9,6 @@
 #include "backend/cpu/panel_product.hpp"
 #include "tenon/kernel.hpp"
 
-#define TENON_ISA_FILE "backend/cpu/simd/panel_product.inl"
-#include "kernels/foreach_isa.hpp"
-
 namespace tenon::cpu {
 namespace {
 
@@ -80,7 +77,7 @@ class GemmConv final : public ConvProgram {
   void run(const void* source, const void* packed, const void* bias, void* destination) const override {
     bool forward = pass_ == ConvPass::forward;
     std::int64_t from = forward ? ins_ : outs_, to = forward ? outs_ : ins_;
-    auto product = TENON_BY_ISA(panel_product);
+    auto product = panel_product_loops();
     parallel_for(tasks_, [&](std::int64_t task) {
       std::size_t index = phases_.size() - 1;
       while (phases_[index].first_task > task) --index;
@@ -275,7 +272,7 @@ class GemmConv final : public ConvProgram {
     const Phase& all = phases_[0];
     std::int64_t outs = std::min(split_, outs_ - out), voxels = g_.batch * g_.out_voxels(), pitch = odd_lines(depth_);
     auto a = static_cast<float*>(thread_scratch(std::size_t(kVoxelsASumBlock * (pitch + outs)) * sizeof(float))), b = a + kVoxelsASumBlock * pitch;
-    auto product = TENON_BY_ISA(panel_product);
+    auto product = panel_product_loops();
     PanelProduct p;
     p.rows = depth_, p.panels = outs / kPanel;
     p.a_row = 1, p.a_depth = pitch;

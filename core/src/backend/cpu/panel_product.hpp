@@ -19,6 +19,10 @@ struct PanelProduct {
   bool add = false;  ///< c += in place of c =
 };
 
+/// c = a b (or c += a b) by the loops of this CPU's instruction set.
+using PanelProductLoops = void (*)(const PanelProduct& product, const float* a, const float* b, float* c);
+PanelProductLoops panel_product_loops();
+
 /// f32, as an odd number of cache lines: rows a power of two apart would meet in one set of the cache.
 inline std::int64_t odd_lines(std::int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
 
