@@ -1,9 +1,13 @@
 #include "tenon/tensor.hpp"
 
+#include <array>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 
+#include "ops/convert.hpp"
 #include "ops/copy.hpp"
+#include "ops/dispatch.hpp"
 #include "tensor/recorder.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
@@ -107,7 +111,14 @@ void Tensor::require_dense_cpu() const {
 double Tensor::item() const {
   if (!defined() || numel() != 1) throw_usage("Tensor::item", "expected one element, got " + str());
   if (is_recording()) refuse_while_recording("Tensor::item");
-  return to_vector()[0];
+  if (is_complex(dtype_)) throw_usage("Tensor::item", str() + " is complex", "take real(z) or imag(z)");
+  std::array<std::byte, 8> bytes{};  // no tensor is made: losses are read after every step
+  allocator(device().type).copy(bytes.data(), kCpu, raw(), device(), size_of(dtype_));
+  return dispatch_all(dtype_, [&](auto tag) {
+    typename decltype(tag)::type value;
+    std::memcpy(static_cast<void*>(&value), bytes.data(), sizeof value);
+    return convert<double>(value);
+  });
 }
 
 std::vector<double> Tensor::to_vector() const {

@@ -313,7 +313,8 @@ class Trainer {
                 std::string("lower schedule.learning_rate, or set train.precision=f32") + (saved ? "; the last checkpoint is good" : ""), directory_.path().string());
   }
 
-  void save() {
+  /// What a checkpoint says of the run, as of now.
+  void note_state() {
     info_.progress = pacer_.progress();
     info_.step_seconds = pacer_.step_seconds();
     info_.elapsed = elapsed();
@@ -321,6 +322,10 @@ class Trainer {
     info_.plateau = schedule_.plateau;
     info_.stop = stop_.state;
     if (scale_) info_.loss_scale = scale_->state();
+  }
+
+  void save() {
+    note_state();
     nn::NamedTensors average;
     if (average_) average = average_->weights();
     checkpoints_.save_last(*model_, *optimiser_, average, info_);
@@ -341,6 +346,7 @@ class Trainer {
     const bool best = score > info_.best_score;
     if (best) {
       info_.best_score = score;
+      note_state();
       nn::NamedTensors weights = model_->parameters();
       for (auto& b : model_->buffers()) weights.push_back(std::move(b));
       checkpoints_.save_best(weights, info_);
