@@ -1,7 +1,8 @@
-/// Batch and group normalisation with the activation in the same pass (ops.hpp has them without): act(v) = v > 0 ? v : slope v, so slope 0 is
-/// ReLU and 1 none. The backward pass keeps x and the statistics, not the activation's argument.
+/// Batch and group normalisation with the activation in the same pass (ops.hpp has them without): act(v) = v > 0 ? v : slope v, so slope 0
+/// is ReLU and 1 none. The backward pass keeps x and the statistics, not the activation's argument.
 ///
-/// Shapes, types and errors as in ops.hpp. First-order gradients are fused; second ones are composed of plain ops when a graph is asked for.
+/// Shapes, types and errors as in ops.hpp. First-order gradients are fused; second ones are composed of plain ops when a graph is asked
+/// for.
 #pragma once
 
 #include "tenon/tensor.hpp"

@@ -13,7 +13,7 @@
 namespace tenon {
 
 enum class ResizeMode {
-  nearest,      ///< the voxel whose cell holds the centre (PyTorch's nearest-exact)
+  nearest,  ///< the voxel whose cell holds the centre (PyTorch's nearest-exact)
   linear,
   cubic,        ///< Keys' kernel with a = -0.75, as PyTorch and OpenCV
   catmull_rom,  ///< Keys' kernel with a = -0.5: third order, exact for quadratics (Keys, IEEE Trans. ASSP 29, 1981)
@@ -30,12 +30,12 @@ struct ResizeOptions {
   bool antialias = false;
 };
 
-/// x to `size` (one value a spatial axis). Cubic kernels read the edge's value beyond the edge. align_corners is for linear and cubic kernels,
-/// and not together with antialias: usage errors else.
+/// x to `size` (one value a spatial axis). Cubic kernels read the edge's value beyond the edge. align_corners is for linear and cubic
+/// kernels, and not together with antialias: usage errors else.
 TENON_API Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, const ResizeOptions& options);
 
-/// [N, s..., f1 ... fk C] -> [N, s1 f1, ..., sk fk, C] (pixel shuffle; Shi et al., CVPR 2016). The channels hold the factors first, C innermost,
-/// as ONNX's DepthToSpace in mode DCR: runs of C stay together. One factor a spatial axis.
+/// [N, s..., f1 ... fk C] -> [N, s1 f1, ..., sk fk, C] (pixel shuffle; Shi et al., CVPR 2016). The channels hold the factors first, C
+/// innermost, as ONNX's DepthToSpace in mode DCR: runs of C stay together. One factor a spatial axis.
 TENON_API Tensor depth_to_space(const Tensor& x, const std::vector<std::int64_t>& factors);
 /// Its inverse: [N, s1 f1, ..., sk fk, C] -> [N, s..., f1 ... fk C].
 TENON_API Tensor space_to_depth(const Tensor& x, const std::vector<std::int64_t>& factors);

@@ -24,15 +24,24 @@ std::optional<double> Activation::slope() const noexcept {
 
 Tensor Activation::forward(const Tensor& x) {
   switch (kind_) {
-    case Kind::identity: return x;
-    case Kind::relu: return relu(x);
-    case Kind::leaky_relu: return leaky_relu(x, parameter_);
-    case Kind::elu: return elu(x, parameter_);
-    case Kind::gelu: return gelu(x);
-    case Kind::silu: return silu(x);
-    case Kind::softplus: return softplus(x);
-    case Kind::tanh: return tanh(x);
-    case Kind::sigmoid: return sigmoid(x);
+    case Kind::identity:
+      return x;
+    case Kind::relu:
+      return relu(x);
+    case Kind::leaky_relu:
+      return leaky_relu(x, parameter_);
+    case Kind::elu:
+      return elu(x, parameter_);
+    case Kind::gelu:
+      return gelu(x);
+    case Kind::silu:
+      return silu(x);
+    case Kind::softplus:
+      return softplus(x);
+    case Kind::tanh:
+      return tanh(x);
+    case Kind::sigmoid:
+      return sigmoid(x);
   }
   return x;
 }

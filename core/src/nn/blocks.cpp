@@ -44,7 +44,8 @@ Residual::Residual(ModulePtr f, ModulePtr shortcut) : f_(std::move(f)), shortcut
 
 Tensor Residual::forward(const Tensor& x) {
   Tensor past = shortcut_ ? shortcut_->forward(x) : x, y = f_->forward(x);
-  if (!(past.shape() == y.shape())) throw_usage("Residual", "the shortcut gives " + past.str() + ", the branch " + y.str(), "give a shortcut that fits");
+  if (!(past.shape() == y.shape()))
+    throw_usage("Residual", "the shortcut gives " + past.str() + ", the branch " + y.str(), "give a shortcut that fits");
   return past + y;
 }
 
@@ -70,10 +71,14 @@ ResNetBlock::ResNetBlock(const ResNetBlockOptions& o) : pre_activation_(o.pre_ac
   second_ = add_module("conv2", convolution(o.out, {}, plain || pre_activation_));
   if (!pre_activation_) norm2_ = add_module("norm2", norm_activation(o.out, bare));
   if (strided || o.in != o.out) {
-    shortcut_ = add_module("shortcut", std::make_shared<Conv>(o.in, o.out, one, ConvOptions{o.stride, {}, {}, 1}, plain || pre_activation_));
+    shortcut_ =
+        add_module("shortcut", std::make_shared<Conv>(o.in, o.out, one, ConvOptions{o.stride, {}, {}, 1}, plain || pre_activation_));
     if (!pre_activation_ && !plain) shortcut_norm_ = add_module("shortcut_norm", norm_activation(o.out, bare));
   }
-  if (!pre_activation_) last_ = add_module("activation", std::make_shared<Activation>(o.norm.activation, o.norm.activation == "leaky_relu" ? std::optional(o.norm.slope) : std::nullopt));
+  if (!pre_activation_)
+    last_ = add_module(
+        "activation",
+        std::make_shared<Activation>(o.norm.activation, o.norm.activation == "leaky_relu" ? std::optional(o.norm.slope) : std::nullopt));
 }
 
 Tensor ResNetBlock::forward(const Tensor& x) {

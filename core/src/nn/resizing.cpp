@@ -8,7 +8,9 @@
 namespace tenon::nn {
 
 Resize::Resize(std::vector<std::int64_t> size, ResizeOptions options) : size_(std::move(size)), options_(options) {}
-Tensor Resize::forward(const Tensor& x) { return resize(x, size_, options_); }
+Tensor Resize::forward(const Tensor& x) {
+  return resize(x, size_, options_);
+}
 
 Upsample::Upsample(std::vector<double> factors, ResizeOptions options) : factors_(std::move(factors)), options_(options) {
   for (double f : factors_)
@@ -24,6 +26,8 @@ Tensor Upsample::forward(const Tensor& x) {
 }
 
 PixelShuffle::PixelShuffle(std::vector<std::int64_t> factors) : factors_(std::move(factors)) {}
-Tensor PixelShuffle::forward(const Tensor& x) { return depth_to_space(x, factors_); }
+Tensor PixelShuffle::forward(const Tensor& x) {
+  return depth_to_space(x, factors_);
+}
 
 }  // namespace tenon::nn

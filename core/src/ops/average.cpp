@@ -1,6 +1,6 @@
 /// Averages over windows that need not be alike, as separable maps.
-#include "kernels/pool.hpp"
 #include "ops/average.hpp"
+#include "kernels/pool.hpp"
 #include "ops/pool_shapes.hpp"
 #include "ops/spatial.hpp"
 #include "tenon/ops.hpp"
@@ -32,7 +32,9 @@ Tensor area_average(const char* op, const Tensor& x, const std::vector<std::int6
   return apply_axis_steps(op, x, std::move(steps));
 }
 
-Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& size) { return area_average("adaptive_avg_pool", x, size); }
+Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& size) {
+  return area_average("adaptive_avg_pool", x, size);
+}
 
 Tensor global_avg_pool(const Tensor& x) {
   const int axes = check_spatial("global_avg_pool", x);

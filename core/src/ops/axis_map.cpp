@@ -17,7 +17,8 @@ Tensor apply_one(const char* op, const Tensor& x_given, const AxisStep& step) {
   for (int a = 0; a < step.axis; ++a) p.outer *= x.size(a);
   for (int a = step.axis + 1; a < x.rank(); ++a) p.inner *= x.size(a);
   if (y.numel() > 0) launch(op, {x}, {y}, axis_map_kernel(x.device(), p));
-  return differentiable(op, y, {x}, [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{apply_one(op, d[0], step.reversed())}; });
+  return differentiable(op, y, {x},
+                        [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{apply_one(op, d[0], step.reversed())}; });
 }
 
 }  // namespace
@@ -36,7 +37,7 @@ Tensor apply_axis_steps(const char* op, const Tensor& x, std::vector<AxisStep> s
     const bool grows_a = a.map->out > a.map->in, grows_b = b.map->out > b.map->in;
     return grows_a != grows_b ? grows_b : grows_a ? a.axis > b.axis : a.axis < b.axis;
   });
-  Tensor y = steps.size() > 1 ? x.to(acc_dtype(x.dtype())) : x;
+  Tensor y = x.to(acc_dtype(x.dtype()));
   for (const AxisStep& step : steps) y = apply_one(op, y, step);
   return y.to(x.dtype());
 }

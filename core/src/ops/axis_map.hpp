@@ -42,8 +42,8 @@ struct AxisStep {
   AxisStep(int at, std::shared_ptr<const AxisMap> m, std::shared_ptr<const AxisMap> b) : axis(at), map(std::move(m)), back(std::move(b)) {}
 };
 
-/// The maps one after the other, those that shrink first. `op` names it in the history; differentiable any number of times. 16-bit types are
-/// carried in f32 in between.
+/// The maps one after the other, those that shrink first. `op` names it in the history; differentiable any number of times. 16-bit types
+/// are carried in f32 in between.
 Tensor apply_axis_steps(const char* op, const Tensor& x, std::vector<AxisStep> steps);
 
 }  // namespace tenon

@@ -23,10 +23,14 @@ const char* name_of_mode(PaddingMode mode) {
 /// Which position of an axis of n stands `distance` steps beyond its `edge`; `inwards` is the direction back (1 or -1).
 std::int64_t beyond(PaddingMode mode, std::int64_t distance, std::int64_t edge, std::int64_t inwards, std::int64_t n) {
   switch (mode) {
-    case PaddingMode::constant: return -1;
-    case PaddingMode::reflect: return edge + inwards * distance;
-    case PaddingMode::edge: return edge;
-    case PaddingMode::circular: return edge + inwards * (n - distance);
+    case PaddingMode::constant:
+      return -1;
+    case PaddingMode::reflect:
+      return edge + inwards * distance;
+    case PaddingMode::edge:
+      return edge;
+    case PaddingMode::circular:
+      return edge + inwards * (n - distance);
   }
   return -1;
 }
@@ -54,12 +58,14 @@ PaddedAxis padded_axis(std::int64_t n, const PaddingSide& before, const PaddingS
 
 void check_side(const Tensor& x, int axis, const PaddingSide& side, const char* name) {
   const std::int64_t n = x.size(axis);
-  const std::string what = std::to_string(side.size) + " " + name_of_mode(side.mode) + " values " + name + " axis " + std::to_string(axis) + " of " + x.str();
+  const std::string what =
+      std::to_string(side.size) + " " + name_of_mode(side.mode) + " values " + name + " axis " + std::to_string(axis) + " of " + x.str();
   if (side.size < 0) throw_usage(kOp, what + ": sizes must not be negative", "narrow() cuts");
   if (side.size == 0 || side.mode == PaddingMode::constant) return;
   if (n == 0) throw_usage(kOp, what + ": the axis holds nothing to repeat");
   if (side.mode == PaddingMode::reflect && side.size >= n)
-    throw_usage(kOp, what + ": a reflection must be shorter than the axis", "pad at most " + std::to_string(n - 1) + ", or by the edge's value");
+    throw_usage(kOp, what + ": a reflection must be shorter than the axis",
+                "pad at most " + std::to_string(n - 1) + ", or by the edge's value");
   if (side.mode == PaddingMode::circular && side.size > n)
     throw_usage(kOp, what + ": a circular side must not be longer than the axis", "pad at most " + std::to_string(n));
 }
@@ -74,17 +80,20 @@ Tensor folded(const Tensor& d, const Sides& sides, const Shape& from) {
   for (int a = 0; a < from.rank(); ++a)
     if (const auto& side = sides[std::size_t(a)]) {
       const PaddedAxis axis = padded_axis(from[a], side->before, side->after);
-      steps.push_back(AxisStep(a, make_axis_map(axis.from, axis.to, [&](std::int64_t i) {
-                                 const std::int64_t at = axis.source[std::size_t(i)];
-                                 return at < 0 ? Taps{} : Taps{{at, 1.0}};
-                               })).reversed());
+      steps.push_back(AxisStep(a, make_axis_map(axis.from, axis.to,
+                                                [&](std::int64_t i) {
+                                                  const std::int64_t at = axis.source[std::size_t(i)];
+                                                  return at < 0 ? Taps{} : Taps{{at, 1.0}};
+                                                }))
+                          .reversed());
     }
   NoGrad off;
   return apply_axis_steps(kOp, d, std::move(steps));
 }
 
 Tensor unpadded(const Tensor& d, const Sides& sides, const Shape& from) {
-  return differentiable(kOp, folded(d, sides, from), {d}, [=](const std::vector<Tensor>& g) { return std::vector<Tensor>{padded(g[0], sides, 0)}; });
+  return differentiable(kOp, folded(d, sides, from), {d},
+                        [=](const std::vector<Tensor>& g) { return std::vector<Tensor>{padded(g[0], sides, 0)}; });
 }
 
 Tensor padded(const Tensor& x_given, const Sides& sides, double value) {
@@ -105,14 +114,16 @@ Tensor padded(const Tensor& x_given, const Sides& sides, double value) {
     launch(kOp, {x}, {y},
            table_padding_kernel(x.device(), TablePadding{std::make_shared<const std::vector<PaddedAxis>>(std::move(axes)), element,
                                                          std::int64_t(size_of(x.dtype())), bytes_of(value, x.dtype())}));
-  return differentiable(kOp, y, {x}, [sides, from = x.shape()](const std::vector<Tensor>& d) { return std::vector<Tensor>{unpadded(d[0], sides, from)}; });
+  return differentiable(
+      kOp, y, {x}, [sides, from = x.shape()](const std::vector<Tensor>& d) { return std::vector<Tensor>{unpadded(d[0], sides, from)}; });
 }
 
 }  // namespace
 
 PaddingMode padding_mode(std::string_view name) {
-  static const Named<PaddingMode> known{{"constant", PaddingMode::constant}, {"zero", PaddingMode::constant},  {"reflect", PaddingMode::reflect},
-                                        {"edge", PaddingMode::edge},         {"replicate", PaddingMode::edge}, {"circular", PaddingMode::circular}};
+  static const Named<PaddingMode> known{{"constant", PaddingMode::constant}, {"zero", PaddingMode::constant},
+                                        {"reflect", PaddingMode::reflect},   {"edge", PaddingMode::edge},
+                                        {"replicate", PaddingMode::edge},    {"circular", PaddingMode::circular}};
   return find_named("padding_mode", "padding mode", name, known);
 }
 

@@ -63,8 +63,7 @@ KernelSlot<const Resizing&> resize_kernel("resize", [](const Resizing& p) -> Ker
   return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return resize_cpu<typename decltype(tag)::type>(p); });
 });
 
-KernelSlot<const AxisMapping&> axis_map_kernel("resize.axis", [](const AxisMapping& p) -> Kernel {
-  return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return axis_map_cpu<typename decltype(tag)::type>(p); });
-});
+KernelSlot<const AxisMapping&> axis_map_kernel(
+    "resize.axis", [](const AxisMapping& p) -> Kernel { return p.dtype == DType::f64 ? axis_map_cpu<double>(p) : axis_map_cpu<float>(p); });
 
 }  // namespace tenon

@@ -31,7 +31,7 @@ struct Resizing {
 /// x -> y
 extern TENON_API KernelSlot<const Resizing&> resize_kernel;
 
-/// x [outer, in, inner] -> y [outer, out, inner].
+/// x [outer, in, inner] -> y [outer, out, inner], f32 or f64.
 struct AxisMapping {
   DType dtype;
   std::int64_t outer, inner;

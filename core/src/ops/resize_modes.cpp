@@ -44,7 +44,8 @@ Taps plain_taps(const Filter& f, double src, std::int64_t in) {
 /// Taps of the filter stretched by in / out, over the positions inside, their sum made 1.
 Taps stretched_taps(const Filter& f, std::int64_t o, std::int64_t in, std::int64_t out) {
   const double scale = double(in) / double(out), centre = (double(o) + 0.5) * scale, reach = f.reach * scale;
-  const std::int64_t first = std::max<std::int64_t>(std::int64_t(centre - reach + 0.5), 0), last = std::min(std::int64_t(centre + reach + 0.5), in);
+  const std::int64_t first = std::max<std::int64_t>(std::int64_t(centre - reach + 0.5), 0),
+                     last = std::min(std::int64_t(centre + reach + 0.5), in);
   Taps taps;
   double total = 0;
   for (std::int64_t i = first; i < last; ++i) {
@@ -75,9 +76,12 @@ void check_factors(const char* op, const Tensor& x, const std::vector<std::int64
 /// Permutes [N, s1, .., sk, f1, .., fk, C] to [N, s1, f1, .., sk, fk, C] (`together`), or back.
 Tensor weave(const Tensor& x, int axes, bool together) {
   switch (axes) {
-    case 1: return x;
-    case 2: return x.permute({0, 1, 3, 2, 4, 5});
-    default: return together ? x.permute({0, 1, 4, 2, 5, 3, 6, 7}) : x.permute({0, 1, 3, 5, 2, 4, 6, 7});
+    case 1:
+      return x;
+    case 2:
+      return x.permute({0, 1, 3, 2, 4, 5});
+    default:
+      return together ? x.permute({0, 1, 4, 2, 5, 3, 6, 7}) : x.permute({0, 1, 3, 5, 2, 4, 6, 7});
   }
 }
 
@@ -118,7 +122,8 @@ Tensor depth_to_space(const Tensor& x, const std::vector<std::int64_t>& factors)
   std::int64_t all = 1;
   for (std::int64_t f : factors) all *= f;
   if (x.size(-1) % all != 0)
-    throw_usage("depth_to_space", std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide by factors " + list_str(factors));
+    throw_usage("depth_to_space",
+                std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide by factors " + list_str(factors));
   Shape apart{x.size(0)}, whole{x.size(0)};
   for (int a = 0; a < axes; ++a) apart.push_back(x.size(1 + a)), whole.push_back(x.size(1 + a) * factors[std::size_t(a)]);
   for (std::int64_t f : factors) apart.push_back(f);
@@ -135,7 +140,8 @@ Tensor space_to_depth(const Tensor& x, const std::vector<std::int64_t>& factors)
   for (int a = 0; a < axes; ++a) {
     const std::int64_t f = factors[std::size_t(a)];
     if (x.size(1 + a) % f != 0)
-      throw_usage("space_to_depth", "spatial axis " + std::to_string(a) + " of x " + x.str() + " does not divide by factors " + list_str(factors));
+      throw_usage("space_to_depth",
+                  "spatial axis " + std::to_string(a) + " of x " + x.str() + " does not divide by factors " + list_str(factors));
     apart.push_back(x.size(1 + a) / f);
     apart.push_back(f);
     deep.push_back(x.size(1 + a) / f);

@@ -36,8 +36,7 @@ class Basset : public nn::Module {
 
   Tensor forward(const Tensor& x) override {
     Tensor y = x;
-    for (std::size_t i = 0; i < convolutions_.size(); ++i)
-      y = max_pool(norms_[i]->forward(convolutions_[i]->forward(y)), {pools_[i]});
+    for (std::size_t i = 0; i < convolutions_.size(); ++i) y = max_pool(norms_[i]->forward(convolutions_[i]->forward(y)), {pools_[i]});
     y = y.reshape({y.size(0), -1});
     for (std::size_t i = 0; i < dense_.size(); ++i) y = dropout_[i]->forward(dense_norms_[i]->forward(dense_[i]->forward(y)));
     return head_->forward(y);

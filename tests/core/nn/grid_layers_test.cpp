@@ -30,7 +30,11 @@ Tensor in_double(const nn::Conv& layer, const Tensor& x, const std::vector<AxisP
 TEST_CASE("a convolution pads by the rule of each axis", "[nn][padding]") {
   const PaddingMode c = PaddingMode::circular, r = PaddingMode::reflect;
   Tensor weight = made(3, {3, 2, 3, 3}).permute({0, 2, 3, 1}).contiguous(), bias = made(4, {3});
-  golden::matches("conv_circular", [&](auto& x) { return conv(pad_axes(x, {{1, {1, r}, {1, r}}, {2, {1, c}, {1, c}}}), weight, bias); }, 5, {1, 5, 4, 2});
+  golden::matches("conv_circular",
+                  [&](auto& x) {
+                    return conv(pad_axes(x, {{1, {1, r}, {1, r}}, {2, {1, c}, {1, c}}}), weight, bias);
+                  },
+                  5, {1, 5, 4, 2});
 
   nn::Conv layer(2, 3, {3, 3}, {}, true, {{r, c}, true});
   layer.initialise(1);
@@ -41,7 +45,8 @@ TEST_CASE("a convolution pads by the rule of each axis", "[nn][padding]") {
 
   nn::Conv zeros(2, 3, {3, 3}, {{}, {1, 1}, {}, 1}, true, {{PaddingMode::constant, c}, false});
   zeros.initialise(2);
-  check::require_close(zeros(x).to_vector(), in_double(zeros, x.to(DType::f64), {{2, {1, c}, {1, c}}}, {{}, {1, 0}, {}, 1}).to_vector(), 1e-5);
+  check::require_close(zeros(x).to_vector(), in_double(zeros, x.to(DType::f64), {{2, {1, c}, {1, c}}}, {{}, {1, 0}, {}, 1}).to_vector(),
+                       1e-5);
 }
 
 TEST_CASE("'same' keeps sizes with even kernels and dilation, as PyTorch", "[nn][padding]") {
@@ -52,7 +57,8 @@ TEST_CASE("'same' keeps sizes with even kernels and dilation, as PyTorch", "[nn]
   check::require_close(layer(made(5, {1, 5, 4, 2}, DType::f32)).to_vector(), at.y, 1e-5);
   // zeros that are alike on both sides cost no copy: the step is the convolution alone
   for (bool same : {true, false}) {
-    nn::Conv plain(2, 3, {3}, {{}, same ? std::vector<std::int64_t>{} : std::vector<std::int64_t>{1}, {}, 1}, true, {{PaddingMode::constant}, same});
+    nn::Conv plain(2, 3, {3}, {{}, same ? std::vector<std::int64_t>{} : std::vector<std::int64_t>{1}, {}, 1}, true,
+                   {{PaddingMode::constant}, same});
     Tensor x = random_normal({1, 9, 2}, 1, 1);
     StepPlan plan = StepPlan::record([&] { plain(x); });
     REQUIRE(plan.explain().find("pad") == std::string::npos);
@@ -62,8 +68,10 @@ TEST_CASE("'same' keeps sizes with even kernels and dilation, as PyTorch", "[nn]
 TEST_CASE("normalisations with an activation agree with PyTorch, and with the two ops apart", "[norm]") {
   Tensor scale = made(2, {4}), shift = made(3, {4});
   const Shape s{2, 3, 2, 4};
-  golden::matches("group_norm_relu", [&](auto& x) { return group_norm(x, 2, scale, shift, 1e-5, 0.1); }, 1, s, 1e-11);
-  golden::matches("batch_norm_relu", [&](auto& x) { return batch_norm(x, scale, shift, {}, {}, true, 0.1, 1e-5, 0); }, 1, s, 1e-11);
+  golden::matches(
+      "group_norm_relu", [&](auto& x) { return group_norm(x, 2, scale, shift, 1e-5, 0.1); }, 1, s, 1e-11);
+  golden::matches(
+      "batch_norm_relu", [&](auto& x) { return batch_norm(x, scale, shift, {}, {}, true, 0.1, 1e-5, 0); }, 1, s, 1e-11);
   Tensor x = random_normal({2, 9, 8, 12}, 1, 1);
   nn::BatchNorm fused(12, 0.1, 1e-5, 0), apart(12);
   nn::GroupNorm group(4, 12, 1e-5, 0);
@@ -112,19 +120,26 @@ TEST_CASE("residual blocks are what their definition says", "[nn]") {
   check::refuses([&] { nn::Residual(std::make_shared<nn::Flatten>())(x); }, "Residual", {"[2, 240]", "[2, 8, 6, 5]"});
 
   for (bool pre : {false, true}) {
-    nn::ResNetBlock block({.in = 5, .out = 7, .stride = {2, 1}, .pre_activation = pre, .norm = {"group", "relu", 1}, .edges = {PaddingMode::edge, PaddingMode::circular}});
+    nn::ResNetBlock block({.in = 5,
+                           .out = 7,
+                           .stride = {2, 1},
+                           .pre_activation = pre,
+                           .norm = {"group", "relu", 1},
+                           .edges = {PaddingMode::edge, PaddingMode::circular}});
     block.initialise(3);
     std::map<std::string, Tensor> p;
     for (const auto& [name, t] : block.parameters()) p[name] = t;
     auto convolve = [&](const Tensor& v, const std::string& name, std::vector<std::int64_t> stride) {
-      return conv(pad_axes(v, {{1, {1, PaddingMode::edge}, {1, PaddingMode::edge}}, {2, {1, PaddingMode::circular}, {1, PaddingMode::circular}}}), p.at(name + ".weight"),
-                  p.count(name + ".bias") ? p.at(name + ".bias") : Tensor{}, {std::move(stride), {}, {}, 1});
+      return conv(
+          pad_axes(v, {{1, {1, PaddingMode::edge}, {1, PaddingMode::edge}}, {2, {1, PaddingMode::circular}, {1, PaddingMode::circular}}}),
+          p.at(name + ".weight"), p.count(name + ".bias") ? p.at(name + ".bias") : Tensor{}, {std::move(stride), {}, {}, 1});
     };
     auto norm = [&](const Tensor& v, const std::string& name) { return group_norm(v, 1, p.at(name + ".scale"), p.at(name + ".shift")); };
     Tensor expected;
     if (pre) {
       Tensor a = relu(norm(x, "norm1"));
-      expected = conv(a, p.at("shortcut.weight"), p.at("shortcut.bias"), {{2, 1}, {}, {}, 1}) + convolve(relu(norm(convolve(a, "conv1", {2, 1}), "norm2")), "conv2", {});
+      expected = conv(a, p.at("shortcut.weight"), p.at("shortcut.bias"), {{2, 1}, {}, {}, 1}) +
+                 convolve(relu(norm(convolve(a, "conv1", {2, 1}), "norm2")), "conv2", {});
     } else {
       Tensor y = norm(convolve(relu(norm(convolve(x, "conv1", {2, 1}), "norm1")), "conv2", {}), "norm2");
       expected = relu(norm(conv(x, p.at("shortcut.weight"), {}, {{2, 1}, {}, {}, 1}), "shortcut_norm") + y);
@@ -135,7 +150,8 @@ TEST_CASE("residual blocks are what their definition says", "[nn]") {
   }
   nn::ResNetBlock same({.in = 4, .out = 4, .spatial_axes = 1});
   REQUIRE(same.parameter_count() == 2 * 4 * 4 * 3 + 4 * 4);
-  REQUIRE(nn::ResNetBlock({.in = 2, .out = 4, .spatial_axes = 3, .stride = {2, 2, 2}})(random_normal({1, 4, 4, 4, 2}, 1, 1)).shape() == Shape{1, 2, 2, 2, 4});
+  REQUIRE(nn::ResNetBlock({.in = 2, .out = 4, .spatial_axes = 3, .stride = {2, 2, 2}})(random_normal({1, 4, 4, 4, 2}, 1, 1)).shape() ==
+          Shape{1, 2, 2, 2, 4});
   check::refuses([] { nn::ResNetBlock({.kernel = 4}); }, "ResNetBlock", {"kernel 4"});
   check::refuses([] { nn::ResNetBlock({.stride = {2}}); }, "ResNetBlock", {"1 strides", "2 spatial"});
 }
@@ -155,7 +171,11 @@ TEST_CASE("pooling and resizing layers", "[nn]") {
 }
 
 TEST_CASE("convolution layers say what is wrong with their edges", "[nn][misuse]") {
-  check::refuses([] { nn::Conv(1, 1, {3, 3}, {}, true, {{PaddingMode::edge}, false}); }, "Conv", {"1 values of padding modes", "2 spatial"});
+  check::refuses(
+      [] {
+        nn::Conv(1, 1, {3, 3}, {}, true, {{PaddingMode::edge}, false});
+      },
+      "Conv", {"1 values of padding modes", "2 spatial"});
   check::refuses([] { nn::Conv(1, 1, {3}, {{}, {1}, {}, 1}, true, {{}, true}); }, "Conv", {"same"});
   nn::Conv reflected(1, 1, {7}, {}, true, {{PaddingMode::reflect}, true});
   check::refuses([&] { reflected(Tensor::zeros({1, 3, 1})); }, "pad_axes", {"3 reflect values", "shorter"});

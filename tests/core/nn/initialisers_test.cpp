@@ -32,11 +32,13 @@ TEST_CASE("initialisers have the spread that they are named for", "[nn][initiali
     double deviation, bound;
   };
   const double none = INFINITY;
-  for (const Case& c : {Case{"kaiming_normal", {}, std::sqrt(2.0 / 576), none}, Case{"kaiming_normal", {.gain = 0.5, .slope = 1, .fan_out = true}, 0.5 * std::sqrt(1.0 / 1152), none},
-                        Case{"kaiming_uniform", {}, std::sqrt(2.0 / 576), std::sqrt(6.0 / 576)}, Case{"xavier_normal", {}, std::sqrt(2.0 / 1728), none},
-                        Case{"xavier_uniform", {}, std::sqrt(2.0 / 1728), std::sqrt(6.0 / 1728)}, Case{"normal", {.stddev = 0.3}, 0.3, none},
-                        Case{"uniform", {.low = -0.6, .high = 0.6}, 0.6 / std::sqrt(3.0), 0.6},
-                        Case{"trunc_normal", {.stddev = 0.5}, 0.5 * 0.87962, 1.0}}) {  // deviation of a normal cut at two
+  for (const Case& c :
+       {Case{"kaiming_normal", {}, std::sqrt(2.0 / 576), none},
+        Case{"kaiming_normal", {.gain = 0.5, .slope = 1, .fan_out = true}, 0.5 * std::sqrt(1.0 / 1152), none},
+        Case{"kaiming_uniform", {}, std::sqrt(2.0 / 576), std::sqrt(6.0 / 576)}, Case{"xavier_normal", {}, std::sqrt(2.0 / 1728), none},
+        Case{"xavier_uniform", {}, std::sqrt(2.0 / 1728), std::sqrt(6.0 / 1728)}, Case{"normal", {.stddev = 0.3}, 0.3, none},
+        Case{"uniform", {.low = -0.6, .high = 0.6}, 0.6 / std::sqrt(3.0), 0.6},
+        Case{"trunc_normal", {.stddev = 0.5}, 0.5 * 0.87962, 1.0}}) {  // deviation of a normal cut at two
     INFO(c.how);
     REQUIRE(nn::initialise(layer, "weight", c.how, 3, c.options) == 1);
     const Spread s = spread_of(layer.weight);

@@ -7,10 +7,25 @@ using check::made;
 
 TEST_CASE("adaptive pooling agrees with PyTorch in double, with gradients", "[pool]") {
   const Shape s{1, 5, 4, 2};
-  golden::matches("adaptive_avg_pool", [](auto& x) { return adaptive_avg_pool(x, {3, 7}); }, 5, s);
+  golden::matches(
+      "adaptive_avg_pool",
+      [](auto& x) {
+        return adaptive_avg_pool(x, {3, 7});
+      },
+      5, s);
   golden::matches("adaptive_avg_pool_3d", [](auto& x) { return adaptive_avg_pool(x, {2, 3, 2}); }, 6, {1, 3, 4, 2, 1});
-  golden::matches("adaptive_max_pool", [](auto& x) { return adaptive_max_pool(x, {3, 7}); }, 5, s);
-  golden::matches("avg_pool_inside", [](auto& x) { return avg_pool(x, {3, 2}, {2, 1}, {1, 1}, false); }, 5, s);
+  golden::matches(
+      "adaptive_max_pool",
+      [](auto& x) {
+        return adaptive_max_pool(x, {3, 7});
+      },
+      5, s);
+  golden::matches(
+      "avg_pool_inside",
+      [](auto& x) {
+        return avg_pool(x, {3, 2}, {2, 1}, {1, 1}, false);
+      },
+      5, s);
 }
 
 TEST_CASE("global pooling against the definition, in every floating type", "[pool]") {
@@ -28,7 +43,10 @@ TEST_CASE("global pooling against the definition, in every floating type", "[poo
     REQUIRE(max_of.dtype() == type);
     REQUIRE(max_of.to_vector() == top);
     check::require_close(mean_of.to_vector(), average, type == DType::bf16 ? 4e-3 : type == DType::f16 ? 5e-4 : 1e-6);
-    check::require_close(adaptive_avg_pool(x, {1, 1, 1}).to_vector(), average, type == DType::bf16 ? 4e-3 : type == DType::f16 ? 5e-4 : 1e-6);
+    check::require_close(adaptive_avg_pool(x, {1, 1, 1}).to_vector(), average,
+                         type == DType::bf16  ? 4e-3
+                         : type == DType::f16 ? 5e-4
+                                              : 1e-6);
     REQUIRE(adaptive_max_pool(x, {1, 1, 1}).to_vector() == top);
   }
 }

@@ -53,7 +53,8 @@ TEST_CASE("16-bit types are resized with one rounding", "[resize]") {
 }
 
 TEST_CASE("space to depth undoes depth to space", "[resize]") {
-  for (const auto& [shape, factors] : {std::pair<Shape, std::vector<std::int64_t>>{{2, 5, 6}, {3}}, {{1, 2, 3, 12}, {3, 2}}, {{1, 2, 3, 2, 24}, {2, 3, 1}}}) {
+  for (const auto& [shape, factors] :
+       {std::pair<Shape, std::vector<std::int64_t>>{{2, 5, 6}, {3}}, {{1, 2, 3, 12}, {3, 2}}, {{1, 2, 3, 2, 24}, {2, 3, 1}}}) {
     Tensor x = made(1, shape), y = depth_to_space(x, factors);
     REQUIRE(y.numel() == x.numel());
     REQUIRE(y.size(1) == x.size(1) * factors[0]);

@@ -8,8 +8,8 @@
 
 namespace tenon::nn {
 
-/// "identity", "relu", "leaky_relu" (slope, 0.01), "elu" (alpha, 1), "gelu", "silu", "softplus", "tanh" or "sigmoid"; any shape, any floating type.
-/// An unknown name, and a parameter for one that has none, is a usage error.
+/// "identity", "relu", "leaky_relu" (slope, 0.01), "elu" (alpha, 1), "gelu", "silu", "softplus", "tanh" or "sigmoid"; any shape, any
+/// floating type. An unknown name, and a parameter for one that has none, is a usage error.
 class TENON_API Activation : public Module {
  public:
   explicit Activation(const std::string& name, std::optional<double> parameter = {});

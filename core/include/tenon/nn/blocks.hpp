@@ -11,10 +11,10 @@
 namespace tenon::nn {
 
 struct NormActivation {
-  std::string norm = "batch";        ///< "batch", "group", "instance", "layer" (over the channels of each voxel) or "none"
-  std::string activation = "relu";   ///< of Activation
-  std::int64_t groups = 8;           ///< of "group"; the largest divisor of the channels that is no greater is taken
-  double slope = 0.01;               ///< of "leaky_relu"
+  std::string norm = "batch";       ///< "batch", "group", "instance", "layer" (over the channels of each voxel) or "none"
+  std::string activation = "relu";  ///< of Activation
+  std::int64_t groups = 8;          ///< of "group"; the largest divisor of the channels that is no greater is taken
+  double slope = 0.01;              ///< of "leaky_relu"
 };
 
 /// Normalisation and activation of [N, spatial..., channels]: one pass where the normalisation can do the activation (batch, group and
@@ -41,15 +41,16 @@ class TENON_API Residual : public Module {
 struct ResNetBlockOptions {
   std::int64_t in = 1, out = 1;
   int spatial_axes = 2;
-  std::int64_t kernel = 3;             ///< odd, along every axis
-  std::vector<std::int64_t> stride;    ///< one a spatial axis; empty: 1
-  bool pre_activation = false;         ///< He et al., ECCV 2016: normalisation and activation before each convolution
+  std::int64_t kernel = 3;           ///< odd, along every axis
+  std::vector<std::int64_t> stride;  ///< one a spatial axis; empty: 1
+  bool pre_activation = false;       ///< He et al., ECCV 2016: normalisation and activation before each convolution
   NormActivation norm;
-  std::vector<PaddingMode> edges;      ///< one a spatial axis; empty: zeros
+  std::vector<PaddingMode> edges;  ///< one a spatial axis; empty: zeros
 };
 
-/// Two convolutions and a shortcut (He et al., CVPR 2016): [N, spatial..., in] -> [N, spatial / stride..., out]. The shortcut is the input, or
-/// a 1x1 convolution where channels or sizes change. Convolutions that a normalisation follows have no bias, as it would take it out again.
+/// Two convolutions and a shortcut (He et al., CVPR 2016): [N, spatial..., in] -> [N, spatial / stride..., out]. The shortcut is the input,
+/// or a 1x1 convolution where channels or sizes change. Convolutions that a normalisation follows have no bias, as it would take it out
+/// again.
 class TENON_API ResNetBlock : public Module {
  public:
   explicit ResNetBlock(const ResNetBlockOptions& options);

@@ -19,7 +19,8 @@ class TENON_API MaxPool : public Module {
 
 class TENON_API AvgPool : public Module {
  public:
-  explicit AvgPool(std::vector<std::int64_t> kernel, std::vector<std::int64_t> stride = {}, std::vector<std::int64_t> padding = {}, bool count_padding = true);
+  explicit AvgPool(std::vector<std::int64_t> kernel, std::vector<std::int64_t> stride = {}, std::vector<std::int64_t> padding = {},
+                   bool count_padding = true);
   Tensor forward(const Tensor& x) override;
 
  private:

@@ -18,8 +18,8 @@ constexpr std::int64_t kSumFloats = 1 << 16;           // of a weight gradient's
 constexpr std::int64_t kFewestTasks = 16;
 constexpr std::int64_t kWorkspaceFloats = 2 << 20;  // of the transformed samples that a weight gradient holds at a time, about
 constexpr double kFlopsWorthIt = 1e6;
-constexpr double kLevelCost = 0.87;  // of a level: three products for four, and its sums (measured)
-constexpr std::int64_t kFewestChannels = 32;           // below, a level's sums cost more than the products that it saves
+constexpr double kLevelCost = 0.87;           // of a level: three products for four, and its sums (measured)
+constexpr std::int64_t kFewestChannels = 32;  // below, a level's sums cost more than the products that it saves
 
 /// How many levels of fast filtering pay: each saves a quarter of the products, rounds taps and positions up to even ones, and adds sums.
 int levels_worth(std::int64_t taps, std::int64_t length, std::int64_t channels) {
@@ -27,16 +27,17 @@ int levels_worth(std::int64_t taps, std::int64_t length, std::int64_t channels) 
   double least = double(taps * length), cost = 1;
   for (int levels = 1; levels <= 2 && channels >= kFewestChannels; ++levels) {
     cost *= kLevelCost;
-    const std::int64_t phases = std::int64_t(1) << levels, short_taps = ceil_div(taps, phases), rows = ceil_div(length, phases) + short_taps - 1;
+    const std::int64_t phases = std::int64_t(1) << levels, short_taps = ceil_div(taps, phases),
+                       rows = ceil_div(length, phases) + short_taps - 1;
     const double products = cost * double(phases * short_taps) * double(phases * rows);
     if (products < least) least = products, best = levels;
   }
   return best;
 }
 
-/// A correlation along one axis in f32: y[l] = sum over t of w[t] x[l + t - pad], as products of overlapping rows of x with the weights: the
-/// row for y[l] is x[l ...l + taps) as it lies in memory. Samples are stacked; rows that reach from one into the next are computed and dropped
-/// (in a weight gradient: meet zeros).
+/// A correlation along one axis in f32: y[l] = sum over t of w[t] x[l + t - pad], as products of overlapping rows of x with the weights:
+/// the row for y[l] is x[l ...l + taps) as it lies in memory. Samples are stacked; rows that reach from one into the next are computed and
+/// dropped (in a weight gradient: meet zeros).
 class SequenceConv final : public ConvProgram {
  public:
   SequenceConv(const ConvGeometry& g, ConvPass pass, ConvSums sums)
@@ -74,7 +75,8 @@ class SequenceConv final : public ConvProgram {
       const std::int64_t s = task % taps_, panel = task / taps_ % panels_, product = task / (taps_ * panels_);
       float* row = static_cast<float*>(packed) + task * from_ * kPanel;
       std::memset(row, 0, std::size_t(from_ * kPanel) * sizeof(float));
-      const std::int64_t columns = std::min(kPanel, to_ - panel * kPanel), column = forward ? taps * ins : 1, step = forward ? 1 : taps * ins;
+      const std::int64_t columns = std::min(kPanel, to_ - panel * kPanel), column = forward ? taps * ins : 1,
+                         step = forward ? 1 : taps * ins;
       for (std::int64_t phase : filter_.members(product)) {
         const std::int64_t t = s * filter_.phases() + phase;
         if (t >= taps) continue;
@@ -90,7 +92,8 @@ class SequenceConv final : public ConvProgram {
     parallel_for(ceil_div(g_.batch, stack_), [&](std::int64_t task) {
       const std::int64_t first = task * stack_, samples = std::min(stack_, g_.batch - first), apart = samples * pitch_ * from_;
       const std::int64_t block = std::min(2 * kRows, samples * pitch_), a_floats = filter_.products() * apart;
-      auto a = static_cast<float*>(thread_scratch(std::size_t(a_floats + filter_.products() * panels_ * block * kPanel + split_floats()) * sizeof(float)));
+      auto a = static_cast<float*>(
+          thread_scratch(std::size_t(a_floats + filter_.products() * panels_ * block * kPanel + split_floats()) * sizeof(float)));
       float *c = a + a_floats, *scratch = c + filter_.products() * panels_ * block * kPanel;
       for (std::int64_t i = 0; i < samples; ++i)
         split(static_cast<const float*>(source) + (first + i) * source_ * from_, a + i * pitch_ * from_, apart, scratch);
@@ -138,7 +141,8 @@ class SequenceConv final : public ConvProgram {
         }
       });
     }
-    parallel_for(sums_.tasks(), [&](std::int64_t i) { sums_.run(i, static_cast<const float*>(x), static_cast<const float*>(y), partial_sums); });
+    parallel_for(sums_.tasks(),
+                 [&](std::int64_t i) { sums_.run(i, static_cast<const float*>(x), static_cast<const float*>(y), partial_sums); });
     put_weights_together(g, static_cast<float*>(weights));
     sums_.finish(partial_sums, static_cast<float*>(sums));
   }
@@ -221,8 +225,9 @@ class SequenceConv final : public ConvProgram {
   ConvChannelSums sums_;
   FastFilter filter_;
   std::int64_t source_, from_, length_, to_, before_;  ///< rows and channels of what is read and of what is written; rows padded before
-  std::int64_t panels_, taps_, rows_, pitch_, depth_;  ///< of a product: panels of columns, taps, rows a sample, with overlap, taps x channels
-  std::int64_t stack_ = 1, group_ = 1;                 ///< samples, and panels, worked on together
+  std::int64_t panels_, taps_, rows_, pitch_,
+      depth_;                           ///< of a product: panels of columns, taps, rows a sample, with overlap, taps x channels
+  std::int64_t stack_ = 1, group_ = 1;  ///< samples, and panels, worked on together
   std::int64_t x_floats_ = 0, y_floats_ = 0, sum_floats_ = 0;
 };
 
