@@ -38,12 +38,15 @@ TEST_CASE("gelu and relu with their gradients in f32 follow f64, dense or not", 
     for (std::size_t i = 0; i < wide.size(); ++i) check::require_close(narrow[i].to_vector(), wide[i].to_vector(), 2e-6);
   };
   Tensor x = check::spread({3, 9001}, -6, 6);  // more than a task
-  for (const auto& f : {check::Function([](const std::vector<Tensor>& v) { return gelu(v[0]); }), check::Function([](const std::vector<Tensor>& v) { return relu(v[0]); })}) {
+  for (const auto& f : {check::Function([](const std::vector<Tensor>& v) { return gelu(v[0]); }),
+                        check::Function([](const std::vector<Tensor>& v) { return relu(v[0]); })}) {
     compare(f, x);
     compare([&](const std::vector<Tensor>& v) { return f({v[0].transpose(0, 1)}); }, x);
   }
 }
 
 TEST_CASE("gelu gives the same bits for any number of threads", "[activation][threads]") {
-  check::same_bits([] { return check::with_gradients([](const std::vector<Tensor>& v) { return gelu(v[0]); }, {check::spread({50000}, -4, 4, DType::f32)}); });
+  check::same_bits([] {
+    return check::with_gradients([](const std::vector<Tensor>& v) { return gelu(v[0]); }, {check::spread({50000}, -4, 4, DType::f32)});
+  });
 }

@@ -38,7 +38,8 @@ TEST_CASE("small products of every instruction set", "[matmul][isa]") {
         for (std::size_t i = 0; i < b.size(); ++i) b[i] = float(std::cos(0.9 * double(i)));
         for (std::size_t i = 0; i < start.size(); ++i) start[i] = float(i % 5);
         // turned: both operands lie the other way round in memory
-        const std::int64_t a_row = turned ? 1 : depth, a_depth = turned ? rows : 1, b_depth = turned ? 1 : columns, b_column = turned ? depth : 1;
+        const std::int64_t a_row = turned ? 1 : depth, a_depth = turned ? rows : 1, b_depth = turned ? 1 : columns,
+                           b_column = turned ? depth : 1;
         for (const Loops& loops : available())
           for (bool add : {false, true}) {
             INFO(rows << " x " << columns << ", panel " << loops.panel << (turned ? ", turned" : "") << (add ? ", added" : ""));
@@ -48,7 +49,8 @@ TEST_CASE("small products of every instruction set", "[matmul][isa]") {
             for (std::int64_t i = 0; i < rows; ++i)
               for (std::int64_t j = 0; j < columns; ++j) {
                 double sum = add ? double(start[std::size_t(i * columns + j)]) : 0;
-                for (std::int64_t k = 0; k < depth; ++k) sum += 0.5 * double(a[std::size_t(i * a_row + k * a_depth)]) * double(b[std::size_t(k * b_depth + j * b_column)]);
+                for (std::int64_t k = 0; k < depth; ++k)
+                  sum += 0.5 * double(a[std::size_t(i * a_row + k * a_depth)]) * double(b[std::size_t(k * b_depth + j * b_column)]);
                 REQUIRE(std::abs(double(c[std::size_t(i * columns + j)]) - sum) < 1e-5);
               }
           }
