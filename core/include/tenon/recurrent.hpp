@@ -20,16 +20,17 @@ struct RecurrentOptions {
 /// i, f, g, o = x W_ih^T + b_ih + h W_hh^T + b_hh; c' = sigmoid(f) c + sigmoid(i) tanh(g); h' = sigmoid(o) tanh(c').
 /// x [N, T, F], h0 and c0 [N, H] (undefined: 0), w_ih [4H, F], w_hh [4H, H], biases [4H] or undefined.
 /// Gives y [N, T, H], h_T and c_T [N, H]. Hochreiter & Schmidhuber 1997.
-TENON_API std::vector<Tensor> lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
-                                   const Tensor& b_hh, const RecurrentOptions& options = {});
+TENON_API std::vector<Tensor> lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh,
+                                   const Tensor& b_ih, const Tensor& b_hh, const RecurrentOptions& options = {});
 /// r, z = sigmoid(x W_i^T + b_i + h W_h^T + b_h); n = tanh(x W_in^T + b_in + r (h W_hn^T + b_hn)); h' = (1 - z) n + z h.
-/// x [N, T, F], h0 [N, H] (undefined: 0), w_ih [3H, F], w_hh [3H, H], biases [3H] or undefined. Gives y [N, T, H], h_T [N, H]. Cho et al. 2014.
-TENON_API std::vector<Tensor> gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
-                                  const RecurrentOptions& options = {});
+/// x [N, T, F], h0 [N, H] (undefined: 0), w_ih [3H, F], w_hh [3H, H], biases [3H] or undefined. Gives y [N, T, H], h_T [N, H]. Cho et al.
+/// 2014.
+TENON_API std::vector<Tensor> gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
+                                  const Tensor& b_hh, const RecurrentOptions& options = {});
 
 /// One step: x [N, F], h and c [N, H] -> h', c'.
-TENON_API std::vector<Tensor> lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
-                                        const Tensor& b_hh);
+TENON_API std::vector<Tensor> lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh,
+                                        const Tensor& b_ih, const Tensor& b_hh);
 /// One step: x [N, F], h [N, H] -> h'.
 TENON_API Tensor gru_cell(const Tensor& x, const Tensor& h, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh);
 

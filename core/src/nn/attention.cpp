@@ -14,7 +14,9 @@ AttentionOptions options_of(const char* op, const AttentionMasks& m, std::int64_
   o.mask = m.mask;
   if (!m.key_mask.defined()) return o;
   if (m.key_mask.dtype() != DType::boolean || m.key_mask.shape() != Shape{samples, keys})
-    throw_usage(op, "the key mask " + m.key_mask.str() + " for " + std::to_string(samples) + " samples of " + std::to_string(keys) + " keys", "it is bool [N, S], true for real keys");
+    throw_usage(op,
+                "the key mask " + m.key_mask.str() + " for " + std::to_string(samples) + " samples of " + std::to_string(keys) + " keys",
+                "it is bool [N, S], true for real keys");
   Tensor key = m.key_mask.reshape({samples, 1, 1, keys});
   if (!m.mask.defined()) {
     o.mask = key;
@@ -22,7 +24,8 @@ AttentionOptions options_of(const char* op, const AttentionMasks& m, std::int64_
   }
   auto additive = [](const Tensor& t) {
     if (t.dtype() != DType::boolean) return t.to(DType::f32);
-    return where(t, Tensor::zeros(Shape{}, DType::f32, t.device()), Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), DType::f32, t.device()));
+    return where(t, Tensor::zeros(Shape{}, DType::f32, t.device()),
+                 Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), DType::f32, t.device()));
   };
   o.mask = additive(m.mask) + additive(key);
   return o;
@@ -32,16 +35,20 @@ AttentionOptions options_of(const char* op, const AttentionMasks& m, std::int64_
 
 MultiHeadAttention::MultiHeadAttention(std::int64_t channels, std::int64_t heads, bool bias) : channels_(channels), heads_(heads) {
   if (heads < 1 || channels < heads || channels % heads)
-    throw_usage("MultiHeadAttention", std::to_string(channels) + " channels in " + std::to_string(heads) + " heads", "channels are a multiple of heads");
+    throw_usage("MultiHeadAttention", std::to_string(channels) + " channels in " + std::to_string(heads) + " heads",
+                "channels are a multiple of heads");
   weight_ = add_parameter("in_proj_weight", {3 * channels, channels}, {Init::Kind::xavier_uniform, 0, channels, 3 * channels});
   if (bias) bias_ = add_parameter("in_proj_bias", {3 * channels}, {});
   out_ = add_module("out_proj", std::make_shared<Linear>(channels, channels, bias));
 }
 
-Tensor MultiHeadAttention::forward(const Tensor& x) { return self(x, {}); }
+Tensor MultiHeadAttention::forward(const Tensor& x) {
+  return self(x, {});
+}
 
 Tensor MultiHeadAttention::self(const Tensor& x, const AttentionMasks& masks) {
-  if (x.rank() != 3 || x.size(2) != channels_) throw_usage("MultiHeadAttention", "x " + x.str(), "it is [N, L, " + std::to_string(channels_) + "]");
+  if (x.rank() != 3 || x.size(2) != channels_)
+    throw_usage("MultiHeadAttention", "x " + x.str(), "it is [N, L, " + std::to_string(channels_) + "]");
   const std::int64_t N = x.size(0), L = x.size(1);
   Tensor qkv = linear(x, weight_, bias_).reshape({N, L, 3, heads_, channels_ / heads_});
   return out_->forward(self_attention(qkv, options_of("MultiHeadAttention", masks, N, L)).reshape({N, L, channels_}));
@@ -49,7 +56,8 @@ Tensor MultiHeadAttention::self(const Tensor& x, const AttentionMasks& masks) {
 
 Tensor MultiHeadAttention::cross(const Tensor& x, const Tensor& memory, const AttentionMasks& masks) {
   if (x.rank() != 3 || memory.rank() != 3 || x.size(2) != channels_ || memory.size(2) != channels_ || x.size(0) != memory.size(0))
-    throw_usage("MultiHeadAttention", "x " + x.str() + ", memory " + memory.str(), "they are [N, L, C] and [N, S, C] with C = " + std::to_string(channels_));
+    throw_usage("MultiHeadAttention", "x " + x.str() + ", memory " + memory.str(),
+                "they are [N, L, C] and [N, S, C] with C = " + std::to_string(channels_));
   const std::int64_t N = x.size(0), L = x.size(1), S = memory.size(1), d = channels_ / heads_;
   auto bias = [&](std::int64_t start, std::int64_t n) { return bias_.defined() ? bias_.narrow(0, start, n) : bias_; };
   Tensor q = linear(x, weight_.narrow(0, 0, channels_), bias(0, channels_)).reshape({N, L, heads_, d});
@@ -86,7 +94,9 @@ Tensor residual(const Tensor& x, LayerNorm& norm, bool norm_first, const Branch&
   return norm_first ? x + branch(norm.forward(x)) : norm.forward(x + branch(x));
 }
 
-std::shared_ptr<LayerNorm> make_norm(const TransformerOptions& o) { return std::make_shared<LayerNorm>(o.channels, o.eps); }
+std::shared_ptr<LayerNorm> make_norm(const TransformerOptions& o) {
+  return std::make_shared<LayerNorm>(o.channels, o.eps);
+}
 
 }  // namespace
 
@@ -98,7 +108,9 @@ TransformerEncoderLayer::TransformerEncoderLayer(const TransformerOptions& o)
       norm2_(add_module("norm2", make_norm(o))),
       dropout_(add_module("dropout1", std::make_shared<Dropout>(o.dropout))) {}
 
-Tensor TransformerEncoderLayer::forward(const Tensor& x) { return run(x, {}); }
+Tensor TransformerEncoderLayer::forward(const Tensor& x) {
+  return run(x, {});
+}
 
 Tensor TransformerEncoderLayer::run(const Tensor& x, const AttentionMasks& masks) {
   Tensor y = residual(x, *norm1_, norm_first_, [&](const Tensor& t) { return dropout_->forward(attention_->self(t, masks)); });
@@ -123,16 +135,20 @@ std::vector<Tensor> TransformerDecoderLayer::forward_all(const std::vector<Tenso
 
 Tensor TransformerDecoderLayer::run(const Tensor& x, const Tensor& memory, const AttentionMasks& own, const AttentionMasks& of_memory) {
   Tensor y = residual(x, *norm1_, norm_first_, [&](const Tensor& t) { return dropout1_->forward(attention_->self(t, own)); });
-  y = residual(y, *norm2_, norm_first_, [&](const Tensor& t) { return dropout2_->forward(memory_attention_->cross(t, memory, of_memory)); });
+  y = residual(y, *norm2_, norm_first_,
+               [&](const Tensor& t) { return dropout2_->forward(memory_attention_->cross(t, memory, of_memory)); });
   return residual(y, *norm3_, norm_first_, [&](const Tensor& t) { return feedforward_->forward(t); });
 }
 
 TransformerEncoder::TransformerEncoder(std::int64_t layers, const TransformerOptions& o, bool final_norm) {
-  for (std::int64_t i = 0; i < layers; ++i) layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerEncoderLayer>(o)));
+  for (std::int64_t i = 0; i < layers; ++i)
+    layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerEncoderLayer>(o)));
   if (final_norm) norm_ = add_module("norm", make_norm(o));
 }
 
-Tensor TransformerEncoder::forward(const Tensor& x) { return run(x, {}); }
+Tensor TransformerEncoder::forward(const Tensor& x) {
+  return run(x, {});
+}
 
 Tensor TransformerEncoder::run(const Tensor& x, const AttentionMasks& masks) {
   Tensor y = x;
@@ -141,7 +157,8 @@ Tensor TransformerEncoder::run(const Tensor& x, const AttentionMasks& masks) {
 }
 
 TransformerDecoder::TransformerDecoder(std::int64_t layers, const TransformerOptions& o, bool final_norm) {
-  for (std::int64_t i = 0; i < layers; ++i) layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerDecoderLayer>(o)));
+  for (std::int64_t i = 0; i < layers; ++i)
+    layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerDecoderLayer>(o)));
   if (final_norm) norm_ = add_module("norm", make_norm(o));
 }
 

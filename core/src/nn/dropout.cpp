@@ -11,7 +11,8 @@ Dropout::Dropout(double p) : p_(p) {
 
 Tensor Dropout::forward(const Tensor& x) {
   if (!training() || p_ == 0) return x;
-  if (!random_key().defined()) throw_usage("Dropout", "no random key is set for training", "call set_random_key(random_key(seed)) on the model, or eval()");
+  if (!random_key().defined())
+    throw_usage("Dropout", "no random key is set for training", "call set_random_key(random_key(seed)) on the model, or eval()");
   return dropout(x, p_, random_key(), random_stream());
 }
 

@@ -8,10 +8,12 @@
 
 namespace tenon::nn {
 
-RecurrentStack::RecurrentStack(const char* name, std::int64_t gates, std::int64_t features, std::int64_t hidden, RecurrentStackOptions options)
+RecurrentStack::RecurrentStack(const char* name, std::int64_t gates, std::int64_t features, std::int64_t hidden,
+                               RecurrentStackOptions options)
     : name_(name), states_(gates == 4 ? 2 : 1), options_(options) {
   if (features < 1 || hidden < 1 || options.layers < 1)
-    throw_usage(name, std::to_string(options.layers) + " layers of " + std::to_string(features) + " features, " + std::to_string(hidden) + " hidden units");
+    throw_usage(name, std::to_string(options.layers) + " layers of " + std::to_string(features) + " features, " + std::to_string(hidden) +
+                          " hidden units");
   const std::int64_t directions = options.bidirectional ? 2 : 1;
   const Init init{Init::Kind::uniform, 1 / std::sqrt(double(hidden))};
   for (std::int64_t layer = 0; layer < options.layers; ++layer) {
@@ -31,9 +33,13 @@ RecurrentStack::RecurrentStack(const char* name, std::int64_t gates, std::int64_
   }
 }
 
-Tensor RecurrentStack::forward(const Tensor& x) { return through({x}, {}, nullptr); }
+Tensor RecurrentStack::forward(const Tensor& x) {
+  return through({x}, {}, nullptr);
+}
 
-std::vector<Tensor> RecurrentStack::forward_all(const std::vector<Tensor>& inputs) { return forward_all(inputs, {}); }
+std::vector<Tensor> RecurrentStack::forward_all(const std::vector<Tensor>& inputs) {
+  return forward_all(inputs, {});
+}
 
 std::vector<Tensor> RecurrentStack::forward_all(const std::vector<Tensor>& inputs, const Tensor& lengths) {
   std::vector<std::vector<Tensor>> last(static_cast<std::size_t>(states_));
@@ -48,7 +54,8 @@ Tensor RecurrentStack::through(const std::vector<Tensor>& inputs, const Tensor& 
   const auto cells = std::int64_t(weights_.size());
   for (std::size_t k = 1; k < inputs.size(); ++k)
     if (inputs[k].rank() != 3 || inputs[k].size(0) != cells)
-      throw_usage(name_, "a first state " + inputs[k].str(), "states are [" + std::to_string(cells) + ", N, H]: one for each layer and direction");
+      throw_usage(name_, "a first state " + inputs[k].str(),
+                  "states are [" + std::to_string(cells) + ", N, H]: one for each layer and direction");
   Tensor x = inputs[0];
   std::size_t cell = 0;
   for (std::size_t layer = 0; cell < weights_.size(); ++layer) {
@@ -66,7 +73,8 @@ Tensor RecurrentStack::through(const std::vector<Tensor>& inputs, const Tensor& 
   return x;
 }
 
-Lstm::Lstm(std::int64_t features, std::int64_t hidden, RecurrentStackOptions options) : RecurrentStack("Lstm", 4, features, hidden, options) {}
+Lstm::Lstm(std::int64_t features, std::int64_t hidden, RecurrentStackOptions options)
+    : RecurrentStack("Lstm", 4, features, hidden, options) {}
 std::vector<Tensor> Lstm::run(const Tensor& x, const std::vector<Tensor>& s, const Weights& w, bool reverse, const Tensor& lengths) const {
   return lstm(x, s[0], s[1], w.ih, w.hh, w.bias_ih, w.bias_hh, {reverse, lengths});
 }

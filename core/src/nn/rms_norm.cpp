@@ -10,6 +10,8 @@ RmsNorm::RmsNorm(std::int64_t features, double eps) : eps_(eps) {
   scale = add_parameter("scale", {features}, {Init::Kind::constant, 1});
 }
 
-Tensor RmsNorm::forward(const Tensor& x) { return rms_norm(x, scale, eps_); }
+Tensor RmsNorm::forward(const Tensor& x) {
+  return rms_norm(x, scale, eps_);
+}
 
 }  // namespace tenon::nn

@@ -16,8 +16,12 @@ using List = std::vector<Tensor>;
 const char* const kOp = "scaled_dot_product_attention";
 
 /// [N, L, heads, features] with features together, and its strides.
-AttentionStrides strides_of(const Tensor& t) { return {t.strides()[0], t.strides()[1], t.strides()[2], 0}; }
-Tensor readable(const Tensor& t) { return t.size(3) <= 1 || t.strides()[3] == 1 ? t : t.contiguous(); }
+AttentionStrides strides_of(const Tensor& t) {
+  return {t.strides()[0], t.strides()[1], t.strides()[2], 0};
+}
+Tensor readable(const Tensor& t) {
+  return t.size(3) <= 1 || t.strides()[3] == 1 ? t : t.contiguous();
+}
 
 void check_operands(const Tensor& q, const Tensor& k, const Tensor& v) {
   for (const auto& [t, name] : {std::pair{&q, "q"}, {&k, "k"}, {&v, "v"}}) {
@@ -25,8 +29,10 @@ void check_operands(const Tensor& q, const Tensor& k, const Tensor& v) {
     check_same_device(kOp, q, *t);
   }
   const std::string given = "q " + q.str() + ", k " + k.str() + ", v " + v.str();
-  if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4 || q.dtype() != k.dtype() || q.dtype() != v.dtype()) throw_usage(kOp, given, "all are [N, L, heads, d], of one type");
-  if (q.size(0) != k.size(0) || q.size(0) != v.size(0) || q.size(2) != k.size(2) || q.size(2) != v.size(2) || q.size(3) != k.size(3) || k.size(1) != v.size(1))
+  if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4 || q.dtype() != k.dtype() || q.dtype() != v.dtype())
+    throw_usage(kOp, given, "all are [N, L, heads, d], of one type");
+  if (q.size(0) != k.size(0) || q.size(0) != v.size(0) || q.size(2) != k.size(2) || q.size(2) != v.size(2) || q.size(3) != k.size(3) ||
+      k.size(1) != v.size(1))
     throw_usage(kOp, given, "samples and heads agree, d of q and k, and the length of k and v");
   if (q.numel() == 0 || k.numel() == 0 || v.numel() == 0) throw_usage(kOp, given + ": an operand is empty");
 }
@@ -34,7 +40,8 @@ void check_operands(const Tensor& q, const Tensor& k, const Tensor& v) {
 /// Additive, in `type`, broadcast to [N, heads, L, S].
 Tensor additive_mask(const Tensor& mask, const Attention& p, DType type) {
   NoGrad no_grad;
-  if (mask.dtype() != DType::boolean && !is_floating(mask.dtype())) throw_usage(kOp, "the mask is " + mask.str(), "it is bool (true: may see) or floating (added)");
+  if (mask.dtype() != DType::boolean && !is_floating(mask.dtype()))
+    throw_usage(kOp, "the mask is " + mask.str(), "it is bool (true: may see) or floating (added)");
   const Shape all{p.samples, p.heads, p.queries, p.keys};
   bool fits = mask.rank() <= 4;
   for (int i = 1; fits && i <= mask.rank(); ++i) fits = mask.size(-i) == 1 || mask.size(-i) == all[-i];
@@ -48,7 +55,10 @@ Tensor additive_mask(const Tensor& mask, const Attention& p, DType type) {
 }
 
 Attention geometry(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
-  Attention p{q.dtype(), q.size(0), q.size(2), q.size(1), k.size(1), q.size(3), v.size(3), o.scale != 0 ? o.scale : 1 / std::sqrt(double(q.size(3))), o.causal, o.mask.defined(), {}, {}, {}};
+  Attention p{q.dtype(), q.size(0),        q.size(2), q.size(1),
+              k.size(1), q.size(3),        v.size(3), o.scale != 0 ? o.scale : 1 / std::sqrt(double(q.size(3))),
+              o.causal,  o.mask.defined(), {},        {},
+              {}};
   return p;
 }
 
@@ -56,7 +66,8 @@ Attention geometry(const Tensor& q, const Tensor& k, const Tensor& v, const Atte
 List run(const Attention& p, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) {
   List reads{q, k, v};
   if (p.masked) reads.push_back(mask);
-  List out{Tensor::empty({p.samples, p.queries, p.heads, p.features}, p.dtype, q.device()), Tensor::empty({p.samples, p.heads, p.queries}, p.dtype, q.device())};
+  List out{Tensor::empty({p.samples, p.queries, p.heads, p.features}, p.dtype, q.device()),
+           Tensor::empty({p.samples, p.heads, p.queries}, p.dtype, q.device())};
   launch(kOp, reads, out, attention_kernel(q.device(), p));
   return out;
 }
@@ -82,7 +93,8 @@ List gradient_of_ops(const Attention& p, const Tensor& q, const Tensor& k, const
   share = where(equal(share, share), share, Tensor::zeros(Shape{}, p.dtype, q.device()));
   Tensor d_share = matmul(d, by_head(v).transpose(-2, -1));
   Tensor d_products = share * (d_share - sum(share * d_share, {-1}, true)) * p.scale;
-  return {by_head(matmul(d_products, by_head(k))), by_head(matmul(d_products.transpose(-2, -1), by_head(q))), by_head(matmul(share.transpose(-2, -1), d))};
+  return {by_head(matmul(d_products, by_head(k))), by_head(matmul(d_products.transpose(-2, -1), by_head(q))),
+          by_head(matmul(share.transpose(-2, -1), d))};
 }
 
 }  // namespace
@@ -101,7 +113,8 @@ Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given
   List result = run(p, q, k, v, mask);
   auto backward = [=](const List& d) -> List {
     if (wants_grad({d[0], q, k, v})) return gradient_of_ops(p, q, k, v, mask, d[0]);
-    List d_qkv{Tensor::empty(q.shape(), type, q.device()), Tensor::empty(k.shape(), type, q.device()), Tensor::empty(v.shape(), type, q.device())};
+    List d_qkv{Tensor::empty(q.shape(), type, q.device()), Tensor::empty(k.shape(), type, q.device()),
+               Tensor::empty(v.shape(), type, q.device())};
     // operands and gradients share strides: operands that are views are read from dense copies here
     Attention dense = p;
     List dense_qkv{q.contiguous(), k.contiguous(), v.contiguous()};
@@ -114,7 +127,8 @@ Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given
 
 Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) {
   check_floating("self_attention", qkv_given, "qkv");
-  if (qkv_given.rank() != 5 || qkv_given.size(2) != 3 || qkv_given.numel() == 0) throw_usage("self_attention", "qkv is " + qkv_given.str(), "it is [N, L, 3, heads, d]");
+  if (qkv_given.rank() != 5 || qkv_given.size(2) != 3 || qkv_given.numel() == 0)
+    throw_usage("self_attention", "qkv is " + qkv_given.str(), "it is [N, L, 3, heads, d]");
   const DType given = qkv_given.dtype(), type = acc_dtype(given);
   if (given != type) return self_attention(qkv_given.to(type), options).to(given);
   Tensor qkv = qkv_given.contiguous(), mask;

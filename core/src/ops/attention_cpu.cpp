@@ -1,5 +1,5 @@
-/// The CPU kernels of attention. Forward: a task takes some queries of a head past all keys; backward: a head. Tiles of 64 x 64 products are made, used
-/// and forgotten in the first-level cache.
+/// The CPU kernels of attention. Forward: a task takes some queries of a head past all keys; backward: a head. Tiles of 64 x 64 products
+/// are made, used and forgotten in the first-level cache.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,7 +24,9 @@ struct Head {
   std::int64_t sample, head;
   const A* mask;
 
-  const A* rows(const AttentionStrides& s, const void* data) const { return static_cast<const A*>(data) + s.offset + sample * s.sample + head * s.head; }
+  const A* rows(const AttentionStrides& s, const void* data) const {
+    return static_cast<const A*>(data) + s.offset + sample * s.sample + head * s.head;
+  }
   A* rows(const AttentionStrides& s, void* data) const { return static_cast<A*>(data) + s.offset + sample * s.sample + head * s.head; }
   /// Keys from `key` on that queries before `query_end` may see at all.
   bool visible(std::int64_t query_end, std::int64_t key) const { return !p.causal || key < query_end; }
@@ -109,11 +111,13 @@ void gradient(const Attention& p, void* const* o) {
   const AttentionStrides out = dense<A>(p, p.features);
   parallel_for(p.samples * p.heads, [&](std::int64_t task) {
     const Head<A> h{p, task / p.heads, task % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
-    const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]), *y = h.rows(out, o[k]), *dy = h.rows(out, o[k + 2]);
+    const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]), *y = h.rows(out, o[k]),
+            *dy = h.rows(out, o[k + 2]);
     const A* log_sum = static_cast<const A*>(o[k + 1]) + task * p.queries;
     A *dq = h.rows(p.q, o[k + 3]), *dk = h.rows(p.k, o[k + 4]), *dv = h.rows(p.v, o[k + 5]);
     const std::int64_t deep = cpu::packed_bound(p.depth, kTile), wide = cpu::packed_bound(p.features, kTile);
-    const std::int64_t flat = cpu::packed_bound(kTile, p.depth), flat_v = cpu::packed_bound(kTile, p.features), tiles = (p.queries + kTile - 1) / kTile;
+    const std::int64_t flat = cpu::packed_bound(kTile, p.depth), flat_v = cpu::packed_bound(kTile, p.features),
+                       tiles = (p.queries + kTile - 1) / kTile;
     A* keys_turned = task_memory<A>(deep + wide + flat + tiles * (flat + flat_v) + 2 * kTile * kTile + p.queries);
     A *values_turned = keys_turned + deep, *keys = values_turned + wide, *queries = keys + flat, *d_outputs = queries + tiles * flat;
     A *tile = d_outputs + tiles * flat_v, *d_tile = tile + kTile * kTile, *delta = d_tile + kTile * kTile;

@@ -13,11 +13,11 @@ struct AttentionStrides {
 };
 
 struct Attention {
-  DType dtype;  ///< f32 or f64
+  DType dtype;                                                  ///< f32 or f64
   std::int64_t samples, heads, queries, keys, depth, features;  ///< features: of v
   double scale;
   bool causal = false, masked = false;
-  AttentionStrides q, k, v;                   ///< of the operands read, and of their gradients written
+  AttentionStrides q, k, v;                    ///< of the operands read, and of their gradients written
   std::array<std::int64_t, 4> mask_strides{};  ///< of [N, heads, L, S], 0 where it broadcasts
 };
 

@@ -16,17 +16,21 @@ constexpr std::int64_t kColumns = 16;  // of a task that adds rows: a task owns 
 
 Kernel gather(const EmbeddingRows& p) {
   return [p](void* const* o) {
-    const auto *table = static_cast<const std::byte*>(o[0]);
+    const auto* table = static_cast<const std::byte*>(o[0]);
     const auto* index = static_cast<const std::int64_t*>(o[1]);
     auto* y = static_cast<std::byte*>(o[2]);
     const std::size_t row = std::size_t(p.channels) * size_of(p.dtype);
     for (std::int64_t i = 0; i < p.count; ++i)
       if (index[i] < 0 || index[i] >= p.rows)
-        throw Error(ErrorKind::data, "embedding.index", "embedding: index " + std::to_string(index[i]) + " at position " + std::to_string(i) + " of a table of " + std::to_string(p.rows) + " rows",
+        throw Error(ErrorKind::data, "embedding.index",
+                    "embedding: index " + std::to_string(index[i]) + " at position " + std::to_string(i) + " of a table of " +
+                        std::to_string(p.rows) + " rows",
                     "indices lie in [0, rows)");
-    parallel_blocks(p.count, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(std::int64_t(row), 1)), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) std::memcpy(y + std::size_t(i) * row, table + std::size_t(index[i]) * row, row);
-    });
+    parallel_blocks(p.count, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(std::int64_t(row), 1)),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      for (std::int64_t i = begin; i < end; ++i)
+                        std::memcpy(y + std::size_t(i) * row, table + std::size_t(index[i]) * row, row);
+                    });
   };
 }
 
@@ -92,7 +96,9 @@ Tensor embedding(const Tensor& table, const Tensor& indices, std::int64_t paddin
 }
 
 Tensor sinusoidal_positions(std::int64_t length, std::int64_t channels, double base) {
-  if (length < 0 || channels < 0 || !(base > 0)) throw_usage("sinusoidal_positions", "length " + std::to_string(length) + ", channels " + std::to_string(channels) + ", base " + std::to_string(base));
+  if (length < 0 || channels < 0 || !(base > 0))
+    throw_usage("sinusoidal_positions",
+                "length " + std::to_string(length) + ", channels " + std::to_string(channels) + ", base " + std::to_string(base));
   std::vector<float> v;
   for (std::int64_t l = 0; l < length; ++l)
     for (std::int64_t c = 0; c < channels; ++c) {

@@ -32,7 +32,9 @@ struct Given {
     if (options.lengths.defined()) take_lengths(op, options.lengths);
   }
 
-  Tensor state(const Tensor& s) const { return s.defined() ? s.to(p.dtype).contiguous() : Tensor::zeros({p.batch, p.hidden}, p.dtype, x.device()); }
+  Tensor state(const Tensor& s) const {
+    return s.defined() ? s.to(p.dtype).contiguous() : Tensor::zeros({p.batch, p.hidden}, p.dtype, x.device());
+  }
   /// x's share of the gates' sums, time first: [T, N, G H].
   Tensor input_share(const Tensor& bias) const { return linear(x.transpose(0, 1), w_ih, bias).contiguous(); }
   /// [N, T, H] from outputs with time first, 0 past the ends.
@@ -45,14 +47,17 @@ struct Given {
 
  private:
   static void check_weights(const char* op, std::int64_t gates, const Tensor& x, const List& w) {
-    const std::string given = "x " + x.str() + ", w_ih " + (w[0].defined() ? w[0].str() : "undefined") + ", w_hh " + (w[1].defined() ? w[1].str() : "undefined");
-    const std::string wanted = "w_ih is [" + std::to_string(gates) + " H, F], w_hh [" + std::to_string(gates) + " H, H], biases [" + std::to_string(gates) + " H]";
+    const std::string given =
+        "x " + x.str() + ", w_ih " + (w[0].defined() ? w[0].str() : "undefined") + ", w_hh " + (w[1].defined() ? w[1].str() : "undefined");
+    const std::string wanted =
+        "w_ih is [" + std::to_string(gates) + " H, F], w_hh [" + std::to_string(gates) + " H, H], biases [" + std::to_string(gates) + " H]";
     for (int i = 0; i < 4; ++i) {
       if (i > 1 && !w[std::size_t(i)].defined()) continue;
       check_floating(op, w[std::size_t(i)], i == 0 ? "w_ih" : i == 1 ? "w_hh" : i == 2 ? "b_ih" : "b_hh");
       check_same_device(op, x, w[std::size_t(i)]);
     }
-    if (w[0].rank() != 2 || w[1].rank() != 2 || w[0].size(1) != x.size(-1) || w[1].size(0) != gates * w[1].size(1) || w[0].size(0) != w[1].size(0) || w[1].size(1) < 1)
+    if (w[0].rank() != 2 || w[1].rank() != 2 || w[0].size(1) != x.size(-1) || w[1].size(0) != gates * w[1].size(1) ||
+        w[0].size(0) != w[1].size(0) || w[1].size(1) < 1)
       throw_usage(op, given, wanted);
     for (const Tensor& b : {w[2], w[3]})
       if (b.defined() && b.shape() != Shape{w[0].size(0)}) throw_usage(op, given + ", bias " + b.str(), wanted);
@@ -128,7 +133,8 @@ List gru_core(const Given& g, const Tensor& gates, const Tensor& b_hh, const Ten
                List{memory, kept, d_h, scratch()}, gru_gradient_kernel(memory.device(), p));
         // the state's share of reset and update has the gradient of the whole; that of the new gate went through the reset gate
         Tensor before = slot(states, at.before, steps), both = memory.narrow(2, 0, 2 * p.hidden).contiguous();
-        return List{memory, concat({over_time(both, before), over_time(kept, before)}, 0), concat({sum(both, {0, 1}), sum(kept, {0, 1})}, 0), d_h};
+        return List{memory, concat({over_time(both, before), over_time(kept, before)}, 0),
+                    concat({sum(both, {0, 1}), sum(kept, {0, 1})}, 0), d_h};
       },
       true);
   return out;
@@ -141,22 +147,24 @@ List rounded(List all, DType type) {
 
 }  // namespace
 
-List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
-          const RecurrentOptions& options) {
+List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
+          const Tensor& b_hh, const RecurrentOptions& options) {
   Given g("lstm", 4, x, {h0, c0}, {w_ih, w_hh, b_ih, b_hh}, options);
   Tensor bias = g.b_ih.defined() && g.b_hh.defined() ? g.b_ih + g.b_hh : g.b_ih.defined() ? g.b_ih : g.b_hh;
   List out = lstm_core(g, g.input_share(bias), g.state(h0), g.state(c0));
   return rounded({g.output(out[0]), out[1], out[2]}, x.dtype());
 }
 
-List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh, const RecurrentOptions& options) {
+List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
+         const RecurrentOptions& options) {
   Given g("gru", 3, x, {h0}, {w_ih, w_hh, b_ih, b_hh}, options);
   Tensor bias = g.b_hh.defined() ? g.b_hh.contiguous() : Tensor::zeros({3 * g.p.hidden}, g.p.dtype, x.device());
   List out = gru_core(g, g.input_share(g.b_ih), bias, g.state(h0));
   return rounded({g.output(out[0]), out[1]}, x.dtype());
 }
 
-List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
+               const Tensor& b_hh) {
   Tensor sums = linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh);
   const std::int64_t H = h.size(-1);
   List g = split(sums, {H, H, H, H}, -1);

@@ -10,8 +10,8 @@
 
 namespace tenon {
 
-using cpu::SmallProduct;
 using cpu::small_products;
+using cpu::SmallProduct;
 
 std::int64_t recurrent_scratch(const Recurrence& p, std::int64_t gates) {
   return cpu::packed_bound(p.hidden, gates * p.hidden) + cpu::packed_bound(gates * p.hidden, p.hidden) + gates * p.hidden * p.batch;
@@ -45,7 +45,8 @@ void lstm(const Recurrence& p, void* const* o) {
   const int k = 4 + p.lengths;
   const Walk walk{p, p.lengths ? static_cast<const std::int64_t*>(o[4]) : nullptr};
   const A* weight = static_cast<const A*>(o[0]);
-  A *gates = static_cast<A*>(o[k]), *states = static_cast<A*>(o[k + 1]), *cells = static_cast<A*>(o[k + 2]), *packed = static_cast<A*>(o[k + 3]);
+  A *gates = static_cast<A*>(o[k]), *states = static_cast<A*>(o[k + 1]), *cells = static_cast<A*>(o[k + 2]),
+    *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(lstm_row<A>);
   product.pack(weight, 1, H, H, G, A(1), packed);
@@ -114,7 +115,8 @@ void gru(const Recurrence& p, void* const* o) {
   const int k = 4 + p.lengths;
   const Walk walk{p, p.lengths ? static_cast<const std::int64_t*>(o[4]) : nullptr};
   const A *weight = static_cast<const A*>(o[0]), *bias = static_cast<const A*>(o[1]);
-  A *gates = static_cast<A*>(o[k]), *kept = static_cast<A*>(o[k + 1]), *states = static_cast<A*>(o[k + 2]), *packed = static_cast<A*>(o[k + 3]);
+  A *gates = static_cast<A*>(o[k]), *kept = static_cast<A*>(o[k + 1]), *states = static_cast<A*>(o[k + 2]),
+    *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(gru_row<A>);
   A* sums = packed + cpu::packed_bound(H, G);
@@ -146,7 +148,8 @@ void gru_gradient(const Recurrence& p, void* const* o) {
   const Walk walk{p, p.lengths ? static_cast<const std::int64_t*>(o[6]) : nullptr};
   const A *weight = static_cast<const A*>(o[0]), *states = static_cast<const A*>(o[3]), *d_y = static_cast<const A*>(o[4]);
   const A* d_last = static_cast<const A*>(o[5]);
-  A *gates = static_cast<A*>(o[k]), *kept = static_cast<A*>(o[k + 1]), *d_h = static_cast<A*>(o[k + 2]), *packed = static_cast<A*>(o[k + 3]);
+  A *gates = static_cast<A*>(o[k]), *kept = static_cast<A*>(o[k + 1]), *d_h = static_cast<A*>(o[k + 2]),
+    *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(gru_row_gradient<A>);
   A* packed_new = packed + cpu::packed_bound(2 * H, H);

@@ -24,7 +24,8 @@ Tensor rms_norm(const Tensor& x_given, const Tensor& scale_given, double eps) {
       Tensor r = rsqrt(mean(square(x), {-1}, true) + p.eps), unit = x * r, g = d_y * scale;
       return {r * (g - unit * mean(g * unit, {-1}, true)), sum_to(d_y * unit, scale.shape())};
     }
-    Tensor d_x = Tensor::empty(x.shape(), type, device), partial = Tensor::empty({p.blocks(), p.channels}, type, device), d_scale = Tensor::empty({p.channels}, type, device);
+    Tensor d_x = Tensor::empty(x.shape(), type, device), partial = Tensor::empty({p.blocks(), p.channels}, type, device),
+           d_scale = Tensor::empty({p.channels}, type, device);
     launch("rms_norm.gradient", {x, d_y, rstd, scale}, {d_x, partial, d_scale}, rms_norm_gradient_kernel(device, p));
     return {d_x, d_scale};
   });

@@ -24,7 +24,8 @@ void rows(const RowNorm& p, void* const* o) {
 
 template <class A>
 void rows_gradient(const RowNorm& p, void* const* o) {
-  const A *x = static_cast<const A*>(o[0]), *dy = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]), *scale = static_cast<const A*>(o[3]);
+  const A *x = static_cast<const A*>(o[0]), *dy = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]),
+          *scale = static_cast<const A*>(o[3]);
   A *dx = static_cast<A*>(o[4]), *partial = static_cast<A*>(o[5]), *d_scale = static_cast<A*>(o[6]);
   auto loop = TENON_BY_ISA(rms_row_gradient<A>);
   const std::int64_t C = p.channels;

@@ -43,7 +43,9 @@ List fill(nn::Module& module) {
   return leaves;
 }
 
-Tensor leaf(Tensor t, DType type = DType::f32) { return t.to(type).clone().detach().set_requires_grad(); }
+Tensor leaf(Tensor t, DType type = DType::f32) {
+  return t.to(type).clone().detach().set_requires_grad();
+}
 
 void compare(const std::string& name, const List& outputs, const List& leaves, double tolerance) {
   INFO(name);
@@ -104,7 +106,9 @@ TEST_CASE("attention against PyTorch, in both types", "[sequence][attention]") {
 TEST_CASE("transformer layers against PyTorch", "[sequence][attention]") {
   nn::TransformerOptions options;
   options.channels = 4, options.heads = 2, options.feedforward = 6, options.dropout = 0;
-  auto mask = [](std::vector<std::int64_t> real, const Shape& shape) { return greater(Tensor::from(real, shape), Tensor::zeros({}, DType::i64)); };
+  auto mask = [](std::vector<std::int64_t> real, const Shape& shape) {
+    return greater(Tensor::from(real, shape), Tensor::zeros({}, DType::i64));
+  };
   Tensor x = leaf(made(1, {2, 3, 4})), memory = leaf(made(2, {2, 5, 4}));
   options.norm_first = true;
   options.activation = nn::Activation::gelu;
@@ -113,7 +117,8 @@ TEST_CASE("transformer layers against PyTorch", "[sequence][attention]") {
   compare("encoder norm first", {first.forward(x)}, joined({x}, weights), kF32);
   nn::TransformerDecoderLayer decoder(options);
   weights = fill(decoder);
-  compare("decoder norm first", {decoder.run(x, memory, {.causal = true}, {.key_mask = mask({1, 1, 1, 0, 0, 1, 1, 1, 1, 1}, {2, 5})})}, joined({x, memory}, weights), kF32);
+  compare("decoder norm first", {decoder.run(x, memory, {.causal = true}, {.key_mask = mask({1, 1, 1, 0, 0, 1, 1, 1, 1, 1}, {2, 5})})},
+          joined({x, memory}, weights), kF32);
   options.norm_first = false;
   options.activation = nn::Activation::relu;
   nn::TransformerEncoderLayer last(options);
@@ -163,5 +168,9 @@ TEST_CASE("sequence layers refuse what does not fit", "[sequence]") {
   nn::Gru gru(2, 3);
   check::refuses([&] { gru.forward_all({Tensor::zeros({1, 2, 2}), Tensor::zeros({2, 1, 3})}); }, "Gru", {"[2, 1, 3]"});
   nn::MultiHeadAttention attention(4, 2);
-  check::refuses([&] { attention.self(Tensor::zeros({1, 2, 4}), {.key_mask = Tensor::zeros({1, 3}, DType::boolean)}); }, "MultiHeadAttention", {"[1, 3]", "2 keys"});
+  check::refuses(
+      [&] {
+        attention.self(Tensor::zeros({1, 2, 4}), {.key_mask = Tensor::zeros({1, 3}, DType::boolean)});
+      },
+      "MultiHeadAttention", {"[1, 3]", "2 keys"});
 }

@@ -18,7 +18,8 @@ class LstmModel : public nn::Module {
   Tensor forward(const Tensor& x) override { return head_->forward(lstm_->forward(x).select(1, x.size(1) - 1)); }
 
  private:
-  std::shared_ptr<nn::Lstm> lstm_ = add_module("lstm", std::make_shared<nn::Lstm>(3, 24, nn::RecurrentStackOptions{.layers = 2, .bidirectional = true, .dropout = 0.1}));
+  std::shared_ptr<nn::Lstm> lstm_ =
+      add_module("lstm", std::make_shared<nn::Lstm>(3, 24, nn::RecurrentStackOptions{.layers = 2, .bidirectional = true, .dropout = 0.1}));
   std::shared_ptr<nn::Linear> head_ = add_module("head", std::make_shared<nn::Linear>(48, 2));
 };
 
@@ -73,5 +74,9 @@ void trains() {
 
 }  // namespace
 
-TEST_CASE("a small LSTM trains, with the same bits for any number of threads", "[sequence][recurrent][threads]") { trains<LstmModel>(); }
-TEST_CASE("a small transformer trains, with the same bits for any number of threads", "[sequence][attention][threads]") { trains<TransformerModel>(); }
+TEST_CASE("a small LSTM trains, with the same bits for any number of threads", "[sequence][recurrent][threads]") {
+  trains<LstmModel>();
+}
+TEST_CASE("a small transformer trains, with the same bits for any number of threads", "[sequence][attention][threads]") {
+  trains<TransformerModel>();
+}

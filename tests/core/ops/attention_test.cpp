@@ -18,7 +18,8 @@ Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v, double scale, co
 }
 
 List inputs(std::int64_t L, std::int64_t S, std::int64_t d, std::int64_t e, DType type) {
-  return {random_normal({2, L, 3, d}, 1, 1).to(type), random_normal({2, S, 3, d}, 1, 2).to(type), random_normal({2, S, 3, e}, 1, 3).to(type)};
+  return {random_normal({2, L, 3, d}, 1, 1).to(type), random_normal({2, S, 3, d}, 1, 2).to(type),
+          random_normal({2, S, 3, e}, 1, 3).to(type)};
 }
 
 void compare(const check::Function& a, const check::Function& b, const List& x, double tolerance) {
@@ -35,8 +36,8 @@ TEST_CASE("attention over many tiles equals the plain one, with gradients", "[at
   const DType type = GENERATE(DType::f32, DType::f64);
   const double tolerance = type == DType::f64 ? 1e-12 : 2e-5;
   // tiles are 64 wide, forward tasks 512 queries
-  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.scale = 0.3}); }, [](const List& x) { return plain(x[0], x[1], x[2], 0.3); },
-          inputs(150, 70, 5, 19, type), tolerance);
+  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.scale = 0.3}); },
+          [](const List& x) { return plain(x[0], x[1], x[2], 0.3); }, inputs(150, 70, 5, 19, type), tolerance);
   if (type == DType::f32) {
     NoGrad no_grad;
     List x = inputs(515, 64, 4, 4, type);
@@ -47,14 +48,16 @@ TEST_CASE("attention over many tiles equals the plain one, with gradients", "[at
           [&](const List& x) { return plain(x[0], x[1], x[2], 1, mask); }, inputs(66, 70, 4, 4, type), tolerance);
   Tensor row = Tensor::arange(130).reshape({130, 1}), column = Tensor::arange(130).reshape({1, 130});
   Tensor later = where(greater(column, row), Tensor::full({}, -INFINITY, type), Tensor::zeros({}, type));
-  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); }, [&](const List& x) { return plain(x[0], x[1], x[2], 0.5, later); },
-          inputs(130, 130, 4, 4, type), tolerance);
+  compare([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); },
+          [&](const List& x) { return plain(x[0], x[1], x[2], 0.5, later); }, inputs(130, 130, 4, 4, type), tolerance);
 }
 
 TEST_CASE("self_attention is attention of its three parts", "[attention]") {
   Tensor qkv = random_normal({2, 70, 3, 2, 8}, 3, 1);
-  compare([](const List& x) { return self_attention(x[0], {.causal = true}); },
-          [](const List& x) { return scaled_dot_product_attention(x[0].select(2, 0), x[0].select(2, 1), x[0].select(2, 2), {.causal = true}); }, {qkv}, 1e-6);
+  compare(
+      [](const List& x) { return self_attention(x[0], {.causal = true}); },
+      [](const List& x) { return scaled_dot_product_attention(x[0].select(2, 0), x[0].select(2, 1), x[0].select(2, 2), {.causal = true}); },
+      {qkv}, 1e-6);
   Tensor half = qkv.to(DType::bf16);
   CHECK(self_attention(half).to_vector() == self_attention(half.to(DType::f32)).to(DType::bf16).to_vector());
 }
@@ -71,7 +74,10 @@ TEST_CASE("a query that may see nothing gives 0 and no gradient", "[attention]")
 }
 
 TEST_CASE("attention gives the same bits for any number of threads", "[attention][threads]") {
-  check::same_bits([] { return check::with_gradients([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); }, inputs(140, 140, 8, 8, DType::f32)); });
+  check::same_bits([] {
+    return check::with_gradients([](const List& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); },
+                                 inputs(140, 140, 8, 8, DType::f32));
+  });
 }
 
 TEST_CASE("attention refuses what does not fit", "[attention]") {

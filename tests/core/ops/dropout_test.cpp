@@ -18,7 +18,8 @@ class Pair : public nn::Module {
   Tensor forward(const Tensor& x) override { return concat({first_->forward(x), second_->forward(x)}, 0); }
 
  private:
-  std::shared_ptr<nn::Dropout> first_ = add_module("first", std::make_shared<nn::Dropout>(0.5)), second_ = add_module("second", std::make_shared<nn::Dropout>(0.5));
+  std::shared_ptr<nn::Dropout> first_ = add_module("first", std::make_shared<nn::Dropout>(0.5)),
+                               second_ = add_module("second", std::make_shared<nn::Dropout>(0.5));
 };
 
 }  // namespace

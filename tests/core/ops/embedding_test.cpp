@@ -14,10 +14,12 @@ TEST_CASE("embedding takes rows of any type and refuses an index outside", "[emb
   Tensor index = Tensor::from(std::vector<std::int32_t>{2, 0, 2}, {3});
   for (DType type : {DType::f32, DType::f64, DType::bf16}) {
     Tensor table = check::made(1, {3, 5}, type);
-    CHECK(embedding(table, index).to_vector() == concat({table.narrow(0, 2, 1), table.narrow(0, 0, 1), table.narrow(0, 2, 1)}, 0).to_vector());
+    CHECK(embedding(table, index).to_vector() ==
+          concat({table.narrow(0, 2, 1), table.narrow(0, 0, 1), table.narrow(0, 2, 1)}, 0).to_vector());
   }
   Tensor table = Tensor::zeros({3, 5});
-  CHECK_THROWS_WITH(embedding(table, Tensor::from(std::vector<std::int64_t>{0, 3}, {2})), Contains("index 3 at position 1") && Contains("3 rows"));
+  CHECK_THROWS_WITH(embedding(table, Tensor::from(std::vector<std::int64_t>{0, 3}, {2})),
+                    Contains("index 3 at position 1") && Contains("3 rows"));
   check::refuses([&] { embedding(table, table); }, "embedding", {"f32[3, 5]"});
   check::refuses([&] { embedding(table.select(0, 0), index); }, "embedding", {"[V, C]"});
   check::refuses([&] { embedding(table, index, 3); }, "embedding", {"padding index 3"});
@@ -29,7 +31,9 @@ TEST_CASE("embedding's gradient and RMS norm give the same bits for any number o
   Tensor index = Tensor::from(numbers, {3000});
   check::same_bits([&] {
     List out = check::with_gradients([&](const List& x) { return embedding(x[0], index); }, {check::made(1, {37, 40}, DType::f32)});
-    for (Tensor& t : check::with_gradients([](const List& x) { return rms_norm(x[0], x[1]); }, {check::made(1, {300, 70}, DType::f32), check::made(2, {70}, DType::f32)})) out.push_back(t);
+    for (Tensor& t : check::with_gradients([](const List& x) { return rms_norm(x[0], x[1]); },
+                                           {check::made(1, {300, 70}, DType::f32), check::made(2, {70}, DType::f32)}))
+      out.push_back(t);
     return out;
   });
 }
@@ -46,5 +50,8 @@ TEST_CASE("RMS norm in f32 follows f64, bf16 goes through f32", "[norm]") {
 
 TEST_CASE("sinusoidal positions", "[embedding]") {
   std::vector<double> p = sinusoidal_positions(3, 4, 100).to_vector();
-  check::require_close(p, {0, 1, 0, 1, std::sin(1.0), std::cos(1.0), std::sin(0.1), std::cos(0.1), std::sin(2.0), std::cos(2.0), std::sin(0.2), std::cos(0.2)}, 1e-7);
+  check::require_close(
+      p,
+      {0, 1, 0, 1, std::sin(1.0), std::cos(1.0), std::sin(0.1), std::cos(0.1), std::sin(2.0), std::cos(2.0), std::sin(0.2), std::cos(0.2)},
+      1e-7);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/ops/gradient_check.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
@@ -236,4 +237,17 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
   says([&] { linear(a, b); }, "linear", "input [2, 3, 4], weight [5, 6]: the weight reads 6 features, the input has 4");
   says([&] { linear(a, Tensor::zeros({6, 4}), Tensor::zeros({5})); }, "linear", "bias [5]");
   says([&] { linear(a, Tensor{}); }, "linear", "undefined");
+}
+
+TEST_CASE("large products of a transposed operand, packed on the way, equal f64", "[matmul]") {
+  // both widths of a task's columns, with tails along every axis
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{70, 300, 600}, std::array<std::int64_t, 3>{530, 270, 257}}) {
+    INFO(m << " x " << n << " x " << k);
+    Tensor a = random_normal({k, m}, 1, 1), b = random_normal({k, n}, 1, 2);
+    auto f = [](const std::vector<Tensor>& x) { return matmul(x[0].transpose(0, 1), x[1]); };
+    NoGrad no_grad;
+    std::vector<double> narrow = f({a, b}).to_vector(), wide = f({a.to(DType::f64), b.to(DType::f64)}).to_vector();
+    for (std::size_t i = 0; i < wide.size(); ++i) REQUIRE(std::abs(narrow[i] - wide[i]) < 2e-4);
+    check::same_bits([&] { return std::vector<Tensor>{f({a, b})}; });
+  }
 }

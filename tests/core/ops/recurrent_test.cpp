@@ -12,11 +12,12 @@ using List = std::vector<Tensor>;
 namespace {
 
 List lstm_inputs(std::int64_t N, std::int64_t T, std::int64_t F, std::int64_t H, DType type) {
-  return {made(1, {N, T, F}, type), made(2, {N, H}, type) * 0.2, made(3, {N, H}, type) * 0.2, made(4, {4 * H, F}, type) * 0.1, made(5, {4 * H, H}, type) * 0.05,
-          made(6, {4 * H}, type) * 0.1, made(7, {4 * H}, type) * 0.1};
+  return {made(1, {N, T, F}, type),         made(2, {N, H}, type) * 0.2,  made(3, {N, H}, type) * 0.2, made(4, {4 * H, F}, type) * 0.1,
+          made(5, {4 * H, H}, type) * 0.05, made(6, {4 * H}, type) * 0.1, made(7, {4 * H}, type) * 0.1};
 }
 List gru_inputs(std::int64_t N, std::int64_t T, std::int64_t F, std::int64_t H, DType type) {
-  return {made(1, {N, T, F}, type), made(2, {N, H}, type) * 0.2, made(4, {3 * H, F}, type) * 0.1, made(5, {3 * H, H}, type) * 0.05, made(6, {3 * H}, type) * 0.1, made(7, {3 * H}, type) * 0.1};
+  return {made(1, {N, T, F}, type),         made(2, {N, H}, type) * 0.2,  made(4, {3 * H, F}, type) * 0.1,
+          made(5, {3 * H, H}, type) * 0.05, made(6, {3 * H}, type) * 0.1, made(7, {3 * H}, type) * 0.1};
 }
 
 Tensor all_of(const List& outputs) {
@@ -71,8 +72,12 @@ TEST_CASE("lstm and gru equal their cells in a loop, with gradients", "[recurren
 TEST_CASE("recurrences give the same bits for any number of threads", "[recurrent][threads]") {
   check::same_bits([] {
     List out;
-    for (Tensor& t : check::with_gradients([](const List& x) { return all_of(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6])); }, lstm_inputs(70, 5, 3, 20, DType::f32))) out.push_back(t);
-    for (Tensor& t : check::with_gradients([](const List& x) { return all_of(gru(x[0], x[1], x[2], x[3], x[4], x[5])); }, gru_inputs(70, 5, 3, 20, DType::f32))) out.push_back(t);
+    for (Tensor& t : check::with_gradients([](const List& x) { return all_of(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6])); },
+                                           lstm_inputs(70, 5, 3, 20, DType::f32)))
+      out.push_back(t);
+    for (Tensor& t : check::with_gradients([](const List& x) { return all_of(gru(x[0], x[1], x[2], x[3], x[4], x[5])); },
+                                           gru_inputs(70, 5, 3, 20, DType::f32)))
+      out.push_back(t);
     return out;
   });
 }
@@ -81,7 +86,8 @@ TEST_CASE("first states and biases may be left out; bf16 goes through f32", "[re
   List x = lstm_inputs(3, 4, 2, 5, DType::f32), g = gru_inputs(3, 4, 2, 5, DType::f32);
   Tensor none = Tensor::zeros({3, 5}), bias = Tensor::zeros({20});
   CHECK(lstm(x[0], {}, {}, x[3], x[4], {}, {})[0].to_vector() == lstm(x[0], none, none, x[3], x[4], bias, bias)[0].to_vector());
-  CHECK(gru(g[0], {}, g[2], g[3], {}, {})[0].to_vector() == gru(g[0], none, g[2], g[3], Tensor::zeros({15}), Tensor::zeros({15}))[0].to_vector());
+  CHECK(gru(g[0], {}, g[2], g[3], {}, {})[0].to_vector() ==
+        gru(g[0], none, g[2], g[3], Tensor::zeros({15}), Tensor::zeros({15}))[0].to_vector());
   Tensor half = x[0].to(DType::bf16), y = lstm(half, {}, {}, x[3], x[4], {}, {})[0];
   CHECK(y.dtype() == DType::bf16);
   CHECK(y.to_vector() == lstm(half.to(DType::f32), {}, {}, x[3], x[4], {}, {})[0].to(DType::bf16).to_vector());

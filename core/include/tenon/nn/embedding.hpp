@@ -5,7 +5,8 @@
 
 namespace tenon::nn {
 
-/// Indices [...] (any integer type) -> [..., channels]. weight [rows, channels], first values standard normal; row `padding` (none: -1) gets no gradient.
+/// Indices [...] (any integer type) -> [..., channels]. weight [rows, channels], first values standard normal; row `padding` (none: -1)
+/// gets no gradient.
 class TENON_API Embedding : public Module {
  public:
   Embedding(std::int64_t rows, std::int64_t channels, std::int64_t padding = -1);

@@ -11,7 +11,8 @@ struct RecurrentStackOptions {
   double dropout = 0;  ///< of the outputs of every layer but the last
 };
 
-/// What Lstm and Gru share: parameters weight_ih_l0 [G H, F], weight_hh_l0 [G H, H], bias_ih_l0, bias_hh_l0 [G H], for the backward direction with
+/// What Lstm and Gru share: parameters weight_ih_l0 [G H, F], weight_hh_l0 [G H, H], bias_ih_l0, bias_hh_l0 [G H], for the backward
+/// direction with
 /// "_reverse" behind; first values uniform within 1 / sqrt(H).
 class TENON_API RecurrentStack : public Module {
  public:
@@ -29,7 +30,8 @@ class TENON_API RecurrentStack : public Module {
     Tensor ih, hh, bias_ih, bias_hh;
   };
   /// One layer in one direction: x and its first states (perhaps undefined) -> y and last states.
-  virtual std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse, const Tensor& lengths) const = 0;
+  virtual std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse,
+                                  const Tensor& lengths) const = 0;
 
  private:
   /// y; the last states, one list a kind of state, where `last` is given.
@@ -46,7 +48,8 @@ class TENON_API Lstm : public RecurrentStack {
   Lstm(std::int64_t features, std::int64_t hidden, RecurrentStackOptions options = {});
 
  private:
-  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse, const Tensor& lengths) const override;
+  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse,
+                          const Tensor& lengths) const override;
 };
 
 class TENON_API Gru : public RecurrentStack {
@@ -54,7 +57,8 @@ class TENON_API Gru : public RecurrentStack {
   Gru(std::int64_t features, std::int64_t hidden, RecurrentStackOptions options = {});
 
  private:
-  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse, const Tensor& lengths) const override;
+  std::vector<Tensor> run(const Tensor& x, const std::vector<Tensor>& states, const Weights& w, bool reverse,
+                          const Tensor& lengths) const override;
 };
 
 }  // namespace tenon::nn

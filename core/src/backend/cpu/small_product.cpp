@@ -7,7 +7,8 @@ namespace tenon::cpu {
 
 template <>
 const SmallProducts<float>& small_products() {
-  static const SmallProducts<float> f{*TENON_BY_ISA(kPanelColumns<float>), TENON_BY_ISA(pack_panels<float>), TENON_BY_ISA(small_product<float>)};
+  static const SmallProducts<float> f{*TENON_BY_ISA(kPanelColumns<float>), TENON_BY_ISA(pack_panels<float>),
+                                      TENON_BY_ISA(small_product<float>)};
   return f;
 }
 

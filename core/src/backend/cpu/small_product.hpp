@@ -1,4 +1,5 @@
-/// Small dense products on the calling thread: c [rows, columns] (+)= a [rows, depth] b [depth, columns], b packed in panels of columns (private).
+/// Small dense products on the calling thread: c [rows, columns] (+)= a [rows, depth] b [depth, columns], b packed in panels of columns
+/// (private).
 ///
 /// What the recurrences and attention multiply with: operands that were just made and lie in the cache, read in place by any
 /// strides. Sums run in order of depth, in the type of the operands (f32 or f64).

@@ -11,10 +11,12 @@ inline void random_words(std::uint64_t seed, std::uint64_t stream, std::uint64_t
   for (std::int64_t b = 0; b < blocks; b += N) {
     const Wide index = step + (first + std::uint64_t(b));
     PhiloxLanes<Wide> lanes{index, index >> 32, Wide{} + stream, Wide{} + (stream >> 32), std::uint32_t(seed), std::uint32_t(seed >> 32)};
-    for (int round = 0; round < 10; ++round) lanes.mix(multiply_low(lanes.c0, kPhiloxMultiplier0), multiply_low(lanes.c2, kPhiloxMultiplier1));
+    for (int round = 0; round < 10; ++round)
+      lanes.mix(multiply_low(lanes.c0, kPhiloxMultiplier0), multiply_low(lanes.c2, kPhiloxMultiplier1));
     const int n = blocks - b < N ? int(blocks - b) : N;
     for (int j = 0; j < n; ++j, out += 4)
-      out[0] = std::uint32_t(lanes.c0[j]), out[1] = std::uint32_t(lanes.c1[j]), out[2] = std::uint32_t(lanes.c2[j]), out[3] = std::uint32_t(lanes.c3[j]);
+      out[0] = std::uint32_t(lanes.c0[j]), out[1] = std::uint32_t(lanes.c1[j]), out[2] = std::uint32_t(lanes.c2[j]),
+      out[3] = std::uint32_t(lanes.c3[j]);
   }
 }
 

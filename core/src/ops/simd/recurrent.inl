@@ -1,4 +1,5 @@
-// One row of a recurrent cell, forward and backward; see kernels/activation.hpp for the functions, ops/recurrent_kernels.hpp for the layout.
+// One row of a recurrent cell, forward and backward; see kernels/activation.hpp for the functions, ops/recurrent_kernels.hpp for the
+// layout.
 #include "kernels/activation.hpp"
 #include "kernels/isa.hpp"
 
@@ -6,8 +7,8 @@ namespace tenon::TENON_ISA {
 
 /// gates: sums in, activations out. Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000).
 template <class A>
-[[gnu::noinline]] void lstm_row(std::int64_t H, A* __restrict gi, A* __restrict gf, A* __restrict gg, A* __restrict go, const A* __restrict before,
-                                A* __restrict c, A* __restrict h) {
+[[gnu::noinline]] void lstm_row(std::int64_t H, A* __restrict gi, A* __restrict gf, A* __restrict gg, A* __restrict go,
+                                const A* __restrict before, A* __restrict c, A* __restrict h) {
   for (std::int64_t j = 0; j < H; ++j) {
     const A i = sigmoid_fast(gi[j]), f = sigmoid_fast(gf[j]), g = tanh_fast(gg[j]), o = sigmoid_fast(go[j]);
     const A cell = f * before[j] + i * g;
@@ -35,8 +36,9 @@ template <class A>
 
 /// r, z, n: the input's share in, activations out; hr, hz, hn: the state's share with its bias; kept gets hn. Cho et al. 2014.
 template <class A>
-[[gnu::noinline]] void gru_row(std::int64_t H, A* __restrict r, A* __restrict z, A* __restrict n, const A* __restrict hr, const A* __restrict hz,
-                               const A* __restrict hn, const A* __restrict before, A* __restrict kept, A* __restrict h) {
+[[gnu::noinline]] void gru_row(std::int64_t H, A* __restrict r, A* __restrict z, A* __restrict n, const A* __restrict hr,
+                               const A* __restrict hz, const A* __restrict hn, const A* __restrict before, A* __restrict kept,
+                               A* __restrict h) {
   for (std::int64_t j = 0; j < H; ++j) {
     const A reset = sigmoid_fast(r[j] + hr[j]), update = sigmoid_fast(z[j] + hz[j]), fresh = tanh_fast(n[j] + reset * hn[j]);
     r[j] = reset, z[j] = update, n[j] = fresh;

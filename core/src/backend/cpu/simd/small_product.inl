@@ -68,12 +68,24 @@ void small_product(const SmallProduct& g, const A* a, const A* panels, A* c) {
       const A* from = a + begin * g.a_row;
       A* to = c + begin * g.c_row + first;
       switch (end - begin) {
-        case 1: product_tile<1>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
-        case 2: product_tile<2>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
-        case 3: product_tile<3>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
-        case 4: product_tile<4>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
-        case 5: product_tile<5>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
-        default: product_tile<6>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add); break;
+        case 1:
+          product_tile<1>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
+        case 2:
+          product_tile<2>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
+        case 3:
+          product_tile<3>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
+        case 4:
+          product_tile<4>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
+        case 5:
+          product_tile<5>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
+        default:
+          product_tile<6>(g.depth, from, g.a_row, g.a_depth, panels, to, g.c_row, n, g.add);
+          break;
       }
     }
   }
