@@ -233,7 +233,7 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
   says([&] { matmul(Tensor::zeros({}), b); }, "matmul", "a scalar is no matrix");
   says([&] { matmul(a, Tensor::zeros({4, 2}, DType::f64)); }, "matmul", "the types differ");
   says([&] { matmul(a, Tensor::zeros({3, 4, 2})); }, "matmul", "[2]");
-  says([&] { matmul(a.to(DType::i32), b.to(DType::i32)); }, "matmul", "not f32, f64, bf16 or f16");
+  says([&] { matmul(a.to(DType::i32), b.to(DType::i32)); }, "matmul", "not f32, f64, bf16, f16 or complex");
   says([&] { linear(a, b); }, "linear", "input [2, 3, 4], weight [5, 6]: the weight reads 6 features, the input has 4");
   says([&] { linear(a, Tensor::zeros({6, 4}), Tensor::zeros({5})); }, "linear", "bias [5]");
   says([&] { linear(a, Tensor{}); }, "linear", "undefined");
