@@ -79,7 +79,7 @@ def peer(op):
 
 
 def ours(binary):
-    command = [binary, "--benchmark_filter=index/", "--benchmark_min_time=0.02", "--benchmark_repetitions=8", "--benchmark_format=json"]
+    command = [binary, "--benchmark_filter=index/", "--benchmark_min_time=0.02", "--benchmark_repetitions=6", "--benchmark_format=json"]
     best = {}
     for b in json.loads(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)["benchmarks"]:
         if b["run_type"] == "iteration":
