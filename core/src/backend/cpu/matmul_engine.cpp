@@ -29,7 +29,7 @@ constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
 // Of our own loops, which pack what a tile reads: fewer, larger tiles.
-constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 256;
+constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512;
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
 std::int64_t piece(std::int64_t size, std::int64_t pieces, std::int64_t unit = kTileUnit) {
