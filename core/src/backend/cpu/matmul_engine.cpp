@@ -30,7 +30,7 @@ constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
 // Of our own loops, which pack what a tile reads: fewer, larger tiles.
-constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 256;
+constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512;
 
 // Products a^T b: rows of a task, columns of one where there are enough of them, and depth packed at a time.
 constexpr std::int64_t kPackedRows = 64, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
