@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tenon/export.hpp"
 #include "tenon/gradient_sum.hpp"
 #include "tenon/loss_scale.hpp"
 #include "tenon/optim.hpp"
@@ -16,7 +17,7 @@ namespace tenon {
 
 /// Plain: one plan holds forward, backward and update. With `accumulate` > 1 or a loss scale there are two plans, the pass over a
 /// batch that adds to a sum of gradients and the update from it, and the host decides between them. Replaying takes no memory.
-class TENON_API StepRunner {
+class TENON_API StepRunner {  // exported for its tests alone
  public:
   using NextBatch = std::function<const std::vector<Tensor>&()>;
 
