@@ -253,7 +253,8 @@ TEST_CASE("--profile writes a trace beside the run, and prints the costliest ops
   folder.write("in.txt", "0 1\n");
   const auto ops = [&](const char* file) {
     std::size_t n = 0;
-    for (const auto& e : json::parse(slurp(folder.path / "run" / file))["traceEvents"]) n += e.value("cat", "") == "op";
+    const json trace = json::parse(slurp(folder.path / "run" / file));
+    for (const auto& e : trace["traceEvents"]) n += e.value("cat", "") == "op";
     return n;
   };
   const Result trained = toy(folder, {"train", "line.toml", "--run", "run", "--profile", "--explain-plan"});

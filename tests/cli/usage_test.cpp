@@ -72,7 +72,7 @@ TEST_CASE("lists are tables, and JSON when asked") {
     if (p["name"] == "toy") {
       seen = true;
       CHECK(p["state"] == "active");
-      CHECK(p["provides"].size() == 3);
+      CHECK(p["provides"].size() == 4);
     }
   CHECK(seen);
   CHECK(tenon(with_toy({"plugins"})).prints("A straight line, for the tests"));
