@@ -16,8 +16,13 @@ int check_command(const CheckCommand& command, const Common& common) {
   apply_threads(common);
   catch_interrupts();
   RunDisplay display(common.quiet);
+  std::vector<std::string> warnings;
   const Monitor monitor{[&](const std::string& what, std::int64_t done, std::int64_t total) { display.stage(what, done, total); },
-                        [&] { return display.interrupted(); }};
+                        [&] { return display.interrupted(); },
+                        [&](const std::string& text) {
+                          warnings.push_back(text);
+                          display.message("warning: " + text);
+                        }};
   TaskContext context;
   context.sections = recipe.sections;
   context.recipe_directory = recipe.directory;
@@ -27,11 +32,11 @@ int check_command(const CheckCommand& command, const Common& common) {
   display.finish();
   if (interrupted()) return kInterrupted;
   if (common.json) {
-    nlohmann::ordered_json out{{"problems", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json out{{"problems", nlohmann::ordered_json::array()}, {"warnings", warnings}};
     for (const Problem& p : problems) out["problems"].push_back({{"code", p.code}, {"where", p.where}, {"message", p.message}, {"remedy", p.remedy}});
     print(out.dump(2));
   } else if (problems.empty()) {
-    print("no problem found");
+    print(warnings.empty() ? "no problem found" : "no problem found, warnings for " + std::to_string(warnings.size()) + (warnings.size() == 1 ? " file" : " files"));
   } else {
     for (const Problem& p : problems) print(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy));
     print(std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems"));

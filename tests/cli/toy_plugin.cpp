@@ -44,14 +44,20 @@ class Regression : public Task {
       : root_(context.sections.at("data").text("root")), exact_(context.sections.at("data").text("mode") == "exact"),
         pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {}
 
-  std::vector<Problem> check(const Monitor&) override {
+  std::vector<Problem> check(const Monitor& monitor) override {
     std::vector<Problem> problems;
+    warn(monitor);
     for (const auto& file : files().list(root_))
       if (file.filename().string().starts_with("bad"))
         problems.push_back({.code = "toy.bad_file", .where = file.filename().string(), .message = "its name begins with bad", .remedy = "rename it"});
     return problems;
   }
-  void load(const Monitor&) override {
+  void warn(const Monitor& monitor) const {
+    for (const auto& file : files().list(root_))
+      if (file.filename().string().starts_with("odd")) monitor.warn(file.filename().string() + ": its name begins with odd");
+  }
+  void load(const Monitor& monitor) override {
+    warn(monitor);
     if (!file_exists(root_ / "points.txt"))
       throw Error(ErrorKind::data, "toy.no_points", "no points.txt", "'tenon check' lists every defect", root_.string());
   }

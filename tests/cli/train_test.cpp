@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstring>
@@ -74,6 +76,52 @@ TEST_CASE("train, evaluate, predict and report over one run") {
   fs::remove_all(folder.path / "points");
   CHECK(toy(folder, {"predict", "runs/line", "in.txt", "-o", "out2"}).status == 0);
   CHECK(toy(folder, {"report", "runs/line"}).status == 0);
+}
+
+TEST_CASE("a prediction that fails leaves no folder that it made") {
+  const Folder folder;
+  prepare(folder);
+  REQUIRE(toy(folder, {"train", "line.toml", "train.steps=5"}).status == 0);
+  fs::create_directories(folder.path / "bad.txt");
+  const Result bad = toy(folder, {"predict", "runs/line", "bad.txt", "-o", "deep/er/out"});
+  CHECK(bad.status == 3);
+  CHECK_FALSE(fs::exists(folder.path / "deep"));
+  fs::create_directories(folder.path / "mine");
+  CHECK(toy(folder, {"predict", "runs/line", "bad.txt", "-o", "mine"}).status == 3);
+  CHECK(fs::exists(folder.path / "mine"));
+}
+
+TEST_CASE("warnings of the data are one line each on standard error, listed by check, kept in the log, and change no status") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("points/odd.txt", "");
+  const std::string line = "warning: odd.txt: its name begins with odd\n";
+  const Result check = toy(folder, {"check", "line.toml"});
+  CHECK(check.status == 0);
+  CHECK(check.err == line);
+  CHECK(check.prints("no problem found, warnings for 1 file"));
+  CHECK(json::parse(toy(folder, {"check", "line.toml", "--json"}).out)["warnings"][0] == "odd.txt: its name begins with odd");
+  CHECK(toy(folder, {"check", "line.toml", "--quiet"}).err.empty());
+  const Result trained = toy(folder, {"train", "line.toml", "train.steps=5"});
+  CHECK(trained.status == 0);
+  CHECK(trained.says(line));
+  CHECK(slurp(folder.path / "runs/line/log.txt").find(line) != std::string::npos);
+}
+
+TEST_CASE("a pipe in place of a recipe or an input is refused at once") {
+  const Folder folder;
+  prepare(folder);
+  REQUIRE(mkfifo((folder.path / "pipe").c_str(), 0600) == 0);
+  for (const char* command : {"train", "check"}) {
+    const Result r = toy(folder, {command, "pipe"});
+    CHECK(r.status == 2);
+    CHECK(r.says("error[recipe.not_found]"));
+    CHECK(r.says("no regular file"));
+  }
+  REQUIRE(toy(folder, {"train", "line.toml", "train.steps=5"}).status == 0);
+  const Result r = toy(folder, {"predict", "runs/line", "pipe", "-o", "out"});
+  CHECK(r.status == 3);
+  CHECK(r.says("error[io.not_a_file]"));
 }
 
 TEST_CASE("train, evaluate and predict take a device and threads; a device that is not there is exit 6 and writes nothing") {

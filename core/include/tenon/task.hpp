@@ -80,13 +80,15 @@ struct Evaluation {
   std::vector<std::string> notes;  ///< declared rules: empty masks, what was not scored
 };
 
-/// Whether the user wants to stop, and progress, for long calls.
+/// Whether the user wants to stop, progress and warnings, for long calls.
 struct TENON_API Monitor {
   std::function<void(const std::string& what, std::int64_t done, std::int64_t total)> progress;
   std::function<bool()> interrupted;
+  std::function<void(const std::string& text)> warning = {};  ///< what is odd in the data but no defect; one file, one line
 
   /// One turn of a long loop: shows progress, and throws run.interrupted when the user asked to stop.
   void turn(const std::string& what, std::int64_t done, std::int64_t total) const;
+  void warn(const std::string& text) const;
 };
 
 struct PredictOptions {

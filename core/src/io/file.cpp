@@ -147,6 +147,11 @@ File::~File() = default;
 FileSystem::~FileSystem() = default;
 
 std::unique_ptr<File> FileSystem::open_read(const std::filesystem::path& path) {
+  // Opening a pipe waits for a writer, for ever if none comes; opening a device may do anything. Both are told before.
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+    throw Error(ErrorKind::data, "io.not_a_file", "cannot open " + path.string() + ": it is a pipe, a socket or a device", "name a regular file",
+                path.string());
   return std::make_unique<PosixFile>(path, O_RDONLY, "open");
 }
 

@@ -209,6 +209,8 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     throw Error(ErrorKind::usage, "recipe.not_found", "'" + file.string() + "' is a folder", "give the .toml file in it");
   if (!file_exists(file)) throw Error(ErrorKind::usage, "recipe.not_found", "no recipe '" + file.string() + "'", "check the path");
   fs::path directory = fs::absolute(file).parent_path();
+  if (!files().stat(file)->is_regular)
+    throw Error(ErrorKind::usage, "recipe.not_found", "'" + file.string() + "' is no regular file", "give a .toml file");
   return parse(read_text(file, 16u << 20), file.string(), directory, overrides);
 }
 

@@ -39,6 +39,24 @@ template <class F> auto profiled(bool wanted, const RunDirectory& directory, con
   return result;
 }
 
+/// Makes a folder; what of it was made and is still empty at the end goes again.
+class OutputFolder {
+ public:
+  explicit OutputFolder(const std::filesystem::path& path) {
+    for (auto p = std::filesystem::absolute(path).lexically_normal(); p.has_relative_path() && !file_exists(p); p = p.parent_path()) made_.push_back(p);
+    files().make_directories(path);
+  }
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  ~OutputFolder() {
+    std::error_code not_empty;
+    for (const auto& p : made_) std::filesystem::remove(p, not_empty);
+  }
+
+ private:
+  std::vector<std::filesystem::path> made_;  ///< innermost first
+};
+
 }  // namespace
 
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
@@ -57,7 +75,7 @@ std::vector<std::filesystem::path> predict(const std::filesystem::path& run, con
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict.no_input", "no input files", "tenon predict RUN FILES... -o DIR");
   RunDirectory directory = RunDirectory::open(run);
   Session s = open_session(directory, options.checkpoint, options.device, {});
-  files().make_directories(options.output);
+  const OutputFolder folder(options.output);
   return profiled(options.profile, directory, "profile-predict.json", observer,
                   [&] { return s.task->predict(*s.model, inputs, {options.output, options.overwrite, monitor_of(observer)}); });
 }

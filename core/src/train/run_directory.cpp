@@ -108,9 +108,13 @@ void Monitor::turn(const std::string& what, std::int64_t done, std::int64_t tota
   if (interrupted && interrupted()) throw Error(ErrorKind::usage, "run.interrupted", "stopped while " + what + ", at " + std::to_string(done) + " of " + std::to_string(total), "run the same command again");
 }
 
+void Monitor::warn(const std::string& text) const {
+  if (warning) warning(text);
+}
+
 Monitor monitor_of(RunObserver& observer) {
   return {[&observer](const std::string& what, std::int64_t done, std::int64_t total) { observer.stage(what, done, total); },
-          [&observer] { return observer.interrupted(); }};
+          [&observer] { return observer.interrupted(); }, [&observer](const std::string& text) { observer.message("warning: " + text); }};
 }
 
 }  // namespace tenon

@@ -123,6 +123,7 @@ class Trainer {
     require_for_models(options_.device);
     compute_ = compute_type(recipe_, options_.device);
     Monitor monitor = monitor_of(observer_);
+    monitor.warning = [this](const std::string& text) { say("warning: " + text); };  // into log.txt too
     task_ = make_task(recipe_, compute_);
     demands_ = parse_demands(train_.texts("require"), task_->columns());
     if (!demands_.empty() && !train_.boolean("evaluate"))

@@ -87,6 +87,12 @@ std::vector<std::string> Volume::warnings() const {
   }
 }
 
+std::string Volume::warning_line(const std::filesystem::path& file) const {
+  std::string line;
+  for (const auto& text : warnings()) line += (line.empty() ? file.string() + ": " : "; ") + text;
+  return line;
+}
+
 void Volume::warn(std::string text) { attributes["warning." + std::to_string(warnings().size())] = std::move(text); }
 
 }  // namespace tenon::medical

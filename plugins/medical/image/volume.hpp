@@ -50,6 +50,8 @@ struct Volume {
 
   std::vector<std::string> warnings() const;  ///< what the reader found odd but legal, in order
   void warn(std::string text);
+  /// All of them behind the file's name, for one line; empty when there are none.
+  std::string warning_line(const std::filesystem::path& file) const;
 };
 
 /// Reads a file (or folder with one DICOM series) of any known format, told by its content, with its own element type:
@@ -67,8 +69,11 @@ Geometry read_geometry(const std::filesystem::path& path);
 /// series), atomically. A volume that came from NIfTI keeps every byte of its header's geometry: only element type,
 /// scaling and number of dimensions are set anew.
 void write_image(const std::filesystem::path& path, const Volume& volume);
-/// A prediction: `labels` (u8, [z, y, x]) on exactly the grid, and with the header, of `like`.
+/// A prediction: `labels` (u8, [z, y, x]) on exactly the grid, and with the header, of `like`. In NIfTI files a header
+/// extension (a comment) says so.
 void write_labels(const std::filesystem::path& path, const Tensor& labels, const Volume& like);
+/// Whether `path` is a NIfTI file with that extension; false for whatever cannot be read.
+bool is_written_labels(const std::filesystem::path& path);
 
 /// Axes z, y, x (t) in mm with one affine in array order; and back. Throws usage "medical.labelled" when the array has
 /// no such axes or affine.

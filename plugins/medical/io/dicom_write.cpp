@@ -225,6 +225,7 @@ void write_dicom(const std::filesystem::path& folder, const Volume& volume, bool
   common.text(0x00200011, "IS", "1");
   common.text(0x00200037, "DS", joined({f.row[0], f.row[1], f.row[2], f.column[0], f.column[1], f.column[2]}));
   common.text(0x00200052, "UI", kept(volume, 0x00200052, uid_of(identity + "frame")));
+  common.text(0x00201002, "IS", std::to_string(g.size[2]));  // so that a slice lost at either end is noticed
   common.text(0x00201040, "LO", "");
   common.number(0x00280002, 1);
   common.text(0x00280004, "CS", "MONOCHROME2");

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "medical/io/bytes.hpp"
 #include "medical/io/dicom_file.hpp"
 #include "medical/io/gzip.hpp"
 #include "medical/io/metaimage.hpp"
@@ -19,8 +20,16 @@
 namespace tenon::medical {
 namespace {
 
-constexpr std::size_t kSniffBytes = 544;
+constexpr std::size_t kSniffBytes = 2048;  // of a gzip stream too, enough for the header in it
 const char kKnown[] = "known are NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha, .mhd) and folders of DICOM files";
+
+bool holds_nifti(std::span<const std::byte> gzip_head) {
+  try {
+    return is_nifti(gunzip_head(gzip_head, kNifti1Bytes));
+  } catch (const Error&) {
+    return false;  // damaged: for the reader of its name to tell
+  }
+}
 
 bool is_folder(const std::filesystem::path& path) {
   auto info = files().stat(path);
@@ -76,7 +85,7 @@ std::string image_extension(const std::filesystem::path& path) {
 std::optional<ImageFormat> sniff(const std::filesystem::path& path, std::span<const std::byte> head) {
   if (head.empty()) return is_folder(path) ? std::optional(ImageFormat::dicom) : std::nullopt;
   std::string extension = image_extension(path);
-  if (is_gzip(head)) return extension == ".nii.gz" || extension == ".gz" ? std::optional(ImageFormat::nifti) : std::nullopt;
+  if (is_gzip(head)) return holds_nifti(head) || extension == ".nii.gz" || extension == ".gz" || extension == ".nii" ? std::optional(ImageFormat::nifti) : std::nullopt;
   if (is_nifti(head)) return ImageFormat::nifti;
   if (is_nrrd(head)) return ImageFormat::nrrd;
   if (is_dicom(head)) return ImageFormat::dicom;
@@ -158,7 +167,7 @@ void write_labels(const std::filesystem::path& path, const Tensor& labels, const
     throw_usage("write_labels", fmt::format("takes u8 [{}, {}, {}] for this grid, got {}", n[2], n[1], n[0], labels.str()));
   }
   Volume out{labels, like.geometry, like.attributes};
-  out.attributes.erase("nifti.extensions");
+  out.attributes["nifti.extensions"] = to_hex(label_map_extension());
   out.attributes.erase("element");
   write_image(path, out);
 }

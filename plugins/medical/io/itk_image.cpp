@@ -3,13 +3,10 @@
 #include <itkMetaImageIO.h>
 #include <itkNrrdImageIO.h>
 
-#include <unistd.h>
-
-#include <atomic>
 #include <utility>
 
+#include "medical/io/element.hpp"
 #include "tenon/error.hpp"
-#include "tenon/io/file.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -23,34 +20,23 @@ constexpr std::pair<Component, Element> kComponents[] = {
 
 itk::ImageIOBase::Pointer make_io(ItkFormat format) {
   if (format == ItkFormat::nrrd) return itk::NrrdImageIO::New().GetPointer();
-  auto meta = itk::MetaImageIO::New();
-  meta->SetDoublePrecision(17);
-  return meta.GetPointer();
+  return itk::MetaImageIO::New().GetPointer();
 }
 
 /// ITK's exceptions become data errors; everything else passes.
-template <class F> auto guarded(const char* what, const std::filesystem::path& path, F&& f) {
+template <class F> auto guarded(const std::filesystem::path& path, F&& f) {
   try {
     return f();
   } catch (const itk::ExceptionObject& e) {
-    throw Error(ErrorKind::data, "medical.itk", std::string(what) + " failed: " + e.GetDescription(), "check the file with `tenon medical validate`",
+    throw Error(ErrorKind::data, "medical.itk", std::string("reading failed: ") + e.GetDescription(), "check the file with `tenon medical validate`",
                 path.string());
   }
 }
 
-/// Removes the file whatever happens.
-struct Scratch {
-  std::filesystem::path path;
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-  }
-};
-
 }  // namespace
 
 Volume itk_read(const std::filesystem::path& path, ItkFormat format) {
-  return guarded("reading", path, [&] {
+  return guarded(path, [&] {
     auto io = make_io(format);
     io->SetFileName(path.string());
     io->ReadImageInformation();
@@ -81,42 +67,6 @@ Volume itk_read(const std::filesystem::path& path, ItkFormat format) {
     v.values = decode(static_cast<const std::byte*>(bytes.raw()), type->second, false, {n[2], n[1], n[0]}, 1, 0, bytes);
     v.attributes["element"] = std::string(name_of(type->second));
     return v;
-  });
-}
-
-std::vector<std::byte> itk_encode(const std::filesystem::path& path, const Volume& volume, ItkFormat format, bool compress) {
-  static std::atomic<unsigned> count{0};
-  Scratch scratch{path.parent_path() / ("." + path.filename().string() + ".itk-" + std::to_string(::getpid()) + "-" + std::to_string(count++) +
-                                        (format == ItkFormat::nrrd ? ".nrrd" : ".mha"))};
-  return guarded("writing", path, [&] {
-    Encoded data = encode(volume);
-    auto io = make_io(format);
-    io->SetFileName(scratch.path.string());
-    io->SetNumberOfDimensions(3);
-    io->SetNumberOfComponents(1);
-    io->SetPixelType(itk::CommonEnums::IOPixel::SCALAR);
-    for (const auto& c : kComponents) {
-      if (c.second == data.element) {
-        io->SetComponentType(c.first);
-        break;
-      }
-    }
-    auto spacing = volume.geometry.spacing();
-    auto direction = volume.geometry.direction();
-    itk::ImageIORegion region(3);
-    for (unsigned a = 0; a < 3; ++a) {
-      io->SetDimensions(a, std::size_t(volume.geometry.size[a]));
-      io->SetSpacing(a, spacing[a]);
-      io->SetOrigin(a, (a < 2 ? -1 : 1) * volume.geometry.to_ras[a][3]);
-      std::vector<double> column(3);
-      for (unsigned r = 0; r < 3; ++r) column[r] = (r < 2 ? -1 : 1) * direction[r][a];
-      io->SetDirection(a, column);
-      region.SetSize(a, std::size_t(volume.geometry.size[a]));
-    }
-    io->SetIORegion(region);
-    io->SetUseCompression(compress);
-    io->Write(data.data());
-    return read_file(scratch.path);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "medical/io/element.hpp"
 #include "medical/io/itk_image.hpp"
 #include "medical/io/text_header.hpp"
 #include "tenon/error.hpp"
@@ -151,6 +152,19 @@ void check(std::span<const std::byte> file, const std::filesystem::path& path) {
   }
 }
 
+std::string header_of(const Geometry& g, Element element, const std::string& data_file) {
+  static constexpr const char* kTypes[] = {"UCHAR", "CHAR", "USHORT", "SHORT", "UINT", "INT", "ULONG_LONG", "LONG_LONG", "FLOAT", "DOUBLE"};
+  const auto spacing = g.spacing();
+  const auto direction = g.direction();
+  auto column = [&](std::size_t c) { return lps_text({direction[0][c], direction[1][c], direction[2][c]}, " "); };
+  return fmt::format(
+      "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n"
+      "TransformMatrix = {} {} {}\nOffset = {}\nCenterOfRotation = 0 0 0\nElementSpacing = {} {} {}\nDimSize = {} {} {}\n"
+      "ElementType = MET_{}\nElementDataFile = {}\n",
+      column(0), column(1), column(2), lps_text(g.origin(), " "), spacing[0], spacing[1], spacing[2], g.size[0], g.size[1], g.size[2],
+      kTypes[std::size_t(element)], data_file);
+}
+
 }  // namespace
 
 bool is_metaimage(std::span<const std::byte> head) {
@@ -177,13 +191,26 @@ std::optional<std::filesystem::path> metaimage_data_file(const std::filesystem::
 
 void write_metaimage(const std::filesystem::path& path, const Volume& volume) {
   if (volume.values.rank() != 3) throw_usage("write_metaimage", "takes one volume [z, y, x], got " + volume.values.str());
-  auto whole = itk_encode(path, volume, ItkFormat::metaimage, false);
-  auto raw = metaimage_data_file(path);
-  if (!raw) return write_atomic(path, whole);
-  std::size_t end = parse(whole).end;
-  std::string header(reinterpret_cast<const char*>(whole.data()), end);
-  write_atomic(*raw, std::span<const std::byte>(whole).subspan(end));
-  write_atomic(path, header.substr(0, header.rfind("ElementDataFile")) + "ElementDataFile = " + raw->filename().string() + "\n");
+  const Encoded data = encode(volume);
+  const auto raw = metaimage_data_file(path);
+  const std::string header = header_of(volume.geometry, data.element, raw ? raw->filename().string() : "LOCAL");
+  AtomicFile file(path);
+  file.write(header);
+  if (!raw) {
+    file.write(data.data(), data.size());
+    return file.commit();
+  }
+  // Both files are written before either gets its name: a disk that is full leaves the old pair, or none.
+  const bool replaced = file_exists(*raw);
+  AtomicFile beside(*raw);
+  beside.write(data.data(), data.size());
+  try {
+    beside.commit();
+    file.commit();
+  } catch (const Error&) {
+    if (!replaced && !file_exists(path)) files().remove(*raw);
+    throw;
+  }
 }
 
 }  // namespace tenon::medical

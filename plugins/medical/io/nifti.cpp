@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "medical/io/bytes.hpp"
@@ -70,6 +73,13 @@ Volume read_checked(const std::filesystem::path& path) {
   return v;
 }
 
+/// The first bytes of the content, at least `size` where the file has them.
+std::vector<std::byte> read_head(const std::filesystem::path& path, std::size_t size) {
+  std::vector<std::byte> head(8192);
+  head.resize(files().open_read(path)->read(head.data(), head.size()));
+  return is_gzip(head) ? gunzip_head(head, size) : head;
+}
+
 bool ends_in_gz(const std::filesystem::path& path) { return path.extension() == ".gz"; }
 
 }  // namespace
@@ -84,12 +94,31 @@ Volume read_nifti(const std::filesystem::path& path) {
 
 Volume read_nifti_header(const std::filesystem::path& path) {
   try {
-    std::vector<std::byte> head(8192);
-    head.resize(files().open_read(path)->read(head.data(), head.size()));
-    if (is_gzip(head)) head = gunzip_head(head, kHeadBytes);
+    const auto head = read_head(path, kHeadBytes);
     return described(parse_nifti_header(head), head);
   } catch (const Error& e) {
     throw e.at(path.string());
+  }
+}
+
+std::vector<std::byte> label_map_extension() {
+  constexpr std::string_view kText = "Tenon label map";
+  std::vector<std::byte> out(36, std::byte{});
+  out[0] = std::byte{1};
+  put(std::span(out), 4, std::int32_t(32));
+  put(std::span(out), 8, std::int32_t(6));
+  std::memcpy(out.data() + 12, kText.data(), kText.size());
+  return out;
+}
+
+bool is_written_labels(const std::filesystem::path& path) {
+  const auto mark = label_map_extension();
+  try {
+    std::vector<std::byte> head = read_head(path, kNifti2Bytes + mark.size());
+    const std::size_t start = nifti_header_size(head);
+    return is_nifti(head) && head.size() >= start + mark.size() && std::equal(mark.begin(), mark.end(), head.begin() + std::ptrdiff_t(start));
+  } catch (const Error&) {
+    return false;
   }
 }
 

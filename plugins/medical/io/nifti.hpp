@@ -1,7 +1,9 @@
 /// NIfTI files (.nii, .nii.gz), read strictly and written with the input's own header.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <vector>
 
 #include "medical/image/volume.hpp"
 
@@ -13,6 +15,9 @@ namespace tenon::medical {
 Volume read_nifti(const std::filesystem::path& path);
 /// Geometry and attributes alone; reads a few kilobytes and leaves the data unchecked.
 Volume read_nifti_header(const std::filesystem::path& path);
+
+/// What follows the header of a label map of ours: the flag and one extension of code 6 (a comment), 32 bytes.
+std::vector<std::byte> label_map_extension();
 
 /// Compressed when the name ends in .gz.
 void write_nifti(const std::filesystem::path& path, const Volume& volume);

@@ -55,6 +55,7 @@ struct Fields {
 void read_sizes(const Fields& f, NiftiHeader& h) {
   std::int64_t rank = f.dim(0);
   if (rank < 1 || rank > 7) fail("nifti.dim", fmt::format("dim[0] = {} is not in 1..7", rank), kRepair);
+  h.rank = rank;
   std::uint64_t total = 1;
   for (std::size_t a = 1; a <= std::size_t(rank); ++a) {
     std::int64_t n = f.dim(a);
@@ -238,16 +239,23 @@ std::array<double, 4> quaternion_of(const Geometry& g) {
   return {b, c, d, handed};
 }
 
-/// The kept header of `volume` when it is one and still describes the grid; little-endian.
-std::vector<std::byte> kept_header(const Volume& volume) {
+struct KeptHeader {
+  std::vector<std::byte> bytes;  ///< little-endian; empty: none, or one of another grid
+  std::int64_t times = 0;        ///< volumes that it describes
+};
+
+/// The kept header of `volume` when it is one and still describes the grid, with `times` volumes on it.
+KeptHeader kept_header(const Volume& volume, std::int64_t times) {
   auto found = volume.attributes.find("nifti.header");
   if (found == volume.attributes.end()) return {};
   auto head = from_hex(found->second);
   try {
     NiftiHeader parsed = parse_nifti_header(head);
     if (parsed.geometry.size != volume.geometry.size || parsed.geometry.to_ras != volume.geometry.to_ras) return {};
+    // In a header of a plane what is said of the third axis counts for nothing: it cannot be given more dimensions.
+    if (parsed.size[3] != times && parsed.rank < 3) return {};
     if (parsed.big_endian) swap_header(head, parsed.version == 2 ? std::span<const Run>(kRuns2) : std::span<const Run>(kRuns1));
-    return head;
+    return {std::move(head), parsed.size[3]};
   } catch (const Error&) {
     return {};  // an attribute that is no header is as good as none: the geometry itself is complete
   }
@@ -340,15 +348,20 @@ NiftiHeader parse_nifti_header(std::span<const std::byte> head) {
 std::vector<std::byte> make_nifti_header(const Volume& volume, Element element, std::uint64_t data_offset) {
   std::array<std::int64_t, 4> size{volume.geometry.size[0], volume.geometry.size[1], volume.geometry.size[2],
                                    volume.values.rank() == 4 ? volume.values.size(0) : 1};
-  std::vector<std::byte> head = kept_header(volume);
+  auto [head, times] = kept_header(volume, size[3]);
   bool large = std::any_of(size.begin(), size.end(), [](std::int64_t n) { return n > std::numeric_limits<std::int16_t>::max(); });
-  if (head.empty() || (large && head.size() == kNifti1Bytes)) head = new_header(volume, large);
+  if (head.empty() || (large && head.size() == kNifti1Bytes)) {
+    head = new_header(volume, large);
+    times = 0;
+  }
   bool two = head.size() == kNifti2Bytes;
   const Layout& at = two ? kLayout2 : kLayout1;
   std::span<std::byte> bytes(head);
   auto dim = [&](std::size_t i, std::int64_t v) { two ? put(bytes, at.dim + 8 * i, v) : put(bytes, at.dim + 2 * i, std::int16_t(v)); };
-  dim(0, size[3] > 1 ? 4 : 3);
-  for (std::size_t a = 0; a < 7; ++a) dim(a + 1, a < 4 ? size[a] : 1);
+  if (times != size[3]) {  // otherwise the kept header has the same voxels: two dimensions stay two, trailing ones stay
+    dim(0, size[3] > 1 ? 4 : 3);
+    for (std::size_t a = 0; a < 7; ++a) dim(a + 1, a < 4 ? size[a] : 1);
+  }
   int code = 0;
   for (const TypeCode& t : kTypes) {
     if (t.element == element) code = t.code;

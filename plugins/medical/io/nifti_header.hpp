@@ -22,6 +22,7 @@ inline constexpr std::size_t kNifti1Bytes = 348, kNifti2Bytes = 540;
 struct NiftiHeader {
   int version = 1;
   bool big_endian = false;
+  std::int64_t rank = 3;  ///< dim[0]
   std::array<std::int64_t, 4> size{1, 1, 1, 1};  ///< x, y, z, t
   Element element = Element::f32;
   std::uint64_t data_offset = 352;

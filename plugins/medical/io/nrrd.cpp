@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "medical/io/element.hpp"
 #include "medical/io/gzip.hpp"
 #include "medical/io/itk_image.hpp"
 #include "medical/io/text_header.hpp"
@@ -120,6 +121,11 @@ void check(std::span<const std::byte> file) {
   }
 }
 
+const char* type_of(Element element) {
+  static constexpr const char* kNames[] = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float", "double"};
+  return kNames[std::size_t(element)];
+}
+
 }  // namespace
 
 bool is_nrrd(std::span<const std::byte> head) { return head.size() >= 8 && std::string_view(reinterpret_cast<const char*>(head.data()), 7) == "NRRD000"; }
@@ -137,7 +143,19 @@ Volume read_nrrd(const std::filesystem::path& path) {
 
 void write_nrrd(const std::filesystem::path& path, const Volume& volume) {
   if (volume.values.rank() != 3) throw_usage("write_nrrd", "takes one volume [z, y, x], got " + volume.values.str());
-  write_atomic(path, itk_encode(path, volume, ItkFormat::nrrd, true));
+  const Geometry& g = volume.geometry;
+  const Encoded data = encode(volume);
+  auto column = [&](std::size_t c) { return lps_text({g.to_ras[0][c], g.to_ras[1][c], g.to_ras[2][c]}, ","); };
+  const std::string header = fmt::format(
+      "NRRD0004\n# Complete NRRD file format specification at:\n# http://teem.sourceforge.net/nrrd/format.html\n"
+      "type: {}\ndimension: 3\nspace: left-posterior-superior\nsizes: {} {} {}\nspace directions: ({}) ({}) ({})\n"
+      "kinds: domain domain domain\nendian: little\nencoding: gzip\nspace origin: ({})\n\n",
+      type_of(data.element), g.size[0], g.size[1], g.size[2], column(0), column(1), column(2), column(3));
+  const auto packed = gzip({data.data(), data.size()});
+  AtomicFile file(path);
+  file.write(header);
+  file.write(packed.data(), packed.size());
+  file.commit();
 }
 
 }  // namespace tenon::medical

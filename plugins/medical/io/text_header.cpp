@@ -86,4 +86,8 @@ void require_invertible(const std::vector<double>& m, const std::string& field, 
   if (!(std::abs(det) > 1e-6 * scale)) fail(code, fmt::format("{} is singular (determinant {:.4g})", field, det));
 }
 
+std::string lps_text(const std::array<double, 3>& ras, const char* separator) {
+  return fmt::format("{1}{0}{2}{0}{3}", separator, 0 - ras[0], 0 - ras[1], 0 + ras[2]);  // from 0: no number is "-0"
+}
+
 }  // namespace tenon::medical

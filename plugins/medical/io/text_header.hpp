@@ -1,6 +1,7 @@
-/// Pieces for checking text headers (NRRD, MetaImage) before a library sees the file.
+/// Pieces for checking text headers (NRRD, MetaImage) before a library sees the file, and for writing them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,5 +20,8 @@ std::uint64_t checked_product(const std::vector<double>& sizes, std::size_t coun
 void require_finite(const std::string& text, const std::string& field, const char* code);
 /// `matrix`: 4 or 9 numbers.
 void require_invertible(const std::vector<double>& matrix, const std::string& field, const char* code);
+
+/// A RAS vector as three numbers in LPS that read back to the same bits.
+std::string lps_text(const std::array<double, 3>& ras, const char* separator);
 
 }  // namespace tenon::medical

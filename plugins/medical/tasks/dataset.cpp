@@ -41,7 +41,7 @@ const ParamSpec& data_params() {
       integer_param("fold_count", 5, "number of folds when they are drawn", 2, 100),
       texts_param("label_names", {}, "names of the label values 0, 1, 2...; the first is the background"),
       integer_param("channels", 1, "channels of a scan; more than one: files NAME_0000, NAME_0001...", 1, 16),
-      texts_param("extensions", {".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"}, "file extensions, tried in this order"),
+      texts_param("extensions", {".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"}, "file extensions; a case has one file"),
       text_param("normalisation", "zscore",
                  "grey values: each scan to mean 0 and deviation 1, or CT windowing by the training set's foreground",
                  {"zscore", "ct", "none"}),
@@ -123,15 +123,20 @@ bool Dataset::has_split(const std::string& name) const {
 }
 
 CaseFiles Dataset::find(const std::string& id) const {
-  CaseFiles files{id, std::vector<fs::path>(std::size_t(settings_.channels)), {}};
-  auto first = [&](const std::string& folder, const std::string& stem) -> fs::path {
-    for (const auto& extension : settings_.extensions)
-      if (fs::path path = settings_.root / folder / (stem + extension); file_exists(path)) return path;
-    return {};
+  CaseFiles files{id, std::vector<fs::path>(std::size_t(settings_.channels)), {}, {}};
+  auto only = [&](const std::string& folder, const std::string& stem) {
+    fs::path found;
+    for (const auto& extension : settings_.extensions) {
+      fs::path path = settings_.root / folder / (stem + extension);
+      if (path == found || !file_exists(path)) continue;
+      if (!found.empty()) files.doubled.emplace_back(found, path);
+      else found = std::move(path);
+    }
+    return found;
   };
   for (std::int64_t c = 0; c < settings_.channels; ++c)
-    files.images[std::size_t(c)] = first(settings_.images, settings_.channels > 1 ? id + channel_suffix(c) : id);
-  files.label = first(settings_.labels, id);
+    files.images[std::size_t(c)] = only(settings_.images, settings_.channels > 1 ? id + channel_suffix(c) : id);
+  files.label = only(settings_.labels, id);
   return files;
 }
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "medical/image/normalise.hpp"
@@ -48,6 +49,7 @@ struct CaseFiles {
   std::string id;
   std::vector<std::filesystem::path> images;  ///< one a channel; empty path: absent
   std::filesystem::path label;                ///< empty: absent
+  std::vector<std::pair<std::filesystem::path, std::filesystem::path>> doubled;  ///< two files where one is expected
 };
 
 /// A case in memory, on the model's grid.

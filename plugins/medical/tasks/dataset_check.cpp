@@ -40,6 +40,9 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
   auto report = [&](std::string code, std::string message, std::string remedy) {
     facts.problems.push_back({std::move(code), files.id, std::move(message), std::move(remedy)});
   };
+  auto note = [&](std::string warning) {
+    if (!warning.empty()) facts.warnings.push_back(std::move(warning));
+  };
   const bool any_image = std::any_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return !p.empty(); });
   const bool all_images = std::none_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return p.empty(); });
   if (!any_image && files.label.empty()) {
@@ -47,6 +50,9 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
            "put its files there or take it out of the split");
     return facts;
   }
+  for (const auto& [one, other] : files.doubled)
+    report("medical.two_files", "both " + one.string() + " and " + other.string() + " are there",
+           "keep the right one, or leave the other's extension out of data.extensions");
   if (!all_images)
     report("medical.image_absent",
            (files.label.empty() ? std::string() : files.label.string() + ": ") + "its scan is not in '" + settings_.images + "'",
@@ -59,6 +65,7 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
     if (files.images[c].empty()) continue;
     try {
       const Volume volume = read_volume(files.images[c]);
+      note(volume.warning_line(files.images[c]));
       if (!facts.placed) {
         facts.geometry = volume.geometry;
         facts.placed = true;
@@ -102,8 +109,10 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
 
   if (files.label.empty()) return facts;
   try {
-    const Tensor label = read_labels(files.label).values.contiguous();
-    const Geometry geometry = read_geometry(files.label);
+    const Volume volume = read_labels(files.label);
+    note(volume.warning_line(files.label));
+    const Tensor label = volume.values.contiguous();
+    const Geometry& geometry = volume.geometry;
     if (!facts.placed) {
       facts.geometry = geometry;
       facts.placed = true;
@@ -177,6 +186,8 @@ Dataset::Pass Dataset::read_all(bool keep, bool strays, const Monitor& monitor) 
       Facts& slot = *slots[std::size_t(begin + i)];
       slot = inspect(find(slot.files.id), keep);
     });
+    for (std::int64_t i = begin; i < std::min(total, begin + kChunk); ++i)
+      for (const auto& text : slots[std::size_t(i)]->warnings) monitor.warn(text);
   }
   if (monitor.progress) monitor.progress(keep ? "reading scans" : "checking scans", total, total);
   compare(pass);

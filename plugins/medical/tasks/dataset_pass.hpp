@@ -14,6 +14,7 @@ namespace tenon::medical {
 struct Dataset::Facts {
   CaseFiles files;
   std::vector<Problem> problems;
+  std::vector<std::string> warnings;  ///< one a file
   bool placed = false;  ///< geometry is known
   Geometry geometry;
   std::string digest;  ///< of the first channel's size and voxels

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "medical/tasks/segmentation.hpp"
@@ -53,12 +55,32 @@ std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const Predic
       if (same_file(other, item.output))
         throw Error(ErrorKind::usage, "predict.over_input", "the result would replace an input", "choose another output folder",
                     item.output.string());
-    if (!options.overwrite && file_exists(item.output))
-      throw Error(ErrorKind::usage, "predict.exists", "the result is there already", "choose another output folder, or say --overwrite",
-                  item.output.string());
+    if (file_exists(item.output)) {
+      if (!options.overwrite)
+        throw Error(ErrorKind::usage, "predict.exists", "the result is there already", "choose another output folder, or say --overwrite",
+                    item.output.string());
+      if (!is_written_labels(item.output))
+        throw Error(ErrorKind::usage, "predict.not_a_prediction", "the result would replace a file that is no prediction of Tenon's",
+                    "choose another output folder, or take the file away", item.output.string());
+    }
     items.push_back(std::move(item));
   }
   return items;
+}
+
+/// Writes a result and reads its place back; one that lies elsewhere is not kept.
+void write_checked(const fs::path& output, const Tensor& labels, const Volume& like) {
+  write_labels(output, labels, like);
+  std::string wrong;
+  try {
+    if (const auto difference = describe_difference(like.geometry, read_geometry(output), kGeometryTolerance); !difference.empty())
+      wrong = "the result does not lie where its input does: " + difference;
+  } catch (const Error& e) {
+    wrong = "the result cannot be read back: " + e.message();
+  }
+  if (wrong.empty()) return;
+  tenon::files().remove(output);
+  throw Error(ErrorKind::internal, "predict.geometry", wrong, "report this with the input's header", output.string());
 }
 
 }  // namespace
@@ -66,8 +88,6 @@ std::vector<Item> plan_outputs(const std::vector<fs::path>& inputs, const Predic
 std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::vector<fs::path>& inputs, const PredictOptions& options) {
   if (!ready_) throw_usage("SegmentationTask::predict", "neither trained nor told what training saw");
   const auto items = plan_outputs(inputs, options, channels_, extensions_);
-  tenon::files().make_directories(options.output);
-
   std::vector<fs::path> written;
   std::vector<Error> failures;
   WindowPlans plans;
@@ -80,9 +100,15 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
       for (const auto& file : item.inputs) {
         volumes.push_back(read_volume(file));
         const auto values = volumes.back().values.contiguous();
-        for (float v : values.span<float>())
+        float low = std::numeric_limits<float>::infinity(), high = -low;
+        for (float v : values.span<float>()) {
           if (!std::isfinite(v))
             throw Error(ErrorKind::data, "medical.not_finite", "a voxel is NaN or infinite", "replace it first", file.string());
+          low = std::min(low, v);
+          high = std::max(high, v);
+        }
+        if (low == high) volumes.back().warn("every voxel is " + std::to_string(low) + ": the scan is empty");
+        if (const auto warning = volumes.back().warning_line(file); !warning.empty()) options.monitor.warn(warning);
         if (const auto difference = describe_difference(volumes.front().geometry, volumes.back().geometry); !difference.empty())
           throw Error(ErrorKind::data, "medical.geometry", "channels lie differently: " + difference, "resample them to one grid",
                       file.string());
@@ -100,11 +126,8 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
       run_windows(
           model, window_, {path.size}, [&](std::size_t) { return image; },
           [&](std::size_t, const Tensor& scores) { labels = labels_from_scores(scores, path); }, {}, plans);
-      write_labels(item.output, labels.contiguous(), like);
-      const Geometry back = read_geometry(item.output);
-      if (const auto difference = describe_difference(like.geometry, back, kGeometryTolerance); !difference.empty())
-        throw Error(ErrorKind::internal, "predict.geometry", "the result does not lie where its input does: " + difference,
-                    "report this with the input's header", item.output.string());
+      tenon::files().make_directories(options.output);
+      write_checked(item.output, labels.contiguous(), like);
       written.push_back(item.output);
     } catch (const Error& e) {
       // Bad files must not cost the good ones their results; a full disk or a lost device would only fail again.

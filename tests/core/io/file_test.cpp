@@ -1,6 +1,9 @@
 #include "tenon/io/file.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -96,6 +99,25 @@ TEST_CASE("a really full device is told as such", "[io]") {
 TEST_CASE("files whose size is not known beforehand are read whole", "[io]") {
   CHECK_THAT(read_text("/proc/self/status"), Catch::Contains("Name:"));
   CHECK(code_of([] { read_text("/proc/self/status", 10); }) == "io.too_large");
+}
+
+TEST_CASE("only regular files are opened for reading: a pipe, socket or device is refused at once", "[io]") {
+  TemporaryFolder folder("pipe");
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("pipe", folder / "link");
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = (folder / "socket").string();
+  REQUIRE(name.size() < sizeof address.sun_path);
+  name.copy(address.sun_path, name.size());
+  REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  for (const std::filesystem::path& path : {folder / "pipe", folder / "link", folder / "socket", std::filesystem::path("/dev/null")}) {
+    INFO(path);
+    CHECK(code_of([&] { read_text(path); }) == "io.not_a_file");
+    CHECK(code_of([&] { files().open_read(path); }) == "io.not_a_file");
+  }
+  ::close(socket);
 }
 
 TEST_CASE("an appended line ends what a killed writer left unfinished", "[io]") {

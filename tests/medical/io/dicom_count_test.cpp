@@ -10,7 +10,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A series of `n` slices, "slice_0001.dcm" the lowest, whose files can be renumbered and given counts.
+/// A series of `n` slices, "slice_0001.dcm" the lowest, without a count as scanners often write them. Its files can be
+/// renumbered and given counts.
 class Series {
  public:
   Series(const TempFolder& folder, const std::string& name, std::int64_t n) : path_(folder / name) {
@@ -20,6 +21,7 @@ class Series {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::int16_t(i);
     v.values = Tensor::from(values, {n, 2, 2});
     write_dicom(path_, v);
+    for (const auto& f : fs::directory_iterator(path_)) edit(f.path(), drop_count);
   }
 
   const fs::path& path() const { return path_; }
@@ -44,6 +46,9 @@ class Series {
   }
 
  private:
+  static void drop_count(std::string& text) {
+    if (const std::size_t at = text.find(std::string("\x20\0\x02\x10IS", 6)); at != std::string::npos) text.erase(at, 8 + std::size_t(text[at + 6]));
+  }
   static std::string element(int number, const std::string& vr, std::string value) {
     if (value.size() % 2) value += ' ';
     return std::string{'\x20', '\0', char(number & 255), char(number >> 8)} + vr + char(value.size()) + '\0' + value;
@@ -117,4 +122,19 @@ TEST_CASE("dicom: a series that begins above 1 or ends early is accepted", "[med
   CHECK(code(s.path()) == "");
   s.remove(6);
   CHECK(read_image(s.path()).geometry.size[2] == 4);
+}
+
+TEST_CASE("dicom: a series of our own is refused without its first or its last slice", "[medical][dicom]") {
+  TempFolder folder;
+  Volume v;
+  v.geometry.size = {2, 2, 12};
+  v.values = Tensor::zeros({12, 2, 2}, DType::i16);
+  for (const char* absent : {"slice_0001.dcm", "slice_0012.dcm"}) {
+    const fs::path path = folder / (std::string("without_") + absent);
+    write_dicom(path, v);
+    CHECK(code(path) == "");
+    fs::remove(path / absent);
+    CHECK(code(path) == "dicom.missing_slice");
+    CHECK(message_of([&] { read_image(path); }).find("ImagesInAcquisition is 12, here are 11") != std::string::npos);
+  }
 }

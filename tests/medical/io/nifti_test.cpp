@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -272,6 +274,51 @@ TEST_CASE("nifti: what is written keeps the input's header and reads back equal"
   CHECK((read_file(folder / "little.nii") == small_nifti()));
 }
 
+TEST_CASE("nifti: a plane and trailing ones keep their number of dimensions", "[medical][nifti]") {
+  TempFolder folder;
+  auto geometry_of = [](Volume& v) {
+    Bytes head = from_hex(v.attributes.at("nifti.header"));
+    Bytes out(head.begin() + 40, head.begin() + 56);               // dim
+    out.insert(out.end(), head.begin() + 76, head.begin() + 108);  // pixdim
+    out.insert(out.end(), head.begin() + 252, head.begin() + 328);  // both forms
+    return out;
+  };
+  std::vector<Bytes> inputs;
+  for (std::size_t form : {0, 252, 254}) {  // a plane by pixdim alone, by qform, by sform; pixdim[3] counts for nothing
+    Bytes plane = small_nifti();
+    plane.resize(352 + 24);
+    put_at<std::int16_t>(plane, 40, 2);
+    put_at<std::int16_t>(plane, 46, 1);
+    put_at<float>(plane, 88, 0);
+    put_at<std::int16_t>(plane, 254, 0);
+    if (form > 0) put_at<std::int16_t>(plane, form, 1);
+    inputs.push_back(plane);
+  }
+  for (std::int16_t rank : {4, 7}) {
+    inputs.push_back(small_nifti());
+    put_at<std::int16_t>(inputs.back(), 40, rank);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    INFO("input " << i);
+    Volume v = read_nifti(write_bytes(folder / "in.nii", inputs[i]));
+    write_image(folder / "copy.nii", v);
+    write_labels(folder / "labels.nii.gz", Tensor::zeros(v.values.shape(), DType::u8), v);
+    for (const char* name : {"copy.nii", "labels.nii.gz"}) {
+      Volume back = read_nifti(folder / name);
+      CHECK((geometry_of(back) == geometry_of(v)));
+      CHECK(back.geometry.to_ras == v.geometry.to_ras);
+    }
+  }
+
+  // Other numbers of volumes than the header's: a plane's header cannot hold a series.
+  Volume series = read_nifti(write_bytes(folder / "in.nii", inputs[0]));
+  series.values = Tensor::zeros({2, 1, 3, 4}, DType::i16);
+  write_image(folder / "series.nii", series);
+  CHECK(read_nifti(folder / "series.nii").values.shape() == Shape{2, 1, 3, 4});
+  write_labels(folder / "one.nii", Tensor::zeros({1, 3, 4}, DType::u8), read_nifti(folder / "series.nii"));
+  CHECK(read_labels(folder / "one.nii").values.shape() == Shape{1, 3, 4});
+}
+
 TEST_CASE("nifti: a new header carries any orthogonal grid in both forms", "[medical][nifti]") {
   TempFolder folder;
   double c = std::cos(0.3), s = std::sin(0.3);
@@ -341,6 +388,30 @@ TEST_CASE("read_image: unknown, empty and absent files", "[medical]") {
   write_bytes(folder / "text.txt", Bytes(200, std::byte{'a'}));
   CHECK(code_of([&] { read_image(folder / "text.txt"); }) == "medical.unknown_format");
   CHECK(code_of([&] { write_image(folder / "a.jpg", Volume{Tensor::zeros({1, 1, 1}), {}, {}}); }) == "medical.unknown_extension");
+}
+
+TEST_CASE("read_image: what a gzip stream holds is told by content, whatever the name", "[medical]") {
+  TempFolder folder;
+  Bytes packed = gzip(small_nifti());
+  for (const char* name : {"a.nii", "a", "a.dat", "a.NII.GZ"}) {
+    INFO(name);
+    CHECK(code_of([&] { CHECK(read_image(write_bytes(folder / name, packed)).values.numel() == 24); }) == "");
+    CHECK(code_of([&] { CHECK(read_geometry(folder / name).size[0] == 4); }) == "");
+  }
+  write_bytes(folder / "plain.nii.gz", small_nifti());
+  CHECK(read_image(folder / "plain.nii.gz").values.numel() == 24);
+  Bytes other = gzip(Bytes(5000, std::byte{'a'}));
+  CHECK(code_of([&] { read_image(write_bytes(folder / "b", other)); }) == "medical.unknown_format");
+  CHECK(code_of([&] { read_image(write_bytes(folder / "b.nii", other)); }) == "nifti.magic");
+  CHECK(code_of([&] { read_image(write_bytes(folder / "c.nii", Bytes(packed.begin(), packed.begin() + 20))); }) == "nifti.truncated");
+}
+
+TEST_CASE("read_image: a pipe is refused at once, also among the files of a folder", "[medical]") {
+  TempFolder folder;
+  REQUIRE(mkfifo((folder / "a.nii").c_str(), 0600) == 0);
+  CHECK(code_of([&] { read_image(folder / "a.nii"); }) == "io.not_a_file");
+  CHECK(code_of([&] { read_geometry(folder / "a.nii"); }) == "io.not_a_file");
+  CHECK(code_of([&] { read_image(folder.path()); }) == "dicom.no_images");
 }
 
 TEST_CASE("nifti: real scans agree with nibabel 5", "[medical][nifti][data]") {

@@ -1,9 +1,14 @@
-#include <cmath>
+#include <sys/resource.h>
 
+#include <cmath>
+#include <csignal>
+
+#include "core/io/faulty_files.hpp"
 #include "medical/io/metaimage.hpp"
 #include "medical/io/nifti.hpp"
 #include "medical/io/nrrd.hpp"
 #include "medical/test_data.hpp"
+#include "tenon/random.hpp"
 
 using namespace tenon;
 using namespace tenon::medical;
@@ -67,6 +72,46 @@ TEST_CASE("round trip: shear survives NRRD and MetaImage", "[medical][formats]")
   }
 }
 
+TEST_CASE("a disk that is full is told as such by every format, and nothing is left", "[medical][formats]") {
+  TempFolder folder;
+  Volume v;
+  v.geometry.size = {32, 32, 8};
+  std::vector<float> noise(32 * 32 * 8);
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = Random(1, 0).uniform(i);
+  v.values = Tensor::from(noise, {8, 32, 32});
+  for (const char* name : {"a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.mhd", "series"}) {
+    INFO(name);
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit small{1024, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+    std::string code = medical_test::code_of([&] { write_image(folder / name, v); });
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    CHECK(code == "io.no_space");
+    CHECK(files().list(folder.path()).empty());
+  }
+}
+
+TEST_CASE("metaimage: whichever change of the disk fails, a .mhd is there with its data or not at all", "[medical][metaimage]") {
+  std::string code = "none";
+  int calls = 0;
+  for (; !code.empty(); ++calls) {
+    TempFolder folder;
+    {
+      FaultyFiles faults(calls);
+      code = medical_test::code_of([&] { write_image(folder / "a.mhd", oblique(DType::i16)); });
+    }
+    INFO("change " << calls << ": " << code);
+    CHECK((code.empty() || code == "io.no_space"));
+    const std::size_t left = files().list(folder.path()).size();
+    CHECK((left == 0 || left == 2));
+    if (left == 2) CHECK(read_image(folder / "a.mhd").values.numel() == 60);
+  }
+  CHECK(calls > 10);
+}
+
 TEST_CASE("round trip: labelled arrays hold the same volume, in either world", "[medical][formats]") {
   Volume v = oblique(DType::f32);
   v.attributes["note"] = "kept";
@@ -83,9 +128,9 @@ TEST_CASE("round trip: labelled arrays hold the same volume, in either world", "
   a.affine->world = "LPS";
   CHECK(from_labelled(a).geometry.to_ras == v.geometry.to_ras);
   a.affine->world = "XYZ";
-  CHECK(code_of([&] { from_labelled(a); }) == "medical.labelled");
+  CHECK(medical_test::code_of([&] { from_labelled(a); }) == "medical.labelled");
   a.affine.reset();
-  CHECK(code_of([&] { from_labelled(a); }) == "medical.labelled");
+  CHECK(medical_test::code_of([&] { from_labelled(a); }) == "medical.labelled");
 }
 
 TEST_CASE("nrrd: a file that does not hold what it says is refused", "[medical][nrrd]") {
@@ -94,7 +139,7 @@ TEST_CASE("nrrd: a file that does not hold what it says is refused", "[medical][
                            "space directions: (1,0,0) (0,1,0) (0,0,1)\nkinds: domain domain domain\nendian: little\nencoding: raw\nspace origin: (1,2,3)\n\n";
   auto code = [&](const std::string& content) {
     write_bytes(folder / "a.nrrd", text(content));
-    return code_of([&] { read_image(folder / "a.nrrd"); });
+    return medical_test::code_of([&] { read_image(folder / "a.nrrd"); });
   };
   auto with = [&](const std::string& from, const std::string& to) {
     std::string h = head;
@@ -123,7 +168,7 @@ TEST_CASE("metaimage: a file that does not hold what it says is refused", "[medi
                            "TransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 1 1 1\nDimSize = 2 2 2\nElementType = MET_SHORT\nElementDataFile = LOCAL\n";
   auto code = [&](const std::string& content) {
     write_bytes(folder / "a.mha", text(content));
-    return code_of([&] { read_image(folder / "a.mha"); });
+    return medical_test::code_of([&] { read_image(folder / "a.mha"); });
   };
   auto with = [&](const std::string& from, const std::string& to) {
     std::string h = head;

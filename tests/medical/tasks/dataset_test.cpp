@@ -245,3 +245,47 @@ TEST_CASE("the real bad cases are found among real good ones") {
   CHECK(holds(problems, "medical.foreign_spacing", "hippocampus_281"));
   CHECK(problems.size() == 5);
 }
+
+TEST_CASE("two files for one place of a case are an error that names both") {
+  Folder f("twice");
+  for (int i = 0; i < 4; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  f.folds(R"({"train": ["case0", "case1"], "validation": ["case2", "case3"]})");
+  write_image(f.root() / "imagesTr/case1.nii", Folder::image(9));
+  std::ofstream(f.root() / "labelsTr/case3.nii") << "cut";
+  Dataset data(f.settings());
+  const auto problems = data.check({});
+  INFO(listed(problems));
+  REQUIRE(problems.size() == 2);
+  CHECK(holds(problems, "medical.two_files", "case1"));
+  CHECK(holds(problems, "medical.two_files", "case3"));
+  for (const char* name : {"case1.nii.gz", "case1.nii ", "case3.nii.gz", "case3.nii "}) CHECK(listed(problems).find(name) != std::string::npos);
+  CHECK_THROWS_WITH(data.load({}), Catch::Contains("case1.nii"));
+  auto settings = f.settings();
+  settings.extensions = {".nii.gz"};
+  CHECK(Dataset(settings).check({}).empty());
+}
+
+TEST_CASE("what is odd in a scan or label is one warning a file, in the order of the split, and no problem") {
+  Folder f("odd");
+  for (int i = 0; i < 4; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  f.folds(R"({"train": ["case0", "case1"], "validation": ["case2", "case3"]})");
+  for (const char* name : {"imagesTr/case0.nii", "labelsTr/case2.nii"}) {
+    const fs::path path = f.root() / name;
+    fs::remove(path.string() + ".gz");
+    write_image(path, name[0] == 'i' ? Folder::image(0) : Folder::label());
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    const float x = 5;  // the qform's origin
+    file.seekp(268);
+    file.write(reinterpret_cast<const char*>(&x), sizeof x);
+  }
+  Dataset data(f.settings());
+  std::vector<std::string> warnings;
+  Monitor monitor;
+  monitor.warning = [&](const std::string& text) { warnings.push_back(text); };
+  CHECK(data.check(monitor).empty());
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings[0] == (f.root() / "imagesTr/case0.nii").string() + ": sform and qform differ by up to 5.00 mm; the sform is used");
+  CHECK(warnings[1].find("labelsTr/case2.nii: sform") != std::string::npos);
+  data.load(monitor);
+  CHECK(warnings.size() == 4);
+}

@@ -1,4 +1,6 @@
+#include <cerrno>
 #include <fstream>
+#include <limits>
 #include <memory>
 
 #include "medical/io/dicom.hpp"
@@ -87,4 +89,83 @@ TEST_CASE("predict: an input without a name is refused before any work", "[medic
   CHECK(code_of([&] { task->predict(model, {folder / "set/imagesTr/a.nii", "/"}, {folder / "out", false, {}}); }) == "usage.predict");
   CHECK(model.calls == 0);
   CHECK_FALSE(fs::exists(folder / "out"));
+}
+
+TEST_CASE("predict: only a prediction of ours is overwritten", "[medical][predict]") {
+  TempFolder folder;
+  const auto task = trained(folder / "set");
+  Counting model;
+  const fs::path input = folder / "set/imagesTr/a.nii", out = folder / "out";
+  fs::create_directories(out);
+  const auto refused = [&] {
+    const auto before = read_file(out / "a.nii.gz");
+    model.calls = 0;
+    CHECK(code_of([&] { task->predict(model, {input}, {out, true, {}}); }) == "predict.not_a_prediction");
+    CHECK(message_of([&] { task->predict(model, {input}, {out, true, {}}); }).find("a.nii.gz") != std::string::npos);
+    CHECK(model.calls == 0);
+    CHECK((read_file(out / "a.nii.gz") == before));
+  };
+  write_image(out / "a.nii.gz", scan(3));  // another scan
+  refused();
+  write_bytes(out / "a.nii.gz", Bytes(100));
+  refused();
+  fs::remove(out / "a.nii.gz");
+  REQUIRE(task->predict(model, {input}, {out, false, {}}).size() == 1);
+  CHECK(task->predict(model, {input}, {out, true, {}}).size() == 1);
+}
+
+TEST_CASE("predict: a bad input leaves no folder behind", "[medical][predict]") {
+  TempFolder folder;
+  const auto task = trained(folder / "set");
+  Counting model;
+  Volume v = scan(0);
+  v.values = v.values.to(DType::f32);
+  v.values.data<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+  write_image(folder / "nan.nii", v);
+  write_bytes(folder / "text.nii", Bytes(500, std::byte{'a'}));
+  for (const char* name : {"nan.nii", "text.nii"}) {
+    CHECK(code_of([&] { task->predict(model, {folder / name}, {folder / "new/out", false, {}}); }) != "");
+    CHECK_FALSE(fs::exists(folder / "new"));
+  }
+}
+
+TEST_CASE("predict: a result that cannot be read back is not kept", "[medical][predict]") {
+  struct Unreadable final : FileSystem {
+    fs::path path;
+    FileSystem* before = set_files_for_testing(this);
+    ~Unreadable() override { set_files_for_testing(before); }
+    std::unique_ptr<File> open_read(const fs::path& file) override {
+      if (file == path) throw_io_error(EIO, "read", file);
+      return FileSystem::open_read(file);
+    }
+  };
+  TempFolder folder;
+  const auto task = trained(folder / "set");
+  Counting model;
+  {
+    Unreadable files;
+    files.path = folder / "out/a.nii.gz";
+    CHECK(code_of([&] { task->predict(model, {folder / "set/imagesTr/a.nii"}, {folder / "out", false, {}}); }) == "predict.geometry");
+  }
+  CHECK_FALSE(fs::exists(folder / "out/a.nii.gz"));
+}
+
+TEST_CASE("predict: what is odd in a scan is one warning a file", "[medical][predict]") {
+  TempFolder folder;
+  const auto task = trained(folder / "set");
+  Counting model;
+  write_image(folder / "apart.nii", scan(0));
+  Bytes bytes = read_file(folder / "apart.nii");
+  put_at<float>(bytes, 268, 5);  // the qform's origin
+  write_bytes(folder / "apart.nii", bytes);
+  Volume constant = scan(0);
+  constant.values = Tensor::full(Shape{8, 8, 8}, 7);
+  write_image(folder / "constant.nii", constant);
+  std::vector<std::string> warnings;
+  PredictOptions options{folder / "out", false, {}};
+  options.monitor.warning = [&](const std::string& text) { warnings.push_back(text); };
+  CHECK(task->predict(model, {folder / "apart.nii", folder / "constant.nii", folder / "set/imagesTr/a.nii"}, options).size() == 3);
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings[0] == (folder / "apart.nii").string() + ": sform and qform differ by up to 5.00 mm; the sform is used");
+  CHECK(warnings[1].starts_with((folder / "constant.nii").string() + ": every voxel is 7"));
 }

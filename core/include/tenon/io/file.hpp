@@ -51,7 +51,7 @@ struct FileInfo {
 class TENON_API FileSystem {
  public:
   virtual ~FileSystem();
-  virtual std::unique_ptr<File> open_read(const std::filesystem::path& path);
+  virtual std::unique_ptr<File> open_read(const std::filesystem::path& path);  ///< regular files only
   virtual std::unique_ptr<File> open_write(const std::filesystem::path& path, OpenMode mode);
   virtual void rename(const std::filesystem::path& from, const std::filesystem::path& to);
   virtual void remove(const std::filesystem::path& path);  ///< a file that is not there is no error
