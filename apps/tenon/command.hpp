@@ -25,7 +25,7 @@ struct Common {
 struct TrainCommand {
   std::vector<std::string> arguments;  ///< RECIPE and overrides
   std::string run, resume;
-  std::optional<std::uint64_t> seed;
+  std::optional<std::string> seed;  ///< unparsed: read as the recipe's would be
   bool dry_run = false, explain_plan = false, profile = false;
 };
 

@@ -9,15 +9,6 @@
 #include "terminal.hpp"
 
 namespace tenon::command {
-namespace {
-
-// Asked before any plugin is loaded, so that a mistyped folder gets its answer at once.
-void require_run(const std::string& run) {
-  if (!file_exists(std::filesystem::path(run) / "recipe.toml"))
-    throw Error(ErrorKind::usage, "run.not_a_run", run + " is not a run: it has no recipe.toml", "give the folder that 'tenon train' printed", run);
-}
-
-}  // namespace
 
 int evaluate_command(const EvaluateCommand& command, const Common& common) {
   require_run(command.run);
@@ -40,7 +31,7 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
     print(out.dump(2));
   } else {
     print(scores_table(evaluation));
-    status("per case: " + (std::filesystem::path(command.run) / "evaluation.json").string() + "; pages: tenon report " + command.run);
+    if (!common.quiet) status("per case: " + (std::filesystem::path(command.run) / "evaluation.json").string() + "; pages: tenon report " + command.run);
   }
   return 0;
 }
@@ -49,6 +40,8 @@ int predict_command(const PredictCommand& command, const Common& common) {
   require_run(command.run);
   for (const std::string& file : command.files)
     if (!files().stat(file)) throw Error(ErrorKind::data, "predict.no_input", "no file or folder " + file, "check the path; nothing was written", file);
+  if (const auto there = files().stat(command.output); there && !there->is_directory)
+    throw Error(ErrorKind::usage, "predict.output", "this is a file; predictions go into a folder", "name a folder with -o; it is made where it is not there", command.output);
   apply_threads(common);
   catch_interrupts();
   RunDisplay display(common.quiet);

@@ -14,7 +14,7 @@ namespace {
 
 Recipe recipe_of(const TrainCommand& command, RunOptions& options) {
   RecipeArguments arguments = split_recipe_arguments(command.arguments);
-  if (command.seed) arguments.overrides.push_back("seed=" + std::to_string(*command.seed));
+  if (command.seed) arguments.overrides.push_back("seed=" + *command.seed);
   if (command.resume.empty()) {
     if (arguments.recipe.empty())
       throw Error(ErrorKind::usage, "command.missing_argument", "train: no recipe given", "tenon train RECIPE.toml, or tenon train --resume RUN");
@@ -26,11 +26,8 @@ Recipe recipe_of(const TrainCommand& command, RunOptions& options) {
                 "tenon train --resume " + command.resume);
   options.resume = true;
   options.directory = command.resume;
-  const fs::path recipe = fs::path(command.resume) / "recipe.toml";
-  if (!file_exists(recipe))
-    throw Error(ErrorKind::usage, "run.not_a_run", command.resume + " is not a run: it has no recipe.toml", "give the folder that 'tenon train' printed",
-                command.resume);
-  return Recipe::load(recipe, arguments.overrides);
+  require_run(command.resume);
+  return Recipe::load(fs::path(command.resume) / "recipe.toml", arguments.overrides);
 }
 
 nlohmann::ordered_json result_json(const TrainResult& result, const std::string& report) {
@@ -59,14 +56,14 @@ int train_command(const TrainCommand& command, const Common& common) {
   options.explain_plan = command.explain_plan;
   options.profile = command.profile;
   const Recipe recipe = recipe_of(command, options);
-  recipe.require_paths();
+  require_trainable(recipe);
   if (command.dry_run) {
     if (common.json) {
       print(nlohmann::ordered_json{{"name", recipe.name}, {"task", recipe.task}, {"model", recipe.model}, {"resolved", recipe.resolved()}}.dump(2));
     } else {
       print(recipe.resolved());
     }
-    status("dry run: the recipe is good; nothing was trained or written");
+    if (!common.quiet) status("dry run: the recipe is good; nothing was trained or written");
     return 0;
   }
   apply_threads(common);
@@ -84,7 +81,7 @@ int train_command(const TrainCommand& command, const Common& common) {
   display.finish();
   if (result.status == TrainStatus::interrupted) {
     if (common.json) print(result_json(result, "").dump(2));
-    status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
+    if (!common.quiet) status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
     return kStoppedEarly;
   }
   const std::string report = write_report(result.directory).string();

@@ -26,6 +26,12 @@ json state_of(const fs::path& run) {
   return json::parse(slurp(run / "state.json"));
 }
 
+/// Another checkpoint in place of the last one, as if saved so: without the digest of the former.
+void write_last(const Folder& folder, const std::string& bytes) {
+  folder.write("run/checkpoints/last.safetensors", bytes);
+  fs::remove(folder.path / "run" / "checkpoints" / "last.json");
+}
+
 /// A run as a crash leaves it: its last checkpoint is of step 40.
 void crash_at_40(const Folder& folder) {
   REQUIRE(toy(folder, {"train", "line.toml", "--run", "run", "train.steps=40"}).status == 0);
@@ -37,7 +43,7 @@ void crash_at_40(const Folder& folder) {
   const std::string was = "\"tenon.finished\":\"1\"";
   REQUIRE(file.find(was) != std::string::npos);
   file.replace(file.find(was), was.size(), "\"tenon.finished\":\"0\"");
-  folder.write("run/checkpoints/last.safetensors", file);
+  write_last(folder, file);
 }
 
 void set_metadata(const Folder& folder, const std::string& key, const std::string& was, const std::string& value) {
@@ -46,7 +52,7 @@ void set_metadata(const Folder& folder, const std::string& key, const std::strin
   REQUIRE(from.size() == to.size());
   REQUIRE(file.find(from) != std::string::npos);
   file.replace(file.find(from), from.size(), to);
-  folder.write("run/checkpoints/last.safetensors", file);
+  write_last(folder, file);
 }
 
 }  // namespace
@@ -107,6 +113,51 @@ TEST_CASE("checkpoints with impossible metadata are refused, and a run with none
     CHECK(r.says("tenon.step"));
     set_metadata(folder, "tenon.step", bad, "40");
   }
+}
+
+TEST_CASE("a checkpoint whose bytes are not those that were saved is refused with both digests, and passed over at resumption") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("in.txt", "0 1\n");
+  REQUIRE(toy(folder, {"train", "line.toml", "--run", "run"}).status == 0);
+  const fs::path checkpoints = folder.path / "run" / "checkpoints";
+  std::string file = slurp(checkpoints / "last.safetensors");
+  const std::string saved = json::parse(slurp(checkpoints / "last.json"))["sha256"];
+  file[file.size() - 2] ^= 0x10;  // the header still reads
+  folder.write("run/checkpoints/last.safetensors", file);
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"predict", "run", "in.txt", "-o", "out"}, {"evaluate", "run"}}) {
+    const Result r = toy(folder, command);
+    INFO(r.err);
+    CHECK(r.status == 3);
+    CHECK(r.out.empty());
+    CHECK(r.says("error[checkpoint.digest]"));
+    CHECK(r.says("last.safetensors"));
+    CHECK(r.says(saved));
+  }
+  CHECK(toy(folder, {"predict", "run", "in.txt", "-o", "out", "--checkpoint", "previous"}).status == 0);
+  const Result resumed = toy(folder, {"train", "--resume", "run"});
+  INFO(resumed.err);
+  CHECK(resumed.status == 0);
+  CHECK(resumed.says("passed over checkpoint last"));
+  CHECK(resumed.says("resumed at step 40"));
+  CHECK(toy(folder, {"predict", "run", "in.txt", "-o", "out2"}).status == 0);
+}
+
+TEST_CASE("checkpoints are asked for by the names there are") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("in.txt", "0 1\n");
+  REQUIRE(toy(folder, {"train", "line.toml", "--run", "run", "train.steps=5"}).status == 0);
+  for (const char* name : {"nosuch", "../checkpoints/last", "next"}) {
+    const Result r = toy(folder, {"predict", "run", "in.txt", "-o", "out", "--checkpoint=" + std::string(name)});
+    INFO(r.err);
+    CHECK(r.status == 2);
+    CHECK(r.says("error[checkpoint.unknown]"));
+    CHECK(r.says("the run has last, best"));
+  }
+  const Result absent = toy(folder, {"evaluate", "run", "--checkpoint", "previous"});
+  CHECK(absent.status == 2);
+  CHECK(absent.says("error[checkpoint.not_found]"));
 }
 
 TEST_CASE("a run killed before its first checkpoint begins at step 0, and its curves hold each step once") {
@@ -182,6 +233,11 @@ TEST_CASE("a run that fails says so in its state") {
 TEST_CASE("seeds are whole numbers that a recipe can hold") {
   const Folder folder;
   prepare(folder);
+  for (const char* seed : {"-1", "99999999999999999999999", "1.5", "x"}) {
+    const Result bad = toy(folder, {"train", "line.toml", "--run", "bad", "--seed", seed});
+    CHECK(bad.status == 2);
+    CHECK(bad.says("seed = " + std::string(seed) + " is not"));
+  }
   CHECK(toy(folder, {"train", "line.toml", "--seed", "9223372036854775807", "--run", "big"}).status == 0);
   CHECK(toy(folder, {"evaluate", "big"}).status == 0);
   const Result r = toy(folder, {"train", "line.toml", "--seed", "9223372036854775808", "--run", "bigger"});

@@ -41,7 +41,7 @@ class Net : public nn::Module {
 class Regression : public Task {
  public:
   explicit Regression(const TaskContext& context)
-      : root_(context.sections.at("data").text("root")), exact_(context.sections.at("data").text("mode") == "exact"),
+      : root_(context.sections.at("data").text("root")), list_(context.sections.at("data").text("list")), exact_(context.sections.at("data").text("mode") == "exact"),
         pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {}
 
   std::vector<Problem> check(const Monitor& monitor) override {
@@ -60,6 +60,12 @@ class Regression : public Task {
     warn(monitor);
     if (!file_exists(root_ / "points.txt"))
       throw Error(ErrorKind::data, "toy.no_points", "no points.txt", "'tenon check' lists every defect", root_.string());
+  }
+  void require_inputs() const override {
+    if (list_.empty() || file_exists(root_ / list_)) return;
+    std::vector<std::string> there;
+    for (const auto& file : files().list(root_)) there.push_back(file.filename().string());
+    throw Error(ErrorKind::usage, "recipe.missing_file", "data.list: no file '" + list_ + "'", suggestion(list_, there), "data.list");
   }
   std::vector<std::string> splits() const override { return exact_ ? std::vector<std::string>{"train"} : std::vector<std::string>{"train", "validation"}; }
   std::vector<MetricColumn> columns() const override { return {{"error", "m", false}}; }
@@ -116,6 +122,7 @@ class Regression : public Task {
 
  private:
   std::filesystem::path root_;
+  std::string list_;
   bool exact_;
   std::int64_t pause_, batch_;
   DType compute_;
@@ -143,7 +150,7 @@ TENON_PLUGIN(tenon::Registrar& r) {
   r.task({.name = "regression",
           .help = "Learns 2 x + 1",
           .sections = {{"data",
-                        {tenon::path_param("root", "", "folder with points.txt", true), tenon::path_param("extra", "", "another file"),
+                        {tenon::path_param("root", "", "folder with points.txt", true), tenon::path_param("extra", "", "another file"), tenon::text_param("list", "", "a file below root"),
                          tenon::real_param("noise", 0.0, "noise added", 0, 1), tenon::integers_param("sizes", {1, 2}, "sizes", 1, 9),
                          tenon::reals_param("weights", {}, "weights"), tenon::texts_param("labels", {"a"}, "names of the labels"),
                          tenon::text_param("mode", "fast", "how", {"fast", "exact"}), tenon::integer_param("pause", 0, "milliseconds a batch", 0, 1000)}},

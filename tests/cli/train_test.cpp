@@ -66,6 +66,9 @@ TEST_CASE("train, evaluate, predict and report over one run") {
   const Result absent = toy(folder, {"predict", "runs/line", "in.txt", "absent.txt", "-o", "new"});
   CHECK(absent.status == 3);
   CHECK(absent.says("error[predict.no_input]"));
+  const Result file = toy(folder, {"predict", "runs/line", "in.txt", "-o", "line.toml"});
+  CHECK(file.status == 2);
+  CHECK(file.says("error[predict.output]: line.toml: this is a file"));
   CHECK_FALSE(fs::exists(folder.path / "new"));
 
   const Result report = toy(folder, {"report", "runs/line"});
@@ -192,10 +195,18 @@ TEST_CASE("a wrong recipe is exit 2, with place and remedy, and writes nothing")
   refused({"train.steps=many"}, "train.steps", "error[");
   refused({"train.batch=0"}, "batch", "error[");
   refused({"data.root=absent"}, "error[recipe.missing_file]", "absent");
+  refused({"train.minutes=inf"}, "train.minutes", "error[param.range]");
+  refused({"data.list=point.txt", "--dry-run"}, "command line, data.list", "'points.txt'");
+  refused({"train.require=[\"x <= 1\"]", "--dry-run"}, "command line, train.require", "error[train.require]");
+  refused({"model.name=toy.lyne", "--dry-run"}, "command line, model.name", "'toy.line'");
+  refused({"--seed", "-1"}, "seed = -1 is not", "error[recipe.wrong_type]");
   folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nstesp = 3\n");
   refused({}, "line.toml:5", "'steps'");
   folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\nnoise = \"loud\"\n");
   refused({}, "line.toml:4", "noise");
+  folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\nlist = \"nosuch\"\n[train]\nsteps = 1\n");
+  refused({"--dry-run"}, "line.toml:4", "data.list");
+  refused({}, "line.toml:4", "data.list");
   folder.write("line.toml", "task = \"toy.regression\n");
   refused({}, "line.toml:1:", "error[recipe.syntax]");
 }
@@ -246,6 +257,12 @@ TEST_CASE("an interrupt saves, exits 75 and names the command that goes on; the 
   INFO(r.err);
   REQUIRE(r.status == 75);
   CHECK(r.says("tenon train --resume"));
+  Running silent(with_toy({"train", "line.toml", "data.pause=20", "train.steps=500", "-q", "--run", "silent"}), folder.path);
+  for (int i = 0; i < 200 && !fs::exists(folder.path / "silent" / "metrics.jsonl"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  silent.interrupt();
+  const Result quiet = silent.wait();
+  CHECK(quiet.status == 75);
+  CHECK(quiet.err.empty());
   const Result resumed = toy(folder, {"train", "--resume", "stopped"});
   INFO(resumed.err);
   REQUIRE(resumed.status == 0);

@@ -56,7 +56,7 @@ TEST_CASE("a run or recipe that is not there is exit 2") {
   for (const char* command : {"evaluate", "report"}) {
     const Result r = tenon({command, "none"}, folder.path);
     CHECK(r.status == 2);
-    CHECK(r.says("error[run.not_a_run]"));
+    CHECK(r.says("error[run.not_a_run]: none: there is no such folder"));
   }
   CHECK(tenon({"predict", "none", "a.nii", "-o", "out"}, folder.path).status == 2);
   CHECK(folder.list().empty());
@@ -107,5 +107,6 @@ TEST_CASE("tools of a plugin get their options from the declared parameters") {
   CHECK(range.says("--factor"));
   CHECK(tenon(with_toy({"toy", "scale", "1", "--fctor", "3"})).says("'--factor'"));
   CHECK(tenon(with_toy({"toy", "scael"})).says("scale"));
+  CHECK(tenon(with_toy({"toy", "scael"})).status == 2);
   CHECK(tenon(with_toy({"toi", "scale"})).says("'toy'"));
 }

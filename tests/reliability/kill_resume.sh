@@ -6,6 +6,21 @@ kills=${1:-6}
 length=(train.steps=60 train.checkpoint_every=7 train.validate_every=20 train.evaluate=false)
 "${train[@]}" --run "$work/whole" "${length[@]}" >/dev/null
 
+# While scans are read there is no recipe yet: killed as soon as the folder is there.
+run=$work/early
+"${train[@]}" --run "$run" "${length[@]}" >/dev/null 2>&1 &
+pid=$!
+for ((i = 0; i < 1000; i++)); do [ -d "$run/checkpoints" ] && break; sleep 0.002; done
+kill -9 $pid
+wait $pid 2>/dev/null || true
+if [ -f "$run/recipe.toml" ]; then
+  "$TENON" train --resume "$run" --quiet >/dev/null
+else
+  "$TENON" train --resume "$run" 2>&1 | grep -q "tenon train RECIPE --run $run" || fail "--resume does not tell how to begin the run anew"
+  "${train[@]}" --run "$run" "${length[@]}" >/dev/null
+fi
+same "$work/whole/checkpoints/last.safetensors" "$run/checkpoints/last.safetensors"
+
 RANDOM=20 # the moments differ from machine to machine anyway
 killed=0
 for ((i = 0; i < kills * 4 && killed < kills; i++)); do
@@ -16,8 +31,8 @@ for ((i = 0; i < kills * 4 && killed < kills; i++)); do
   if kill -9 $pid 2>/dev/null; then
     wait $pid 2>/dev/null || true
     killed=$((killed + 1))
-    [ -f "$run/recipe.toml" ] || { "${train[@]}" --run "$run-again" "${length[@]}" >/dev/null; run=$run-again; }
-    "$TENON" train --resume "$run" --quiet >/dev/null
+    # killed before it wrote its recipe: the same command begins it in the same folder
+    if [ -f "$run/recipe.toml" ]; then "$TENON" train --resume "$run" --quiet >/dev/null; else "${train[@]}" --run "$run" "${length[@]}" >/dev/null; fi
     same "$work/whole/checkpoints/last.safetensors" "$run/checkpoints/last.safetensors"
     [ "$(tail -1 "$run/metrics.jsonl" | grep -o '"step":60')" ] || fail "metrics of the resumed run do not end at step 60"
     [ "$(grep -o '"kind":"[a-z]*","step":[0-9]*' "$run/metrics.jsonl" | sort | uniq -d)" = "" ] || fail "a step stands twice in the resumed run's metrics"

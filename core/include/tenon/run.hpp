@@ -48,6 +48,13 @@ struct RunOptions {
   std::vector<std::shared_ptr<TrainCallback>> callbacks;
 };
 
+/// Throws what train() would before it reads data: lengths, demands and early stopping that do not fit, values that the task
+/// refuses, names of files below the data's folder that are not there. Errors name the line of the recipe.
+TENON_API void require_trainable(const Recipe& recipe);
+
+/// Throws run.not_a_run where `run` is not a run directory. Loads no plugin.
+TENON_API void require_run(const std::filesystem::path& run);
+
 enum class TrainStatus { finished, interrupted };
 
 struct TrainResult {

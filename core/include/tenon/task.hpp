@@ -5,6 +5,7 @@
 /// alone; everything else is called from one thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -55,8 +56,14 @@ struct MetricColumn {
 
 /// A picture for the report.
 struct Picture {
-  std::string caption;
+  std::string caption;  ///< shown after the case's id
   std::vector<std::uint8_t> png;
+};
+
+/// What a colour of the pictures means.
+struct ColourKey {
+  std::string name;
+  std::array<std::uint8_t, 3> rgb{};
 };
 
 struct CaseResult {
@@ -78,6 +85,7 @@ struct Evaluation {
   std::vector<CaseResult> cases;
   std::vector<Baseline> baselines;
   std::vector<std::string> notes;  ///< declared rules: empty masks, what was not scored
+  std::vector<ColourKey> picture_key;  ///< of the cases' pictures
 };
 
 /// Whether the user wants to stop, progress and warnings, for long calls.
@@ -134,6 +142,10 @@ class TENON_API Task {
   virtual std::map<std::string, std::string> input_digests() const = 0;
   /// Samples of an epoch, asked for after load(): what train.epochs counts by. 0, the default: the task has no epochs.
   virtual std::int64_t train_samples() const;
+
+  /// Throws a usage error for a file or folder that the recipe names below the data's folder and that is not there, with the
+  /// key ("data.folds") as its `where`. Asked before load() and in a dry run: reads no data. The default asks for nothing.
+  virtual void require_inputs() const;
 };
 
 }  // namespace tenon

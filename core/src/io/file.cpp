@@ -130,8 +130,12 @@ void throw_io_error(int error_number, std::string_view action, const std::filesy
     case EFBIG:
       throw Error(ErrorKind::device, "io.no_space", what, "free some space there or name another disk; files written before are whole",
                   file);
-    case EISDIR:
+    case EEXIST:
     case ENOTDIR:
+      if (action == "make folder" || error_number == EEXIST)
+        throw Error(ErrorKind::usage, "io.not_a_folder", what, "a file is in the way: name a folder, or a place where one can be made", file);
+      [[fallthrough]];
+    case EISDIR:
     case ELOOP:
       throw Error(ErrorKind::data, "io.not_a_file", what, "name a regular file", file);
     case EMFILE:

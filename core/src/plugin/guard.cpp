@@ -70,6 +70,10 @@ class GuardedTask final : public Task {
     return call("train_samples", [&] { return task_->train_samples(); });
   }
 
+  void require_inputs() const override {
+    call("require_inputs", [&] { task_->require_inputs(); });
+  }
+
  private:
   // The text of the call is built only when something is thrown: fill_batch is on the training path.
   template <class F>
@@ -90,6 +94,7 @@ class GuardedTask final : public Task {
 // The key functions of the interfaces that plugins implement or call: their type information lives in the core.
 Task::~Task() = default;
 std::int64_t Task::train_samples() const { return 0; }
+void Task::require_inputs() const {}
 Registrar::~Registrar() = default;
 
 std::string current_exception_text() {

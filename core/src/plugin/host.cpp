@@ -244,8 +244,9 @@ void PluginHost::Impl::throw_unknown(const std::string& kind, const std::string&
   for (const std::string& candidate : known) {  // the plugin's name was left out
     if (candidate.ends_with("." + id)) hint += (hint.empty() ? "did you mean '" : ", '") + candidate + "'";
   }
-  if (known.empty()) hint = "no plugin provides a " + kind + "; `tenon plugins` lists every file that was seen";
-  throw Error(ErrorKind::plugin, "plugin.unknown", "no " + kind + " is called '" + id + "'",
+  const bool none = known.empty();  // nothing to mistype: a plugin is missing
+  if (none) hint = "no plugin provides a " + kind + "; `tenon plugins` lists every file that was seen";
+  throw Error(none ? ErrorKind::plugin : ErrorKind::usage, "plugin.unknown", "no " + kind + " is called '" + id + "'",
               hint.empty()          ? suggestion(id, known)
               : hint.back() == '\'' ? hint + "?"
                                     : hint);

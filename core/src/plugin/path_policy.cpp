@@ -48,6 +48,29 @@ void check_access(const struct stat& status, const std::string& what) {
   }
 }
 
+// Who may rename an entry of one of the folders above can put another file in its place. A sticky folder (/tmp) keeps others'
+// entries from them; above the core library everything is as open as the core itself.
+void check_way(const std::filesystem::path& directory) {
+  static const std::filesystem::path core = core_library();
+  for (std::filesystem::path above = directory;; above = above.parent_path()) {
+    const auto [end, ignored] = std::mismatch(above.begin(), above.end(), core.begin(), core.end());
+    if (end == above.end()) return;
+    struct stat status {};
+    if (::stat(above.c_str(), &status) != 0) refuse("plugin.unreadable", "the folder " + above.string() + " cannot be examined: " + std::strerror(errno));
+    if ((status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0)
+      refuse("plugin.world_writable", "the folder " + above.string() + " on the way to it may be written by everybody", "chmod o-w " + above.string());
+    if (!above.has_relative_path()) return;
+  }
+}
+
+// Where an open descriptor really lies, links resolved.
+std::filesystem::path real_path(int descriptor) {
+  std::error_code error;
+  auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(descriptor), error);
+  if (error || !path.is_absolute()) refuse("plugin.unreadable", "the place of the file cannot be told" + (error ? ": " + error.message() : std::string()), "is /proc mounted?");
+  return path;
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -71,6 +94,7 @@ Descriptor open_plugin_directory(const std::filesystem::path& directory) {
   if (::fstat(fd.get(), &status) != 0)
     refuse("plugin.unreadable", std::string("the directory cannot be examined: ") + std::strerror(errno));
   check_access(status, "the directory");
+  check_way(real_path(fd.get()).parent_path());
   return fd;
 }
 
@@ -104,6 +128,15 @@ CheckedFile open_plugin_file(const Descriptor& directory, const std::string& nam
     refuse("plugin.not_regular_file", S_ISDIR(status.st_mode) ? "this is a directory, not a file" : "this is not a regular file");
   }
   check_access(status, "the file");
+  const std::filesystem::path real = real_path(file.descriptor.get());
+  struct stat folder {};
+  if (::fstat(directory.get(), &folder) != 0) refuse("plugin.unreadable", std::string("the directory cannot be examined: ") + std::strerror(errno));
+  struct stat own {};
+  if (::stat(real.parent_path().c_str(), &own) != 0) refuse("plugin.unreadable", std::string("its folder cannot be examined: ") + std::strerror(errno));
+  if (own.st_dev != folder.st_dev || own.st_ino != folder.st_ino) {  // a link led elsewhere
+    check_access(own, "the folder " + real.parent_path().string() + ", to which the link leads,");
+    check_way(real.parent_path().parent_path());
+  }
   file.device = status.st_dev;
   file.inode = status.st_ino;
   file.size = static_cast<std::uint64_t>(status.st_size);

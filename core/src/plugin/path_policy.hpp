@@ -2,7 +2,8 @@
 ///
 /// What is checked is what is used: a directory is listed and its files are opened through the descriptor that was
 /// checked, and a plugin is later loaded through its own. Files and directories must belong to root, to the user, or to
-/// whoever owns the core library, and nobody else may write them.
+/// whoever owns the core library, and nobody else may write them. Links are followed, and what they lead to is judged; no folder
+/// above may be writable by everybody unless it is sticky, as /tmp is.
 #pragma once
 
 #include <sys/types.h>

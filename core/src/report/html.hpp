@@ -15,6 +15,9 @@ using Json = nlohmann::ordered_json;
 /// UTF-8 become U+FFFD.
 std::string escape(std::string_view text);
 
+/// `text` as one word of a POSIX shell: in single quotes unless it is plain.
+std::string shell_quoted(const std::string& text);
+
 /// JSON for a <script> block: no '<', so that nothing in the data can end the block.
 std::string script_json(const Json& value);
 

@@ -116,8 +116,8 @@ void Page::recipe() {
 void Page::reproduce() {
   if (run_.recipe.empty()) return;
   section("reproduce", "How to reproduce it");
-  std::string split = run_.evaluation && !run_.evaluation->split.empty() ? " --split " + run_.evaluation->split : "";
-  body_ += "<pre>tenon train " + escape(run_.folder) + "/recipe.toml --run again\ntenon evaluate again" + escape(split) + "</pre>";
+  std::string split = run_.evaluation && !run_.evaluation->split.empty() ? " --split " + shell_quoted(run_.evaluation->split) : "";
+  body_ += "<pre>tenon train " + escape(shell_quoted(run_.path + "/recipe.toml")) + " --run again\ntenon evaluate again" + escape(split) + "</pre>";
   std::string version = state_text(run_, "tenon");
   std::string steps = state_text(run_, "steps");
   const bool stepped = run_.state.is_object() && run_.state.contains("timed") && run_.state["timed"] == false;

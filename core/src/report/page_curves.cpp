@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "report/page.hpp"
 
@@ -24,14 +25,17 @@ void Page::curves() {
   auto recorded = [](const Points& points) {
     return std::any_of(points.begin(), points.end(), [](const auto& p) { return std::isfinite(p.second); });
   };
+  // A line of metrics.jsonl is the mean of the steps since the one before.
+  const std::int64_t every = run_.steps.size() > 1 ? std::next(run_.steps.begin())->first - run_.steps.begin()->first : 1;
+  const std::string spacing = every == 1 ? "each step" : "every " + std::to_string(every) + " steps";
   std::size_t span = loss.size() / 25;
   if (recorded(loss)) {
     LineChart c{"Loss", "step", 260, {}, {}};
-    c.series.push_back({"each step", 0, thinned(loss, 1200), true, false});
+    c.series.push_back({spacing, 0, thinned(loss, 1200), true, false});
     c.series.push_back({"loss", 0, thinned(smoothed(loss, span), 600), false, loss.size() < 3});
     chart(c, "Loss",
           legend_item("moving average", "var(--series-0)", "none") +
-              legend_item("each step", "color-mix(in srgb,var(--series-0) 35%,transparent)", "none"));
+              legend_item(spacing, "color-mix(in srgb,var(--series-0) 35%,transparent)", "none"));
     if (lost > 0)
       body_ += fmt::format("<p class=\"remarks\">{} of {} steps have no finite loss; the curve leaves them out.</p>", lost, loss.size());
   }
@@ -43,7 +47,7 @@ void Page::curves() {
     chart(LineChart{"Gradient norm",
                     "step",
                     170,
-                    {{"each step", 3, thinned(norm, 800), true, false},
+                    {{spacing, 3, thinned(norm, 800), true, false},
                      {"gradient norm", 3, thinned(smoothed(norm, span), 400), false, false}},
                     {}},
           "Gradient norm", "");

@@ -50,6 +50,13 @@ std::vector<const CaseResult*> worst_first(const Evaluation& evaluation) {
   return order;
 }
 
+/// A caption that begins with the case's id would say it twice.
+std::string without_id(const std::string& caption, const std::string& id) {
+  if (id.empty() || !caption.starts_with(id)) return caption;
+  const std::size_t at = caption.find_first_not_of(",: ", id.size());
+  return at == std::string::npos ? "" : at == id.size() ? caption : caption.substr(at);
+}
+
 std::string colour_style(std::size_t column) {
   return fmt::format("--c:var(--series-{})", column % kSeriesColours);
 }
@@ -59,7 +66,7 @@ std::string colour_style(std::size_t column) {
 void Page::scores() {
   section("scores", "Scores");
   if (!run_.evaluation) {
-    body_ += "<p class=\"soft\">No evaluation is recorded. <code>tenon evaluate " + escape(run_.folder) + "</code> scores the run.</p>";
+    body_ += "<p class=\"soft\">No evaluation is recorded. <code>tenon evaluate " + escape(shell_quoted(run_.path)) + "</code> scores the run.</p>";
     return end_section();
   }
   const Evaluation& e = *run_.evaluation;
@@ -179,10 +186,10 @@ void Page::pictures() {
         ++missing;
         continue;
       }
-      std::string caption =
-          "<b>" + escape(c->id) + "</b>" + (p.caption.empty() || p.caption == c->id ? "" : " \u2013 " + escape(p.caption));
+      const std::string said = without_id(p.caption, c->id);
+      const std::string caption = "<b>" + escape(c->id) + "</b>" + (said.empty() ? "" : " \u2013 " + escape(said));
       figures += fmt::format("<figure><img alt=\"{}\" src=\"data:image/png;base64,{}\"><figcaption>{}</figcaption></figure>\n",
-                             escape(c->id + " " + p.caption), base64(p.png), caption);
+                             escape(c->id + " " + said), base64(p.png), caption);
     }
   }
   if (figures.empty() && missing == 0) return;
@@ -190,6 +197,11 @@ void Page::pictures() {
   if (missing > 0)
     body_ += fmt::format("<p class=\"remarks\">{} {} named in evaluation.json {} not there or no PNG.</p>", missing,
                          missing == 1 ? "picture" : "pictures", missing == 1 ? "is" : "are");
+  if (const auto& key = run_.evaluation->picture_key; !key.empty()) {
+    std::string items;
+    for (const ColourKey& k : key) items += legend_item(k.name, fmt::format("rgb({} {} {})", k.rgb[0], k.rgb[1], k.rgb[2]), "none");
+    body_ += "<ul class=\"legend\">" + items + "</ul>";
+  }
   body_ += "<div class=\"pictures\">" + figures + "</div>";
   end_section();
 }

@@ -85,7 +85,9 @@ RunRecord read_run(const std::filesystem::path& run) {
                 "name a folder that tenon train made, such as runs/hippocampus", run.string());
   RunRecord record;
   std::filesystem::path whole = std::filesystem::absolute(run).lexically_normal();
-  record.folder = whole.has_filename() ? whole.filename().string() : whole.parent_path().filename().string();
+  if (!whole.has_filename()) whole = whole.parent_path();
+  record.folder = whole.filename().string();
+  record.path = whole.string();
 
   if (auto text = text_of(run, "recipe.toml", "the recipe cannot be shown", record)) {
     record.recipe = *text;

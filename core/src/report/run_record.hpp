@@ -25,6 +25,7 @@ struct ValidationRow {
 struct RunRecord {
   std::string name;
   std::string folder;  ///< last part of the run's path
+  std::string path;    ///< absolute, without a slash at its end: commands that name it run from anywhere
   std::string date;    ///< when the run was last recorded
   std::string recipe;  ///< text of recipe.toml
   Json state = Json::object();

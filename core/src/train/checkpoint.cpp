@@ -1,5 +1,6 @@
 #include "train/checkpoint.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -28,6 +29,7 @@ std::map<std::string, std::string> metadata_of(const CheckpointInfo& i) {
           {"tenon.step_seconds", exact(i.timed ? i.step_seconds : 0)}, {"tenon.best_score", exact(i.best_score)}, {"tenon.finished", i.finished ? "1" : "0"},
           {"tenon.plateau_reduction", exact(i.plateau.reduction)}, {"tenon.plateau_best", exact(i.plateau.best)}, {"tenon.plateau_waited", std::to_string(i.plateau.waited)},
           {"tenon.stop_best", exact(i.stop.best)}, {"tenon.stop_waited", std::to_string(i.stop.waited)}, {"tenon.stop_step", std::to_string(i.stop.best_step)},
+          {"tenon.pending_loss", exact(i.pending.loss_sum)}, {"tenon.pending_losses", std::to_string(i.pending.losses)}, {"tenon.pending_skipped", std::to_string(i.pending.skipped)},
           {"tenon.loss_scale", exact(i.loss_scale.scale)}, {"tenon.loss_scale_good", std::to_string(i.loss_scale.good)}};
 }
 
@@ -55,6 +57,9 @@ CheckpointInfo info_of(const TensorFile& f, const std::filesystem::path& file) {
   if (f.metadata.contains("tenon.stop_best"))  // not in the first checkpoints of 0.1.0
     i.stop = {number(f.metadata, "tenon.stop_best", file, 1e300, -1e300), std::int64_t(number(f.metadata, "tenon.stop_waited", file, steps)),
               std::int64_t(number(f.metadata, "tenon.stop_step", file, steps))};
+  if (f.metadata.contains("tenon.pending_loss"))
+    i.pending = {number(f.metadata, "tenon.pending_loss", file, 1e300, -1e300), std::int64_t(number(f.metadata, "tenon.pending_losses", file, steps)),
+                 std::int64_t(number(f.metadata, "tenon.pending_skipped", file, steps))};
   if (f.metadata.contains("tenon.loss_scale"))
     i.loss_scale = {number(f.metadata, "tenon.loss_scale", file, 3.5e38), std::int64_t(number(f.metadata, "tenon.loss_scale_good", file, steps))};
   i.finished = number(f.metadata, "tenon.finished", file, 1) != 0;
@@ -72,7 +77,24 @@ void append(nn::NamedTensors& all, const char* prefix, const nn::NamedTensors& m
   for (const auto& [name, t] : more) all.emplace_back(prefix + name, t);
 }
 
+/// Throws checkpoint.digest where `described` (JSON) holds another SHA-256 than the file has.
+void require_digest(const std::filesystem::path& file, const std::filesystem::path& described) {
+  const auto j = nlohmann::json::parse(read_text(described), nullptr, false);
+  const bool known = j.is_object() && j.contains("sha256") && j["sha256"].is_string();
+  const std::string saved = known ? j["sha256"].get<std::string>() : "no digest", found = sha256_of_file(file);
+  if (found != saved)
+    throw Error(ErrorKind::data, "checkpoint.digest", "the checkpoint is not what was saved: its SHA-256 is " + found + ", " + described.filename().string() + " has " + saved,
+                "bring both files back from a copy, or use another checkpoint", file.string());
+}
+
+const std::vector<std::string> kNames = {"last", "best", "previous"};
+
 }  // namespace
+
+TensorFile Checkpoints::load(const std::string& name) const {
+  if (const auto described = folder_ / (name + ".json"); file_exists(described)) require_digest(file(name), described);
+  return load_safetensors(file(name));
+}
 
 void Checkpoints::describe(const std::string& name, const CheckpointInfo& i) const {
   nlohmann::ordered_json j{{"step", i.step}, {"progress", i.progress}, {"elapsed_seconds", i.elapsed}, {"finished", i.finished}, {"sha256", sha256_of_file(file(name))}};
@@ -87,9 +109,13 @@ void Checkpoints::save_last(const nn::Module& model, const Optimiser& optimiser,
   append(all, kOptimiser, optimiser.state());
   append(all, kAverage, average);
   save_safetensors(file("next"), all, metadata_of(info));
+  // a description never stands beside a checkpoint that it does not describe, wherever this is cut off
   if (file_exists(file("last"))) {
+    files().remove(folder_ / "previous.json");
     files().rename(file("last"), file("previous"));
     if (file_exists(folder_ / "last.json")) files().rename(folder_ / "last.json", folder_ / "previous.json");
+  } else {
+    files().remove(folder_ / "last.json");
   }
   files().rename(file("next"), file("last"));
   files().sync_directory(folder_);
@@ -99,6 +125,7 @@ void Checkpoints::save_last(const nn::Module& model, const Optimiser& optimiser,
 void Checkpoints::save_best(const nn::NamedTensors& weights, const CheckpointInfo& info) {
   nn::NamedTensors all;
   append(all, kModel, weights);
+  files().remove(folder_ / "best.json");
   save_safetensors(file("best"), all, metadata_of(info));
   describe("best", info);
 }
@@ -113,7 +140,7 @@ std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& 
   for (const char* name : {"next", "last", "previous"}) {
     if (!file_exists(file(name))) continue;
     try {
-      Found f{load_safetensors(file(name)), {}, name};
+      Found f{load(name), {}, name};
       f.info = info_of(f.file, file(name));
       if (!best || f.info.step > best->info.step) best = std::move(f);
     } catch (const Error& e) {
@@ -135,11 +162,19 @@ std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& 
 }
 
 CheckpointInfo Checkpoints::load_weights(const std::string& name, nn::Module& model) const {
-  std::filesystem::path path = file(name);
-  if (name == "best" && !file_exists(path)) path = file("last");
-  if (!file_exists(path))
-    throw Error(ErrorKind::data, "checkpoint.not_found", "the run has no checkpoint '" + name + "'", "one of best, last, previous; train the run first", path.string());
-  TensorFile f = load_safetensors(path);
+  std::vector<std::string> there;
+  for (const std::string& each : kNames)
+    if (file_exists(file(each))) there.push_back(each);
+  std::string there_text;
+  for (const std::string& each : there) there_text += (there_text.empty() ? "" : ", ") + each;
+  if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
+    throw Error(ErrorKind::usage, "checkpoint.unknown", "there is no checkpoint '" + name + "'", there.empty() ? "the run has none yet: train it first" : "the run has " + there_text, folder_.string());
+  const std::string found = name == "best" && !file_exists(file(name)) ? "last" : name;
+  if (!file_exists(file(found)))
+    throw Error(there.empty() ? ErrorKind::data : ErrorKind::usage, "checkpoint.not_found", "the run has no checkpoint '" + name + "'",
+                there.empty() ? "train the run first" : "it has " + there_text, file(found).string());
+  const std::filesystem::path path = file(found);
+  TensorFile f = load(found);
   nn::NamedTensors weights = with_prefix(f.tensors, kAverage);
   if (weights.empty()) weights = with_prefix(f.tensors, kModel);
   model.load(weights);

@@ -1,6 +1,7 @@
 /// Checkpoints of a run: last, previous and best, each <name>.safetensors with <name>.json beside it for people.
 ///
-/// The safetensors file is the truth: it holds weights, optimiser state and, as metadata, where the run stood. A new
+/// The safetensors file is the truth: it holds weights, optimiser state and, as metadata, where the run stood. The JSON
+/// holds its SHA-256, which every load compares; a file without one is one whose writing was cut off, and is taken. A new
 /// one is complete on disk before an old one is renamed, so at any moment at least one good checkpoint exists. Clock
 /// readings are in it only where the run depends on them (a time budget): two runs of the same steps give the same bytes.
 #pragma once
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "tenon/io/safetensors.hpp"
 #include "tenon/loss_scale.hpp"
 #include "tenon/nn/module.hpp"
 #include "tenon/optim.hpp"
@@ -23,6 +25,11 @@ struct CheckpointInfo {
   bool finished = false;
   Schedule::Plateau plateau;
   EarlyStop::State stop;
+  /// Of the steps since the last line of metrics.jsonl: so that a line is the same whether or not the run stopped before it.
+  struct Pending {
+    double loss_sum = 0;
+    std::int64_t losses = 0, skipped = 0;
+  } pending;
   LossScale::State loss_scale;  ///< scale 0: none is in use
   bool timed = false;  ///< the run has a time budget: elapsed and step_seconds are part of its state
 };
@@ -37,11 +44,13 @@ class Checkpoints {
   /// The newest readable of last, next and previous; nothing when there is none. `remark` tells what was passed over.
   /// Throws checkpoint.unreadable where there are some and none is good.
   std::optional<CheckpointInfo> resume(nn::Module& model, Optimiser& optimiser, nn::NamedTensors& average, std::string& remark) const;
-  /// Loads weights only: "best" (falls back on last when there is none), "last" or "previous".
+  /// Loads weights only: "best" (falls back on last when there is none), "last" or "previous". Throws checkpoint.unknown
+  /// for another name, checkpoint.not_found for one that is not there, checkpoint.digest where the bytes are not those saved.
   CheckpointInfo load_weights(const std::string& name, nn::Module& model) const;
 
  private:
   std::filesystem::path file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
+  TensorFile load(const std::string& name) const;
   void describe(const std::string& name, const CheckpointInfo& info) const;
   std::filesystem::path folder_;
 };

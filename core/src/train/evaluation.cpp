@@ -133,6 +133,7 @@ std::string evaluation_to_json(const Evaluation& evaluation) {
     out["baselines"].push_back({{"name", b.name}, {"values", numbers(b.values)}, {"source", b.source}});
   }
   out["notes"] = evaluation.notes;
+  for (const ColourKey& k : evaluation.picture_key) out["picture_key"].push_back({{"name", k.name}, {"rgb", k.rgb}});
   out["cases"] = Json::array();
   for (const CaseResult& c : evaluation.cases) {
     Json item = {{"id", c.id}, {"values", numbers(c.values)}};
@@ -161,6 +162,9 @@ Evaluation evaluation_from_json(const std::string& json, const std::filesystem::
       require_columns(evaluation.baselines.back().values, evaluation, "baseline '" + evaluation.baselines.back().name + "'");
     }
     evaluation.notes = in.at("notes").get<std::vector<std::string>>();
+    if (in.contains("picture_key"))
+      for (const Json& k : in.at("picture_key"))
+        evaluation.picture_key.push_back({k.at("name").get<std::string>(), k.at("rgb").get<std::array<std::uint8_t, 3>>()});
     for (const Json& c : in.at("cases")) {
       CaseResult result;
       result.id = c.at("id").get<std::string>();

@@ -18,7 +18,7 @@ class Pacer {
   double before_step(std::int64_t step, double elapsed) {
     if (steps_ > 0) return progress_ = double(step) / double(steps_);
     remaining_ = 1;
-    if (step_seconds_ > 0) remaining_ = std::max<std::int64_t>(1, std::int64_t((budget_ - elapsed) / step_seconds_));
+    if (step_seconds_ > 0) remaining_ = std::int64_t(std::clamp((budget_ - elapsed) / step_seconds_, 1.0, kMostSteps));
     return progress_;
   }
   void after_step(double step_seconds) {
@@ -41,6 +41,7 @@ class Pacer {
   }
 
  private:
+  static constexpr double kMostSteps = 1e15;  ///< that are foreseen: sums with it stay far from the end of int64
   std::int64_t steps_, remaining_ = 1, seen_ = 0;
   double budget_, step_seconds_ = 0, progress_ = 0;
 };

@@ -56,6 +56,11 @@ std::uint64_t seed_of(const std::string& text, const std::string& where) {
   return seed;
 }
 
+bool names_a_folder(const std::string& name) {
+  const auto unfit = [](unsigned char c) { return c == '/' || c < 0x20 || c == 0x7f; };
+  return !name.empty() && name.size() <= 200 && name[0] != '.' && std::none_of(name.begin(), name.end(), unfit);
+}
+
 // A path as the rest of the toolkit sees it: absolute, with data sets of the catalogue looked up.
 std::string absolute_path(const std::string& text, const fs::path& base) {
   if (text.empty()) return text;
@@ -116,8 +121,8 @@ class Builder {
       recipe_.origins[o.key] = o.where();
     }
     // The name becomes the run's folder.
-    if (recipe_.name.find('/') != std::string::npos || recipe_.name.starts_with('.'))
-      throw Error(ErrorKind::usage, "recipe.name", "name = \"" + recipe_.name + "\" cannot name a folder", "leave out '/' and a leading '.'",
+    if (!names_a_folder(recipe_.name))
+      throw Error(ErrorKind::usage, "recipe.name", "name = " + toml_text(recipe_.name) + " cannot name a folder", "leave out '/', control characters and a leading '.'; at most 200 bytes",
                   recipe_.origins.count("name") ? recipe_.origins["name"] : file_.name);
   }
 

@@ -54,7 +54,21 @@ std::string real_text(double v) {
   return text;
 }
 
-std::string quoted(const std::string& text) {
+struct ToToml {
+  std::string operator()(bool v) const { return v ? "true" : "false"; }
+  std::string operator()(std::int64_t v) const { return std::to_string(v); }
+  std::string operator()(double v) const { return real_text(v); }
+  std::string operator()(const std::string& v) const { return toml_text(v); }
+  template <class T> std::string operator()(const std::vector<T>& list) const {
+    std::string out = "[";
+    for (const T& item : list) out += (out.size() > 1 ? ", " : "") + (*this)(item);
+    return out + "]";
+  }
+};
+
+}  // namespace
+
+std::string toml_text(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -71,20 +85,6 @@ std::string quoted(const std::string& text) {
   }
   return out + '"';
 }
-
-struct ToToml {
-  std::string operator()(bool v) const { return v ? "true" : "false"; }
-  std::string operator()(std::int64_t v) const { return std::to_string(v); }
-  std::string operator()(double v) const { return real_text(v); }
-  std::string operator()(const std::string& v) const { return quoted(v); }
-  template <class T> std::string operator()(const std::vector<T>& list) const {
-    std::string out = "[";
-    for (const T& item : list) out += (out.size() > 1 ? ", " : "") + (*this)(item);
-    return out + "]";
-  }
-};
-
-}  // namespace
 
 RecipeFile read_recipe_toml(const std::string& text, const std::string& name) {
   RecipeFile file;
@@ -136,10 +136,10 @@ DeclaredSections declared_sections(const std::string& task, const std::string& m
 }
 
 std::string Recipe::resolved() const {
-  std::string out = "name = " + quoted(name) + "\ntask = " + quoted(task) + "\nseed = " + std::to_string(seed) + "\n";
+  std::string out = "name = " + toml_text(name) + "\ntask = " + toml_text(task) + "\nseed = " + std::to_string(seed) + "\n";
   for (const auto& [section_name, values] : sections) {
     out += "\n[" + section_name + "]\n";
-    if (section_name == "model") out += "name = " + quoted(model) + "\n";
+    if (section_name == "model") out += "name = " + toml_text(model) + "\n";
     for (const auto& [key, value] : values.all()) {
       out += key + " = " + std::visit(ToToml{}, value);
       out += values.given(key) ? "\n" : "  # default\n";

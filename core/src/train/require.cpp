@@ -42,6 +42,19 @@ std::vector<Demand> parse_demands(const std::vector<std::string>& texts, const s
   return demands;
 }
 
+std::vector<Demand> demands_of(const Recipe& recipe, const Task& task) {
+  const ParamValues& train = recipe.section("train");
+  const auto origin = recipe.origins.find("train.require");
+  try {
+    std::vector<Demand> demands = parse_demands(train.texts("require"), task.columns());
+    if (!demands.empty() && !train.boolean("evaluate"))
+      throw Error(ErrorKind::usage, "train.require", "train.require demands figures, but train.evaluate is false", "set train.evaluate=true");
+    return demands;
+  } catch (const Error& e) {
+    throw origin == recipe.origins.end() ? e : e.at(origin->second);
+  }
+}
+
 void check_demands(const std::vector<Demand>& demands, const Evaluation& evaluation, const std::filesystem::path& run) {
   if (demands.empty()) return;
   const std::vector<Summary> summaries = summarise(evaluation);

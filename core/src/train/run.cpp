@@ -7,7 +7,9 @@
 #include "tenon/report.hpp"
 #include "train/checkpoint.hpp"
 #include "train/profiler.hpp"
+#include "train/require.hpp"
 #include "train/run_directory.hpp"
+#include "train/run_length.hpp"
 
 namespace tenon {
 namespace {
@@ -15,12 +17,12 @@ namespace {
 /// A trained run, opened for use: task with its kept state, model with its weights.
 Session open_session(const RunDirectory& directory, const std::string& checkpoint, Device device, const std::vector<std::string>& overrides) {
   require_for_models(device);
-  Recipe recipe = Recipe::load(directory.path() / "recipe.toml", overrides);
   Session s;
-  s.compute = compute_type(recipe, device);
-  s.task = make_task(recipe, s.compute);
+  s.recipe = Recipe::load(directory.path() / "recipe.toml", overrides);
+  s.compute = compute_type(s.recipe, device);
+  s.task = make_task(s.recipe, s.compute);
   s.task->load_state(read_text(directory.path() / "task.json"));
-  s.model = make_model(recipe, *s.task, s.compute);
+  s.model = make_model(s.recipe, *s.task, s.compute);
   Checkpoints(directory.checkpoints()).load_weights(checkpoint, *s.model);
   s.model->eval();
   return s;
@@ -59,10 +61,21 @@ class OutputFolder {
 
 }  // namespace
 
+void require_trainable(const Recipe& recipe) {
+  recipe.require_paths();
+  require_length(recipe);
+  const auto task = make_task(recipe, DType::f32);
+  demands_of(recipe, *task);
+  require_early_stop(recipe, *task);
+  located_in(recipe, [&] { task->require_inputs(); });
+}
+
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
   RunDirectory directory = RunDirectory::open(run);
+  directory.require_writable();
   Session s = open_session(directory, options.checkpoint, options.device, options.overrides);
   Monitor monitor = monitor_of(observer);
+  located_in(s.recipe, [&] { s.task->require_inputs(); });
   s.task->load(monitor);
   Evaluation e = profiled(options.profile, directory, "profile-evaluate.json", observer,
                           [&] { return s.task->evaluate(*s.model, options.split, options.pictures, monitor); });
@@ -74,6 +87,7 @@ std::vector<std::filesystem::path> predict(const std::filesystem::path& run, con
                                            RunObserver& observer) {
   if (inputs.empty()) throw Error(ErrorKind::usage, "predict.no_input", "no input files", "tenon predict RUN FILES... -o DIR");
   RunDirectory directory = RunDirectory::open(run);
+  if (options.profile) directory.require_writable();
   Session s = open_session(directory, options.checkpoint, options.device, {});
   const OutputFolder folder(options.output);
   return profiled(options.profile, directory, "profile-predict.json", observer,

@@ -6,7 +6,7 @@ const ParamSpec& train_params() {
   static const ParamSpec spec{
       integer_param("steps", 0, "optimiser steps of the run; 0: by `epochs` or `minutes`", 0),
       real_param("epochs", 0, "length in passes over the training samples; used when steps is 0; 0: by `minutes`", 0),
-      real_param("minutes", 0, "time budget from start to last step, loading and validation included; used when steps and epochs are 0", 0, {}, "min"),
+      real_param("minutes", 0, "time budget from start to last step, loading and validation included; used when steps and epochs are 0", 0, 525600, "min"),
       integer_param("batch", 2, "samples a pass", 1, 65536),
       integer_param("accumulate", 1, "passes a step: gradients of so many batches are averaged, in the memory of one", 1, 65536),
       text_param("precision", "auto", "type of activations; auto: bf16 where the processor multiplies it natively, else f32", {"auto", "f32", "bf16", "f16"}),

@@ -56,9 +56,12 @@ class Trainer {
 
   TrainResult run() {
     start_ = Clock::now();
-    directory_.lock();
     try {
+      directory_.lock();
       prepare();
+    } catch (const Error& e) {
+      if (!options_.resume && e.code() != "run.locked") directory_.discard();
+      throw;
     } catch (...) {
       if (!options_.resume) directory_.discard();
       throw;
@@ -125,10 +128,9 @@ class Trainer {
     Monitor monitor = monitor_of(observer_);
     monitor.warning = [this](const std::string& text) { say("warning: " + text); };  // into log.txt too
     task_ = make_task(recipe_, compute_);
-    demands_ = parse_demands(train_.texts("require"), task_->columns());
-    if (!demands_.empty() && !train_.boolean("evaluate"))
-      throw Error(ErrorKind::usage, "train.require", "train.require demands figures, but train.evaluate is false", "set train.evaluate=true");
+    demands_ = demands_of(recipe_, *task_);
     require_early_stop(recipe_, *task_);
+    located_in(recipe_, [&] { task_->require_inputs(); });
     {
       MemoryScope tag(MemoryTag::data);
       task_->load(monitor);
@@ -204,7 +206,7 @@ class Trainer {
   }
 
   void begin() {
-    callbacks_.push_back(std::make_shared<MetricsWriter>(directory_));
+    callbacks_.push_back(std::make_shared<MetricsWriter>(directory_, info_.validated));
     if (train_.boolean("tensorboard")) callbacks_.push_back(std::make_shared<TensorBoardWriter>(directory_));
     callbacks_.push_back(std::make_shared<ProgressWriter>(observer_));
     callbacks_.insert(callbacks_.end(), options_.callbacks.begin(), options_.callbacks.end());
@@ -222,10 +224,10 @@ class Trainer {
                          if (profiling_) profiler_->event("fill batch " + std::to_string(index), "data", start, steady_seconds() - start);
                        });
     const std::int64_t log_every = train_.integer("log_every"), checkpoint_every = train_.integer("checkpoint_every");
-    double loss_sum = 0, compute_seconds = 0;
-    std::int64_t loss_count = 0, skipped = 0;
+    double compute_seconds = 0;
+    CheckpointInfo::Pending& pending = info_.pending;
     const std::int64_t first = info_.step;
-    validate_if_due();
+    if (!pacer_.finished(info_.step, elapsed())) validate_if_due();
     while (!stop_.due() && !pacer_.finished(info_.step, elapsed())) {
       auto step_start = Clock::now();
       double learning_rate = schedule_.at(pacer_.before_step(info_.step, elapsed()));
@@ -238,18 +240,17 @@ class Trainer {
       pacer_.after_step(step_seconds);
       compute_seconds += step_seconds;
       if (good) {
-        loss_sum += loss;
-        ++loss_count;
+        pending.loss_sum += loss;
+        ++pending.losses;
       } else {
-        ++skipped;
+        ++pending.skipped;
       }
       const TrainProgress progress{info_.step, pacer_.total_steps(info_.step), loss, learning_rate, pacer_.step_seconds() > 0 ? 1 / pacer_.step_seconds() : 0,
                                    double(pacer_.total_steps(info_.step) - info_.step) * pacer_.step_seconds(), loader.waited_seconds() / std::max(compute_seconds, 1e-9), !good};
       tell([&](TrainCallback& c) { c.on_step(progress); });
       if (info_.step % log_every == 0 || pacer_.finished(info_.step, elapsed())) {
-        log_step(loss_count > 0 ? loss_sum / double(loss_count) : std::nan(""), learning_rate, skipped);
-        loss_sum = 0;
-        loss_count = skipped = 0;
+        log_step(pending.losses > 0 ? pending.loss_sum / double(pending.losses) : std::nan(""), learning_rate, pending.skipped);
+        pending = {};
       }
       if (observer_.interrupted()) {
         interrupted_ = true;

@@ -15,7 +15,7 @@ void TrainCallback::on_validation(const ValidationEvent&) {}
 void TrainCallback::on_checkpoint(const CheckpointEvent&) {}
 void TrainCallback::on_end(const TrainResult&) {}
 
-void MetricsWriter::on_begin(const BeginEvent& e) { directory_.trim_metrics(e.step); }
+void MetricsWriter::on_begin(const BeginEvent& e) { directory_.trim_metrics(e.step, validated_ == e.step); }
 
 void MetricsWriter::on_log(const LogEvent& e) {
   Json line{{"kind", "step"}, {"step", e.step}, {"loss", std::isfinite(e.loss) ? Json(e.loss) : Json(nullptr)}, {"learning_rate", e.learning_rate}, {"gradient_norm", e.gradient_norm}, {"seconds", e.seconds}};

@@ -11,13 +11,15 @@ namespace tenon {
 /// metrics.jsonl: lines of kind "step" and "validation".
 class MetricsWriter final : public TrainCallback {
  public:
-  explicit MetricsWriter(const RunDirectory& directory) : directory_(directory) {}
+  /// `validated`: the last step whose validation the run knows.
+  MetricsWriter(const RunDirectory& directory, std::int64_t validated) : directory_(directory), validated_(validated) {}
   void on_begin(const BeginEvent& event) override;
   void on_log(const LogEvent& event) override;
   void on_validation(const ValidationEvent& event) override;
 
  private:
   const RunDirectory& directory_;
+  std::int64_t validated_;
 };
 
 /// tensorboard/ in the run directory: the same figures as curves.

@@ -59,7 +59,7 @@ DataSettings data_settings(const ParamValues& v, const fs::path& recipe_director
   DataSettings s;
   const std::string& root = v.text("root");
   if (root.empty())
-    throw Error(ErrorKind::usage, "medical.no_root", "the recipe names no data", "set data.root to a folder or to data:NAME");
+    throw Error(ErrorKind::usage, "medical.no_root", "the recipe names no data", "set data.root to a folder or to data:NAME", "data.root");
   s.root = is_data_path(root) ? resolve_data_path(root) : fs::path(root).is_absolute() ? fs::path(root) : recipe_directory / root;
   s.images = v.text("images");
   s.labels = v.text("labels");
@@ -75,10 +75,32 @@ DataSettings data_settings(const ParamValues& v, const fs::path& recipe_director
   s.allow_empty = v.boolean("allow_empty");
   if (s.label_names.size() < 2 || s.label_names.size() > 255)
     throw Error(ErrorKind::usage, "medical.label_names", std::to_string(s.label_names.size()) + " label names",
-                "name the background and each label, e.g. label_names = [\"background\", \"tumour\"]");
+                "name the background and each label, e.g. label_names = [\"background\", \"tumour\"]", "data.label_names");
   if (s.foreign_factor != 0 && s.foreign_factor <= 1)
-    throw Error(ErrorKind::usage, "medical.foreign_factor", "data.foreign_factor must be above 1, or 0 for none", "3 is usual");
+    throw Error(ErrorKind::usage, "medical.foreign_factor", "data.foreign_factor must be above 1, or 0 for none", "3 is usual", "data.foreign_factor");
   return s;
+}
+
+void require_below_root(const DataSettings& s) {
+  const auto is_folder = [](const fs::path& path) {
+    const auto info = tenon::files().stat(path);
+    return info && info->is_directory;
+  };
+  if (!is_folder(s.root)) throw Error(ErrorKind::usage, "recipe.missing_file", "data.root: no folder " + s.root.string(), "give data.root=PATH", "data.root");
+  const auto require = [&](const char* key, const std::string& name, bool folder) {
+    const fs::path path = s.root / name;
+    const auto info = tenon::files().stat(path);
+    if (info && info->is_directory == folder) return;
+    std::vector<std::string> there;
+    if (is_folder(path.parent_path()))
+      for (const fs::path& entry : tenon::files().list(path.parent_path()))
+        if (is_folder(entry) == folder) there.push_back(entry.filename().string());
+    throw Error(ErrorKind::usage, "recipe.missing_file", std::string("data.") + key + ": no " + (folder ? "folder '" : "file '") + name + "' in " + s.root.string(),
+                suggestion(path.filename().string(), there), std::string("data.") + key);
+  };
+  require("images", s.images, true);
+  require("labels", s.labels, true);
+  if (!s.folds.empty()) require("folds", s.folds, false);
 }
 
 Tensor NormalisationRule::apply(const Tensor& image, std::size_t channel) const {

@@ -38,6 +38,9 @@ struct DataSettings {
 const ParamSpec& data_params();
 DataSettings data_settings(const ParamValues& values, const std::filesystem::path& recipe_directory);
 
+/// Throws a usage error, with the recipe's key as its `where`, for the first of root, folders and split file that is not there.
+void require_below_root(const DataSettings& settings);
+
 /// How grey values are brought to the model: each scan by its own statistics, or all by the training set's.
 struct NormalisationRule {
   std::string name = "zscore";

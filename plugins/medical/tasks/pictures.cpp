@@ -86,6 +86,13 @@ std::array<std::uint8_t, 3> label_colour(int label) {
   return kColours[std::size_t(label + 6) % 7];
 }
 
+std::vector<ColourKey> picture_key(const std::vector<std::string>& label_names) {
+  std::vector<ColourKey> key;
+  for (std::size_t label = 1; label < label_names.size(); ++label) key.push_back({label_names[label], label_colour(int(label))});
+  key.insert(key.end(), {{"difference: both agree", kAgree}, {"difference: missed", kMissed}, {"difference: added", kAdded}});
+  return key;
+}
+
 Picture picture_case(const Tensor& image, const Tensor& truth, const Tensor& prediction, const Geometry& geometry,
                      const std::string& caption) {
   if (!(image.shape() == truth.shape()) || !(image.shape() == prediction.shape()) || image.rank() != 3)

@@ -13,6 +13,8 @@ namespace tenon::medical {
 
 /// Colours by label value, chosen to stay apart for colour-blind eyes (Okabe and Ito); the background has none.
 std::array<std::uint8_t, 3> label_colour(int label);
+/// The labels' colours by name, background left out, and those of the difference.
+std::vector<ColourKey> picture_key(const std::vector<std::string>& label_names);
 
 /// One RGB picture of three rows (planes) and three columns: scan with truth, scan with prediction, difference (agreement,
 /// missed, added). Planes go through the slice with most disagreement, or the truth's centre where there is none;

@@ -45,6 +45,9 @@ SegmentationTask::SegmentationTask(const TaskContext& context) : context_(contex
   channels_ = given.integer("channels");
   extensions_ = given.texts("extensions");
   const auto& names = given.texts("label_names");
+  if (names.size() < 2)
+    throw Error(ErrorKind::usage, "medical.label_names", std::to_string(names.size()) + " label names",
+                "name the background and each label, e.g. data.label_names = [\"background\", \"tumour\"]", "data.label_names");
   levels_ = section(context_, "loss").integer("levels");
   patch_.size = patch_size(section(context_, "patch"), levels_);
   patch_.foreground = section(context_, "patch").real("foreground");
@@ -56,9 +59,10 @@ SegmentationTask::SegmentationTask(const TaskContext& context) : context_(contex
   scoring_ = score_settings(section(context_, "metrics"), names);
   published_ = published_baselines(section(context_, "baselines"), score_columns(scoring_).size());
   normalisation_.name = given.text("normalisation");
-  if (names.size() < 2)
-    throw Error(ErrorKind::usage, "medical.label_names", std::to_string(names.size()) + " label names",
-                "name the background and each label, e.g. data.label_names = [\"background\", \"tumour\"]");
+}
+
+void SegmentationTask::require_inputs() const {
+  require_below_root(data_settings(section(context_, "data"), context_.recipe_directory));
 }
 
 Dataset& SegmentationTask::data() {
@@ -212,14 +216,16 @@ Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& spli
   for (const auto& [place, prediction] : worst) {
     const LoadedCase& c = cases[place.second];
     CaseResult& r = result.cases[place.second];
-    std::string caption = c.files.id;
-    for (std::size_t k = 0; k < result.columns.size(); ++k) caption += ", " + result.columns[k].name + " " + shown(r.values[k]);
+    std::string caption;
+    for (std::size_t k = 0; k < result.columns.size(); ++k) caption += (k ? ", " : "") + result.columns[k].name + " " + shown(r.values[k]);
     r.pictures.push_back(picture_case(read_volume(c.files.images.front()).values, truth_of(c), prediction, c.geometry, caption));
   }
-  if (!worst.empty())
+  if (!worst.empty()) {
+    result.picture_key = picture_key(scoring_.label_names);
     result.notes.push_back(
         "pictures: axial, coronal and sagittal plane through the largest disagreement; truth, prediction, difference (blue: both, "
         "vermilion: missed, purple: added)");
+  }
   result.baselines = baselines(split, result.columns);
   return result;
 }

@@ -37,7 +37,8 @@ class SegmentationTask final : public Task {
   std::string state() const override;
   void load_state(const std::string& json) override;
   std::map<std::string, std::string> input_digests() const override;
-  std::int64_t train_samples() const override;  ///< one patch a training case
+  std::int64_t train_samples() const override;
+  void require_inputs() const override;  ///< one patch a training case
 
  private:
   Dataset& data();

@@ -79,7 +79,7 @@ const ParamSpec& baselines_params() {
 namespace {
 
 [[noreturn]] void refuse(const std::string& key, const std::string& what, const std::string& hint) {
-  throw Error(ErrorKind::usage, "medical.recipe", key + ": " + what, hint);
+  throw Error(ErrorKind::usage, "medical.recipe", key + ": " + what, hint, key);
 }
 
 Chance chance(const ParamValues& v, const std::string& probability, const std::string& range) {

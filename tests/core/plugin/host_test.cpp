@@ -170,7 +170,7 @@ TEST_CASE("unknown names get the nearest ones") {
   write_text(folder / "broken.tenon.so", "text");
   PluginHost& host = host_for(folder.path());
   Error e = error_of([&] { host.task("delta.smu"); });
-  CHECK(e.kind() == ErrorKind::plugin);
+  CHECK(e.kind() == ErrorKind::usage);  // misspelt: the user's to mend
   CHECK(e.code() == "plugin.unknown");
   CHECK(e.message() == "no task is called 'delta.smu'");
   CHECK_THAT(e.hint(), Catch::Contains("'delta.sum'"));
@@ -303,6 +303,36 @@ TEST_CASE("directories: order, policy, and never the current one") {
   CHECK(info_of(home / "file").code == "plugin.not_directory");
   CHECK(info_of(open.path()).code == "plugin.world_writable");
   CHECK_THAT(error_of([&] { host.tool("zeta.echo"); }).code(), Catch::Equals("plugin.unknown"));
+}
+
+TEST_CASE("links and folders above do not lead past the policy") {
+  const TemporaryFolder folder;
+  for (const char* name : {"open", "links", "parent", "parent/inner", "sticky", "sticky/inner"}) fs::create_directory(folder / name);
+  write_bytes(folder / "open/kappa.tenon.so", named("good", "kappa"));
+  fs::create_symlink(folder / "open/kappa.tenon.so", folder / "links/kappa.tenon.so");
+  write_bytes(folder / "parent/inner/lambda.tenon.so", named("good", "lambda"));
+  fs::create_symlink(folder / "parent/inner/lambda.tenon.so", folder / "links/lambda.tenon.so");
+  write_bytes(folder / "sticky/inner/mu.tenon.so", named("good", "mu"));
+  fs::create_symlink(folder / "sticky/inner/mu.tenon.so", folder / "links/mu.tenon.so");
+  REQUIRE(::chmod((folder / "open").c_str(), 0777) == 0);
+  REQUIRE(::chmod((folder / "parent").c_str(), 0777) == 0);
+  REQUIRE(::chmod((folder / "sticky").c_str(), 01777) == 0);
+
+  host_for(folder / "links");
+  PluginInfo info = info_of(folder / "links/kappa.tenon.so");
+  CHECK(info.code == "plugin.world_writable");
+  CHECK_THAT(info.reason, Catch::Contains((folder / "open").string()));
+  info = info_of(folder / "links/lambda.tenon.so");
+  CHECK(info.code == "plugin.world_writable");
+  CHECK_THAT(info.reason, Catch::Contains((folder / "parent").string()));
+  CHECK(info_of(folder / "links/mu.tenon.so").state == PluginState::ready);
+
+  host_for(folder / "parent/inner");
+  info = info_of(folder / "parent/inner");
+  CHECK(info.code == "plugin.world_writable");
+  CHECK_THAT(info.reason, Catch::Contains("chmod o-w " + (folder / "parent").string()));
+  host_for(folder / "sticky/inner");
+  CHECK(info_of(folder / "sticky/inner/mu.tenon.so").state == PluginState::ready);
 }
 
 TEST_CASE("what was checked is what loads, even if the path names another file by then") {

@@ -73,6 +73,9 @@ TEST_CASE("an evaluation survives the disk, pictures and all", "[evaluation]") {
   Evaluation back = evaluation_from_json(read_text(run / "evaluation.json"), run.path);
   CHECK(back.split == e.split);
   CHECK(back.notes == e.notes);
+  REQUIRE(back.picture_key.size() == 2);
+  CHECK(back.picture_key[1].name == "missed");
+  CHECK(back.picture_key[1].rgb == e.picture_key[1].rgb);
   REQUIRE(back.cases.size() == e.cases.size());
   for (std::size_t i = 0; i < e.cases.size(); ++i) {
     CHECK(back.cases[i].id == e.cases[i].id);

@@ -56,6 +56,35 @@ TEST_CASE("a report shows scores beside baselines, cases, pictures, rules, versi
   CHECK(read_text(file) == page);
 }
 
+TEST_CASE("the command that repeats a run can be pasted into a shell", "[report]") {
+  TemporaryFolder parent("reproduce");
+  const auto run = parent / "a b'c $(x)";
+  files().make_directories(run);
+  sample::make_run(run);
+  const std::string page = read_text(write_report(run));
+  const std::string from = "<pre>tenon train ";
+  std::string line = page.substr(page.find(from) + from.size());
+  line = line.substr(0, line.find(" --run again"));
+  CHECK(line == "&#39;" + parent.path.string() + "/a b&#39;\\&#39;&#39;c $(x)/recipe.toml&#39;");
+}
+
+TEST_CASE("pictures say their case once and what their colours mean; curves say how far apart their points are", "[report]") {
+  TemporaryFolder run("captions");
+  sample::make_run(run.path);
+  Evaluation e = sample::evaluation();
+  for (auto& c : e.cases)
+    for (auto& p : c.pictures) p.caption = c.id + ", Dice 0.9";
+  write_evaluation(run.path, e);
+  std::string metrics;
+  for (int step = 10; step <= 200; step += 10) metrics += "{\"kind\":\"step\",\"step\":" + std::to_string(step) + ",\"loss\":0.5,\"gradient_norm\":1}\n";
+  sample::write(run / "metrics.jsonl", metrics);
+  const std::string page = without_scripts(read_text(write_report(run.path)));
+  CHECK_THAT(page, Contains("<figcaption><b>hippocampus_002</b> \u2013 Dice 0.9</figcaption>"));
+  CHECK_THAT(page, Contains("stroke:rgb(213 94 0)") && Contains("</svg>missed</li>"));
+  CHECK_THAT(page, Contains("</svg>every 10 steps</li>"));
+  CHECK(page.find("each step") == std::string::npos);
+}
+
 TEST_CASE("rows of a report begin with the worst case", "[report]") {
   TemporaryFolder run("worst");
   Evaluation e;

@@ -50,6 +50,7 @@ inline tenon::Evaluation evaluation() {
   }
   e.baselines = {{"image-blind atlas", {0.742, 0.687, 3.1}, "computed on this split"},
                  {"nnU-Net, five folds", {0.8975, 0.8807, NAN}, "Isensee et al., Nature Methods 2021, more training cases"}};
+  e.picture_key = {{"anterior", {0, 158, 115}}, {"missed", {213, 94, 0}}};
   e.notes = {"Both masks empty: the case is not scored for that structure. One of them empty: Dice 0.",
              "A note with markup <b onclick=alert(1)>stays text</b> & is harmless."};
   return e;

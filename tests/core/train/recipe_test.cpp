@@ -120,12 +120,23 @@ TEST_CASE("what is missing is said with section and help", "[recipe]") {
 
 TEST_CASE("unknown tasks and models are refused at their line", "[recipe]") {
   const Error task = refused("name = \"x\"\ntask = \"toy.regresion\"\n");
-  CHECK(task.kind() == ErrorKind::plugin);
+  CHECK(task.kind() == ErrorKind::usage);
   CHECK(task.where() == "try.toml:2");
   CHECK(task.hint().find("toy.regression") != std::string::npos);
   const Error model = refused(kHead + "[data]\nroot = \"a\"\n[model]\nname = \"toy.lyne\"\n");
+  CHECK(model.kind() == ErrorKind::usage);
   CHECK(model.where() == "try.toml:7");
   CHECK(model.hint().find("toy.line") != std::string::npos);
+}
+
+TEST_CASE("a recipe's name is that of a folder", "[recipe]") {
+  for (const char* name : {"a\\u0000b", "a/b", "a\\nb", ".a", "..", "\\u007f"}) {
+    const Error e = refused("task = \"toy.regression\"\nname = \"" + std::string(name) + "\"\n[data]\nroot = \"a\"\n");
+    INFO(name);
+    CHECK(e.code() == "recipe.name");
+    CHECK(e.kind() == ErrorKind::usage);
+    CHECK(e.where() == "try.toml:2");
+  }
 }
 
 TEST_CASE("a file that is not TOML is refused with line and column", "[recipe]") {

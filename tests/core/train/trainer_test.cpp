@@ -10,6 +10,7 @@
 #include "tenon/plugin.hpp"
 #include "tenon/run.hpp"
 #include "train/early_stop.hpp"
+#include "train/pacer.hpp"
 
 using namespace tenon;
 using Catch::Matchers::Contains;
@@ -85,7 +86,7 @@ TEST_CASE("a run that stops after any step and is resumed ends in the same bits"
     RunObserver quiet;
     const TrainResult result = train(recipe, {.directory = whole}, quiet);
     CHECK(result.status == TrainStatus::finished);
-    for (const std::int64_t first : {1, 3, 4, 5, 9, 16}) {
+    for (const std::int64_t first : {1, 3, 4, 5, 9, 16, 22}) {  // with two more: the last step, which is a validation's too
       const fs::path run = site.folder / ("part-" + std::to_string(number) + "-" + std::to_string(first));
       StopAfter stop(first), again(2);
       CHECK(train(recipe, {.directory = run}, stop).status == TrainStatus::interrupted);
@@ -97,10 +98,53 @@ TEST_CASE("a run that stops after any step and is resumed ends in the same bits"
       CHECK(bytes_of(run / "checkpoints/last.safetensors") == bytes_of(whole / "checkpoints/last.safetensors"));
       CHECK(bytes_of(run / "checkpoints/best.safetensors") == bytes_of(whole / "checkpoints/best.safetensors"));
       const auto lines = metrics_of(run), all = metrics_of(whole);
-      if (first % 2 == 0) CHECK(lines == all);  // a mean over steps before and after a stop is not kept
-      CHECK(lines.size() == all.size());
+      CHECK(lines == all);
+      CHECK(train(recipe, {.directory = run, .resume = true}, quiet).status == TrainStatus::finished);  // scores again, adds nothing
+      CHECK(metrics_of(run) == all);
     }
     ++number;
+  }
+}
+
+TEST_CASE("a step that was validated in the session that was killed is validated once in the curves", "[train][resume]") {
+  const Site site;
+  const Recipe recipe = site.recipe({"train.checkpoint_every=100"});
+  RunObserver quiet;
+  const fs::path whole = site.folder / "whole", run = site.folder / "run", copy = site.folder / "copy";
+  train(recipe, {.directory = whole}, quiet);
+  StopAfter at_eight(8), one(1);
+  train(recipe, {.directory = run}, at_eight);  // before step 8 is validated
+  fs::copy(run / "checkpoints", copy);
+  train(recipe, {.directory = run, .resume = true}, one);
+  fs::remove_all(run / "checkpoints");  // as if that session had been killed after its validation
+  fs::copy(copy, run / "checkpoints");
+  train(recipe, {.directory = run, .resume = true}, quiet);
+  CHECK(metrics_of(run) == metrics_of(whole));
+}
+
+TEST_CASE("a time budget has an end, and no budget overflows the pacer", "[train]") {
+  const Site site;
+  for (const char* minutes : {"inf", "1e300", "525601"}) {
+    const Error e = [&] {
+      try {
+        site.recipe({"train.steps=0", std::string("train.minutes=") + minutes});
+      } catch (const Error& caught) {
+        return caught;
+      }
+      FAIL("taken: " << minutes);
+      std::abort();
+    }();
+    CHECK(e.kind() == ErrorKind::usage);
+    CHECK(e.code() == "param.range");
+    CHECK_THAT(e.where(), Contains("train.minutes"));
+  }
+  Pacer pacer(0, 1e300);
+  pacer.before_step(0, 0);
+  pacer.after_step(1e-3);
+  for (std::int64_t step = 1; step < 4; ++step) {
+    CHECK(pacer.before_step(step, 0) < 1e-9);
+    pacer.after_step(1e-3);
+    CHECK(pacer.total_steps(step) > 1000000);
   }
 }
 

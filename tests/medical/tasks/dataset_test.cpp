@@ -191,6 +191,30 @@ TEST_CASE("a missing folder or split file is named") {
   auto s = f.settings();
   CHECK(Dataset(s).check({}).at(0).where.find("folds.json") != std::string::npos);
   CHECK_THROWS_AS(Dataset(s).load({}), Error);
+
+  const auto refused = [](const DataSettings& settings) {
+    try {
+      require_below_root(settings);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.code() == "recipe.missing_file");
+      return e.where() + ": " + e.message() + ": " + e.hint();
+    }
+    return std::string("taken");
+  };
+  CHECK_THAT(refused(s), Catch::StartsWith("data.folds: data.folds: no file 'folds.json' in " + f.root().string()));
+  f.folds("{}");
+  CHECK(refused(s) == "taken");
+  s.folds = "fold.json";
+  CHECK_THAT(refused(s), Catch::Contains("'folds.json'"));
+  s.folds.clear();
+  s.images = "imagesTR";
+  CHECK_THAT(refused(s), Catch::StartsWith("data.images: ") && Catch::Contains("did you mean 'imagesTr'"));
+  s.images = "imagesTr";
+  s.labels = "folds.json";  // a file where a folder is wanted
+  CHECK_THAT(refused(s), Catch::StartsWith("data.labels: "));
+  s.root = f.root() / "absent";
+  CHECK_THAT(refused(s), Catch::StartsWith("data.root: "));
 }
 
 TEST_CASE("scans in other orientations and spacings reach the model on one grid, and labels come back on their own") {

@@ -32,4 +32,10 @@ TEST_CASE("the first labels have colours of their own") {
   std::set<std::array<std::uint8_t, 3>> colours;
   for (int label = 1; label <= 7; ++label) colours.insert(label_colour(label));
   CHECK(colours.size() == 7);
+  const auto key = picture_key({"background", "anterior", "posterior"});
+  REQUIRE(key.size() == 5);
+  CHECK(key[0].name == "anterior");
+  CHECK(key[0].rgb == label_colour(1));
+  CHECK(key[1].rgb == label_colour(2));
+  CHECK(key[4].name == "difference: added");
 }

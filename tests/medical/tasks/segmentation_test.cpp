@@ -240,6 +240,15 @@ TEST_CASE("a state that is damaged or another task's is refused") {
 TEST_CASE("recipe values that cannot work are refused by key") {
   BrightSet set("recipe");
   CHECK_THROWS_WITH(SegmentationTask(set.context({{"patch.size", "[8, 16]"}})), Catch::Contains("patch.size"));
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"patch.size", "[8, 16]"}, {"data.label_names", "[]"}}) {
+    try {
+      SegmentationTask task(set.context({{key, value}}));
+      FAIL("taken: " << key);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.where() == key);  // the recipe makes a line of it
+    }
+  }
   CHECK_THROWS_WITH(SegmentationTask(set.context({{"patch.size", "[8, 16, 10]"}})), Catch::Contains("multiple of 4"));
   CHECK_THROWS_WITH(SegmentationTask(set.context({{"augment.scale", "[1.4, 0.7]"}})), Catch::Contains("augment.scale"));
   CHECK_THROWS_WITH(SegmentationTask(set.context({{"augment.mirror", "[1, 1]"}})), Catch::Contains("augment.mirror"));
