@@ -76,12 +76,12 @@ class TransformerEncoderLayer::Feedforward : public Module {
         outer_(add_module("dropout_out", std::make_shared<Dropout>(o.dropout))) {}
   Tensor forward(const Tensor& x) override {
     Tensor h = linear1_->forward(x);
-    h = activation_ == Activation::gelu ? gelu(h) : relu(h);
+    h = activation_ == FeedForwardActivation::gelu ? gelu(h) : relu(h);
     return outer_->forward(linear2_->forward(inner_->forward(h)));
   }
 
  private:
-  Activation activation_;
+  FeedForwardActivation activation_;
   std::shared_ptr<Linear> linear1_, linear2_;
   std::shared_ptr<Dropout> inner_, outer_;
 };

@@ -14,7 +14,7 @@ class Transformer : public nn::Module {
  private:
   static nn::TransformerOptions options() {
     nn::TransformerOptions o;
-    o.channels = 256, o.heads = 8, o.feedforward = 1024, o.dropout = 0, o.activation = nn::Activation::gelu, o.norm_first = true;
+    o.channels = 256, o.heads = 8, o.feedforward = 1024, o.dropout = 0, o.activation = nn::FeedForwardActivation::gelu, o.norm_first = true;
     return o;
   }
   Tensor positions_;

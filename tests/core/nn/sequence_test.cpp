@@ -111,7 +111,7 @@ TEST_CASE("transformer layers against PyTorch", "[sequence][attention]") {
   };
   Tensor x = leaf(made(1, {2, 3, 4})), memory = leaf(made(2, {2, 5, 4}));
   options.norm_first = true;
-  options.activation = nn::Activation::gelu;
+  options.activation = nn::FeedForwardActivation::gelu;
   nn::TransformerEncoderLayer first(options);
   List weights = fill(first);
   compare("encoder norm first", {first.forward(x)}, joined({x}, weights), kF32);
@@ -120,7 +120,7 @@ TEST_CASE("transformer layers against PyTorch", "[sequence][attention]") {
   compare("decoder norm first", {decoder.run(x, memory, {.causal = true}, {.key_mask = mask({1, 1, 1, 0, 0, 1, 1, 1, 1, 1}, {2, 5})})},
           joined({x, memory}, weights), kF32);
   options.norm_first = false;
-  options.activation = nn::Activation::relu;
+  options.activation = nn::FeedForwardActivation::relu;
   nn::TransformerEncoderLayer last(options);
   weights = fill(last);
   compare("encoder norm last, padding", {last.run(x, {.key_mask = mask({1, 1, 0, 1, 1, 1}, {2, 3})})}, joined({x}, weights), kF32);

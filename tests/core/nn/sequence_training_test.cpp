@@ -27,7 +27,7 @@ class TransformerModel : public nn::Module {
  public:
   TransformerModel() {
     nn::TransformerOptions o;
-    o.channels = 16, o.heads = 2, o.feedforward = 32, o.dropout = 0.1, o.activation = nn::Activation::gelu, o.norm_first = true;
+    o.channels = 16, o.heads = 2, o.feedforward = 32, o.dropout = 0.1, o.activation = nn::FeedForwardActivation::gelu, o.norm_first = true;
     encoder_ = add_module("encoder", std::make_shared<nn::TransformerEncoder>(2, o, true));
     head_ = add_module("head", std::make_shared<nn::Linear>(16, 2));
   }

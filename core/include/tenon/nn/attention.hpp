@@ -28,12 +28,12 @@ class TENON_API MultiHeadAttention : public Module {
   std::shared_ptr<Linear> out_;
 };
 
-enum class Activation { relu, gelu };
+enum class FeedForwardActivation { relu, gelu };
 
 struct TransformerOptions {
   std::int64_t channels = 512, heads = 8, feedforward = 2048;
   double dropout = 0.1;  ///< of both branches and behind the activation; attention's own weights are not dropped
-  Activation activation = Activation::relu;
+  FeedForwardActivation activation = FeedForwardActivation::relu;
   bool norm_first = false;
   double eps = 1e-5;
 };
