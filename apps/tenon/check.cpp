@@ -36,7 +36,8 @@ int check_command(const CheckCommand& command, const Common& common) {
     for (const Problem& p : problems) out["problems"].push_back({{"code", p.code}, {"where", p.where}, {"message", p.message}, {"remedy", p.remedy}});
     print(out.dump(2));
   } else if (problems.empty()) {
-    print(warnings.empty() ? "no problem found" : "no problem found, warnings for " + std::to_string(warnings.size()) + (warnings.size() == 1 ? " file" : " files"));
+    const std::string count = std::to_string(warnings.size()) + (warnings.size() == 1 ? " file" : " files");
+    print(warnings.empty() ? "no problem found" : "no problem found, warnings for " + count);
   } else {
     for (const Problem& p : problems) print(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy));
     print(std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems"));

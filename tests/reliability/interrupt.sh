@@ -3,7 +3,9 @@
 source "$(dirname "$0")/common.sh"
 length=(train.steps=60 train.checkpoint_every=1000 train.evaluate=false)
 "${train[@]}" --run "$work/whole" "${length[@]}" >/dev/null
-"${train[@]}" --run "$work/stopped" "${length[@]}" >/dev/null 2>"$work/said" &
+loud=() # a quiet run does not say how to go on
+for word in "${train[@]}"; do [ "$word" = --quiet ] || loud+=("$word"); done
+"${loud[@]}" --run "$work/stopped" "${length[@]}" >/dev/null 2>"$work/said" &
 pid=$!
 until [ -f "$work/stopped/metrics.jsonl" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
 kill -INT $pid

@@ -16,7 +16,8 @@ wait $pid 2>/dev/null || true
 if [ -f "$run/recipe.toml" ]; then
   "$TENON" train --resume "$run" --quiet >/dev/null
 else
-  "$TENON" train --resume "$run" 2>&1 | grep -q "tenon train RECIPE --run $run" || fail "--resume does not tell how to begin the run anew"
+  said=$("$TENON" train --resume "$run" 2>&1 || true)
+  grep -q "tenon train RECIPE --run $run" <<<"$said" || fail "--resume does not tell how to begin the run anew"
   "${train[@]}" --run "$run" "${length[@]}" >/dev/null
 fi
 same "$work/whole/checkpoints/last.safetensors" "$run/checkpoints/last.safetensors"

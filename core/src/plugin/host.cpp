@@ -336,7 +336,8 @@ const FormatEntry& PluginHost::format_of(const fs::path& file) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (!fs::exists(status)) throw Error(ErrorKind::data, "file.missing", "there is no such file or folder", "check the path", file.string());
-  if (fs::is_other(status)) throw Error(ErrorKind::data, "io.not_a_file", "it is a pipe, a socket or a device", "name a regular file or a folder", file.string());
+  if (!fs::is_regular_file(status) && !fs::is_directory(status))
+    throw Error(ErrorKind::data, "io.not_a_file", "it is a pipe, a socket or a device", "name a regular file or a folder", file.string());
   if (!fs::is_directory(status)) {
     std::ifstream stream(file, std::ios::binary);
     if (!stream) throw Error(ErrorKind::data, "file.unreadable", "the file cannot be opened", "check its permissions", file.string());

@@ -109,6 +109,10 @@ void Checkpoints::save_last(const nn::Module& model, const Optimiser& optimiser,
   append(all, kOptimiser, optimiser.state());
   append(all, kAverage, average);
   save_safetensors(file("next"), all, metadata_of(info));
+  promote_next(info);
+}
+
+void Checkpoints::promote_next(const CheckpointInfo& info) const {
   // a description never stands beside a checkpoint that it does not describe, wherever this is cut off
   if (file_exists(file("last"))) {
     files().remove(folder_ / "previous.json");
@@ -151,6 +155,7 @@ std::optional<CheckpointInfo> Checkpoints::resume(nn::Module& model, Optimiser& 
     throw Error(ErrorKind::data, "checkpoint.unreadable", "no checkpoint of the run can be read: " + remark,
                 "bring one back from a copy, or start a new run with its recipe.toml", folder_.string());
   if (!best) return {};
+  if (best->name == "next") promote_next(best->info);  // a kill came between its writing and its turn
   model.load(with_prefix(best->file.tensors, kModel));
   optimiser.load(with_prefix(best->file.tensors, kOptimiser));
   average = with_prefix(best->file.tensors, kAverage);

@@ -52,6 +52,8 @@ class Checkpoints {
   std::filesystem::path file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
   TensorFile load(const std::string& name) const;
   void describe(const std::string& name, const CheckpointInfo& info) const;
+  /// The former last becomes previous, next becomes last: the second half of a save, repeated by a resumption that finds it undone.
+  void promote_next(const CheckpointInfo& info) const;
   std::filesystem::path folder_;
 };
 

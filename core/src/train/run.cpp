@@ -45,7 +45,8 @@ template <class F> auto profiled(bool wanted, const RunDirectory& directory, con
 class OutputFolder {
  public:
   explicit OutputFolder(const std::filesystem::path& path) {
-    for (auto p = std::filesystem::absolute(path).lexically_normal(); p.has_relative_path() && !file_exists(p); p = p.parent_path()) made_.push_back(p);
+    for (auto p = std::filesystem::absolute(path).lexically_normal(); p.has_relative_path() && !file_exists(p); p = p.parent_path())
+      made_.push_back(p);
     files().make_directories(path);
   }
   OutputFolder(const OutputFolder&) = delete;

@@ -66,8 +66,8 @@ Volume read_labels(const std::filesystem::path& path);
 Geometry read_geometry(const std::filesystem::path& path);
 
 /// Writes with the format of the extension (.nii, .nii.gz, .nrrd, .mha, .mhd; a folder name without extension: DICOM
-/// series), atomically. A volume that came from NIfTI keeps every byte of its header's geometry: only element type,
-/// scaling and number of dimensions are set anew.
+/// series), atomically. A volume that came from NIfTI keeps every byte of its header's geometry: only element type and
+/// scaling are set anew, and the sizes where it has another number of volumes.
 void write_image(const std::filesystem::path& path, const Volume& volume);
 /// A prediction: `labels` (u8, [z, y, x]) on exactly the grid, and with the header, of `like`. In NIfTI files a header
 /// extension (a comment) says so.

@@ -85,7 +85,10 @@ std::string image_extension(const std::filesystem::path& path) {
 std::optional<ImageFormat> sniff(const std::filesystem::path& path, std::span<const std::byte> head) {
   if (head.empty()) return is_folder(path) ? std::optional(ImageFormat::dicom) : std::nullopt;
   std::string extension = image_extension(path);
-  if (is_gzip(head)) return holds_nifti(head) || extension == ".nii.gz" || extension == ".gz" || extension == ".nii" ? std::optional(ImageFormat::nifti) : std::nullopt;
+  if (is_gzip(head)) {
+    const bool named = extension == ".nii.gz" || extension == ".gz" || extension == ".nii";
+    return holds_nifti(head) || named ? std::optional(ImageFormat::nifti) : std::nullopt;
+  }
   if (is_nifti(head)) return ImageFormat::nifti;
   if (is_nrrd(head)) return ImageFormat::nrrd;
   if (is_dicom(head)) return ImageFormat::dicom;

@@ -15,7 +15,7 @@ namespace tenon::medical {
 enum class ImageFormat { nifti, nrrd, metaimage, dicom };
 std::string_view name_of(ImageFormat format);
 
-/// By the first bytes of the file, its extension deciding only where bytes cannot (a gzip stream); folders are DICOM.
+/// By the first bytes of the file, its extension deciding only where bytes cannot (a damaged file); folders are DICOM.
 std::optional<ImageFormat> sniff(const std::filesystem::path& path, std::span<const std::byte> head);
 /// Throws "medical.unknown_format" with what is known.
 ImageFormat format_of_file(const std::filesystem::path& path);
