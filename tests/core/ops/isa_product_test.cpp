@@ -43,8 +43,15 @@ std::vector<T> eighths(std::int64_t n, unsigned seed) {
 
 template <class T>
 void products() {
-  for (auto [m, n, k] :
-       {std::array<std::int64_t, 3>{1, 1, 1}, {1, 67, 5}, {5, 3, 70}, {13, 40, 9}, {8, 8, 8}, {29, 17, 33}, {140, 530, 200}, {7, 64, 400}})
+  for (auto [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1},
+                         {1, 67, 5},
+                         {1, 333, 107},
+                         {5, 3, 70},
+                         {13, 40, 9},
+                         {8, 8, 8},
+                         {29, 17, 33},
+                         {140, 530, 200},
+                         {7, 64, 400}})
     for (bool a_turned : {false, true})
       for (bool b_turned : {false, true})
         for (Store store : {Store::set, Store::add, Store::subtract}) {

@@ -30,7 +30,7 @@ constexpr std::int64_t kMostTiles = 32;  // a matrix
 constexpr std::int64_t kTileUnit = 64;   // rows or columns: a multiple of every register block
 constexpr std::int64_t kDepthWorthAPart = 2048;
 // Of our own loops, which pack what a tile reads: fewer, larger tiles.
-constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512;
+constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512, kOwnColumnsOfRows = 256;
 
 // Products a^T b: rows of a task, columns of one where there are enough of them, and depth packed at a time.
 constexpr std::int64_t kPackedRows = 64, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
@@ -103,7 +103,7 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_pac
   if (own_loops_) {
     rows_ = piece(g.m, std::min(wanted, ceil_div(g.m, kOwnRows)), kOwnRowUnit);
     row_pieces_ = ceil_div(g.m, rows_);
-    columns_ = piece(g.n, std::min(wanted / row_pieces_, ceil_div(g.n, kOwnColumns)));
+    columns_ = piece(g.n, std::min(wanted / row_pieces_, ceil_div(g.n, g.m <= kFewRows ? kOwnColumnsOfRows : kOwnColumns)));
   } else {
     rows_ = piece(g.m, wanted);
     row_pieces_ = ceil_div(g.m, rows_);

@@ -89,13 +89,38 @@ inline void product_tail(const DenseProduct& g, std::int64_t columns, const T* a
   }
 }
 
+/// A row times b whose rows are dense, a few rows of b at a time from end to end: memory is read in its own order.
+template <class T, int kRows>
+[[gnu::noinline]] inline void product_row(std::int64_t columns, const T* a, std::int64_t a_col, const T* b, std::int64_t b_row, T* c,
+                                          Store store_as) {
+  constexpr int L = kLanes<T>;
+  Vec<T, L> factors[kRows];
+  for (int r = 0; r < kRows; ++r) factors[r] = splat<T, L>(a[r * a_col]);
+  for (std::int64_t j = 0; columns - j >= L; j += L) {
+    Vec<T, L> sum = factors[0] * load<L>(b + j);
+#pragma GCC unroll 16
+    for (int r = 1; r < kRows; ++r) sum += factors[r] * load<L>(b + r * b_row + j);
+    store_sum<L>(c + j, sum, store_as);
+  }
+}
+
 /// Operands where they lie; b's rows are dense.
 template <class T>
 inline void product_in_place(const DenseProduct& g, const T* a, const T* b, T* c, Store store_as) {
   constexpr int L = kLanes<T>;
   std::int64_t j = 0;
-  if (g.m == 1)
+  constexpr std::int64_t kInCache = 32768;  // elements of b up to which its order in memory does not matter
+  if (g.m == 1 && g.n >= 8 * L && g.n * g.k > kInCache) {
+    constexpr int kRows = 8;
+    for (std::int64_t p = 0, step; p < g.k; p += step) {
+      step = g.k - p >= kRows ? kRows : 1;
+      const auto rows = step == kRows ? &product_row<T, kRows> : &product_row<T, 1>;
+      rows(g.n, a + p * g.a_col, g.a_col, b + p * g.b_row, g.b_row, c, p > 0 && store_as == Store::set ? Store::add : store_as);
+    }
+    j = g.n / L * L;
+  } else if (g.m == 1) {
     for (; g.n - j >= 8 * L; j += 8 * L) product_block<T, 1, 8>(g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
+  }
   for (; g.n - j >= 2 * L; j += 2 * L) product_columns<T, 2>(g.m, g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
   for (; g.n - j >= L; j += L) product_columns<T, 1>(g.m, g.k, a, g.a_row, g.a_col, b + j, g.b_row, c + j, g.c_row, store_as);
   if (j < g.n) product_tail(g, g.n - j, a, b + j, c + j, store_as);
