@@ -312,7 +312,7 @@ TEST_CASE("standard output holds results only, and JSON parses") {
   CHECK(quiet.err.empty());
 }
 
-TEST_CASE("--profile writes a trace beside the run, and prints the costliest ops") {
+TEST_CASE("train --profile writes a trace beside the run, and prints the costliest ops") {
   const Folder folder;
   prepare(folder);
   folder.write("in.txt", "0 1\n");
