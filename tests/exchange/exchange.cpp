@@ -2,7 +2,7 @@
 #include <memory>
 #include <string>
 
-#include "io/zip.hpp"
+#include "core/io/wide_archive.hpp"
 #include "tenon/dlpack.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/npz.hpp"
@@ -81,20 +81,7 @@ EXCHANGE void exchange_drop() {
 EXCHANGE int exchange_copy_npz(const char* from, const char* to, int deflated, int wide) {
   try {
     save_npz(to, load_npz(from), deflated ? NpzCompression::deflated : NpzCompression::stored);
-    if (!wide) return 0;
-    ZipReader reader(to);
-    AtomicFile file(to);
-    ZipWriter writer(file, 1);
-    for (const ZipMember& m : reader.members()) {
-      std::vector<std::byte> bytes(m.size);
-      ZipStream stream(reader, m);
-      stream.read(bytes.data(), bytes.size());
-      stream.finish();
-      const std::span<const std::byte> part(bytes);
-      writer.add(m.name, {&part, 1}, m.deflated);
-    }
-    writer.finish();
-    file.commit();
+    if (wide) save_wide(to, to);
     return 0;
   } catch (const Error& error) {
     last_error = error.what();

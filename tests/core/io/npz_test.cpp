@@ -5,6 +5,7 @@
 
 #include "faulty_files.hpp"
 #include "fuzz/files.hpp"
+#include "core/io/wide_archive.hpp"
 #include "io/zip.hpp"
 #include "temporary_folder.hpp"
 
@@ -43,23 +44,6 @@ void check_same(const Named& got, const Named& expected) {
     const Tensor dense = expected[i].second.contiguous();
     if (dense.nbytes() > 0) CHECK(std::memcmp(got[i].second.raw(), dense.raw(), dense.nbytes()) == 0);
   }
-}
-
-/// The same members, with every number of the directory in 64 bits.
-void save_wide(const std::filesystem::path& path, const std::filesystem::path& from) {
-  ZipReader reader(from);
-  AtomicFile file(path);
-  ZipWriter writer(file, 1);
-  for (const ZipMember& m : reader.members()) {
-    std::vector<std::byte> bytes(m.size);
-    ZipStream stream(reader, m);
-    stream.read(bytes.data(), bytes.size());
-    stream.finish();
-    const std::span<const std::byte> part(bytes);
-    writer.add(m.name, {&part, 1}, m.deflated);
-  }
-  writer.finish();
-  file.commit();
 }
 
 void put(std::string& bytes, std::size_t at, std::uint64_t value, int width) {
