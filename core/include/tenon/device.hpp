@@ -23,6 +23,24 @@ struct TENON_API Device {
 
 inline constexpr Device kCpu{};
 
+/// Where tensors are made on this thread when no device is given: the CPU, or what a DeviceScope says.
+TENON_API Device default_device() noexcept;
+
+/// While one is alive, tensors that this thread makes without naming a device are made on `device`:
+///
+///     DeviceScope on({DeviceType::cuda, 0});
+///     nn::UNet model(options);  // its parameters are on the GPU
+class TENON_API DeviceScope {
+ public:
+  explicit DeviceScope(Device device) noexcept;
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  Device before_;
+};
+
 /// What `tenon devices` prints of one device.
 struct DeviceInfo {
   Device device;

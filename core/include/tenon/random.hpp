@@ -38,24 +38,24 @@ class Random {
   TENON_HD float uniform(std::uint64_t index) const { return uniform_from_bits(bits(index)[0]); }
   TENON_HD float uniform(std::uint64_t index, float low, float high) const { return low + (high - low) * uniform(index); }
   /// Standard normal (Box-Muller, first of the pair).
-  float normal(std::uint64_t index) const {
+  TENON_HD float normal(std::uint64_t index) const {
     auto b = bits(index);
     float u = (float(b[0] >> 8) + 0.5f) * 5.9604644775390625e-08f;
     return std::sqrt(-2.0f * std::log(u)) * std::cos(6.28318530717958647692f * uniform_from_bits(b[1]));
   }
   /// Integer in [0, n), n >= 1, by multiplication of 64 random bits (bias < n / 2^64).
-  std::uint64_t below(std::uint64_t index, std::uint64_t n) const {
+  TENON_HD std::uint64_t below(std::uint64_t index, std::uint64_t n) const {
     auto b = bits(index);
     __extension__ using u128 = unsigned __int128;
     return std::uint64_t((u128((std::uint64_t(b[0]) << 32) | b[1]) * n) >> 64);
   }
   /// An independent generator below this one.
-  Random child(std::uint64_t id) const {
+  TENON_HD Random child(std::uint64_t id) const {
     auto b = philox4x32({std::uint32_t(id), std::uint32_t(id >> 32), 0x7e1105u, 0u}, std::uint32_t(stream_), std::uint32_t(stream_ >> 32));
     return {seed_, (std::uint64_t(b[0]) << 32) | b[1]};
   }
-  std::uint64_t seed() const { return seed_; }
-  std::uint64_t stream() const { return stream_; }
+  TENON_HD std::uint64_t seed() const { return seed_; }
+  TENON_HD std::uint64_t stream() const { return stream_; }
 
  private:
   std::uint64_t seed_, stream_;

@@ -30,9 +30,9 @@ class TENON_API Tensor {
   Tensor() = default;  ///< undefined: `defined()` is false and nothing else may be asked
 
   // ---- making one -------------------------------------------------------------------------
-  static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
-  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
-  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = kCpu);
+  static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = default_device());
   static Tensor arange(std::int64_t n, DType dtype = DType::i64);
   /// Copies `values` (row major).
   template <class T> static Tensor from(std::span<const T> values, const Shape& shape) {

@@ -1,4 +1,4 @@
-#include "backend/cuda/check.cuh"
+#include "backend/cuda/launch.cuh"
 #include "backend/cuda/install.hpp"
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
@@ -54,10 +54,8 @@ Kernel make_sum(ReduceShape s, DType dtype) {
     return [s](void* const* p) {
       const std::int64_t runs = s.runs();
       if (s.outer * s.inner == 0) return;
-      sum_runs<<<grid_for(s.outer * runs * s.inner), kBlock, 0, stream()>>>(static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), s, runs);
-      check_launch("sum_runs");
-      add_runs<<<grid_for(s.outer * s.inner), kBlock, 0, stream()>>>(static_cast<const Partial<T>*>(p[1]), static_cast<T*>(p[2]), s, runs);
-      check_launch("add_runs");
+      start_items("sum_runs", s.outer * runs * s.inner, sum_runs<T>, static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), s, runs);
+      start_items("add_runs", s.outer * s.inner, add_runs<T>, static_cast<const Partial<T>*>(p[1]), static_cast<T*>(p[2]), s, runs);
     };
   });
 }
@@ -68,8 +66,7 @@ Kernel make_extreme(Extreme which, std::int64_t rows, std::int64_t n, DType dtyp
     return [=](void* const* p) {
       if (rows == 0) return;
       auto kernel = which == Extreme::max ? extreme_rows<T, true> : extreme_rows<T, false>;
-      kernel<<<grid_for(rows), kBlock, 0, stream()>>>(static_cast<const T*>(p[0]), static_cast<T*>(p[1]), static_cast<std::int64_t*>(p[2]), rows, n);
-      check_launch("extreme_rows");
+      start_items("extreme_rows", rows, kernel, static_cast<const T*>(p[0]), static_cast<T*>(p[1]), static_cast<std::int64_t*>(p[2]), rows, n);
     };
   });
 }

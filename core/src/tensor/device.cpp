@@ -13,6 +13,7 @@ namespace tenon {
 namespace {
 
 std::atomic<int> thread_setting{0};
+thread_local Device made_on = kCpu;
 
 std::string cpu_model_name() {
   std::ifstream info("/proc/cpuinfo");
@@ -38,6 +39,10 @@ std::string cpu_instruction_sets() {
 bool runs_models(Device device) { return device.type == DeviceType::cpu; }
 
 }  // namespace
+
+Device default_device() noexcept { return made_on; }
+DeviceScope::DeviceScope(Device device) noexcept : before_(made_on) { made_on = device; }
+DeviceScope::~DeviceScope() { made_on = before_; }
 
 bool cpu_has_amx_bf16() noexcept {
   unsigned a = 7, b = 0, c = 0, d = 0;

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include "backend/cuda/check.cuh"
+#include "backend/cuda/launch.cuh"
 #include "ops/strided_axes.hpp"
 #include "tenon/kernel.hpp"
 
@@ -47,8 +47,7 @@ template <int N, class Body> __global__ void strided_kernel(DeviceAxes<N> axes, 
 
 template <int N, class Body> void run_strided(const char* name, const DeviceAxes<N>& axes, Body body) {
   if (axes.count == 0) return;
-  strided_kernel<<<grid_for(axes.count), kBlock, 0, stream()>>>(axes, body);
-  check_launch(name);
+  start_items(name, axes.count, strided_kernel<N, Body>, axes, body);
 }
 
 }  // namespace tenon::cuda

@@ -1,6 +1,6 @@
 #include <cublas_v2.h>
 
-#include "backend/cuda/check.cuh"
+#include "backend/cuda/launch.cuh"
 #include "backend/cuda/install.hpp"
 #include "ops/matmul_kernels.hpp"
 
@@ -56,13 +56,12 @@ void multiply(const MatmulGeometry& g, const void* a, const void* b, void* c, st
 void bias_rows(const MatmulGeometry& g, void* c, const void* bias) {
   const std::int64_t count = std::int64_t(g.a_offset.size()) * g.m * g.n;
   if (g.out == DType::f64) {
-    add_bias<<<grid_for(count), kBlock, 0, stream()>>>(static_cast<double*>(c), static_cast<const double*>(bias), count, g.n);
+    start_items("add_bias", count, add_bias<double, double>, static_cast<double*>(c), static_cast<const double*>(bias), count, g.n);
   } else if (g.out == DType::f32) {
-    add_bias<<<grid_for(count), kBlock, 0, stream()>>>(static_cast<float*>(c), static_cast<const float*>(bias), count, g.n);
+    start_items("add_bias", count, add_bias<float, float>, static_cast<float*>(c), static_cast<const float*>(bias), count, g.n);
   } else {
-    add_bias<<<grid_for(count), kBlock, 0, stream()>>>(static_cast<bf16*>(c), static_cast<const float*>(bias), count, g.n);
+    start_items("add_bias", count, add_bias<bf16, float>, static_cast<bf16*>(c), static_cast<const float*>(bias), count, g.n);
   }
-  check_launch("add_bias");
 }
 
 Kernel make_matmul(const MatmulGeometry& g) {
