@@ -1,7 +1,9 @@
 /// Whole training steps of the reference models, as peers/torch_reference.py times them: zero gradients, forward, loss,
 /// backward, AdamW, on fixed random data in memory. Prints one JSON line in the same form.
 ///
-///   step_bench [--model unet3d] [--dtype f32|bf16] [--threads 2] [--rounds 15] [--seconds 20] [--profile] [--explain]
+///   step_bench [--model unet3d] [--device cpu|cuda] [--dtype f32|bf16] [--threads 2] [--rounds 15] [--seconds 20] [--profile] [--explain]
+///
+/// On a GPU a round is as many steps as fit into 0.2 s, and peak_mb the most device memory that tensors held.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -27,6 +29,7 @@ namespace {
 
 struct Options {
   std::string model = "unet3d", dtype = "f32";
+  Device device = kCpu;
   int threads = 2, rounds = 15;
   double seconds = 20;
   bool profile = false, explain = false;
@@ -38,6 +41,7 @@ Options parse(int argc, char** argv) {
     std::string a = argv[i];
     auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
     if (a == "--model") o.model = value();
+    else if (a == "--device") o.device = Device::parse(value());
     else if (a == "--dtype") o.dtype = value();
     else if (a == "--threads") o.threads = std::atoi(value().c_str());
     else if (a == "--rounds") o.rounds = std::atoi(value().c_str());
@@ -82,9 +86,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, ")\n");
     return 2;
   }
+  DeviceScope on(o.device);
   bench::Workload w = make->second(o.dtype == "bf16" ? DType::bf16 : DType::f32);
   w.model->initialise(0);
-  const Tensor key = random_key(0);
+  const Tensor key = random_key(0, o.device);
   w.model->set_random_key(key);
   auto optimiser = make_adamw(*w.model, {});
   double base = peak_mb();
@@ -103,17 +108,27 @@ int main(int argc, char** argv) {
     plan.run();
   };
   for (int i = 0; i < 3; ++i) step();
+  int inner = 1;  // steps a round; reading the loss waits for all of them
+  if (o.device != kCpu) {
+    loss.item();
+    const double begin = now();
+    step();
+    loss.item();
+    inner = std::max(1, int(0.2 / (now() - begin)));
+  }
   std::vector<double> times;
   times.reserve(100000);
-  std::uint64_t allocations = allocator(DeviceType::cpu).stats().allocations, blocks_before = blocks;
+  std::uint64_t allocations = allocator(o.device.type).stats().allocations, blocks_before = blocks;
   double start = now();
   while (int(times.size()) < o.rounds && (times.size() < 3 || now() - start < o.seconds)) {
     double t = now();
-    step();
-    times.push_back((now() - t) * 1e3);
+    for (int i = 0; i < inner; ++i) step();
+    if (o.device != kCpu) loss.item();
+    times.push_back((now() - t) * 1e3 / inner);
   }
-  allocations = allocator(DeviceType::cpu).stats().allocations - allocations;
-  const double blocks_a_step = double(blocks - blocks_before) / double(times.size());
+  allocations = allocator(o.device.type).stats().allocations - allocations;
+  const double blocks_a_step = double(blocks - blocks_before) / double(times.size()) / inner;
+  const double peak = o.device == kCpu ? peak_mb() - base : double(allocator(o.device.type).stats().peak) / 1048576;
   std::sort(times.begin(), times.end());
   if (o.profile) {
     std::map<std::string, std::pair<int, double>> by_name;
@@ -125,7 +140,7 @@ int main(int argc, char** argv) {
     }
     for (const auto& [name, entry] : by_name) std::fprintf(stderr, "%-32s %4d  %8.2f ms\n", name.c_str(), entry.first, entry.second * 1e3);
   }
-  std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"cpu\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"blocks_a_step\": %.1f, \"params\": %lld, \"loss\": %.6f}\n",
-              o.model.c_str(), o.dtype.c_str(), o.threads, times[times.size() / 2], times[0], peak_mb() - base, double(plan.arena_bytes()) / 1048576,
+  std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"%s\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"blocks_a_step\": %.1f, \"params\": %lld, \"loss\": %.6f}\n",
+              o.model.c_str(), o.device == kCpu ? "cpu" : "cuda", o.dtype.c_str(), o.threads, times[times.size() / 2], times[0], peak, double(plan.arena_bytes()) / 1048576,
               static_cast<unsigned long long>(allocations), blocks_a_step, static_cast<long long>(w.model->parameter_count()), loss.item());
 }

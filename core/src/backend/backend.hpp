@@ -1,6 +1,9 @@
 /// The seam between the core and what is found on the machine at run time.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "tenon/device.hpp"
@@ -15,6 +18,22 @@ std::vector<DeviceInfo> list_cuda_devices();
 
 /// Throws a device error unless models can run on `device`: it is there, usable, and has the kernels that they need.
 void require_for_models(Device device);
+
+/// What a device makes of a recorded step, to be started as one.
+class TENON_API ReplayGraph {
+ public:
+  virtual ~ReplayGraph();
+  virtual void launch() = 0;  ///< in order with all other work; does not wait
+  virtual std::string describe() const = 0;
+};
+
+/// Captures the work that `body` enqueues on this thread, without running it; null, with a reason, where that cannot be.
+using CaptureFn = std::function<std::unique_ptr<ReplayGraph>(const std::function<void()>& body, std::string& reason)>;
+TENON_API void set_graph_capture(DeviceType type, CaptureFn capture);
+
+/// Waits until a device has done all that was enqueued, for clocks; nothing where no device is in use.
+TENON_API void wait_for_device();
+TENON_API void set_device_wait(std::function<void()> wait);
 
 /// What libtenon_cuda.so exports, under the name `tenon_cuda_backend`.
 struct CudaBackend {

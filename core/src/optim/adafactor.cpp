@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "optim/flat_optimiser.hpp"
+#include "optim/optim_kernels.hpp"
 #include "tenon/autograd.hpp"
 
 namespace tenon {
@@ -10,21 +11,6 @@ namespace {
 constexpr std::int64_t kRowBlock = 64;      ///< rows whose sums are added up by one task
 constexpr std::int64_t kColumnBlock = 512;  ///< columns of a task
 constexpr std::int64_t kVectorBlock = 16384;
-
-/// A leaf as [matrices, rows, columns]; a vector has rows 0 and keeps a second moment an element.
-struct Shape3 {
-  std::int64_t matrices = 1, rows = 0, columns = 0;
-  explicit Shape3(const Tensor& t) {
-    if (t.rank() < 2) {
-      columns = t.numel();
-      return;
-    }
-    rows = t.size(-2), columns = t.size(-1);
-    matrices = rows * columns > 0 ? t.numel() / (rows * columns) : 0;
-  }
-  bool factored() const { return rows > 0; }
-  std::int64_t elements() const { return matrices * std::max<std::int64_t>(rows, 1) * columns; }
-};
 
 /// Blocks of `size` items of n, each giving one partial sum, added in order.
 template <class Body>
@@ -36,17 +22,12 @@ double ordered_sum(std::int64_t n, std::int64_t size, const Body& body) {
   return sum;
 }
 
-struct Maths {
-  double beta2_decay, eps1, eps2, threshold, decay;
-  Clipping clipping;
-};
-
 /// One leaf's step. `row` [matrices, rows] and `column` [matrices, columns], or, of a vector, `column` alone.
-void update_leaf(const Shape3& s, const Maths& k, float* w, const float* gradient, float factor, float* row, float* column, double step, double rate,
+void update_leaf(const MatrixShape& s, const AdafactorUpdate& k, float* w, const float* gradient, float factor, float* row, float* column, double step, double rate,
                  double decay) {
   if (s.elements() == 0) return;
   const auto blend = float(std::pow(std::max(step, 1.0), k.beta2_decay));
-  const auto g = [&](std::int64_t i) { return k.clipping(gradient[i]) * factor; };
+  const auto g = [&](std::int64_t i) { return k.leaves.clipping(gradient[i]) * factor; };
   const std::int64_t n = s.elements(), lines = s.matrices * s.rows, columns = s.columns;
   const auto root_mean_square = [&](auto&& value) {
     return std::sqrt(ordered_sum(n, kVectorBlock, [&](std::int64_t begin, std::int64_t end) {
@@ -105,12 +86,12 @@ void update_leaf(const Shape3& s, const Maths& k, float* w, const float* gradien
 class AdafactorOptimiser final : public FlatOptimiser {
  public:
   AdafactorOptimiser(nn::Module& module, const AdafactorOptions& o)
-      : FlatOptimiser(module, o.clip, o.clip_value, o.groups, {}), maths_{o.beta2_decay, o.eps1, o.eps2, o.threshold, o.weight_decay, clipping_} {
+      : FlatOptimiser(module, o.clip, o.clip_value, o.groups, {}), update_{flat_, {}, o.beta2_decay, o.eps1, o.eps2, o.threshold, o.weight_decay} {
     for (const auto& [name, leaf] : leaves_) {
-      const Shape3 s(leaf);
-      shapes_.push_back(s);
-      rows_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.rows, 1)}));
-      columns_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.columns, 1)}));
+      const MatrixShape s(leaf);
+      update_.shapes.push_back(s);
+      rows_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.rows, 1)}, DType::f32, leaf.device()));
+      columns_.push_back(Tensor::zeros({std::max<std::int64_t>(s.matrices * s.columns, 1)}, DType::f32, leaf.device()));
     }
   }
 
@@ -120,32 +101,37 @@ class AdafactorOptimiser final : public FlatOptimiser {
     std::vector<Tensor> written = writes();
     written.insert(written.end(), rows_.begin(), rows_.end());
     written.insert(written.end(), columns_.begin(), columns_.end());
-    launch("optimiser.adafactor", reads(gradients), written, [shapes = shapes_, factors = factors_, n = leaves_.size(), maths = maths_](void* const* p) {
-      const UpdateOperands o{p, n};
-      const float factor = maths.clipping.factor(o.norm());
-      for (std::size_t i = 0; i < n; ++i)
-        update_leaf(shapes[i], maths, o.weight(i), o.gradient(i), factor, static_cast<float*>(o.extra(0, i)), static_cast<float*>(o.extra(0, n + i)),
-                    double(o.step()), double(o.learning_rate() * factors[i].rate), maths.decay * double(factors[i].decay));
-    });
+    written.push_back(Tensor::empty({update_.sums()}, DType::f64, norm_.device()));
+    launch("optimiser.adafactor", reads(gradients), written, adafactor_kernel(norm_.device(), update_));
   }
 
   nn::NamedTensors state() const override {
     nn::NamedTensors all;
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
-      if (shapes_[i].factored()) all.emplace_back("row_moment." + leaves_[i].first, rows_[i]);
-      all.emplace_back((shapes_[i].factored() ? "column_moment." : "second_moment.") + leaves_[i].first, columns_[i]);
+      if (update_.shapes[i].factored()) all.emplace_back("row_moment." + leaves_[i].first, rows_[i]);
+      all.emplace_back((update_.shapes[i].factored() ? "column_moment." : "second_moment.") + leaves_[i].first, columns_[i]);
     }
     for (auto& steps : Optimiser::state()) all.push_back(std::move(steps));
     return all;
   }
 
  private:
-  Maths maths_;
-  std::vector<Shape3> shapes_;
+  AdafactorUpdate update_;
   std::vector<Tensor> rows_, columns_;
 };
 
 }  // namespace
+
+KernelSlot<const AdafactorUpdate&> adafactor_kernel("optimiser.adafactor", [](const AdafactorUpdate& u) -> Kernel {
+  return [u](void* const* p) {
+    const std::size_t n = u.leaves.count();
+    const UpdateOperands o{p, n};
+    const float factor = u.leaves.clipping.factor(o.norm());
+    for (std::size_t i = 0; i < n; ++i)
+      update_leaf(u.shapes[i], u, o.weight(i), o.gradient(i), factor, static_cast<float*>(o.extra(0, i)), static_cast<float*>(o.extra(0, n + i)),
+                  double(o.step()), double(o.learning_rate() * u.leaves.factors[i].rate), u.decay * double(u.leaves.factors[i].decay));
+  };
+});
 
 std::unique_ptr<Optimiser> make_adafactor(nn::Module& module, const AdafactorOptions& options) { return std::make_unique<AdafactorOptimiser>(module, options); }
 

@@ -1,6 +1,7 @@
 /// Optimisers whose update of an element needs nothing but the element's own state: one launch over all parameters.
 #include "kernels/optim.hpp"
 #include "optim/flat_optimiser.hpp"
+#include "optim/optim_kernels.hpp"
 #include "tenon/autograd.hpp"
 
 namespace tenon {
@@ -17,40 +18,9 @@ struct Elements {
   float gradient(std::int64_t i) const { return clipping(g[i]) * factor; }
 };
 
-template <class Update>
-class Elementwise final : public FlatOptimiser {
- public:
-  template <class Options>
-  Elementwise(nn::Module& module, const Options& o, std::vector<std::string> slots, Update update)
-      : FlatOptimiser(module, o.clip, o.clip_value, o.groups, std::move(slots)), update_(update), decay_(float(o.weight_decay)) {}
-
-  void step() override {
-    NoGrad no_grad;
-    const std::vector<Tensor> gradients = take_gradients();
-    launch(Update::kName, reads(gradients), writes(),
-           [runs = runs_, factors = factors_, n = leaves_.size(), slots = slots_.size(), update = update_, decay = decay_, clipping = clipping_](void* const* p) {
-             const UpdateOperands o{p, n};
-             const float factor = clipping.factor(o.norm());
-             const auto step = update.begin(o.step());
-             parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
-               const OptimiserRun& run = runs[std::size_t(r)];
-               Elements e{o.weight(run.leaf) + run.begin, {}, o.gradient(run.leaf) + run.begin, run.count(), o.learning_rate() * factors[run.leaf].rate,
-                          decay * factors[run.leaf].decay, factor, clipping};
-               for (std::size_t k = 0; k < slots; ++k) e.slot[k] = o.slot(k) + run.base + run.begin;
-               update.run(step, e);
-             });
-           });
-  }
-
- private:
-  Update update_;
-  float decay_;
-};
-
 struct NoCorrection {};
 
 struct SgdUpdate {
-  static constexpr const char* kName = "optimiser.sgd";
   kernels::Sgd maths;
   NoCorrection begin(float) const { return {}; }
   void run(NoCorrection, const Elements& e) const {
@@ -61,7 +31,6 @@ struct SgdUpdate {
 
 template <class Maths>
 struct MomentsUpdate {
-  static constexpr const char* kName = std::is_same_v<Maths, kernels::AdamW> ? "optimiser.adamw" : "optimiser.adam";
   Maths maths;
   BiasCorrection begin(float step) const { return {maths.beta1, maths.beta2, step}; }
   void run(const BiasCorrection& c, const Elements& e) const {
@@ -71,7 +40,6 @@ struct MomentsUpdate {
 };
 
 struct RmsPropUpdate {
-  static constexpr const char* kName = "optimiser.rmsprop";
   kernels::RmsProp maths;
   NoCorrection begin(float) const { return {}; }
   void run(NoCorrection, const Elements& e) const {
@@ -80,28 +48,70 @@ struct RmsPropUpdate {
   }
 };
 
+SgdUpdate update_of(const kernels::Sgd& maths) { return {maths}; }
+MomentsUpdate<kernels::Adam> update_of(const kernels::Adam& maths) { return {maths}; }
+MomentsUpdate<kernels::AdamW> update_of(const kernels::AdamW& maths) { return {maths}; }
+RmsPropUpdate update_of(const kernels::RmsProp& maths) { return {maths}; }
+
+template <class Update>
+Kernel update_kernel(const FlatUpdate& f, const Update& update) {
+  return [f, runs = f.leaves.runs(kOptimiserRun), update](void* const* p) {
+    const UpdateOperands o{p, f.leaves.count()};
+    const float factor = f.leaves.clipping.factor(o.norm());
+    const auto step = update.begin(o.step());
+    parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
+      const OptimiserRun& run = runs[std::size_t(r)];
+      const LeafFactors& own = f.leaves.factors[run.leaf];
+      Elements e{o.weight(run.leaf) + run.begin, {}, o.gradient(run.leaf) + run.begin, run.count(), o.learning_rate() * own.rate,
+                 f.decay * own.decay, factor, f.leaves.clipping};
+      for (std::size_t k = 0; k < f.slots; ++k) e.slot[k] = o.slot(k) + run.base + run.begin;
+      update.run(step, e);
+    });
+  };
+}
+
+class Elementwise final : public FlatOptimiser {
+ public:
+  template <class Options>
+  Elementwise(const char* name, nn::Module& module, const Options& o, std::vector<std::string> slots, ElementMaths maths)
+      : FlatOptimiser(module, o.clip, o.clip_value, o.groups, std::move(slots)), name_(name), maths_(maths), decay_(float(o.weight_decay)) {}
+
+  void step() override {
+    NoGrad no_grad;
+    const std::vector<Tensor> gradients = take_gradients();
+    launch(name_, reads(gradients), writes(), element_update_kernel(norm_.device(), FlatUpdate{flat_, slots_.size(), decay_}, maths_));
+  }
+
+ private:
+  const char* name_;
+  ElementMaths maths_;
+  float decay_;
+};
+
 }  // namespace
 
+KernelSlot<const FlatUpdate&, const ElementMaths&> element_update_kernel("optimiser.update", [](const FlatUpdate& f, const ElementMaths& maths) -> Kernel {
+  return std::visit([&](const auto& m) { return update_kernel(f, update_of(m)); }, maths);
+});
+
 std::unique_ptr<Optimiser> make_sgd(nn::Module& module, const SgdOptions& o) {
-  return std::make_unique<Elementwise<SgdUpdate>>(module, o, std::vector<std::string>{"momentum"}, SgdUpdate{{float(o.momentum), o.nesterov}});
+  return std::make_unique<Elementwise>("optimiser.sgd", module, o, std::vector<std::string>{"momentum"}, kernels::Sgd{float(o.momentum), o.nesterov});
 }
 
 std::unique_ptr<Optimiser> make_adam(nn::Module& module, const AdamOptions& o) {
-  using Update = MomentsUpdate<kernels::Adam>;
-  return std::make_unique<Elementwise<Update>>(module, o, std::vector<std::string>{"first_moment", "second_moment"},
-                                               Update{{float(o.beta1), float(o.beta2), float(o.eps)}});
+  return std::make_unique<Elementwise>("optimiser.adam", module, o, std::vector<std::string>{"first_moment", "second_moment"},
+                                       kernels::Adam{float(o.beta1), float(o.beta2), float(o.eps)});
 }
 
 std::unique_ptr<Optimiser> make_adamw(nn::Module& module, const AdamWOptions& o) {
-  using Update = MomentsUpdate<kernels::AdamW>;
-  return std::make_unique<Elementwise<Update>>(module, o, std::vector<std::string>{"first_moment", "second_moment"},
-                                               Update{{float(o.beta1), float(o.beta2), float(o.eps)}});
+  return std::make_unique<Elementwise>("optimiser.adamw", module, o, std::vector<std::string>{"first_moment", "second_moment"},
+                                       kernels::AdamW{float(o.beta1), float(o.beta2), float(o.eps)});
 }
 
 std::unique_ptr<Optimiser> make_rmsprop(nn::Module& module, const RmsPropOptions& o) {
   std::vector<std::string> slots{"second_moment", "momentum"};
   if (o.centred) slots.emplace_back("first_moment");
-  return std::make_unique<Elementwise<RmsPropUpdate>>(module, o, slots, RmsPropUpdate{{float(o.alpha), float(o.eps), float(o.momentum), o.centred}});
+  return std::make_unique<Elementwise>("optimiser.rmsprop", module, o, slots, kernels::RmsProp{float(o.alpha), float(o.eps), float(o.momentum), o.centred});
 }
 
 }  // namespace tenon

@@ -1,48 +1,14 @@
 /// What the optimisers that keep flat state share (private).
 #pragma once
 
-#include <cmath>
-#include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
+#include "optim/flat_leaves.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/optim.hpp"
 
 namespace tenon {
-
-inline constexpr std::int64_t kOptimiserRun = 16384;  ///< elements of a run
-
-/// A cut of a leaf, elements [begin, end); its state starts at `base` of the flat buffers. Cuts do not depend on threads,
-/// and so neither does the order of a sum over them.
-struct OptimiserRun {
-  std::size_t leaf;
-  std::int64_t begin, end, base;
-  std::int64_t count() const { return end - begin; }
-};
-
-/// How a leaf's gradient becomes its step.
-struct LeafFactors {
-  float rate = 1, decay = 1;
-};
-
-/// Gradients are clamped to [-limit, limit], then scaled by `factor`.
-struct Clipping {
-  float limit = std::numeric_limits<float>::infinity(), norm = 0;  ///< norm 0: no clipping by norm
-  float factor(float gradient_norm) const { return norm > 0 && gradient_norm > norm ? norm / gradient_norm : 1.0f; }
-  float operator()(float g) const { return g < -limit ? -limit : g > limit ? limit : g; }  ///< a NaN stays one
-};
-
-/// 1 - beta^t of both moments at step t. Before the first begin_step the learning rate is 0, and 1 does no harm.
-struct BiasCorrection {
-  float c1 = 1, c2 = 1;
-  BiasCorrection(float beta1, float beta2, float step) {
-    if (step < 1) return;
-    c1 = float(1 - std::pow(double(beta1), double(step)));
-    c2 = float(1 - std::pow(double(beta2), double(step)));
-  }
-};
 
 class FlatOptimiser : public Optimiser {
  public:
@@ -57,15 +23,12 @@ class FlatOptimiser : public Optimiser {
   std::vector<Tensor> reads(const std::vector<Tensor>& gradients) const;
   std::vector<Tensor> writes() const;
 
-  struct Place {
-    std::int64_t begin, count;
-  };
-  std::vector<Place> places_;    ///< of each leaf in the flat buffers
-  std::vector<Tensor> slots_;    ///< flat f32 state, one a name
+  /// Leaf i's part of a flat buffer.
+  Tensor part(const Tensor& flat, std::size_t i) const { return flat.narrow(0, flat_.bases[i], flat_.sizes[i]); }
+
+  FlatLeaves flat_;
+  std::vector<Tensor> slots_;  ///< flat f32 state, one a name
   std::vector<std::string> slot_names_;
-  std::vector<OptimiserRun> runs_;
-  std::vector<LeafFactors> factors_;  ///< a leaf
-  Clipping clipping_;
 };
 
 /// Where an update finds things: pointers of a launch that read and wrote as FlatOptimiser says.

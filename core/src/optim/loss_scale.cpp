@@ -3,13 +3,34 @@
 #include <bit>
 #include <cmath>
 
-#include "optim/leaf_runs.hpp"
+#include "optim/optim_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
+
+KernelSlot<const FlatLeaves&> unscale_kernel("loss_scale.unscale", [](const FlatLeaves& leaves) -> Kernel {
+  return [runs = leaves.runs(kOptimiserRun), n = leaves.count()](void* const* p) {
+    const auto inverse = float(1.0 / double(*static_cast<const float*>(p[0])));
+    auto* good = static_cast<std::uint8_t*>(p[1 + n]);
+    parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
+      const OptimiserRun& run = runs[std::size_t(r)];
+      float* g = static_cast<float*>(p[1 + run.leaf]);
+      constexpr std::uint32_t exponent = 0x7f800000u;  // all set: infinity or NaN
+      std::uint32_t bad = 0;
+      for (std::int64_t i = run.begin; i < run.end; ++i) {
+        g[i] *= inverse;
+        bad |= std::uint32_t((std::bit_cast<std::uint32_t>(g[i]) & exponent) == exponent);
+      }
+      good[r] = bad == 0;
+    });
+    bool all = true;
+    for (std::size_t r = 0; r < runs.size(); ++r) all &= good[r] != 0;
+    *static_cast<float*>(p[2 + n]) = all ? 1.0f : 0.0f;
+  };
+});
 
 LossScale::LossScale(const LossScaleOptions& o) : options_(o), scale_(Tensor::zeros({1})), finite_(Tensor::full({1}, 1)) {
   if (!(o.initial > 0 && std::isfinite(float(o.initial)))) throw_usage("LossScale", "initial scale " + std::to_string(o.initial), "a number above 0, such as 65536");
@@ -29,28 +50,11 @@ void LossScale::unscale(const std::vector<Tensor>& gradients) const {
     if (!g.defined() || g.dtype() != DType::f32 || !g.is_contiguous())
       throw_usage("LossScale::unscale", (g.defined() ? g.str() : std::string("an undefined tensor")) + " is not a dense f32 gradient", "give .contiguous().to(DType::f32)");
   NoGrad no_grad;
-  std::vector<LeafRun> runs = leaf_runs(gradients);
+  const FlatLeaves leaves(gradients);
   std::vector<Tensor> writes = gradients;
-  writes.push_back(Tensor::empty({std::int64_t(runs.size()) + 1}, DType::u8));
+  writes.push_back(Tensor::empty({leaves.partials()}, DType::u8, scale_.device()));
   writes.push_back(finite_);
-  launch("loss_scale.unscale", std::vector<Tensor>{scale_}, writes, [runs = std::move(runs), n = gradients.size()](void* const* p) {
-    const auto inverse = float(1.0 / double(*static_cast<const float*>(p[0])));
-    auto* good = static_cast<std::uint8_t*>(p[1 + n]);
-    parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
-      const LeafRun& run = runs[std::size_t(r)];
-      float* g = static_cast<float*>(p[1 + run.leaf]);
-      constexpr std::uint32_t exponent = 0x7f800000u;  // all set: infinity or NaN
-      std::uint32_t bad = 0;
-      for (std::int64_t i = run.begin; i < run.end; ++i) {
-        g[i] *= inverse;
-        bad |= std::uint32_t((std::bit_cast<std::uint32_t>(g[i]) & exponent) == exponent);
-      }
-      good[r] = bad == 0;
-    });
-    bool all = true;
-    for (std::size_t r = 0; r < runs.size(); ++r) all &= good[r] != 0;
-    *static_cast<float*>(p[2 + n]) = all ? 1.0f : 0.0f;
-  });
+  launch("loss_scale.unscale", std::vector<Tensor>{scale_}, writes, unscale_kernel(scale_.device(), leaves));
 }
 
 bool LossScale::finite() const { return finite_.item() != 0; }

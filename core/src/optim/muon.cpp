@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "kernels/optim.hpp"
 #include "optim/flat_optimiser.hpp"
+#include "optim/optim_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/ops.hpp"
 
@@ -16,7 +16,7 @@ Tensor orthogonal(const Tensor& x, int iterations, double eps) {
   const bool tall = x.size(0) > x.size(1);
   Tensor y = tall ? x.transpose(0, 1).contiguous() : x;
   const Tensor norm = sqrt(sum(square(y)));
-  y = div(y, maximum(norm, Tensor::full(norm.shape(), eps)));
+  y = div(y, maximum(norm, Tensor::full(norm.shape(), eps, norm.dtype(), norm.device())));
   for (int i = 0; i < iterations; ++i) {
     const Tensor gram = matmul(y, y.transpose(0, 1));
     const Tensor polynomial = add(mul(gram, kB), mul(matmul(gram, gram), kC));
@@ -29,7 +29,7 @@ Tensor orthogonal(const Tensor& x, int iterations, double eps) {
 class MuonOptimiser final : public FlatOptimiser {
  public:
   MuonOptimiser(nn::Module& module, const MuonOptions& o) : FlatOptimiser(module, o.clip, o.clip_value, o.groups, {"momentum"}), options_(o) {
-    for (const auto& [name, leaf] : leaves_) second_.push_back(leaf.rank() < 2 ? Tensor::zeros(leaf.shape()) : Tensor());
+    for (const auto& [name, leaf] : leaves_) second_.push_back(leaf.rank() < 2 ? Tensor::zeros(leaf.shape(), DType::f32, leaf.device()) : Tensor());
   }
 
   void step() override {
@@ -53,47 +53,23 @@ class MuonOptimiser final : public FlatOptimiser {
   }
 
  private:
-  Tensor momentum(std::size_t i) const { return slots_[0].narrow(0, places_[i].begin, places_[i].count); }
-
   void step_matrix(std::size_t i, const Tensor& gradient) {
     const Tensor& leaf = leaves_[i].second;
     const std::int64_t n = leaf.numel(), rows = leaf.size(0);
-    Tensor direction = Tensor::empty({rows, n / rows});
-    launch("optimiser.muon.momentum", {gradient, norm_}, {momentum(i), direction},
-           [n, clipping = clipping_, keep = float(options_.momentum), nesterov = options_.nesterov](void* const* p) {
-             const float *g = static_cast<const float*>(p[0]), factor = clipping.factor(*static_cast<const float*>(p[1]));
-             float *v = static_cast<float*>(p[2]), *d = static_cast<float*>(p[3]);
-             parallel_blocks(n, kOptimiserRun, [&](std::int64_t begin, std::int64_t end) {
-               for (std::int64_t k = begin; k < end; ++k) {
-                 const float here = clipping(g[k]) * factor;
-                 v[k] += (here - v[k]) * (1 - keep);
-                 d[k] = nesterov ? here + (v[k] - here) * keep : v[k];
-               }
-             });
-           });
+    Tensor direction = Tensor::empty({rows, n / rows}, DType::f32, leaf.device());
+    launch("optimiser.muon.momentum", {gradient, norm_}, {part(slots_[0], i), direction},
+           muon_momentum_kernel(norm_.device(), MuonMomentum{n, flat_.clipping, float(options_.momentum), options_.nesterov}));
     const Tensor update = orthogonal(direction, options_.iterations, options_.eps);
     const double shape = std::sqrt(std::max(1.0, double(rows) * double(rows) / double(n)));
     launch("optimiser.muon.update", {update, scalars_}, {leaf},
-           [n, shape = float(shape), decay = float(options_.weight_decay) * factors_[i].decay, rate = factors_[i].rate](void* const* p) {
-             const float *u = static_cast<const float*>(p[0]), lr = static_cast<const float*>(p[1])[0] * rate;
-             float* w = static_cast<float*>(p[2]);
-             parallel_blocks(n, kOptimiserRun, [&](std::int64_t begin, std::int64_t end) {
-               for (std::int64_t k = begin; k < end; ++k) w[k] = w[k] * (1 - lr * decay) - lr * shape * u[k];
-             });
-           });
+           muon_update_kernel(norm_.device(), MuonStep{n, float(shape), float(options_.weight_decay) * flat_.factors[i].decay, flat_.factors[i].rate}));
   }
 
   void step_vector(std::size_t i, const Tensor& gradient) {
     const kernels::AdamW maths{float(options_.beta1), float(options_.beta2), float(options_.adam_eps)};
-    launch("optimiser.muon.adamw", {gradient, scalars_, norm_}, {leaves_[i].second, momentum(i), second_[i]},
-           [n = places_[i].count, maths, clipping = clipping_, decay = float(options_.weight_decay) * factors_[i].decay,
-            rate = factors_[i].rate * float(options_.adam_rate)](void* const* p) {
-             const float *g = static_cast<const float*>(p[0]), *scalars = static_cast<const float*>(p[1]);
-             const float factor = clipping.factor(*static_cast<const float*>(p[2]));
-             const BiasCorrection c(maths.beta1, maths.beta2, scalars[1]);
-             float *w = static_cast<float*>(p[3]), *m = static_cast<float*>(p[4]), *v = static_cast<float*>(p[5]);
-             for (std::int64_t k = 0; k < n; ++k) maths(w[k], m[k], v[k], clipping(g[k]) * factor, scalars[0] * rate, decay, c.c1, c.c2);
-           });
+    launch("optimiser.muon.adamw", {gradient, scalars_, norm_}, {leaves_[i].second, part(slots_[0], i), second_[i]},
+           muon_vector_kernel(norm_.device(), MuonVector{flat_.sizes[i], maths, flat_.clipping, float(options_.weight_decay) * flat_.factors[i].decay,
+                                                         flat_.factors[i].rate * float(options_.adam_rate)}));
   }
 
   MuonOptions options_;
@@ -101,6 +77,40 @@ class MuonOptimiser final : public FlatOptimiser {
 };
 
 }  // namespace
+
+KernelSlot<const MuonMomentum&> muon_momentum_kernel("optimiser.muon.momentum", [](const MuonMomentum& m) -> Kernel {
+  return [m](void* const* p) {
+    const float *g = static_cast<const float*>(p[0]), factor = m.clipping.factor(*static_cast<const float*>(p[1]));
+    float *v = static_cast<float*>(p[2]), *d = static_cast<float*>(p[3]);
+    parallel_blocks(m.count, kOptimiserRun, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) {
+        const float here = m.clipping(g[k]) * factor;
+        v[k] += (here - v[k]) * (1 - m.keep);
+        d[k] = m.nesterov ? here + (v[k] - here) * m.keep : v[k];
+      }
+    });
+  };
+});
+
+KernelSlot<const MuonStep&> muon_update_kernel("optimiser.muon.update", [](const MuonStep& s) -> Kernel {
+  return [s](void* const* p) {
+    const float *u = static_cast<const float*>(p[0]), lr = static_cast<const float*>(p[1])[0] * s.rate;
+    float* w = static_cast<float*>(p[2]);
+    parallel_blocks(s.count, kOptimiserRun, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k) w[k] = w[k] * (1 - lr * s.decay) - lr * s.shape * u[k];
+    });
+  };
+});
+
+KernelSlot<const MuonVector&> muon_vector_kernel("optimiser.muon.adamw", [](const MuonVector& s) -> Kernel {
+  return [s](void* const* p) {
+    const float *g = static_cast<const float*>(p[0]), *scalars = static_cast<const float*>(p[1]);
+    const float factor = s.clipping.factor(*static_cast<const float*>(p[2]));
+    const BiasCorrection c(s.maths.beta1, s.maths.beta2, scalars[1]);
+    float *w = static_cast<float*>(p[3]), *m = static_cast<float*>(p[4]), *v = static_cast<float*>(p[5]);
+    for (std::int64_t k = 0; k < s.count; ++k) s.maths(w[k], m[k], v[k], s.clipping(g[k]) * factor, scalars[0] * s.rate, s.decay, c.c1, c.c2);
+  };
+});
 
 std::unique_ptr<Optimiser> make_muon(nn::Module& module, const MuonOptions& options) { return std::make_unique<MuonOptimiser>(module, options); }
 

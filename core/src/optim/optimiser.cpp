@@ -10,8 +10,11 @@ Optimiser::~Optimiser() = default;
 
 Optimiser::Optimiser(nn::Module& module) : leaves_(module.parameters()) {
   if (leaves_.empty()) throw_usage("Optimiser", "the module has no parameters");
-  scalars_ = Tensor::zeros({4});
-  norm_ = Tensor::zeros({1});
+  const Device device = leaves_[0].second.device();
+  for (const auto& [name, p] : leaves_)
+    if (p.device() != device) throw_usage("Optimiser", "'" + name + "' is on " + p.device().str() + ", '" + leaves_[0].first + "' on " + device.str());
+  scalars_ = Tensor::zeros({4}, DType::f32, device);
+  norm_ = Tensor::zeros({1}, DType::f32, device);
 }
 
 void Optimiser::begin_step(double learning_rate) {

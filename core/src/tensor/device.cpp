@@ -35,10 +35,18 @@ std::string cpu_instruction_sets() {
   return s;
 }
 
-/// CUDA has kernels for single ops so far, too few for any model.
-bool runs_models(Device device) { return device.type == DeviceType::cpu; }
-
 }  // namespace
+
+namespace {
+std::function<void()>& device_wait() {
+  static std::function<void()> wait;
+  return wait;
+}
+}  // namespace
+void set_device_wait(std::function<void()> wait) { device_wait() = std::move(wait); }
+void wait_for_device() {
+  if (device_wait()) device_wait()();
+}
 
 Device default_device() noexcept { return made_on; }
 DeviceScope::DeviceScope(Device device) noexcept : before_(made_on) { made_on = device; }
@@ -58,7 +66,7 @@ Device Device::parse(std::string_view text) {
   if (text == "cpu") return kCpu;
   if (text == "auto") {
     for (const DeviceInfo& d : list_devices())
-      if (d.device.type == DeviceType::cuda && d.usable && runs_models(d.device)) return d.device;
+      if (d.device.type == DeviceType::cuda && d.usable) return d.device;
     return kCpu;
   }
   if (text == "cuda") return {DeviceType::cuda, 0};
@@ -86,8 +94,6 @@ void require_for_models(Device device) {
     if (d.device != device) continue;
     if (!d.usable)
       throw Error(ErrorKind::device, "device.not_available", device.str() + " cannot be used: " + d.reason, "mend that, or use --device cpu");
-    if (!runs_models(device))
-      throw Error(ErrorKind::device, "device.no_kernel", "models do not run on " + device.str() + " yet", "use --device cpu");
     return;
   }
   throw Error(ErrorKind::device, "device.not_available", "there is no " + device.str() + "; usable here: " + usable,

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "backend/backend.hpp"
+
 namespace tenon {
 namespace {
 
@@ -21,8 +23,10 @@ LaunchWatch::~LaunchWatch() { innermost = before_; }
 LaunchWatch* current_launch_watch() noexcept { return innermost; }
 
 void run_watched(LaunchWatch& watch, const char* name, const Kernel& kernel, void* const* operands) {
+  wait_for_device();
   const double start = steady_seconds();
   kernel(operands);
+  wait_for_device();
   LaunchWatchAccess::see(watch, {name, start, steady_seconds() - start});
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "backend/backend.hpp"
 #include "tensor/launch_watch.hpp"
 #include "tensor/recorder.hpp"
 
@@ -10,9 +11,18 @@ namespace tenon {
 namespace {
 
 thread_local Recorder* active = nullptr;
-constexpr std::size_t kArenaAlignment = 64;
+/// What vector loads and libraries want of an address.
+std::size_t arena_alignment(Device device) { return device.type == DeviceType::cpu ? 64 : 256; }
+
+std::array<CaptureFn, kDeviceTypes>& captures() {
+  static std::array<CaptureFn, kDeviceTypes> all;
+  return all;
+}
 
 }  // namespace
+
+ReplayGraph::~ReplayGraph() = default;
+void set_graph_capture(DeviceType type, CaptureFn capture) { captures()[std::size_t(type)] = std::move(capture); }
 
 Recorder* Recorder::current() noexcept { return active; }
 bool is_recording() noexcept { return active != nullptr; }
@@ -42,6 +52,17 @@ void Recorder::record(const char* name, std::span<const Tensor> reads, std::span
   for (const Tensor& t : reads) add(t, false);
   for (const Tensor& t : writes) add(t, true);
   launches.push_back(std::move(launch));
+}
+
+Device Recorder::device() const {
+  Device device = kCpu;
+  for (const auto& [id, s] : held)
+    if (s->device().type != DeviceType::cpu) device = s->device();
+  for (const auto& [id, b] : buffers)
+    if (b.first >= 0 && b.device != device)
+      throw_usage("StepPlan::record", std::string(launches[std::size_t(b.first)].name) + " works on " + b.device.str() + " in a step on " + device.str(),
+                  "make the step's tensors where its inputs are: DeviceScope");
+  return device;
 }
 
 void launch(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel) {
@@ -74,8 +95,17 @@ struct StepPlan::Impl {
   std::size_t arena_bytes = 0, unshared = 0;
   ArenaUse fullest{};
   std::string text;
+  Device device;
+  // Of the device's graph. The first run goes launch by launch (libraries make their handles then), the second is captured.
+  int runs = 0;
+  std::unique_ptr<ReplayGraph> graph;
+  std::string graph_text;
 
   explicit Impl(Recorder& r);
+  void replay() const {
+    for (const Step& s : steps) run_kernel(s.name, s.kernel, s.pointers.data());
+  }
+  void run();
 };
 
 namespace {
@@ -143,26 +173,26 @@ StepPlan::Impl::Impl(Recorder& r) {
   active = nullptr;
   std::unordered_map<std::uint64_t, void*> address;
   std::vector<Placement> placements;
+  device = r.device();
+  const std::size_t alignment = arena_alignment(device);
   for (auto& [id, b] : r.buffers) {
     if (auto s = b.storage.lock()) {
       s->materialise();
       r.hold(s);
     } else if (b.first >= 0) {
-      placements.push_back({id, (b.bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment, b.first, b.last, b.tag == MemoryTag::other ? MemoryTag::activations : b.tag});
+      placements.push_back({id, (b.bytes + alignment - 1) / alignment * alignment, b.first, b.last, b.tag == MemoryTag::other ? MemoryTag::activations : b.tag});
       unshared += placements.back().bytes;
     }
   }
   arena_bytes = lay_out(placements);
   fullest = fullest_moment(placements, r.launches.size());
-  Device device = kCpu;
   for (auto& [id, s] : r.held) {
     address[id] = s->data();
-    if (s->device().type != DeviceType::cpu) device = s->device();
     held.push_back(s);
   }
   {
     MemoryScope tag(MemoryTag::activations);
-    arena = std::make_shared<Storage>(std::max(arena_bytes, kArenaAlignment), device);
+    arena = std::make_shared<Storage>(std::max(arena_bytes, alignment), device);
   }
   std::unordered_map<std::uint64_t, std::size_t> offsets;
   for (const Placement& p : placements) {
@@ -195,14 +225,29 @@ StepPlan StepPlan::record(const std::function<void()>& step) {
 void StepPlan::run() const {
   if (!impl_) throw_usage("StepPlan::run", "no step was recorded");
   if (active) throw_usage("StepPlan::run", "a step is being recorded on this thread, and a plan cannot be part of another");
-  for (const Impl::Step& s : impl_->steps) run_kernel(s.name, s.kernel, s.pointers.data());
+  impl_->run();
+}
+
+void StepPlan::Impl::run() {
+  const CaptureFn& capture = captures()[std::size_t(device.type)];
+  if (!capture || current_launch_watch()) {
+    replay();
+    return;
+  }
+  if (++runs == 2) {
+    std::string reason;
+    graph = capture([this] { replay(); }, reason);
+    graph_text = graph ? graph->describe() : "launched one by one: " + reason;
+  }
+  if (graph) graph->launch();
+  else replay();
 }
 
 std::size_t StepPlan::arena_bytes() const { return impl_->arena_bytes; }
 const StepPlan::ArenaUse& StepPlan::arena_use() const { return impl_->fullest; }
 std::size_t StepPlan::unshared_bytes() const { return impl_->unshared; }
 std::size_t StepPlan::launches() const { return impl_->steps.size(); }
-std::string StepPlan::explain() const { return impl_->text; }
+std::string StepPlan::explain() const { return impl_->graph_text.empty() ? impl_->text : "# " + impl_->graph_text + "\n" + impl_->text; }
 
 std::vector<std::pair<std::string, double>> StepPlan::profile() const {
   std::vector<std::pair<std::string, double>> times;

@@ -35,6 +35,7 @@ class Recorder {
     std::weak_ptr<Storage> storage;  ///< empty once nobody outside the step holds it
     int first = -1, last = -1;       ///< launches that touch it
     MemoryTag tag = MemoryTag::other;
+    Device device;
   };
 
   static Recorder* current() noexcept;
@@ -44,11 +45,14 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  void on_create(std::uint64_t id, std::size_t bytes, MemoryTag tag) {
+  void on_create(std::uint64_t id, std::size_t bytes, MemoryTag tag, Device device) {
     Buffer& b = buffers[id];
     b.bytes = bytes;
     b.tag = tag;
+    b.device = device;
   }
+  /// Where the step works: that of everything made inside it. Throws a usage error naming the launch where that differs.
+  Device device() const;
   void adopt(const std::shared_ptr<Storage>& s) { buffers[s->id()].storage = s; }
   void record(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel);
   void hold(const std::shared_ptr<Storage>& s) { held[s->id()] = s; }

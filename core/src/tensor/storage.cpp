@@ -40,7 +40,7 @@ void set_allocator(DeviceType type, std::unique_ptr<Allocator> a) { allocators()
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device), id_(next_id++), tag_(MemoryScope::current()) {
   if (Recorder* r = Recorder::current()) {
     traced_ = true;
-    r->on_create(id_, bytes, tag_);
+    r->on_create(id_, bytes, tag_, device);
     return;
   }
   data_ = allocator(device.type).allocate(bytes, device.index);

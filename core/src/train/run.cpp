@@ -22,7 +22,10 @@ Session open_session(const RunDirectory& directory, const std::string& checkpoin
   s.compute = compute_type(s.recipe, device);
   s.task = make_task(s.recipe, s.compute);
   s.task->load_state(read_text(directory.path() / "task.json"));
-  s.model = make_model(s.recipe, *s.task, s.compute);
+  {
+    DeviceScope on(device);
+    s.model = make_model(s.recipe, *s.task, s.compute);
+  }
   Checkpoints(directory.checkpoints()).load_weights(checkpoint, *s.model);
   s.model->eval();
   return s;

@@ -18,6 +18,7 @@ std::string mebibytes(std::size_t bytes) {
 
 StepRunner::StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std::int64_t accumulate, LossScale* scale, std::uint64_t seed, Device device)
     : optimiser_(optimiser), scale_(scale), accumulate_(accumulate) {
+  DeviceScope on(device);
   {
     MemoryScope tag(MemoryTag::data);
     for (const TensorSpec& s : task.batch_spec()) inputs_.push_back(Tensor::empty(s.shape, s.dtype, device));

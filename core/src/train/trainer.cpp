@@ -138,6 +138,17 @@ class Trainer {
     require_validation();
     pacer_ = Pacer(steps_of_run(recipe_, *task_), train_.real("minutes") * 60);
     digests_ = task_->input_digests();
+    make_model_and_optimiser();
+    if (options_.resume) {
+      resume();
+    } else {
+      write_atomic(directory_.path() / "recipe.toml", recipe_.resolved());
+      write_atomic(directory_.path() / "task.json", task_->state());
+    }
+  }
+
+  void make_model_and_optimiser() {
+    DeviceScope on(options_.device);
     {
       MemoryScope tag(MemoryTag::parameters);
       model_ = make_model(recipe_, *task_, compute_);
@@ -149,12 +160,6 @@ class Trainer {
     if (train_.real("average") > 0) average_ = std::make_unique<WeightAverage>(*model_, WeightAverage::share(train_.real("average")));
     if (compute_ == DType::f16)
       scale_ = std::make_unique<LossScale>(LossScaleOptions{.initial = train_.real("loss_scale"), .interval = train_.integer("loss_scale_interval")});
-    if (options_.resume) {
-      resume();
-    } else {
-      write_atomic(directory_.path() / "recipe.toml", recipe_.resolved());
-      write_atomic(directory_.path() / "task.json", task_->state());
-    }
   }
 
   void require_validation() const {

@@ -58,6 +58,7 @@ class WindowPlan {
     const Shape shape{batch, size[0], size[1], size[2], channels};
     host_ = Tensor::zeros(shape);
     input_ = device == kCpu ? host_ : Tensor::zeros(shape, DType::f32, device);
+    DeviceScope on(device);
     plan_ = StepPlan::record([&] {
       NoGrad off;
       output_ = model.forward(input_).to(DType::f32).contiguous();
@@ -67,7 +68,7 @@ class WindowPlan {
       throw Error(ErrorKind::usage, "medical.model_output",
                   "the model gives scores " + output_.shape().str() + " where the task needs " + expected.str(),
                   "use a model that labels every voxel");
-    result_ = device == kCpu ? output_ : Tensor::empty(expected);
+    result_ = device == kCpu ? output_ : Tensor::empty(expected, DType::f32, kCpu);
   }
   float* input() { return host_.data<float>(); }
   const float* run() {

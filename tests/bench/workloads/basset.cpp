@@ -53,11 +53,11 @@ class Basset : public nn::Module {
 
 bench::Workload basset(DType compute) {
   auto model = std::make_shared<Basset>();
-  Tensor bases = Tensor::empty({64, 600}, DType::u8);
+  Tensor bases = Tensor::empty({64, 600}, DType::u8, kCpu);
   Random random(0, 1);
   auto values = bases.span<std::uint8_t>();
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::uint8_t(random.below(i, 4));
-  Tensor x = one_hot(bases, 4).to(compute), y = round(random_uniform({64, 164}, 0, 2));
+  Tensor x = one_hot(bases.to(default_device()), 4).to(compute), y = round(random_uniform({64, 164}, 0, 2));
   return {model, [=] { return bce_with_logits(model->forward(x).to(DType::f32), y); }};
 }
 

@@ -18,11 +18,11 @@ bench::Workload unet3d(DType compute) {
   Tensor x = random_normal({2, 40, 56, 40, 1}, 0, 1);
   std::vector<Tensor> labels;
   for (std::int64_t level = 0; level < 3; ++level) {
-    Tensor y = Tensor::empty({2, 40 >> level, 56 >> level, 40 >> level}, DType::u8);
+    Tensor y = Tensor::empty({2, 40 >> level, 56 >> level, 40 >> level}, DType::u8, kCpu);
     Random random(0, std::uint64_t(2 + level));
     auto values = y.span<std::uint8_t>();
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::uint8_t(random.below(i, 3));
-    labels.push_back(y);
+    labels.push_back(y.to(default_device()));
   }
   return {model, [=] {
             std::vector<Tensor> outputs = model->forward_all({x});

@@ -4,6 +4,7 @@
 #include "backend/backend.hpp"
 #include "backend/cuda/check.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/staging.hpp"
 #include "tenon/storage.hpp"
 
 namespace tenon::cuda {
@@ -30,7 +31,10 @@ class CudaAllocator final : public Allocator {
     pool_ = pool;
   }
 
-  void* allocate(std::size_t bytes, int) override {
+  void* allocate(std::size_t bytes, int index) override {
+    if (index != 0)
+      throw Error(ErrorKind::device, "device.not_available", "cuda:" + std::to_string(index) + ": a process works on one GPU, cuda:0",
+                  "choose which with CUDA_VISIBLE_DEVICES=" + std::to_string(index));
     void* p = nullptr;
     std::size_t size = bytes ? bytes : 1;
     cudaError_t status = cudaMallocAsync(&p, size, stream());
@@ -57,8 +61,12 @@ class CudaAllocator final : public Allocator {
   }
 
   void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override {
+    if (from_device.type == DeviceType::cpu && to_device.type != DeviceType::cpu) {
+      staging_.copy_in(to, from, bytes);
+      return;
+    }
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpyAsync");
-    if (to_device.type == DeviceType::cpu || from_device.type == DeviceType::cpu) check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    if (to_device.type == DeviceType::cpu) check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
   }
 
   void trim() override {
@@ -73,6 +81,7 @@ class CudaAllocator final : public Allocator {
 
  private:
   cudaMemPool_t pool_{};
+  Staging staging_;
   mutable std::mutex mutex_;
   Stats stats_;
 };
@@ -123,10 +132,14 @@ std::vector<DeviceInfo> devices() {
 
 void install() {
   set_allocator(DeviceType::cuda, std::make_unique<CudaAllocator>());
+  set_device_wait([] { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); });
+  install_graph();
   install_copy();
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_optimisers();
+  install_adafactor();
 }
 
 }  // namespace

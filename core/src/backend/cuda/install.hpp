@@ -3,9 +3,12 @@
 
 namespace tenon::cuda {
 
+void install_graph();
 void install_copy();
 void install_elementwise();
 void install_reduce();
 void install_matmul();
+void install_optimisers();
+void install_adafactor();
 
 }  // namespace tenon::cuda

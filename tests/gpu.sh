@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one call of at most ten minutes: the device tests, compute-sanitizer over them, training steps beside PyTorch's on the
+# same card, and the same steps on this machine's CPU. Writes gpu.json and gpu.md into a folder and prints the table.
+#   bash tests/gpu.sh [tests|sanitize|bench ...]     default: all three
+#   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 f32"   MODES="eager channels_last compile"
+#   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
+#   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
+set -uo pipefail
+cd "$(dirname "$0")/.."
+steps=${*:-tests sanitize bench} out=${OUT:-build/gpu/results} models=${MODELS:-unet3d fno2d basset lstm transformer mlp} dtypes=${DTYPES:-bf16}
+modes=${MODES:-eager channels_last compile} python=${PYTHON:-python3} rounds=${ROUNDS:-9} seconds=${SECONDS_EACH:-3}
+mkdir -p "$out"
+if [ -z "${BINARIES:-}" ]; then
+  BINARIES=build/gpu
+  mkdir -p build/gpu
+  { cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_CUDA=on -DTENON_BUILD_MEDICAL=OFF -DTENON_BUILD_GPU_TESTS=ON &&
+    cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench tenon_cuda; } >build/gpu/build.log 2>&1 || { tail -30 build/gpu/build.log; exit 1; }
+fi
+# cuDNN, cuBLAS, cuFFT, cuSOLVER: of the CUDA toolkit, or of the Python packages that bring them
+libraries=$(cd "$BINARIES" && pwd)/lib:/usr/local/cuda/lib64
+for dir in $("$python" -c 'import site, glob; print(*[d for p in site.getsitepackages() for d in glob.glob(p + "/nvidia/*/lib")])' 2>/dev/null); do libraries+=:$dir; done
+failed=0
+ours() { LD_LIBRARY_PATH="$libraries" "$@"; }
+
+for step in $steps; do
+  case $step in
+    tests)
+      echo "== device tests"
+      ours timeout "${TEST_SECONDS:-240}" "$BINARIES/bin/cuda_tests" >"$out/tests.log" 2>&1 || failed=1
+      grep -aE "^(known gaps|skipped)" "$out/tests.log" | head -20
+      tail -${TAIL:-3} "$out/tests.log"
+      ;;
+    sanitize)
+      echo "== compute-sanitizer"
+      ours timeout "${SANITIZE_SECONDS:-120}" compute-sanitizer --tool memcheck --error-exitcode 1 "$BINARIES/bin/cuda_tests" "[small]" >"$out/sanitizer.log" 2>&1 || failed=1
+      tail -2 "$out/sanitizer.log"
+      ;;
+    bench)
+      : >"$out/gpu.jsonl"
+      for dtype in $dtypes; do
+        for model in $models; do
+          echo "== $model $dtype" >&2
+          ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err" || { echo "$model $dtype failed: $(tail -1 "$out/bench.err")"; failed=1; }
+          [ -n "${PROFILE:-}" ] && ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds 3 --profile --explain >"$out/$model.$dtype.profile" 2>&1
+          [ -n "${SKIP_CPU:-}" ] || ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cpu --dtype f32 --threads "$(nproc)" --rounds 5 --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err"
+          for mode in $modes; do
+            "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/peer.err" || true
+          done
+        done
+      done
+      "$python" tests/bench/gpu_table.py "$out/gpu.jsonl" "$out/gpu.json" "$out/gpu.md"
+      ;;
+    *) echo "gpu.sh: unknown step '$step' (tests, sanitize, bench)" >&2; exit 2 ;;
+  esac
+done
+exit $failed
