@@ -231,6 +231,9 @@ Tensor cast_if(const Tensor& t, DType type) {
 void set_conv_buffers(DeviceType type, ConvBuffersFn sizes) {
   buffer_sizes()[std::size_t(type)] = std::move(sizes);
 }
+const ConvBuffersFn& conv_buffers(DeviceType type) {
+  return buffer_sizes()[std::size_t(type)];
+}
 
 Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   ConvGeometry g = geometry("conv", x, weight, bias, options, weight.defined() && weight.rank() ? weight.size(0) : 0);

@@ -27,5 +27,6 @@ TENON_API extern KernelSlot<const ConvGeometry&, ConvSums> conv_weight_gradient_
 using ConvBuffersFn = std::function<ConvBuffers(const ConvGeometry&, ConvPass, bool bias, ConvSums sums)>;
 /// What buffers a device's kernels want; set along with its kernels.
 TENON_API void set_conv_buffers(DeviceType type, ConvBuffersFn sizes);
+TENON_API const ConvBuffersFn& conv_buffers(DeviceType type);
 
 }  // namespace tenon

@@ -114,7 +114,7 @@ Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tenso
   g.b_offset = matrix_offsets(right.tensor, lead);
   std::vector<Tensor> reads{left.tensor, right.tensor}, writes{c};
   if (bias.defined()) reads.push_back(bias.contiguous());
-  const MatmulWorkspaceFn& workspace = workspace_sizes()[std::size_t(a.device().type)];
+  const MatmulWorkspaceFn& workspace = matmul_workspace(a.device().type);
   MemoryScope tag(MemoryTag::workspace);
   if (std::size_t bytes = workspace ? workspace(g) : 0) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, a.device()));
   launch(op, reads, writes, matmul_slot(a.device(), g));
@@ -174,6 +174,9 @@ bool through_f32(const Tensor& a) {
 
 void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
   workspace_sizes()[std::size_t(type)] = std::move(bytes);
+}
+const MatmulWorkspaceFn& matmul_workspace(DeviceType type) {
+  return workspace_sizes()[std::size_t(type)];
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {

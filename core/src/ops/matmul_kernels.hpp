@@ -14,5 +14,6 @@ TENON_API extern KernelSlot<const MatmulGeometry&> matmul_slot;
 using MatmulWorkspaceFn = std::function<std::size_t(const MatmulGeometry&)>;
 /// Bytes of workspace a device wants; set along with its kernel.
 TENON_API void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes);
+TENON_API const MatmulWorkspaceFn& matmul_workspace(DeviceType type);
 
 }  // namespace tenon

@@ -8,9 +8,9 @@ namespace {
 
 /// With two zeros in one line and one in another.
 Tensor zeros_within() {
-  Tensor x = spread({3, 4, 2}, 0.5, 2);
-  for (int i : {2, 6, 9}) x.data<double>()[i] = 0;
-  return x;
+  std::vector<double> v = spread({3, 4, 2}, 0.5, 2).to_vector();
+  for (std::size_t i : {2, 6, 9}) v[i] = 0;
+  return Tensor::from(v, {3, 4, 2}).to(check::number_type());
 }
 
 const Register table(

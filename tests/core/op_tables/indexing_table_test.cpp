@@ -17,7 +17,9 @@ void squared(const check::Function& f, const In& inputs) {
   both([&](const In& x) { return square(f(x)); }, inputs);
 }
 
-const Tensor kMask = greater(spread({3, 4}), Tensor::zeros({}, DType::f64));
+Tensor mask() {
+  return greater(spread({3, 4}, -1, 1, DType::f64), Tensor::zeros({}, DType::f64));
+}
 
 const Register table(
     "indexing.hpp",
@@ -48,11 +50,11 @@ const Register table(
           }},
          {"masked_fill(Tensor,Tensor,double)",
           [] {
-            squared([](const In& x) { return masked_fill(x[0], kMask, 0.7); }, {spread({2, 3, 4})});
+            squared([](const In& x) { return masked_fill(x[0], mask(), 0.7); }, {spread({2, 3, 4})});
           }},
          {"masked_select(Tensor,Tensor)",
           [] {
-            squared([](const In& x) { return masked_select(x[0], kMask); }, {spread({2, 3, 4})});
+            squared([](const In& x) { return masked_select(x[0], mask()); }, {spread({2, 3, 4})});
           }},
          {"roll(Tensor,vector<int64_t>,vector<int>)",
           [] {

@@ -10,11 +10,11 @@ namespace {
 Tensor irregular(int k, const Shape& shape) {
   std::vector<double> v;
   for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back(std::sin(0.37 * double(i) * double(i) + 1.7 * double(i) + k));
-  return Tensor::from(v, shape);
+  return Tensor::from(v, shape).to(check::number_type());
 }
 
 Tensor positive(const Tensor& x) {
-  return matmul(x, x.transpose(-1, -2)) + linalg::weigh_triangles(Tensor::full({x.size(-2), x.size(-2)}, 1, DType::f64), 0, 1, 0);
+  return matmul(x, x.transpose(-1, -2)) + linalg::weigh_triangles(Tensor::full({x.size(-2), x.size(-2)}, 1, x.dtype()), 0, 1, 0);
 }
 
 const Register table(
@@ -26,7 +26,7 @@ const Register table(
          }},
         {"triangular_solve(Tensor,Tensor,Triangle)",
          [] {
-           const Tensor t = irregular(2, {3, 3}) * 0.5 + linalg::matrix_power(Tensor::zeros({3, 3}, DType::f64), 0) * 2;
+           const Tensor t = irregular(2, {3, 3}) * 0.5 + linalg::matrix_power(Tensor::zeros({3, 3}, check::number_type()), 0) * 2;
            for (bool upper : {false, true})
              for (bool transposed : {false, true})
                for (bool unit : {false, true})

@@ -51,13 +51,13 @@ const Register table(
             of_logits([](auto& z) {
               return cross_entropy(
                   z, labels(),
-                  {.class_weights = Tensor::from(std::vector<double>{1, 2, 0.5}, {3}), .ignore_index = 2, .reduction = Reduction::none});
+                  {.class_weights = Tensor::from(std::vector<double>{1, 2, 0.5}, {3}).to(check::number_type()), .ignore_index = 2, .reduction = Reduction::none});
             });
           }},
          {"focal_loss(Tensor,Tensor,double,Tensor,Reduction)", [] { of_logits([](auto& z) { return focal_loss(z, labels(), 1.5); }); }},
          {"bce_with_logits(Tensor,Tensor,Tensor,Reduction)",
           [] {
-            both([](const In& x) { return bce_with_logits(x[0], x[1], Tensor::full({}, 1.7, DType::f64)); },
+            both([](const In& x) { return bce_with_logits(x[0], x[1], Tensor::full({}, 1.7, check::number_type())); },
                  {spread(kFull, -2, 2), spread(kFull, 0.1, 0.9)});
           }},
          {"tversky_loss(Tensor,Tensor,OverlapOptions)",
@@ -66,7 +66,7 @@ const Register table(
                }); }},
          {"dice_loss(Tensor,Tensor,double,bool)", [] { of_logits([](auto& z) { return dice_loss(z, labels(), 0.1); }); }},
          {"poisson_nll(Tensor,Tensor,bool,Reduction)",
-          [] { both([](const In& x) { return poisson_nll(x[0], Tensor::full(kFull, 2, DType::f64), true); }, {spread(kFull)}); }},
+          [] { both([](const In& x) { return poisson_nll(x[0], Tensor::full(kFull, 2, check::number_type()), true); }, {spread(kFull)}); }},
          {"gaussian_nll(Tensor,Tensor,Tensor,bool,double,Reduction)",
           [] {
             both([](const In& x) { return gaussian_nll(x[0], x[1], x[2], true); },
@@ -74,10 +74,10 @@ const Register table(
           }},
          {"student_t_nll(Tensor,Tensor,Tensor,Tensor,Reduction)",
           [] {
-            both([](const In& x) { return student_t_nll(Tensor::full({}, 3.5, DType::f64), x[0], x[1], x[2]); },
+            both([](const In& x) { return student_t_nll(Tensor::full({}, 3.5, check::number_type()), x[0], x[1], x[2]); },
                  {spread(kFull), spread({3}, 0.5, 2), spread(kFull, -0.8, 1.1)});
             check::first_gradients(
-                [](const In& x) { return student_t_nll(x[0], spread(kFull), Tensor::full({}, 1.2, DType::f64), spread(kFull, -0.8, 1.1)); },
+                [](const In& x) { return student_t_nll(x[0], spread(kFull), Tensor::full({}, 1.2, check::number_type()), spread(kFull, -0.8, 1.1)); },
                 {spread({3}, 1.5, 6)});
           }},
          {"crps_gaussian(Tensor,Tensor,Tensor,Reduction)",

@@ -88,7 +88,7 @@ const Register dropping("dropout.hpp",
                         {{
                              {"dropout(Tensor,double,Tensor,uint64_t)",
                               [] {
-                                both([](const In& x) { return square(dropout(x[0], 0.4, random_key(5), 3)); }, {spread({4, 5})});
+                                both([](const In& x) { return square(dropout(x[0], 0.4, random_key(5, x[0].device()), 3)); }, {spread({4, 5})});
                               }},
                          },
                          {"random_key(uint64_t,Device)"}});

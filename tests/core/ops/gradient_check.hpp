@@ -1,13 +1,18 @@
 /// Gradients against central differences in double, first and second, for any function of tensors.
+///
+/// The same calls also serve to compare two devices: while a `Twin` is alive they make no differences but note every output and gradient
+/// (tests/cuda does this once on the CPU and once on the device).
 #pragma once
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
@@ -19,8 +24,41 @@ using tenon::Shape;
 using tenon::Tensor;
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 
+/// What one function gave: a result or a gradient, in its type.
+struct Noted {
+  std::string what;
+  Tensor values;  ///< on the CPU
+};
+
+/// While one is alive, `made` and `spread` give values of `type`, and the checks below note what they compute instead of judging it.
+class Twin {
+ public:
+  explicit Twin(DType made_in) : type(made_in), before_(active()) { active() = this; }
+  ~Twin() { active() = before_; }
+  Twin(const Twin&) = delete;
+  Twin& operator=(const Twin&) = delete;
+  static Twin*& active() {
+    static Twin* twin = nullptr;
+    return twin;
+  }
+  void note(const std::string& what, const Tensor& t) {
+    if (t.defined()) noted.push_back({what, t.detach().contiguous().to(tenon::kCpu)});
+  }
+
+  const DType type;
+  std::vector<Noted> noted;
+
+ private:
+  Twin* before_;
+};
+
+/// The type in which values are made: double, or the Twin's.
+inline DType number_type() {
+  return Twin::active() ? Twin::active()->type : DType::f64;
+}
+
 /// Element i is sin(1.7 i + k) * 1.5 + 0.25 k: irregular, no ties, and the same in tests/golden/*.py.
-inline Tensor made(int k, const Shape& shape, DType type = DType::f64) {
+inline Tensor made(int k, const Shape& shape, DType type = number_type()) {
   std::vector<double> v(std::size_t(shape.numel()));
   for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::sin(1.7 * double(i) + k) * 1.5 + 0.25 * k;
   return Tensor::from(v, shape).to(type);
@@ -28,7 +66,7 @@ inline Tensor made(int k, const Shape& shape, DType type = DType::f64) {
 
 /// Values within (low, high) in no order and apart from each other: no ties, and no kink within a difference's step
 /// when the range or its middle avoids it.
-inline Tensor spread(const Shape& shape, double low = -1, double high = 1, DType type = DType::f64) {
+inline Tensor spread(const Shape& shape, double low = -1, double high = 1, DType type = number_type()) {
   const std::int64_t n = shape.numel();
   std::int64_t stride = 1;
   for (std::int64_t s : {7, 11, 13, 17, 19})
@@ -62,6 +100,20 @@ inline Tensor weighed(const Function& f, const std::vector<Tensor>& inputs) {
   return tenon::sum(y * made(11, y.shape(), y.dtype()));
 }
 
+/// What the Twin notes of f: its output and its gradients, and second ones of the sum that second_gradients differentiates.
+inline void note_gradients(Twin& twin, const Function& f, const std::vector<Tensor>& inputs, bool second) {
+  std::vector<Tensor> x = leaves(inputs);
+  Tensor y = f(x);
+  twin.note("output", y);
+  std::vector<Tensor> d = tenon::gradients({tenon::sum(y * made(11, y.shape(), y.dtype()))}, x, {}, second);
+  for (std::size_t k = 0; k < d.size(); ++k) twin.note("gradient " + std::to_string(k), d[k]);
+  if (!second) return;
+  Tensor total = Tensor::zeros({}, d[0].dtype());
+  for (std::size_t k = 0; k < d.size(); ++k) total = total + tenon::sum(d[k] * made(13 + int(k), d[k].shape(), d[k].dtype()));
+  d = tenon::gradients({total}, x);
+  for (std::size_t k = 0; k < d.size(); ++k) twin.note("second gradient " + std::to_string(k), d[k]);
+}
+
 /// d f / d inputs[which], by central differences of a scalar function.
 inline std::vector<double> differences(const std::function<double(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                                        std::size_t which, double step = 1e-6) {
@@ -82,6 +134,7 @@ inline std::vector<double> differences(const std::function<double(const std::vec
 
 /// The gradient of every input (all f64) of f.
 inline void first_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-7) {
+  if (Twin* twin = Twin::active()) return note_gradients(*twin, f, inputs, false);
   std::vector<Tensor> x = leaves(inputs);
   std::vector<Tensor> d = tenon::gradients({weighed(f, x)}, x);
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -93,6 +146,7 @@ inline void first_gradients(const Function& f, const std::vector<Tensor>& inputs
 
 /// The gradient of sum over inputs of (gradient * weights), against differences of the first gradient.
 inline void second_gradients(const Function& f, const std::vector<Tensor>& inputs, double tolerance = 1e-6) {
+  if (Twin* twin = Twin::active()) return note_gradients(*twin, f, inputs, true);
   auto of_gradient = [&](const std::vector<Tensor>& x, bool keep) {
     std::vector<Tensor> d = tenon::gradients({weighed(f, x)}, x, {}, keep);
     Tensor total = Tensor::zeros({}, DType::f64);

@@ -1,0 +1,92 @@
+// Every row of the tables of ops, every op without a gradient, and the further cases: the device against the CPU.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <iostream>
+#include <set>
+
+#include "core/op_table.hpp"
+#include "cuda/cases.hpp"
+#include "cuda/device.hpp"
+#include "cuda/known_gaps.hpp"
+
+using namespace tenon;
+using namespace under_test;
+
+namespace {
+
+/// The host's own structures, which no device makes.
+const std::set<std::string> kOfTheHost{"dlpack.hpp: from_dlpack(DLManagedTensor*)", "dlpack.hpp: from_dlpack(DLManagedTensorVersioned*,bool)"};
+
+class Gaps {
+ public:
+  void saw(const std::string& name, Verdict v) {
+    ran_.insert(name);
+    if (v == Verdict::no_kernel) missing_.insert(name);
+  }
+  /// Against the list, of what was run.
+  void judge(const std::string& of) const {
+    std::string wanted, unwanted;
+    for (const std::string& name : missing_)
+      if (!kKnownGaps.count(name)) wanted += "    \"" + name + "\",\n";
+    for (const std::string& name : kKnownGaps)
+      if (ran_.count(name) && !missing_.count(name)) unwanted += "    \"" + name + "\",\n";
+    if (!missing_.empty()) std::cout << "known gaps, " << of << ": " << missing_.size() << " of " << ran_.size() << " have no kernel yet\n";
+    INFO("without a kernel, and not in known_gaps.hpp:\n" << wanted << "in known_gaps.hpp, but they work:\n" << unwanted);
+    CHECK((wanted.empty() && unwanted.empty()));
+  }
+
+ private:
+  std::set<std::string> ran_, missing_;
+};
+
+void compare_in(const std::string& name, const Case& run, const std::vector<DType>& types, Gaps& gaps) {
+  Verdict all = Verdict::agrees;
+  for (DType type : types)
+    if (compare(name, run, type) == Verdict::no_kernel) all = Verdict::no_kernel;
+  gaps.saw(name, all);
+}
+
+}  // namespace
+
+TEST_CASE("every row of the tables of ops gives the same on the device", "[cuda][rows]") {
+  TENON_NEEDS_DEVICE();
+  Gaps gaps;
+  std::size_t rows = 0;
+  for (const auto& [header, table] : op_table::tables())
+    for (const auto& [op, row] : table.rows) {
+      compare_in(header + ": " + op, row, {DType::f64, DType::f32, DType::bf16}, gaps);
+      ++rows;
+    }
+  CHECK(rows > 100);
+  gaps.judge("rows");
+}
+
+TEST_CASE("every op without a gradient gives the same values on the device", "[cuda][values]") {
+  TENON_NEEDS_DEVICE();
+  Gaps gaps;
+  for (const auto& [name, run] : value_cases()) compare_in(name, run, {DType::f64, DType::f32, DType::bf16}, gaps);
+  gaps.judge("values");
+}
+
+TEST_CASE("every op without a gradient has a case of values", "[cuda][values]") {
+  std::set<std::string> wanted;
+  for (const auto& [header, table] : op_table::tables())
+    for (const std::string& op : table.without_gradient)
+      if (!kOfTheHost.count(header + ": " + op)) wanted.insert(header + ": " + op);
+  for (const std::string& name : wanted) {
+    INFO(name);
+    CHECK(value_cases().count(name) == 1);
+  }
+  for (const auto& [name, run] : value_cases()) {
+    INFO(name << " stands in no table");
+    CHECK(wanted.count(name) == 1);
+  }
+}
+
+TEST_CASE("further cases of ops give the same on the device", "[cuda][extra]") {
+  TENON_NEEDS_DEVICE();
+  Gaps gaps;
+  for (const Extra& e : extra_cases()) compare_in(e.name, e.run, e.types, gaps);
+  gaps.judge("further cases");
+}

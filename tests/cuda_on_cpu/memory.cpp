@@ -1,0 +1,88 @@
+#include "memory.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+namespace tenon::cuda::on_cpu {
+namespace {
+
+constexpr std::size_t kGuard = 256;  // also the alignment, as on a device
+constexpr int kNan = 0xff;
+constexpr unsigned char kGuardByte = 0xff;  // read by mistake, it is a NaN, too
+
+struct Block {
+  unsigned char* begin;  ///< of the guard before
+  std::size_t bytes;
+};
+
+std::mutex mutex;
+std::map<void*, Block>& blocks() {
+  static auto* all = new std::map<void*, Block>;
+  return *all;
+}
+std::string& damage() {
+  static auto* text = new std::string;
+  return *text;
+}
+std::size_t in_use = 0;
+
+bool intact(const unsigned char* from, const unsigned char* to) {
+  return std::all_of(from, to, [](unsigned char c) { return c == kGuardByte; });
+}
+
+void note(const Block& b) {
+  unsigned char *data = b.begin + kGuard, *end = data + b.bytes;
+  for (auto [from, to, where] : {std::tuple(b.begin, data, "before"), std::tuple(end, end + kGuard, "behind")}) {
+    if (intact(from, to)) continue;
+    damage() += (damage().empty() ? "" : ", ") + std::string("written ") + where + " a block of " + std::to_string(b.bytes) + " bytes";
+    std::memset(from, kGuardByte, kGuard);
+  }
+}
+
+}  // namespace
+
+void* take(std::size_t bytes) {
+  std::lock_guard lock(mutex);
+  const std::size_t whole = (2 * kGuard + bytes + kGuard - 1) / kGuard * kGuard;
+  auto* begin = static_cast<unsigned char*>(std::aligned_alloc(kGuard, whole));
+  if (!begin) return nullptr;
+  std::memset(begin, kNan, whole);
+  blocks()[begin + kGuard] = {begin, bytes};
+  in_use += bytes;
+  return begin + kGuard;
+}
+
+void give_back(void* at) {
+  if (!at) return;
+  std::lock_guard lock(mutex);
+  auto it = blocks().find(at);
+  if (it == blocks().end()) {
+    damage() += (damage().empty() ? "" : ", ") + std::string("a block was freed that is none");
+    return;
+  }
+  note(it->second);
+  in_use -= it->second.bytes;
+  std::memset(at, kNan, it->second.bytes);
+  std::free(it->second.begin);
+  blocks().erase(it);
+}
+
+std::string damaged_guards() {
+  std::lock_guard lock(mutex);
+  for (const auto& [at, block] : blocks()) note(block);
+  std::string found;
+  found.swap(damage());
+  return found;
+}
+
+std::size_t bytes_in_use() {
+  std::lock_guard lock(mutex);
+  return in_use;
+}
+
+}  // namespace tenon::cuda::on_cpu

@@ -1,0 +1,31 @@
+// The device of the tests: the backend's sources, run on the CPU.
+#include "backend/backend.hpp"
+#include "cuda/device.hpp"
+#include "cuda_runtime.h"
+#include "memory.hpp"
+#include "tenon/error.hpp"
+
+extern "C" tenon::CudaBackend tenon_cuda_backend;
+
+namespace under_test {
+
+bool has_device() {
+  static const bool installed = [] {
+    tenon::list_devices();  // a backend that was built beside the library installs itself here: ours replaces it
+    tenon_cuda_backend.install();
+    return true;
+  }();
+  return installed;
+}
+
+void begin_run(int run) {
+  using namespace tenon::cuda::on_cpu;
+  set_order(run == 0 ? Order::ascending : run == 1 ? Order::descending : Order::shuffled, unsigned(run));
+}
+
+void end_run() {
+  if (const std::string damage = tenon::cuda::on_cpu::damaged_guards(); !damage.empty())
+    throw tenon::Error(tenon::ErrorKind::internal, "cuda_on_cpu", "device memory: " + damage);
+}
+
+}  // namespace under_test
