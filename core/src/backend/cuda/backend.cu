@@ -127,6 +127,15 @@ void install() {
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_norm();
+  install_row_norm();
+  install_softmax();
+  install_label_loss();
+  install_mse();
+  install_dropout();
+  install_embedding();
+  install_pool();
+  install_resize();
 }
 
 }  // namespace
