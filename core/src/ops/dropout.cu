@@ -10,7 +10,8 @@ namespace {
 
 /// Elements are moved four at a time where N is 4.
 template <class T, int N>
-__global__ void drop(const T* x, const std::int64_t* key, T* y, std::int64_t* used, std::int64_t count, std::uint64_t stream_id, std::uint64_t below, Acc<T> scale) {
+__global__ void drop(const T* x, const std::int64_t* key, T* y, std::int64_t* used, std::int64_t count, std::uint64_t stream_id,
+                     std::uint64_t below, Acc<T> scale) {
   using A = Acc<T>;
   const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, step = std::int64_t(gridDim.x) * blockDim.x;
   if (first < 2) used[first] = key[first];
@@ -41,8 +42,8 @@ Kernel make(const DropoutFill& p) {
     const T* x = static_cast<const T*>(o[0]);
     T* y = static_cast<T*>(o[2]);
     auto kernel = aligned16({x, y}) ? drop<T, 4> : drop<T, 1>;
-    start("dropout", dim3(grid_for((p.count + 3) / 4)), dim3(kBlock), 0, kernel, x, static_cast<const std::int64_t*>(o[1]), y, static_cast<std::int64_t*>(o[3]), p.count,
-          p.stream, below, scale);
+    start("dropout", dim3(grid_for((p.count + 3) / 4)), dim3(kBlock), 0, kernel, x, static_cast<const std::int64_t*>(o[1]), y,
+          static_cast<std::int64_t*>(o[3]), p.count, p.stream, below, scale);
   };
 }
 

@@ -22,7 +22,8 @@ struct GatherCut {
 template <int Bytes>
 __global__ void gather_rows(GatherCut k, const unsigned char* table, const std::int64_t* index, unsigned char* y) {
   const unsigned slice = blockIdx.x % k.slices;
-  const std::int64_t i = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx, unit = std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx;
+  const std::int64_t i = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
+                     unit = std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx;
   if (i >= k.count || unit >= k.units) return;
   const std::int64_t from = index[i];
   alignas(16) unsigned char raw[Bytes];
@@ -40,8 +41,8 @@ void start_gather(const EmbeddingRows& p, std::int64_t row_bytes, void* const* o
   const std::int64_t units = row_bytes / Bytes;
   const ColumnTile t = column_tile(units, kFillBlocks);
   const GatherCut k{p.rows, p.count, units, t.slices, t.tx, t.ty};
-  start("embedding", dim3(grid_blocks((p.count + t.ty - 1) / t.ty * t.slices)), dim3(t.threads()), 0, gather_rows<Bytes>, k, static_cast<const unsigned char*>(o[0]),
-        static_cast<const std::int64_t*>(o[1]), static_cast<unsigned char*>(o[2]));
+  start("embedding", dim3(grid_blocks((p.count + t.ty - 1) / t.ty * t.slices)), dim3(t.threads()), 0, gather_rows<Bytes>, k,
+        static_cast<const unsigned char*>(o[0]), static_cast<const std::int64_t*>(o[1]), static_cast<unsigned char*>(o[2]));
 }
 
 Kernel make_gather(const EmbeddingRows& p) {
@@ -68,7 +69,8 @@ SumCut sum_cut(const EmbeddingRows& p) {
   SumCut k{p.rows, p.channels, p.count, p.padding, 0, 0, 0, 0, 0, 0};
   k.lanes = int(std::clamp<std::int64_t>((p.channels + 31) / 32, 1, kColumnsALane));
   k.rows_a_tile = int(std::clamp<std::int64_t>(p.rows, 1, kTileCells / (32 * k.lanes)));
-  const std::int64_t row_tiles = (p.rows + k.rows_a_tile - 1) / k.rows_a_tile, column_tiles = (p.channels + 32 * k.lanes - 1) / (32 * k.lanes);
+  const std::int64_t row_tiles = (p.rows + k.rows_a_tile - 1) / k.rows_a_tile,
+                     column_tiles = (p.channels + 32 * k.lanes - 1) / (32 * k.lanes);
   k.row_tiles = unsigned(row_tiles);
   k.column_tiles = unsigned(column_tiles);
   // A piece of its own pays where positions are many to a row: the partial tables are no larger than the gradient that they add up.
@@ -102,7 +104,8 @@ struct Queue {
 };
 
 /// Fills the queue from positions [first, first + kBlock) below `end`; returns how many. All threads come here together.
-__device__ int fill_queue(const SumCut& k, const std::int64_t* index, std::int64_t first, std::int64_t end, std::int64_t row, int rows, Queue& queue, int* counts) {
+__device__ int fill_queue(const SumCut& k, const std::int64_t* index, std::int64_t first, std::int64_t end, std::int64_t row, int rows,
+                          Queue& queue, int* counts) {
   const int t = int(threadIdx.x), lane = t % 32, warp = t / 32;
   const std::int64_t at = first + t, value = at < end ? index[at] : -1;
   const bool mine = at < end && value != k.padding && value >= row && value < row + rows;
@@ -191,11 +194,12 @@ Kernel make_gradient(const EmbeddingRows& p) {
     T* d_table = static_cast<T*>(o[2]);
     T* out = k.pieces > 1 ? static_cast<T*>(o[3]) : d_table;
     const std::int64_t blocks = std::int64_t(k.pieces) * k.row_tiles * k.column_tiles;
-    start("embedding_gradient", dim3(grid_blocks(blocks)), dim3(kBlock), sizeof(T) * std::size_t(k.rows_a_tile) * std::size_t(k.lanes) * 32, sum_rows_by_index<T>, k,
-          static_cast<const T*>(o[0]), static_cast<const std::int64_t*>(o[1]), out);
+    start("embedding_gradient", dim3(grid_blocks(blocks)), dim3(kBlock), sizeof(T) * std::size_t(k.rows_a_tile) * std::size_t(k.lanes) * 32,
+          sum_rows_by_index<T>, k, static_cast<const T*>(o[0]), static_cast<const std::int64_t*>(o[1]), out);
     if (k.pieces == 1) return;
     fold_rows<T>("embedding_gradient_fold", out, 1, k.pieces, p.rows * p.channels);
-    check(cudaMemcpyAsync(d_table, out, std::size_t(p.rows * p.channels) * sizeof(T), cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+    check(cudaMemcpyAsync(d_table, out, std::size_t(p.rows * p.channels) * sizeof(T), cudaMemcpyDeviceToDevice, stream()),
+          "cudaMemcpyAsync");
   };
 }
 
@@ -203,8 +207,9 @@ Kernel make_gradient(const EmbeddingRows& p) {
 
 void install_embedding() {
   embedding_kernel.set(DeviceType::cuda, make_gather);
-  embedding_gradient_kernel.set(DeviceType::cuda,
-                                [](const EmbeddingRows& p) -> Kernel { return p.dtype == DType::f64 ? make_gradient<double>(p) : make_gradient<float>(p); });
+  embedding_gradient_kernel.set(DeviceType::cuda, [](const EmbeddingRows& p) -> Kernel {
+    return p.dtype == DType::f64 ? make_gradient<double>(p) : make_gradient<float>(p);
+  });
   set_embedding_workspace(DeviceType::cuda, [](const EmbeddingRows& p) {
     const SumCut k = sum_cut(p);
     return k.pieces > 1 ? std::size_t(k.pieces) * std::size_t(p.rows * p.channels) * size_of(p.dtype) : std::size_t(0);

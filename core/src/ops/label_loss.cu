@@ -25,7 +25,14 @@ struct LossCut {
 LossCut loss_cut(const LabelLoss& p) {
   int segment = kBlock;
   while (segment > 1 && segment * p.classes > kBlock) segment /= 2;
-  return {p.samples, p.voxels, p.classes, p.chunk(), grid_blocks(p.chunks()), p.labels, class_tile(p.classes <= kManyClasses ? p.classes : kManyClasses), segment};
+  return {p.samples,
+          p.voxels,
+          p.classes,
+          p.chunk(),
+          grid_blocks(p.chunks()),
+          p.labels,
+          class_tile(p.classes <= kManyClasses ? p.classes : kManyClasses),
+          segment};
 }
 
 /// The label of row i, or -1.
@@ -128,7 +135,8 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
   const double entropy_sum = segment_sum(double(entropy), shared, kBlock);
   if (t == 0) out[0] = entropy_sum;
   if constexpr (Dice) {
-    const double a = segment_sum(double(inter), shared, k.segment), b = segment_sum(double(prob), shared, k.segment), c = segment_sum(double(truth), shared, k.segment);
+    const double a = segment_sum(double(inter), shared, k.segment), b = segment_sum(double(prob), shared, k.segment),
+                 c = segment_sum(double(truth), shared, k.segment);
     if (own < K && t % k.segment == 0) {
       out[1 + own] = a;
       out[1 + K + own] = b;
@@ -212,7 +220,8 @@ __global__ void label_loss_finish(LossCut k, double smooth, const double* partia
 }
 
 template <class T, bool Dice>
-__global__ void label_gradient(LossCut k, double smooth, const T* x, const void* labels, const double* totals, const Acc<T>* d_loss, T* dx) {
+__global__ void label_gradient(LossCut k, double smooth, const T* x, const void* labels, const double* totals, const Acc<T>* d_loss,
+                               T* dx) {
   using A = Acc<T>;
   __shared__ A tile[kTilePadded];
   __shared__ int label[kTileRows];
@@ -264,7 +273,8 @@ __global__ void label_gradient_teams(LossCut k, RowCut row, const T* x, const vo
   const RowSoftmax<T, N> soft(row, at, active, part, shared);
   if (!active) return;
   const int hit = read_label(labels, k.labels, at.row, k.classes);
-  const A share = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : A(double(*d_loss) / (double(k.samples) * double(k.voxels))), one = A(1) / soft.sum;
+  const A share = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : A(double(*d_loss) / (double(k.samples) * double(k.voxels))),
+          one = A(1) / soft.sum;
   each_pack<4>(row, at.lane, true, [&](int u, std::int64_t pack) {
     A v[N];
     part.get(u, pack, v);
@@ -287,11 +297,13 @@ Kernel forward(const LabelLoss& p) {
     } else {
       by_lanes<T>(p.classes, {x}, [&](auto lanes) {
         constexpr int N = decltype(lanes)::value;
-        start("label_sums_teams", dim3(blocks), dim3(kBlock), 0, label_sums_teams<T, N>, k, row_cut(p.samples * p.voxels, p.classes, N), x, labels, partial);
+        start("label_sums_teams", dim3(blocks), dim3(kBlock), 0, label_sums_teams<T, N>, k, row_cut(p.samples * p.voxels, p.classes, N), x,
+              labels, partial);
       });
     }
     fold_rows<double>("label_sums_fold", partial, p.samples, k.chunks, p.sums());
-    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, p.smooth, partial, totals, static_cast<Acc<T>*>(o[4]));
+    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, p.smooth, partial, totals,
+          static_cast<Acc<T>*>(o[4]));
   };
 }
 
@@ -306,13 +318,15 @@ Kernel gradient(const LabelLoss& p) {
     const A* d_loss = static_cast<const A*>(o[3]);
     T* dx = static_cast<T*>(o[4]);
     if (p.classes <= kManyClasses) {
-      start("label_gradient", dim3(grid_blocks(k.samples * k.chunks)), dim3(kBlock), 0, label_gradient<T, Dice>, k, p.smooth, x, labels, totals, d_loss, dx);
+      start("label_gradient", dim3(grid_blocks(k.samples * k.chunks)), dim3(kBlock), 0, label_gradient<T, Dice>, k, p.smooth, x, labels,
+            totals, d_loss, dx);
       return;
     }
     by_lanes<T>(p.classes, {x, dx}, [&](auto lanes) {
       constexpr int N = decltype(lanes)::value;
       const RowCut row = row_cut(p.samples * p.voxels, p.classes, N);
-      start("label_gradient_teams", dim3(team_blocks(row.rows, row.team)), dim3(kBlock), 0, label_gradient_teams<T, N>, k, row, x, labels, d_loss, dx);
+      start("label_gradient_teams", dim3(team_blocks(row.rows, row.team)), dim3(kBlock), 0, label_gradient_teams<T, N>, k, row, x, labels,
+            d_loss, dx);
     });
   };
 }

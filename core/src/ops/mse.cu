@@ -47,7 +47,8 @@ template <class T, int N>
 __global__ void scaled_difference(const T* x, const T* y, const Acc<T>* d_loss, std::int64_t count, T* dx) {
   using A = Acc<T>;
   const A factor = A(double(*d_loss) * 2 / double(count));
-  const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, step = std::int64_t(gridDim.x) * blockDim.x, packs = count / N;
+  const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, step = std::int64_t(gridDim.x) * blockDim.x,
+                     packs = count / N;
   for (std::int64_t pack = first; pack < packs; pack += step) {
     A a[N], b[N];
     load_lanes<T, N>(x + pack * N, a);

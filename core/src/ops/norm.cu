@@ -85,8 +85,8 @@ struct Coefficients {
   }
 };
 
-/// partial: sum and sum of squares a chunk and channel, of what x is above the sample's first voxel: in f64 that one common reference is as good
-/// as a mean. Within a thread, in f32, the reference is the thread's own first value.
+/// partial: sum and sum of squares a chunk and channel, of what x is above the sample's first voxel: in f64 that one common reference is as
+/// good as a mean. Within a thread, in f32, the reference is the thread's own first value.
 template <class T, int N>
 __global__ void norm_stats(NormCut k, const T* x, double* partial) {
   using A = Acc<T>;
@@ -133,7 +133,8 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial) {
 
 /// A team of 32 lanes (1 where a group is one channel) for each sample and group; partial is folded.
 template <class T>
-__global__ void norm_stats_finish(NormCut k, int team, double eps, const T* x, const double* partial, Acc<T>* mean, Acc<T>* var, Acc<T>* rstd) {
+__global__ void norm_stats_finish(NormCut k, int team, double eps, const T* x, const double* partial, Acc<T>* mean, Acc<T>* var,
+                                  Acc<T>* rstd) {
   using A = Acc<T>;
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, group = id / team;
   const int lane = int(id % team);
@@ -173,7 +174,8 @@ __device__ void apply_voxels(const T* x, T* y, std::int64_t step, const Coeffici
 }
 
 template <class T, int N>
-__global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale, const Acc<T>* shift, Acc<T> slope, T* y) {
+__global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale, const Acc<T>* shift,
+                           Acc<T> slope, T* y) {
   const NormPlace at = norm_place<N>(k, true);
   if (at.count == 0) return;
   const Coefficients<Acc<T>, N> with(k, at, mean, rstd, scale, shift);
@@ -187,8 +189,8 @@ __global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<
 
 /// partial: sums of g and g (x - mean) a chunk and channel.
 template <class T, int N>
-__global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale, const Acc<T>* shift, Acc<T> slope,
-                          double* partial) {
+__global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale,
+                          const Acc<T>* shift, Acc<T> slope, double* partial) {
   using A = Acc<T>;
   const NormPlace at = norm_place<N>(k, false);
   A sum[2 * N];
@@ -227,7 +229,8 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
 
 /// Teams for the pulls of samples and groups, then a thread for each channel's gradients; partial is folded.
 template <class A>
-__global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd, const A* scale, const double* partial, A* d_scale, A* d_shift, A* pull) {
+__global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd, const A* scale, const double* partial, A* d_scale,
+                                 A* d_shift, A* pull) {
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, teams = k.samples * k.groups, C = k.channels;
   const std::int64_t row = k.chunks * 2 * C;
   if (id >= teams * team) {
@@ -265,8 +268,8 @@ __global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd
 }
 
 template <class T, int N, int U>
-__device__ void gradient_voxels(const T* x, const T* dy, T* dx, std::int64_t step, const Coefficients<Acc<T>, N>& at, const Acc<T> (&offset)[N],
-                                const Acc<T> (&pull)[N], Acc<T> slope) {
+__device__ void gradient_voxels(const T* x, const T* dy, T* dx, std::int64_t step, const Coefficients<Acc<T>, N>& at,
+                                const Acc<T> (&offset)[N], const Acc<T> (&pull)[N], Acc<T> slope) {
   using A = Acc<T>;
   A value[U][N], g[U][N];
 #pragma unroll
@@ -286,8 +289,8 @@ __device__ void gradient_voxels(const T* x, const T* dy, T* dx, std::int64_t ste
 }
 
 template <class T, int N>
-__global__ void norm_gradient(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale, const Acc<T>* shift,
-                              const Acc<T>* pulls, Acc<T> slope, T* dx) {
+__global__ void norm_gradient(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale,
+                              const Acc<T>* shift, const Acc<T>* pulls, Acc<T> slope, T* dx) {
   const NormPlace at = norm_place<N>(k, true);
   if (at.count == 0) return;
   const Coefficients<Acc<T>, N> with(k, at, mean, rstd, scale, shift);
@@ -299,20 +302,26 @@ __global__ void norm_gradient(NormCut k, const T* x, const T* dy, const Acc<T>* 
   dy += begin;
   dx += begin;
   int v = 0;
-  for (; v + 2 <= at.count; v += 2, x += 2 * step, dy += 2 * step, dx += 2 * step) gradient_voxels<T, N, 2>(x, dy, dx, step, with, offset, pull, slope);
+  for (; v + 2 <= at.count; v += 2, x += 2 * step, dy += 2 * step, dx += 2 * step)
+    gradient_voxels<T, N, 2>(x, dy, dx, step, with, offset, pull, slope);
   for (; v < at.count; ++v, x += step, dy += step, dx += step) gradient_voxels<T, N, 1>(x, dy, dx, step, with, offset, pull, slope);
 }
 
 template <class A, class R>
-__global__ void move_running(const A* mean, const A* var, R* running_mean, R* running_var, std::int64_t channels, double unbias, double momentum) {
+__global__ void move_running(const A* mean, const A* var, R* running_mean, R* running_var, std::int64_t channels, double unbias,
+                             double momentum) {
   const std::int64_t c = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= channels) return;
   running_mean[c] = R(double(running_mean[c]) + momentum * (double(mean[c]) - double(running_mean[c])));
   running_var[c] = R(double(running_var[c]) + momentum * (double(var[c]) * unbias - double(running_var[c])));
 }
 
-int finish_team(const ChannelNorm& p) { return p.channels == p.groups ? 1 : 32; }
-unsigned finish_blocks(std::int64_t threads) { return grid_blocks((threads + kBlock - 1) / kBlock); }
+int finish_team(const ChannelNorm& p) {
+  return p.channels == p.groups ? 1 : 32;
+}
+unsigned finish_blocks(std::int64_t threads) {
+  return grid_blocks((threads + kBlock - 1) / kBlock);
+}
 
 template <class T>
 void run_stats(const ChannelNorm& p, void* const* o) {
@@ -326,7 +335,8 @@ void run_stats(const ChannelNorm& p, void* const* o) {
     const int threads = k.tx * k.ty, team = finish_team(p);
     start("norm_stats", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_stats<T, N>, k, x, partial);
     fold_rows<double>("norm_stats_fold", partial, p.samples, k.chunks, 2 * p.channels);
-    start("norm_stats_finish", dim3(finish_blocks(p.samples * p.groups * team)), dim3(kBlock), 0, norm_stats_finish<T>, k, team, p.eps, x, partial, mean, var, rstd);
+    start("norm_stats_finish", dim3(finish_blocks(p.samples * p.groups * team)), dim3(kBlock), 0, norm_stats_finish<T>, k, team, p.eps, x,
+          partial, mean, var, rstd);
   });
 }
 
@@ -338,8 +348,8 @@ void run_apply(const ChannelNorm& p, void* const* o) {
   by_lanes<T>(p.channels, {x, y}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_items(p, N);
-    start("norm_apply", dim3(k.blocks()), dim3(k.tx * k.ty), 0, norm_apply<T, N>, k, x, static_cast<const A*>(o[1]), static_cast<const A*>(o[2]),
-          static_cast<const A*>(o[3]), static_cast<const A*>(o[4]), A(p.slope), y);
+    start("norm_apply", dim3(k.blocks()), dim3(k.tx * k.ty), 0, norm_apply<T, N>, k, x, static_cast<const A*>(o[1]),
+          static_cast<const A*>(o[2]), static_cast<const A*>(o[3]), static_cast<const A*>(o[4]), A(p.slope), y);
   });
 }
 
@@ -347,17 +357,19 @@ template <class T>
 void run_sums(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T *x = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
-  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]), *shift = static_cast<const A*>(o[5]);
+  const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]),
+          *shift = static_cast<const A*>(o[5]);
   double* partial = static_cast<double*>(o[6]);
   A *d_scale = static_cast<A*>(o[7]), *d_shift = static_cast<A*>(o[8]), *pull = static_cast<A*>(o[9]);
   by_lanes<T>(p.channels, {x, dy}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
-    start("norm_sums", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_sums<T, N>, k, x, dy, mean, rstd, scale, shift, A(p.slope), partial);
+    start("norm_sums", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_sums<T, N>, k, x, dy, mean, rstd, scale,
+          shift, A(p.slope), partial);
     fold_rows<double>("norm_sums_fold", partial, p.samples, k.chunks, 2 * p.channels);
-    start("norm_sums_finish", dim3(finish_blocks(p.samples * p.groups * team + p.channels)), dim3(kBlock), 0, norm_sums_finish<A>, k, team, p.frozen, rstd, scale,
-          partial, d_scale, d_shift, pull);
+    start("norm_sums_finish", dim3(finish_blocks(p.samples * p.groups * team + p.channels)), dim3(kBlock), 0, norm_sums_finish<A>, k, team,
+          p.frozen, rstd, scale, partial, d_scale, d_shift, pull);
   });
 }
 
@@ -369,22 +381,24 @@ void run_gradient(const ChannelNorm& p, void* const* o) {
   by_lanes<T>(p.channels, {x, dy, dx}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_items(p, N);
-    start("norm_gradient", dim3(k.blocks()), dim3(k.tx * k.ty), 0, norm_gradient<T, N>, k, x, dy, static_cast<const A*>(o[2]), static_cast<const A*>(o[3]),
-          static_cast<const A*>(o[4]), static_cast<const A*>(o[5]), static_cast<const A*>(o[6]), A(p.slope), dx);
+    start("norm_gradient", dim3(k.blocks()), dim3(k.tx * k.ty), 0, norm_gradient<T, N>, k, x, dy, static_cast<const A*>(o[2]),
+          static_cast<const A*>(o[3]), static_cast<const A*>(o[4]), static_cast<const A*>(o[5]), static_cast<const A*>(o[6]), A(p.slope),
+          dx);
   });
 }
 
-#define TENON_NORM_KERNEL(function)                                                                                                                     \
-  [](const ChannelNorm& p) -> Kernel {                                                                                                                  \
-    return dispatch_floating("normalisation", p.dtype, [&](auto tag) -> Kernel { return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); }; }); \
+#define TENON_NORM_KERNEL(function)                                                                                                      \
+  [](const ChannelNorm& p) -> Kernel {                                                                                                   \
+    return dispatch_floating("normalisation", p.dtype,                                                                                   \
+                             [&](auto tag) -> Kernel { return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); }; }); \
   }
 
 template <class A, class R>
 Kernel running(std::int64_t channels, std::int64_t count, double momentum) {
   const double unbias = count > 1 ? double(count) / double(count - 1) : 1.0;
   return [=](void* const* o) {
-    start("batch_norm_running", dim3(finish_blocks(channels)), dim3(kBlock), 0, move_running<A, R>, static_cast<const A*>(o[0]), static_cast<const A*>(o[1]),
-          static_cast<R*>(o[2]), static_cast<R*>(o[3]), channels, unbias, momentum);
+    start("batch_norm_running", dim3(finish_blocks(channels)), dim3(kBlock), 0, move_running<A, R>, static_cast<const A*>(o[0]),
+          static_cast<const A*>(o[1]), static_cast<R*>(o[2]), static_cast<R*>(o[3]), channels, unbias, momentum);
   };
 }
 
@@ -395,10 +409,14 @@ void install_norm() {
   channel_norm_apply_kernel.set(DeviceType::cuda, TENON_NORM_KERNEL(run_apply));
   channel_norm_sums_kernel.set(DeviceType::cuda, TENON_NORM_KERNEL(run_sums));
   channel_norm_gradient_kernel.set(DeviceType::cuda, TENON_NORM_KERNEL(run_gradient));
-  running_stats_kernel.set(DeviceType::cuda, [](DType batch, DType running_type, std::int64_t channels, std::int64_t count, double momentum) -> Kernel {
-    if (batch == DType::f64) return running_type == DType::f64 ? running<double, double>(channels, count, momentum) : running<double, float>(channels, count, momentum);
-    return running_type == DType::f64 ? running<float, double>(channels, count, momentum) : running<float, float>(channels, count, momentum);
-  });
+  running_stats_kernel.set(DeviceType::cuda,
+                           [](DType batch, DType running_type, std::int64_t channels, std::int64_t count, double momentum) -> Kernel {
+                             if (batch == DType::f64)
+                               return running_type == DType::f64 ? running<double, double>(channels, count, momentum)
+                                                                 : running<double, float>(channels, count, momentum);
+                             return running_type == DType::f64 ? running<float, double>(channels, count, momentum)
+                                                               : running<float, float>(channels, count, momentum);
+                           });
 }
 
 }  // namespace tenon::cuda

@@ -57,7 +57,8 @@ struct WindowRange {
 __device__ WindowRange windows_of(const PoolAxis& a, int i, bool narrow) {
   if (!narrow || a.kernel == 0) return {int(a.first_window(i)), int(a.last_window(i))};
   const int kernel = int(a.kernel), stride = int(a.stride), padding = int(a.padding), over = i + padding - kernel + 1;
-  const int first = over > 0 ? int(unsigned(over + stride - 1) / unsigned(stride)) : 0, last = int(unsigned(i + padding) / unsigned(stride));
+  const int first = over > 0 ? int(unsigned(over + stride - 1) / unsigned(stride)) : 0,
+            last = int(unsigned(i + padding) / unsigned(stride));
   return {first, last < int(a.out) - 1 ? last : int(a.out) - 1};
 }
 
@@ -66,8 +67,12 @@ __device__ std::int64_t pool_element(const PoolCut& k, const PoolPlace& at, std:
   return (at.sample * voxels + voxel) * k.channels + at.c;
 }
 
-__device__ std::int64_t in_voxels(const PoolCut& k) { return k.z.in * k.y.in * k.x.in; }
-__device__ std::int64_t out_voxels(const PoolCut& k) { return k.z.out * k.y.out * k.x.out; }
+__device__ std::int64_t in_voxels(const PoolCut& k) {
+  return k.z.in * k.y.in * k.x.in;
+}
+__device__ std::int64_t out_voxels(const PoolCut& k) {
+  return k.z.out * k.y.out * k.x.out;
+}
 
 /// body(input voxel) over the window of an output, in order.
 template <class Body>
@@ -87,8 +92,12 @@ __device__ void each_window(const PoolCut& k, const PoolPlace& at, const Body& b
       for (int l = x.first; l <= x.last; ++l) body((std::int64_t(i) * k.y.out + j) * k.x.out + l);
 }
 
-__device__ std::int64_t out_voxel(const PoolCut& k, const PoolPlace& at) { return (std::int64_t(at.z) * k.y.out + at.y) * k.x.out + at.x; }
-__device__ std::int64_t in_voxel(const PoolCut& k, const PoolPlace& at) { return (std::int64_t(at.z) * k.y.in + at.y) * k.x.in + at.x; }
+__device__ std::int64_t out_voxel(const PoolCut& k, const PoolPlace& at) {
+  return (std::int64_t(at.z) * k.y.out + at.y) * k.x.out + at.x;
+}
+__device__ std::int64_t in_voxel(const PoolCut& k, const PoolPlace& at) {
+  return (std::int64_t(at.z) * k.y.in + at.y) * k.x.in + at.x;
+}
 
 template <int N>
 __device__ void load_index(const std::int32_t* p, std::int32_t (&to)[N]) {
@@ -219,7 +228,8 @@ Kernel make_put(const Pooling& p) {
     T* to = static_cast<T*>(o[Max ? 2 : 1]);
     by_lanes<T>(p.channels, {from, to}, [&](auto lanes) {
       constexpr int N = decltype(lanes)::value;
-      start_pool("pool_put", pool_cut(p, N), p.in_voxels(), pool_put<T, N, Max>, from, index, to, Acc<T>(Max ? 1.0 : 1.0 / double(p.window())));
+      start_pool("pool_put", pool_cut(p, N), p.in_voxels(), pool_put<T, N, Max>, from, index, to,
+                 Acc<T>(Max ? 1.0 : 1.0 / double(p.window())));
     });
   };
 }
@@ -249,8 +259,13 @@ Kernel make_avg(const Pooling& p) {
   };
 }
 
-#define TENON_POOL_KERNEL(op, ...) \
-  [](const Pooling& p) -> Kernel { return dispatch_floating(op, p.dtype, [&](auto tag) -> Kernel { using T = typename decltype(tag)::type; return __VA_ARGS__(p); }); }
+#define TENON_POOL_KERNEL(op, ...)                                  \
+  [](const Pooling& p) -> Kernel {                                  \
+    return dispatch_floating(op, p.dtype, [&](auto tag) -> Kernel { \
+      using T = typename decltype(tag)::type;                       \
+      return __VA_ARGS__(p);                                        \
+    });                                                             \
+  }
 
 }  // namespace
 

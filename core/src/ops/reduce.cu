@@ -27,7 +27,7 @@ __device__ void add_lanes(const T* p, Partial<T> (&v)[N]) {
     v[0] += Partial<T>(Computed<T>(*p));
   } else {
     alignas(16) T raw[N];
-    copy_bytes<N * int(sizeof(T))>(raw, p);
+    copy_bytes<N* int(sizeof(T))>(raw, p);
 #pragma unroll
     for (int i = 0; i < N; ++i) v[i] += Partial<T>(Computed<T>(raw[i]));
   }
@@ -154,7 +154,8 @@ void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
       start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
       return;
     }
-    start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run, unsigned(s.runs()));
+    start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run,
+          unsigned(s.runs()));
     fold_and_round<T>(s, partial, out);
   });
 }
@@ -165,7 +166,8 @@ void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
     constexpr int N = decltype(lanes)::value;
     const ColumnTile t = column_tile(s.inner / N, s.outer * s.runs());
     const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
-    start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(), sum_columns<T, N>, k, x, partial, out);
+    start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
+          sum_columns<T, N>, k, x, partial, out);
     if (s.runs() > 1) fold_and_round<T>(s, partial, out);
   });
 }
@@ -282,7 +284,8 @@ Kernel extreme_kernel_of(const ExtremeCut& k) {
     const T* x = static_cast<const T*>(p[0]);
     T* values = static_cast<T*>(p[1]);
     auto *positions = static_cast<std::int64_t*>(p[2]), *pieces = static_cast<std::int64_t*>(scratch.get());
-    start("extreme_pieces", dim3(team_blocks(k.rows * k.pieces, k.team)), dim3(kBlock), 0, extreme_pieces<T, Max>, k, x, values, pieces ? pieces : positions);
+    start("extreme_pieces", dim3(team_blocks(k.rows * k.pieces, k.team)), dim3(kBlock), 0, extreme_pieces<T, Max>, k, x, values,
+          pieces ? pieces : positions);
     if (pieces) start("extreme_join", dim3(grid_blocks(k.rows)), dim3(kBlock), 0, extreme_join<T, Max>, k, x, pieces, values, positions);
   };
 }

@@ -35,7 +35,8 @@ class DeviceMap {
   };
   View view() const {
     const std::byte* p = static_cast<const std::byte*>(memory_.get());
-    return {in_, out_, reinterpret_cast<const W*>(p), reinterpret_cast<const std::int32_t*>(p + taps_ * sizeof(W)), reinterpret_cast<const std::int32_t*>(p + source_at_)};
+    return {in_, out_, reinterpret_cast<const W*>(p), reinterpret_cast<const std::int32_t*>(p + taps_ * sizeof(W)),
+            reinterpret_cast<const std::int32_t*>(p + source_at_)};
   }
 
  private:
@@ -57,7 +58,8 @@ template <class T, int N>
 __global__ void resize_voxels(ResizeCut k, View<double> z, View<double> y, View<double> x, const T* from, T* to) {
   using A = Acc<T>;
   const unsigned slice = blockIdx.x % k.slices;
-  const std::int64_t voxel = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx, c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  const std::int64_t voxel = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
+                     c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
   if (c >= k.channels || voxel >= k.samples * z.out * y.out * x.out) return;
   std::int64_t ox, oy, oz, sample;
   if (k.samples * z.out * y.out * x.out <= 0xffffffffll) {
@@ -94,7 +96,8 @@ __global__ void resize_voxels(ResizeCut k, View<double> z, View<double> y, View<
 template <class T, int N>
 __global__ void map_axis(ResizeCut k, View<T> m, const T* from, T* to) {
   const unsigned slice = blockIdx.x % k.slices;
-  const std::int64_t line = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx, c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  const std::int64_t line = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
+                     c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
   if (c >= k.channels || line >= k.samples * m.out) return;
   const bool small = k.samples * m.out <= 0xffffffffll;
   const std::int64_t outer = small ? std::int64_t(unsigned(line) / unsigned(m.out)) : line / m.out, at = line - outer * m.out;
@@ -155,7 +158,9 @@ void install_resize() {
   resize_kernel.set(DeviceType::cuda, [](const Resizing& p) -> Kernel {
     return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return make_resize<typename decltype(tag)::type>(p); });
   });
-  axis_map_kernel.set(DeviceType::cuda, [](const AxisMapping& p) -> Kernel { return p.dtype == DType::f64 ? make_axis_map<double>(p) : make_axis_map<float>(p); });
+  axis_map_kernel.set(DeviceType::cuda, [](const AxisMapping& p) -> Kernel {
+    return p.dtype == DType::f64 ? make_axis_map<double>(p) : make_axis_map<float>(p);
+  });
 }
 
 }  // namespace tenon::cuda

@@ -101,7 +101,8 @@ struct ParameterCut {
   int tx, ty;
 };
 
-/// partial [pieces, 1 or 2, channels]: sums of dy (not for Rms) and of dy times the normal row. Backwards: the pass before has left the end in the cache.
+/// partial [pieces, 1 or 2, channels]: sums of dy (not for Rms) and of dy times the normal row. Backwards: the pass before has left the end
+/// in the cache.
 template <class T, int N, bool Rms, class P>
 __global__ void row_parameter_sums(ParameterCut k, const T* x, const T* dy, const Acc<T>* means, const Acc<T>* rstds, P* partial) {
   using A = Acc<T>;
@@ -148,17 +149,19 @@ __global__ void row_parameters(const P* partial, std::int64_t channels, A* first
 }
 
 template <class T, int N, bool Rms, class P>
-void parameter_gradients(const RowNorm& p, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, P* partial, Acc<T>* first, Acc<T>* second) {
+void parameter_gradients(const RowNorm& p, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, P* partial, Acc<T>* first,
+                         Acc<T>* second) {
   using A = Acc<T>;
   constexpr int M = Rms ? N : 2 * N;
   // The partial sums have room for blocks() pieces; fewer, longer ones save work.
   const std::int64_t each = p.block() * ((p.blocks() + 2 * kFillBlocks - 1) / (2 * kFillBlocks)), pieces = (p.rows + each - 1) / each;
   const ColumnTile t = column_tile(p.channels / N, pieces);
   const ParameterCut k{p.rows, p.channels, each, t.slices, t.tx, t.ty};
-  start("row_norm_parameter_sums", dim3(grid_blocks(pieces * t.slices)), dim3(t.threads()), sizeof(P) * M * t.threads(), row_parameter_sums<T, N, Rms, P>, k, x, dy,
-        mean, rstd, partial);
+  start("row_norm_parameter_sums", dim3(grid_blocks(pieces * t.slices)), dim3(t.threads()), sizeof(P) * M * t.threads(),
+        row_parameter_sums<T, N, Rms, P>, k, x, dy, mean, rstd, partial);
   fold_rows<P>("row_norm_parameter_fold", partial, 1, pieces, (M / N) * p.channels);
-  start("row_norm_parameters", dim3(grid_blocks((p.channels + kBlock - 1) / kBlock)), dim3(kBlock), 0, row_parameters<P, A>, partial, p.channels, first, second);
+  start("row_norm_parameters", dim3(grid_blocks((p.channels + kBlock - 1) / kBlock)), dim3(kBlock), 0, row_parameters<P, A>, partial,
+        p.channels, first, second);
 }
 
 template <class T, bool Rms>
@@ -167,23 +170,23 @@ void run_rows(const RowNorm& p, const void* x, const void* scale, const void* sh
   by_lanes<T>(p.channels, {x, y}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const RowCut k = row_cut(p.rows, p.channels, N);
-    start("row_norm", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, row_norm<T, N, Rms>, k, A(p.eps), static_cast<const T*>(x), static_cast<const A*>(scale),
-          static_cast<const A*>(shift), static_cast<T*>(y), static_cast<A*>(mean), static_cast<A*>(rstd));
+    start("row_norm", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, row_norm<T, N, Rms>, k, A(p.eps), static_cast<const T*>(x),
+          static_cast<const A*>(scale), static_cast<const A*>(shift), static_cast<T*>(y), static_cast<A*>(mean), static_cast<A*>(rstd));
   });
 }
 
 /// first, second: d_shift and d_scale; d_scale and nothing for Rms.
 template <class T, bool Rms, class P>
-void run_gradient(const RowNorm& p, const void* x_, const void* dy_, const void* mean_, const void* rstd_, const void* scale, void* dx, void* partial, void* first,
-                  void* second) {
+void run_gradient(const RowNorm& p, const void* x_, const void* dy_, const void* mean_, const void* rstd_, const void* scale, void* dx,
+                  void* partial, void* first, void* second) {
   using A = Acc<T>;
   const T *x = static_cast<const T*>(x_), *dy = static_cast<const T*>(dy_);
   const A *mean = static_cast<const A*>(mean_), *rstd = static_cast<const A*>(rstd_);
   by_lanes<T>(p.channels, {x, dy, dx}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const RowCut k = row_cut(p.rows, p.channels, N);
-    start("row_norm_gradient", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, row_gradient<T, N, Rms>, k, x, dy, mean, rstd, static_cast<const A*>(scale),
-          static_cast<T*>(dx));
+    start("row_norm_gradient", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, row_gradient<T, N, Rms>, k, x, dy, mean, rstd,
+          static_cast<const A*>(scale), static_cast<T*>(dx));
     parameter_gradients<T, N, Rms, P>(p, x, dy, mean, rstd, static_cast<P*>(partial), static_cast<A*>(first), static_cast<A*>(second));
   });
 }

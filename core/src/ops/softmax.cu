@@ -150,7 +150,8 @@ void gradient(const SoftmaxRows& p, void* const* o) {
   T* dx = static_cast<T*>(o[2]);
   if (p.classes <= kFewClasses) {
     const ClassTile k = class_tile(p.classes);
-    start("softmax_gradient_tiles", dim3(tile_blocks(p.rows, k)), dim3(kBlock), 2 * kTilePadded * sizeof(Acc<T>), softmax_gradient_tiles<T, Log>, k, p.rows, y, dy, dx);
+    start("softmax_gradient_tiles", dim3(tile_blocks(p.rows, k)), dim3(kBlock), 2 * kTilePadded * sizeof(Acc<T>),
+          softmax_gradient_tiles<T, Log>, k, p.rows, y, dy, dx);
     return;
   }
   by_lanes<T>(p.classes, {y, dy, dx}, [&](auto lanes) {

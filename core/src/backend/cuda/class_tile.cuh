@@ -1,4 +1,5 @@
-/// Rows of few classes, many at a time in shared memory: read and written in memory's order, worked on a row a thread or a row a warp (private).
+/// Rows of few classes, many at a time in shared memory: read and written in memory's order, worked on a row a thread or a row a warp
+/// (private).
 #pragma once
 
 #include "backend/cuda/row_team.cuh"
@@ -20,7 +21,9 @@ inline ClassTile class_tile(std::int64_t classes) {
 }
 
 /// Where element i lies: a shift every 32 spreads rows of 2, 4, 8... classes over the banks.
-__device__ inline int tile_at(int i) { return i + (i >> 5); }
+__device__ inline int tile_at(int i) {
+  return i + (i >> 5);
+}
 
 template <class T>
 __device__ void load_tile(const T* from, int elements, Acc<T>* tile) {

@@ -1,4 +1,5 @@
-/// Sums down the columns of row-major matrices: blocks of threads that lie over neighbouring columns, and the folding of what they leave (private).
+/// Sums down the columns of row-major matrices: blocks of threads that lie over neighbouring columns, and the folding of what they leave
+/// (private).
 #pragma once
 
 #include "backend/cuda/lanes.cuh"
@@ -47,7 +48,8 @@ inline constexpr int kFoldRows = 128;  ///< rows that one block adds up
 
 /// Adds each run of kFoldRows rows (every `stride`-th) into its first one. data: [samples, rows, columns].
 template <class P>
-__global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t columns, std::int64_t stride, unsigned groups, unsigned tiles, int tx) {
+__global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t columns, std::int64_t stride, unsigned groups, unsigned tiles,
+                                 int tx) {
   __shared__ P shared[kBlock];
   unsigned block = blockIdx.x;
   const unsigned tile = block % tiles;
@@ -76,7 +78,8 @@ void fold_rows(const char* name, P* data, std::int64_t samples, std::int64_t row
   const std::int64_t tiles = (columns + tx - 1) / tx;
   for (std::int64_t stride = 1; stride < rows; stride *= kFoldRows) {
     const std::int64_t left = (rows + stride - 1) / stride, groups = (left + kFoldRows - 1) / kFoldRows;
-    start(name, dim3(grid_blocks(samples * groups * tiles)), dim3(kBlock), 0, fold_rows_kernel<P>, data, rows, columns, stride, unsigned(groups), unsigned(tiles), tx);
+    start(name, dim3(grid_blocks(samples * groups * tiles)), dim3(kBlock), 0, fold_rows_kernel<P>, data, rows, columns, stride,
+          unsigned(groups), unsigned(tiles), tx);
   }
 }
 

@@ -30,7 +30,8 @@ inline bool aligned16(std::initializer_list<const void*> pointers) {
 /// Blocks of a grid's first axis.
 inline unsigned grid_blocks(std::int64_t blocks) {
   if (blocks > 0x7fffffff)
-    throw Error(ErrorKind::device, "cuda.grid", std::to_string(blocks) + " blocks of threads are more than a device takes", "use a smaller batch");
+    throw Error(ErrorKind::device, "cuda.grid", std::to_string(blocks) + " blocks of threads are more than a device takes",
+                "use a smaller batch");
   return unsigned(blocks);
 }
 
@@ -85,7 +86,7 @@ __device__ void copy_bytes(void* to, const void* from) {
 }
 
 template <class T, int N>
-inline constexpr int kPieceBytes = N * int(sizeof(T)) > 16 ? 16 : N * int(sizeof(T));
+inline constexpr int kPieceBytes = N* int(sizeof(T)) > 16 ? 16 : N* int(sizeof(T));
 
 /// p: aligned to min(16, the size of N elements).
 template <class T, int N>
@@ -94,7 +95,7 @@ __device__ void load_lanes(const T* p, Acc<T> (&to)[N]) {
     to[0] = widen<T>(*p);
   } else {
     alignas(kPieceBytes<T, N>) T raw[N];
-    copy_bytes<N * int(sizeof(T))>(raw, p);
+    copy_bytes<N* int(sizeof(T))>(raw, p);
 #pragma unroll
     for (int i = 0; i < N; ++i) to[i] = widen<T>(raw[i]);
   }
@@ -108,7 +109,7 @@ __device__ void store_lanes(T* p, const Acc<T> (&from)[N]) {
     alignas(kPieceBytes<T, N>) T raw[N];
 #pragma unroll
     for (int i = 0; i < N; ++i) raw[i] = narrow<T>(from[i]);
-    copy_bytes<N * int(sizeof(T))>(p, raw);
+    copy_bytes<N* int(sizeof(T))>(p, raw);
   }
 }
 
@@ -118,7 +119,7 @@ __device__ void load_any(const A* p, A (&to)[N]) {
   if constexpr (N * int(sizeof(A)) % 16 == 0) {
     if (reinterpret_cast<std::uintptr_t>(p) % 16 == 0) {
       alignas(16) A raw[N];
-      copy_bytes<N * int(sizeof(A))>(raw, p);
+      copy_bytes<N* int(sizeof(A))>(raw, p);
 #pragma unroll
       for (int i = 0; i < N; ++i) to[i] = raw[i];
       return;

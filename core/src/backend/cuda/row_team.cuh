@@ -59,7 +59,9 @@ struct RowCut {
   int team;
 };
 
-inline RowCut row_cut(std::int64_t rows, std::int64_t channels, int lanes) { return {rows, channels, channels / lanes, team_size(channels / lanes)}; }
+inline RowCut row_cut(std::int64_t rows, std::int64_t channels, int lanes) {
+  return {rows, channels, channels / lanes, team_size(channels / lanes)};
+}
 
 /// body(cached values or null, pack) for this lane's packs; the first `Kept` of them have a place in registers.
 template <int Kept, class Body>
