@@ -1,8 +1,11 @@
 #include "tenon/embedding.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "ops/check.hpp"
 #include "ops/embedding_kernels.hpp"
@@ -49,6 +52,11 @@ void add_rows(const EmbeddingRows& p, void* const* o) {
   });
 }
 
+std::array<EmbeddingWorkspaceFn, kDeviceTypes>& workspace_sizes() {
+  static std::array<EmbeddingWorkspaceFn, kDeviceTypes> table;
+  return table;
+}
+
 Tensor rows_of(const Tensor& table, const Tensor& flat, const EmbeddingRows& p, const Shape& shape);
 
 /// The gradient of the table, in f32 or f64, differentiable itself: a sum of rows, whose own gradient is rows again.
@@ -56,7 +64,10 @@ Tensor sum_rows(const Tensor& d_y, const Tensor& flat, const EmbeddingRows& p) {
   Tensor d = d_y.contiguous(), out = Tensor::empty({p.rows, p.channels}, d.dtype(), d.device());
   EmbeddingRows typed = p;
   typed.dtype = d.dtype();
-  launch("embedding.gradient", {d, flat}, {out}, embedding_gradient_kernel(d.device(), typed));
+  std::vector<Tensor> writes{out};
+  if (const EmbeddingWorkspaceFn& bytes = workspace_sizes()[std::size_t(d.device().type)])
+    if (const std::size_t size = bytes(typed); size > 0) writes.push_back(Tensor::empty({std::int64_t(size)}, DType::u8, d.device()));
+  launch("embedding.gradient", std::vector<Tensor>{d, flat}, writes, embedding_gradient_kernel(d.device(), typed));
   return differentiable("embedding", out, {d}, [flat, typed, shape = d.shape()](const std::vector<Tensor>& dd) {
     Tensor rows = rows_of(dd[0], flat, typed, shape);
     if (typed.padding < 0) return std::vector{rows};
@@ -77,6 +88,10 @@ Tensor rows_of(const Tensor& table_given, const Tensor& flat, const EmbeddingRow
 }
 
 }  // namespace
+
+void set_embedding_workspace(DeviceType type, EmbeddingWorkspaceFn bytes) {
+  workspace_sizes()[std::size_t(type)] = std::move(bytes);
+}
 
 KernelSlot<const EmbeddingRows&> embedding_kernel("embedding", gather);
 KernelSlot<const EmbeddingRows&> embedding_gradient_kernel("embedding.gradient", [](const EmbeddingRows& p) -> Kernel {

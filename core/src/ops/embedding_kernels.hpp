@@ -1,6 +1,8 @@
 /// Kernel slots of embedding (private).
 #pragma once
 
+#include <cstddef>
+
 #include "tenon/kernel.hpp"
 
 namespace tenon {
@@ -11,7 +13,11 @@ struct EmbeddingRows {
 };
 /// table, indices i64 -> y; any type, by its size
 extern TENON_API KernelSlot<const EmbeddingRows&> embedding_kernel;
-/// d_y, indices i64 -> d_table; f32 or f64
+/// d_y, indices i64 -> d_table; f32 or f64; then the workspace, if the device wants one
 extern TENON_API KernelSlot<const EmbeddingRows&> embedding_gradient_kernel;
+
+using EmbeddingWorkspaceFn = std::function<std::size_t(const EmbeddingRows&)>;
+/// Bytes of workspace that a device's gradient wants, none unless set; set along with its kernel.
+TENON_API void set_embedding_workspace(DeviceType type, EmbeddingWorkspaceFn bytes);
 
 }  // namespace tenon

@@ -16,7 +16,7 @@ struct ChannelNorm {
   bool frozen = false;  ///< statistics are constants: no gradient flows through them
 
   /// Voxels of one partial sum: a function of the shape alone, so the bits do not depend on threads.
-  std::int64_t chunk() const;
+  TENON_API std::int64_t chunk() const;
   std::int64_t chunks() const { return (voxels + chunk() - 1) / chunk(); }
 };
 

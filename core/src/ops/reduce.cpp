@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
@@ -24,11 +25,11 @@ Kernel make_sum(ReduceShape s, DType dtype) {
       Sum* partial = static_cast<Sum*>(p[1]);
       T* out = static_cast<T*>(p[2]);
       const std::int64_t runs = s.runs(), columns = (s.inner + kColumns - 1) / kColumns;
-      const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, kSumRun) * std::min(s.inner, kColumns));
+      const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, s.run) * std::min(s.inner, kColumns));
       parallel_blocks(s.outer * runs * columns, std::max<std::int64_t>(1, kGrain / task_size), [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t task = first; task < last; ++task) {
           const std::int64_t row_run = task / columns, column = (task % columns) * kColumns, width = std::min(kColumns, s.inner - column);
-          const std::int64_t begin = (row_run % runs) * kSumRun, n = std::min(s.reduced - begin, kSumRun);
+          const std::int64_t begin = (row_run % runs) * s.run, n = std::min(s.reduced - begin, s.run);
           const T* row = x + ((row_run / runs) * s.reduced + begin) * s.inner + column;
           Sum* acc = partial + row_run * s.inner + column;
           if (s.inner == 1) {
@@ -82,6 +83,11 @@ Kernel make_extreme(Extreme which, std::int64_t rows, std::int64_t n, DType dtyp
   });
 }
 
+std::array<SumRunFn, kDeviceTypes>& sum_runs() {
+  static std::array<SumRunFn, kDeviceTypes> table;
+  return table;
+}
+
 std::array<bool, kMaxRank> reduced_axes(const char* op, const Tensor& x, const std::vector<int>& axes) {
   std::array<bool, kMaxRank> marked{};
   if (axes.empty()) marked.fill(true);
@@ -101,6 +107,7 @@ Tensor sum_block(const Tensor& x, int first, int last) {
   Shape shape = x.shape();
   for (int i = 0; i < x.rank(); ++i) (i < first ? s.outer : i < last ? s.reduced : s.inner) *= x.size(i);
   for (int i = first; i < last; ++i) shape[i] = 1;
+  if (const SumRunFn& run = sum_runs()[std::size_t(x.device().type)]) s.run = run(s, x.dtype());
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   Tensor partial = Tensor::empty({s.outer, s.runs(), s.inner}, DType::f64, x.device());
   launch("sum", {dense}, {partial, out}, sum_kernel(x.device(), s, x.dtype()));
@@ -163,6 +170,8 @@ Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool
 }
 
 }  // namespace
+
+void set_sum_run(DeviceType type, SumRunFn run) { sum_runs()[std::size_t(type)] = std::move(run); }
 
 KernelSlot<ReduceShape, DType> sum_kernel{"sum", make_sum};
 KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", make_extreme};

@@ -1,5 +1,10 @@
-#include "backend/cuda/launch.cuh"
+/// Sums and extremes on the device: a row by a team of threads, a block or several, columns by blocks that lie over them.
+#include <algorithm>
+
+#include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/row_team.cuh"
+#include "backend/cuda/scratch.cuh"
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/reduce_kernels.hpp"
@@ -7,73 +12,296 @@
 namespace tenon::cuda {
 namespace {
 
-template <class T> using Partial = std::conditional_t<std::is_integral_v<kernels::Computed<T>>, std::int64_t, double>;
+using kernels::Computed;
 
-/// One thread a (run, inner) column, adding in order: the same order for any launch, so the same bits every time.
-template <class T> __global__ void sum_runs(const T* x, Partial<T>* partial, ReduceShape s, std::int64_t runs) {
-  std::int64_t total = s.outer * runs * s.inner, step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += step) {
-    std::int64_t inner = i % s.inner, task = i / s.inner, o = task / runs, begin = (task % runs) * kSumRun;
-    std::int64_t end = begin + kSumRun < s.reduced ? begin + kSumRun : s.reduced;
-    const T* column = x + o * s.reduced * s.inner + inner;
-    Partial<T> acc = 0;
-    for (std::int64_t r = begin; r < end; ++r) acc += Partial<T>(kernels::Computed<T>(column[r * s.inner]));
-    partial[i] = acc;
+template <class T>
+using Partial = std::conditional_t<std::is_integral_v<Computed<T>>, std::int64_t, double>;
+
+constexpr std::int64_t kTeamRow = 2048;    ///< rows up to this length are one team's
+constexpr std::int64_t kLeastColumn = 64;  ///< rows that a block adds up at least
+
+/// N neighbouring elements added to v.
+template <class T, int N>
+__device__ void add_lanes(const T* p, Partial<T> (&v)[N]) {
+  if constexpr (N == 1) {
+    v[0] += Partial<T>(Computed<T>(*p));
+  } else {
+    alignas(16) T raw[N];
+    copy_bytes<N* int(sizeof(T))>(raw, p);
+#pragma unroll
+    for (int i = 0; i < N; ++i) v[i] += Partial<T>(Computed<T>(raw[i]));
   }
 }
 
-template <class T> __global__ void add_runs(const Partial<T>* partial, T* out, ReduceShape s, std::int64_t runs) {
-  std::int64_t total = s.outer * s.inner, step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += step) {
-    std::int64_t o = i / s.inner, inner = i % s.inner;
-    Partial<T> acc = 0;
-    for (std::int64_t r = 0; r < runs; ++r) acc += partial[(o * runs + r) * s.inner + inner];
-    out[i] = T(kernels::Computed<T>(acc));
-  }
+template <class T, int N>
+__device__ Partial<T> add_up(const Partial<T> (&v)[N]) {
+  Partial<T> sum = v[0];
+#pragma unroll
+  for (int i = 1; i < N; ++i) sum += v[i];
+  return sum;
 }
 
-/// One thread a row: the first extreme wins, and so does the first NaN.
-template <class T, bool Max> __global__ void extreme_rows(const T* x, T* values, std::int64_t* positions, std::int64_t rows, std::int64_t n) {
-  using C = kernels::Computed<T>;
-  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t r = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; r < rows; r += step) {
-    const T* row = x + r * n;
-    std::int64_t best = 0;
-    for (std::int64_t i = 1; i < n; ++i) {
-      C v = C(row[i]), b = C(row[best]);
-      if ((Max ? v > b : v < b) || (v != v && b == b)) best = i;
+template <class T>
+__device__ T rounded(Partial<T> v) {
+  return T(Computed<T>(v));
+}
+
+/// Short rows, a team each.
+template <class T, int N>
+__global__ void sum_teams(RowCut k, const T* x, T* out) {
+  using P = Partial<T>;
+  __shared__ P shared[kBlock / 32];
+  const TeamPlace at = team_place(k.team);
+  P v[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) v[i] = P(0);
+  if (at.row < k.rows) {
+#pragma unroll 4
+    for (std::int64_t pack = at.lane; pack < k.packs; pack += k.team) add_lanes<T, N>(x + at.row * k.channels + pack * N, v);
+  }
+  const P sum = team_sum<P>(add_up<T, N>(v), k.team, shared);
+  if (at.row < k.rows && at.lane == 0) out[at.row] = rounded<T>(sum);
+}
+
+/// Long rows: partial [rows, runs], a block a run.
+template <class T, int N>
+__global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs) {
+  using P = Partial<T>;
+  __shared__ P shared[kBlock];
+  const std::int64_t row = blockIdx.x / runs, begin = blockIdx.x % runs * run, left = n - begin < run ? n - begin : run, packs = left / N;
+  const T* p = x + row * n + begin;
+  P v[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) v[i] = P(0);
+#pragma unroll 4
+  for (std::int64_t pack = threadIdx.x; pack < packs; pack += kBlock) add_lanes<T, N>(p + pack * N, v);
+  if (std::int64_t(threadIdx.x) < left - packs * N) v[0] += P(Computed<T>(p[packs * N + threadIdx.x]));
+  P sum[1] = {add_up<T, N>(v)};
+  sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum[0];
+}
+
+struct SumCut {
+  std::int64_t reduced, inner, run;
+  unsigned runs, slices;
+  int tx, ty;
+};
+
+/// Columns: partial [outer, runs, inner], or the result itself where there is one run.
+template <class T, int N>
+__global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out) {
+  using P = Partial<T>;
+  const unsigned slice = blockIdx.x % k.slices, task = blockIdx.x / k.slices;
+  const std::int64_t outer = task / k.runs, begin = task % k.runs * k.run, end = begin + k.run < k.reduced ? begin + k.run : k.reduced;
+  const int row = int(threadIdx.x) / k.tx;
+  const std::int64_t c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  P v[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) v[i] = P(0);
+  if (c < k.inner) {
+    const T* p = x + (outer * k.reduced + begin + row) * k.inner + c;
+#pragma unroll 4
+    for (std::int64_t r = begin + row; r < end; r += k.ty, p += k.ty * k.inner) add_lanes<T, N>(p, v);
+  }
+  sum_tile_rows<P, N>(v, dynamic_shared<P>(), k.tx, k.ty);
+  if (row != 0 || c >= k.inner) return;
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    if (k.runs == 1) {
+      out[outer * k.inner + c + i] = rounded<T>(v[i]);
+    } else {
+      partial[std::int64_t(task) * k.inner + c + i] = v[i];
     }
-    values[r] = row[best];
-    positions[r] = best;
   }
+}
+
+/// The folded sums: those of the first run of each.
+template <class T>
+__global__ void round_sums(const Partial<T>* partial, T* out, std::int64_t total, std::int64_t inner, std::int64_t runs) {
+  const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += step) {
+    const std::int64_t outer = i / inner;
+    out[i] = rounded<T>(partial[outer * runs * inner + (i - outer * inner)]);
+  }
+}
+
+template <class T>
+void fold_and_round(const ReduceShape& s, Partial<T>* partial, T* out) {
+  fold_rows<Partial<T>>("sum_fold", partial, s.outer, s.runs(), s.inner);
+  start_items("round_sums", s.outer * s.inner, round_sums<T>, partial, out, s.outer * s.inner, s.inner, s.runs());
+}
+
+/// The length of a run: enough of them to fill the device, none too short.
+std::int64_t sum_run(const ReduceShape& s, DType dtype) {
+  if (s.outer == 0 || s.inner == 0 || s.reduced == 0) return kSumRun;
+  if (s.inner == 1) {
+    const std::int64_t each = s.outer * s.reduced / (4 * kFillBlocks);
+    return std::max(kSumRun, (each + kSumRun - 1) / kSumRun * kSumRun);
+  }
+  const std::int64_t lanes = 16 / std::int64_t(size_of(dtype)), packs = s.inner % lanes == 0 ? s.inner / lanes : s.inner;
+  const ColumnTile t = column_tile(packs, s.outer * ((s.reduced + kLeastColumn - 1) / kLeastColumn));
+  const std::int64_t runs = (kFillBlocks + s.outer * t.slices - 1) / (s.outer * t.slices);
+  return std::max(kLeastColumn, (s.reduced + runs - 1) / runs);
+}
+
+template <class T>
+void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
+  const bool single = s.outer == 1 && s.reduced > kTeamRow;  // one row begins aligned whatever its length
+  by_lanes<T>(single ? kLanes<T> : s.reduced, {x}, [&](auto lanes) {
+    constexpr int N = decltype(lanes)::value;
+    if (s.reduced <= kTeamRow) {
+      const RowCut k{s.outer, s.reduced, s.reduced / N, std::min(team_size(s.reduced / N), 32)};
+      start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
+      return;
+    }
+    start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run,
+          unsigned(s.runs()));
+    fold_and_round<T>(s, partial, out);
+  });
+}
+
+template <class T>
+void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
+  by_lanes<T>(s.inner, {x}, [&](auto lanes) {
+    constexpr int N = decltype(lanes)::value;
+    const ColumnTile t = column_tile(s.inner / N, s.outer * s.runs());
+    const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
+    start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
+          sum_columns<T, N>, k, x, partial, out);
+    if (s.runs() > 1) fold_and_round<T>(s, partial, out);
+  });
 }
 
 Kernel make_sum(ReduceShape s, DType dtype) {
   return dispatch_all(dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
     return [s](void* const* p) {
-      const std::int64_t runs = s.runs();
+      T* out = static_cast<T*>(p[2]);
       if (s.outer * s.inner == 0) return;
-      start_items("sum_runs", s.outer * runs * s.inner, sum_runs<T>, static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), s, runs);
-      start_items("add_runs", s.outer * s.inner, add_runs<T>, static_cast<const Partial<T>*>(p[1]), static_cast<T*>(p[2]), s, runs);
+      if (s.reduced == 0) {
+        check(cudaMemsetAsync(out, 0, std::size_t(s.outer * s.inner) * sizeof(T), stream()), "cudaMemsetAsync");
+        return;
+      }
+      (s.inner == 1 ? sum_rows<T> : sum_down<T>)(s, static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), out);
     };
   });
+}
+
+/// A candidate for an extreme; position -1: none yet.
+template <class T>
+struct Best {
+  Computed<T> value;
+  std::int64_t at;
+};
+
+/// The first extreme wins, and so does the first NaN.
+template <class T, bool Max>
+struct Better {
+  __device__ Best<T> operator()(const Best<T>& a, const Best<T>& b) const {
+    if (a.at < 0 || b.at < 0) return a.at < 0 ? b : a;
+    const bool nan_a = a.value != a.value, nan_b = b.value != b.value, first = a.at < b.at;
+    if (nan_a || nan_b) return nan_a && (!nan_b || first) ? a : b;
+    if (a.value == b.value) return first ? a : b;
+    return (Max ? a.value > b.value : a.value < b.value) ? a : b;
+  }
+};
+
+template <class T, bool Max>
+__device__ Best<T> team_best(Best<T> v, int team, Best<T>* shared) {
+  const Better<T, Max> better;
+  for (int o = (team < 32 ? team : 32) / 2; o > 0; o /= 2) {
+    const Best<T> other{__shfl_xor_sync(0xffffffffu, v.value, o), __shfl_xor_sync(0xffffffffu, v.at, o)};
+    v = better(v, other);
+  }
+  if (team > 32) {
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = v;
+    __syncthreads();
+    v = shared[0];
+    for (int w = 1; w < team / 32; ++w) v = better(v, shared[w]);
+  }
+  return v;
+}
+
+struct ExtremeCut {
+  std::int64_t rows, n, piece, pieces;
+  int team;
+};
+
+/// A team for each piece of each row: the values and positions where a row is one piece, or the positions alone.
+template <class T, bool Max>
+__global__ void extreme_pieces(ExtremeCut k, const T* x, T* values, std::int64_t* positions) {
+  __shared__ Best<T> shared[kBlock / 32];
+  const TeamPlace at = team_place(k.team);
+  const bool active = at.row < k.rows * k.pieces;
+  const std::int64_t row = active ? at.row / k.pieces : 0, begin = active ? (at.row - row * k.pieces) * k.piece : 0;
+  const std::int64_t end = begin + k.piece < k.n ? begin + k.piece : k.n;
+  const Better<T, Max> better;
+  Best<T> best{Computed<T>(0), -1};
+  if (active) {
+#pragma unroll 4
+    for (std::int64_t i = begin + at.lane; i < end; i += k.team) best = better(best, Best<T>{Computed<T>(x[row * k.n + i]), i});
+  }
+  best = team_best<T, Max>(best, k.team, shared);
+  if (!active || at.lane != 0) return;
+  positions[at.row] = best.at;
+  if (k.pieces == 1) values[at.row] = x[row * k.n + best.at];
+}
+
+/// The pieces of each row together, a block a row.
+template <class T, bool Max>
+__global__ void extreme_join(ExtremeCut k, const T* x, const std::int64_t* pieces, T* values, std::int64_t* positions) {
+  __shared__ Best<T> shared[kBlock / 32];
+  const std::int64_t row = blockIdx.x;
+  const Better<T, Max> better;
+  Best<T> best{Computed<T>(0), -1};
+  for (std::int64_t i = threadIdx.x; i < k.pieces; i += kBlock) {
+    const std::int64_t at = pieces[row * k.pieces + i];
+    best = better(best, Best<T>{Computed<T>(x[row * k.n + at]), at});
+  }
+  best = team_best<T, Max>(best, kBlock, shared);
+  if (threadIdx.x != 0) return;
+  positions[row] = best.at;
+  values[row] = x[row * k.n + best.at];
+}
+
+ExtremeCut extreme_cut(std::int64_t rows, std::int64_t n) {
+  constexpr std::int64_t kLeastPiece = 8192;
+  int team = kBlock;
+  if (n <= 1024)
+    for (team = 32; team > 1 && team / 2 >= n;) team /= 2;
+  std::int64_t pieces = 1;
+  if (rows > 0 && rows < kFillBlocks) pieces = std::min((kFillBlocks + rows - 1) / rows, std::max<std::int64_t>(1, n / kLeastPiece));
+  const std::int64_t piece = (n + pieces - 1) / pieces;
+  return {rows, n, piece, (n + piece - 1) / piece, team};
+}
+
+template <class T, bool Max>
+Kernel extreme_kernel_of(const ExtremeCut& k) {
+  std::shared_ptr<void> scratch = k.pieces > 1 ? device_memory(std::size_t(k.rows * k.pieces) * sizeof(std::int64_t)) : nullptr;
+  return [k, scratch](void* const* p) {
+    if (k.rows == 0) return;
+    const T* x = static_cast<const T*>(p[0]);
+    T* values = static_cast<T*>(p[1]);
+    auto *positions = static_cast<std::int64_t*>(p[2]), *pieces = static_cast<std::int64_t*>(scratch.get());
+    start("extreme_pieces", dim3(team_blocks(k.rows * k.pieces, k.team)), dim3(kBlock), 0, extreme_pieces<T, Max>, k, x, values,
+          pieces ? pieces : positions);
+    if (pieces) start("extreme_join", dim3(grid_blocks(k.rows)), dim3(kBlock), 0, extreme_join<T, Max>, k, x, pieces, values, positions);
+  };
 }
 
 Kernel make_extreme(Extreme which, std::int64_t rows, std::int64_t n, DType dtype) {
   return dispatch_all(dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
-    return [=](void* const* p) {
-      if (rows == 0) return;
-      auto kernel = which == Extreme::max ? extreme_rows<T, true> : extreme_rows<T, false>;
-      start_items("extreme_rows", rows, kernel, static_cast<const T*>(p[0]), static_cast<T*>(p[1]), static_cast<std::int64_t*>(p[2]), rows, n);
-    };
+    const ExtremeCut k = extreme_cut(rows, n);
+    return which == Extreme::max ? extreme_kernel_of<T, true>(k) : extreme_kernel_of<T, false>(k);
   });
 }
 
 }  // namespace
 
 void install_reduce() {
+  set_sum_run(DeviceType::cuda, sum_run);
   sum_kernel.set(DeviceType::cuda, make_sum);
   extreme_kernel.set(DeviceType::cuda, make_extreme);
 }

@@ -7,12 +7,15 @@ namespace tenon {
 
 enum class Extreme { max, min };
 
-/// x dense [outer, reduced, inner] -> out [outer, inner]; sums carried in f64, in runs of kSumRun combined in order.
+/// x dense [outer, reduced, inner] -> out [outer, inner]; sums carried in f64, in runs of `run` combined in order.
 inline constexpr std::int64_t kSumRun = 4096;
 struct ReduceShape {
-  std::int64_t outer, reduced, inner;
-  std::int64_t runs() const { return (reduced + kSumRun - 1) / kSumRun; }
+  std::int64_t outer, reduced, inner, run = kSumRun;
+  std::int64_t runs() const { return (reduced + run - 1) / run; }
 };
+using SumRunFn = std::function<std::int64_t(const ReduceShape&, DType)>;
+/// The length of a run on a device, by the shape alone; kSumRun unless set along with its kernel.
+TENON_API void set_sum_run(DeviceType type, SumRunFn run);
 /// Operands: x; partial sums f64 (i64 for integers, which are summed exactly) [outer, runs, inner]; out.
 TENON_API extern KernelSlot<ReduceShape, DType> sum_kernel;
 /// Operands: x dense [rows, n]; values [rows] of x's type; positions i64 [rows].

@@ -140,6 +140,15 @@ void install() {
   install_matmul();
   install_optimisers();
   install_adafactor();
+  install_norm();
+  install_row_norm();
+  install_softmax();
+  install_label_loss();
+  install_mse();
+  install_dropout();
+  install_embedding();
+  install_pool();
+  install_resize();
 }
 
 }  // namespace

@@ -10,5 +10,14 @@ void install_reduce();
 void install_matmul();
 void install_optimisers();
 void install_adafactor();
+void install_norm();
+void install_row_norm();
+void install_softmax();
+void install_label_loss();
+void install_mse();
+void install_dropout();
+void install_embedding();
+void install_pool();
+void install_resize();
 
 }  // namespace tenon::cuda

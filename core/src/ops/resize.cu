@@ -1,0 +1,166 @@
+/// Resizing on the device: a thread gathers neighbouring channels of one output voxel by tables that are made with the kernel.
+#include <memory>
+
+#include "backend/cuda/columns.cuh"
+#include "backend/cuda/install.hpp"
+#include "backend/cuda/scratch.cuh"
+#include "ops/dispatch.hpp"
+#include "ops/resize_kernels.hpp"
+
+namespace tenon::cuda {
+namespace {
+
+/// An AxisMap in the device's memory, released in the order of the stream. Weights in W.
+template <class W>
+class DeviceMap {
+ public:
+  explicit DeviceMap(const AxisMap& m) : in_(m.in), out_(m.out), taps_(m.source.size()) {
+    const std::size_t firsts = m.first.size() * sizeof(std::int32_t), sources = taps_ * sizeof(std::int32_t);
+    source_at_ = taps_ * sizeof(W) + firsts;
+    std::vector<std::byte> host(source_at_ + sources);
+    const std::vector<W> weights(m.weight.begin(), m.weight.end());
+    auto put = [&](std::size_t at, const void* from, std::size_t bytes) {
+      if (bytes > 0) std::memcpy(host.data() + at, from, bytes);
+    };
+    put(0, weights.data(), taps_ * sizeof(W));
+    put(taps_ * sizeof(W), m.first.data(), firsts);
+    put(source_at_, m.source.data(), sources);
+    memory_ = device_copy(host.data(), host.size());
+  }
+
+  struct View {
+    std::int64_t in, out;
+    const W* weight;
+    const std::int32_t *first, *source;
+  };
+  View view() const {
+    const std::byte* p = static_cast<const std::byte*>(memory_.get());
+    return {in_, out_, reinterpret_cast<const W*>(p), reinterpret_cast<const std::int32_t*>(p + taps_ * sizeof(W)),
+            reinterpret_cast<const std::int32_t*>(p + source_at_)};
+  }
+
+ private:
+  std::int64_t in_, out_;
+  std::size_t taps_, source_at_ = 0;
+  std::shared_ptr<void> memory_;
+};
+
+template <class W>
+using View = typename DeviceMap<W>::View;
+
+struct ResizeCut {
+  std::int64_t samples, channels;
+  unsigned slices;
+  int tx, ty;
+};
+
+template <class T, int N>
+__global__ void resize_voxels(ResizeCut k, View<double> z, View<double> y, View<double> x, const T* from, T* to) {
+  using A = Acc<T>;
+  const unsigned slice = blockIdx.x % k.slices;
+  const std::int64_t voxel = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
+                     c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  if (c >= k.channels || voxel >= k.samples * z.out * y.out * x.out) return;
+  std::int64_t ox, oy, oz, sample;
+  if (k.samples * z.out * y.out * x.out <= 0xffffffffll) {
+    unsigned rest = unsigned(voxel);
+    ox = rest % unsigned(x.out), rest /= unsigned(x.out);
+    oy = rest % unsigned(y.out), rest /= unsigned(y.out);
+    oz = rest % unsigned(z.out), sample = rest / unsigned(z.out);
+  } else {
+    std::int64_t rest = voxel;
+    ox = rest % x.out, rest /= x.out;
+    oy = rest % y.out, rest /= y.out;
+    oz = rest % z.out, sample = rest / z.out;
+  }
+  A sum[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) sum[i] = A(0);
+  const std::int32_t y0 = y.first[oy], y1 = y.first[oy + 1], x0 = x.first[ox], x1 = x.first[ox + 1];
+  for (std::int32_t a = z.first[oz]; a < z.first[oz + 1]; ++a)
+    for (std::int32_t b = y0; b < y1; ++b) {
+      const double plane = z.weight[a] * y.weight[b];
+      const T* line = from + ((sample * z.in + z.source[a]) * y.in + y.source[b]) * x.in * k.channels + c;
+      for (std::int32_t d = x0; d < x1; ++d) {
+        const A w = A(plane * x.weight[d]);
+        A v[N];
+        load_lanes<T, N>(line + x.source[d] * k.channels, v);
+#pragma unroll
+        for (int i = 0; i < N; ++i) sum[i] += w * v[i];
+      }
+    }
+  store_lanes<T, N>(to + voxel * k.channels + c, sum);
+}
+
+/// x [outer, in, inner] -> y [outer, out, inner]: a thread N neighbours of one line of inner.
+template <class T, int N>
+__global__ void map_axis(ResizeCut k, View<T> m, const T* from, T* to) {
+  const unsigned slice = blockIdx.x % k.slices;
+  const std::int64_t line = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
+                     c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  if (c >= k.channels || line >= k.samples * m.out) return;
+  const bool small = k.samples * m.out <= 0xffffffffll;
+  const std::int64_t outer = small ? std::int64_t(unsigned(line) / unsigned(m.out)) : line / m.out, at = line - outer * m.out;
+  T sum[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) sum[i] = T(0);
+  for (std::int32_t t = m.first[at]; t < m.first[at + 1]; ++t) {
+    T v[N];
+    load_lanes<T, N>(from + (outer * m.in + m.source[t]) * k.channels + c, v);
+#pragma unroll
+    for (int i = 0; i < N; ++i) sum[i] += m.weight[t] * v[i];
+  }
+  store_lanes<T, N>(to + line * k.channels + c, sum);
+}
+
+ResizeCut resize_cut(std::int64_t samples, std::int64_t channels, int lanes) {
+  const ColumnTile t = column_tile(channels / lanes, kFillBlocks);
+  return {samples, channels, t.slices, t.tx, t.ty};
+}
+
+template <class... P, class... Given>
+void start_lines(const char* name, const ResizeCut& k, std::int64_t lines, void (*kernel)(ResizeCut, P...), Given... given) {
+  if (lines == 0 || k.channels == 0) return;
+  start(name, dim3(grid_blocks((lines + k.ty - 1) / k.ty * k.slices)), dim3(k.tx * k.ty), 0, kernel, k, given...);
+}
+
+template <class T>
+Kernel make_resize(const Resizing& p) {
+  const auto& axes = *p.axes;
+  const DeviceMap<double> z(axes[0]), y(axes[1]), x(axes[2]);
+  const std::int64_t voxels = p.samples * axes[0].out * axes[1].out * axes[2].out;
+  return [=, samples = p.samples, channels = p.channels](void* const* o) {
+    const T* from = static_cast<const T*>(o[0]);
+    T* to = static_cast<T*>(o[1]);
+    by_lanes<T>(channels, {from, to}, [&](auto lanes) {
+      constexpr int N = decltype(lanes)::value;
+      start_lines("resize", resize_cut(samples, channels, N), voxels, resize_voxels<T, N>, z.view(), y.view(), x.view(), from, to);
+    });
+  };
+}
+
+template <class T>
+Kernel make_axis_map(const AxisMapping& p) {
+  const DeviceMap<T> map(*p.map);
+  return [map, outer = p.outer, inner = p.inner, out = p.map->out](void* const* o) {
+    const T* from = static_cast<const T*>(o[0]);
+    T* to = static_cast<T*>(o[1]);
+    by_lanes<T>(inner, {from, to}, [&](auto lanes) {
+      constexpr int N = decltype(lanes)::value;
+      start_lines("resize_axis", resize_cut(outer, inner, N), outer * out, map_axis<T, N>, map.view(), from, to);
+    });
+  };
+}
+
+}  // namespace
+
+void install_resize() {
+  resize_kernel.set(DeviceType::cuda, [](const Resizing& p) -> Kernel {
+    return dispatch_floating("resize", p.dtype, [&](auto tag) -> Kernel { return make_resize<typename decltype(tag)::type>(p); });
+  });
+  axis_map_kernel.set(DeviceType::cuda, [](const AxisMapping& p) -> Kernel {
+    return p.dtype == DType::f64 ? make_axis_map<double>(p) : make_axis_map<float>(p);
+  });
+}
+
+}  // namespace tenon::cuda
