@@ -1,6 +1,6 @@
 /// Dropout on the device: one Philox block for each four elements, as on the CPU.
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/lanes.cuh"
+#include "backend/cuda/packs.cuh"
 #include "ops/dispatch.hpp"
 #include "ops/dropout_kernels.hpp"
 #include "tenon/random.hpp"

@@ -4,7 +4,7 @@
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/row_team.cuh"
-#include "backend/cuda/scratch.cuh"
+#include "backend/cuda/owned_memory.cuh"
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/reduce_kernels.hpp"

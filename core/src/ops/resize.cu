@@ -3,7 +3,7 @@
 
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/scratch.cuh"
+#include "backend/cuda/owned_memory.cuh"
 #include "ops/dispatch.hpp"
 #include "ops/resize_kernels.hpp"
 

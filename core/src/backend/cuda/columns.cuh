@@ -2,7 +2,7 @@
 /// (private).
 #pragma once
 
-#include "backend/cuda/lanes.cuh"
+#include "backend/cuda/packs.cuh"
 
 namespace tenon::cuda {
 

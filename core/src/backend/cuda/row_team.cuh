@@ -1,7 +1,7 @@
 /// Rows that teams of threads work on: a power of two of lanes within a warp, or a whole block (private).
 #pragma once
 
-#include "backend/cuda/lanes.cuh"
+#include "backend/cuda/packs.cuh"
 
 namespace tenon::cuda {
 
