@@ -3,6 +3,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/cuda/check.cuh"
+#include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
 #include "tenon/storage.hpp"
 
@@ -58,7 +59,9 @@ class CudaAllocator final : public Allocator {
 
   void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) override {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpyAsync");
-    if (to_device.type == DeviceType::cpu || from_device.type == DeviceType::cpu) check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    if (to_device.type != DeviceType::cpu && from_device.type != DeviceType::cpu) return;
+    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    throw_faults();
   }
 
   void trim() override {
@@ -127,6 +130,18 @@ void install() {
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_elementwise_unary();
+  install_shape();
+  install_arrange();
+  install_padding();
+  install_index();
+  install_scatter_add();
+  install_random();
+  install_sampling();
+  install_cumulative();
+  install_masking();
+  install_ordering();
+  install_search();
 }
 
 }  // namespace

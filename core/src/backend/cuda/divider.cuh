@@ -28,4 +28,28 @@ struct Divider {
   }
 };
 
+/// The same for indices of any size: the slow division is used from 2^31 on only.
+struct LongDivider {
+  std::int64_t size = 1;
+  Divider small;
+
+  LongDivider() = default;
+  explicit LongDivider(std::int64_t n) : size(n < 1 ? 1 : n), small(size < kLimit ? size : 1) {}
+  TENON_HD std::int64_t split(std::int64_t& n) const {
+    if (n < kLimit) {
+      if (size >= kLimit) return 0;
+      auto rest = std::uint32_t(n);
+      const std::uint32_t q = small.split(rest);
+      n = rest;
+      return q;
+    }
+    const std::int64_t q = n / size;
+    n -= q * size;
+    return q;
+  }
+
+ private:
+  static constexpr std::int64_t kLimit = std::int64_t(1) << 31;
+};
+
 }  // namespace tenon::cuda

@@ -7,5 +7,17 @@ void install_copy();
 void install_elementwise();
 void install_reduce();
 void install_matmul();
+void install_elementwise_unary();
+void install_shape();
+void install_arrange();
+void install_padding();
+void install_index();
+void install_scatter_add();
+void install_random();
+void install_sampling();
+void install_cumulative();
+void install_masking();
+void install_ordering();
+void install_search();
 
 }  // namespace tenon::cuda
