@@ -10,12 +10,12 @@ namespace tenon {
 
 inline constexpr int kSobolBits = 32;
 
-/// Coordinate of point `index` as 32 bits after the binary point. `directions`: the dimension's 32 direction numbers. Points come in the
-/// order of the Gray code (Antonov and Saleev 1979).
-TENON_MATHS std::uint32_t sobol_bits(const std::uint32_t* directions, std::uint32_t index) {
+/// Coordinate of point `index` as 32 bits after the binary point. `directions`: the dimension's 32 direction numbers, `step` apart. Points
+/// come in the order of the Gray code (Antonov and Saleev 1979).
+TENON_MATHS std::uint32_t sobol_bits(const std::uint32_t* directions, std::uint32_t index, std::int64_t step = 1) {
   std::uint32_t gray = index ^ (index >> 1), x = 0;
   for (int bit = 0; gray != 0; ++bit, gray >>= 1)
-    if (gray & 1u) x ^= directions[bit];
+    if (gray & 1u) x ^= directions[bit * step];
   return x;
 }
 

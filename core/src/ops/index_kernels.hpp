@@ -19,7 +19,7 @@ struct IndexMove {
 };
 
 /// Throws index.out_of_range: `value` at flat position `at` of indices of this shape is not within 0..n-1.
-[[noreturn]] void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n);
+[[noreturn]] TENON_API void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Shape& indices, std::int64_t n);
 
 /// x, indices -> y [outer, picks, inner]; shared indices.
 TENON_API extern KernelSlot<const IndexMove&> index_select_kernel;

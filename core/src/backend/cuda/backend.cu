@@ -3,6 +3,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/cuda/check.cuh"
+#include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/staging.hpp"
 #include "tenon/storage.hpp"
@@ -67,6 +68,9 @@ class CudaAllocator final : public Allocator {
     }
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpyAsync");
     if (to_device.type == DeviceType::cpu) check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    if (to_device.type != DeviceType::cpu && from_device.type != DeviceType::cpu) return;
+    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    throw_faults();
   }
 
   void trim() override {
@@ -149,6 +153,18 @@ void install() {
   install_embedding();
   install_pool();
   install_resize();
+  install_elementwise_unary();
+  install_shape();
+  install_arrange();
+  install_padding();
+  install_index();
+  install_scatter_add();
+  install_random();
+  install_sampling();
+  install_cumulative();
+  install_masking();
+  install_ordering();
+  install_search();
 }
 
 }  // namespace

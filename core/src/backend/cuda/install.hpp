@@ -19,5 +19,17 @@ void install_dropout();
 void install_embedding();
 void install_pool();
 void install_resize();
+void install_elementwise_unary();
+void install_shape();
+void install_arrange();
+void install_padding();
+void install_index();
+void install_scatter_add();
+void install_random();
+void install_sampling();
+void install_cumulative();
+void install_masking();
+void install_ordering();
+void install_search();
 
 }  // namespace tenon::cuda

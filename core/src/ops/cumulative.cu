@@ -1,0 +1,244 @@
+/// Running sums and their kin. Lines are scanned by blocks, neighbouring columns by a thread each; where there are too few of them to fill the
+/// device they are cut into pieces, whose totals are joined in order.
+#include "ops/cumulative_kernels.hpp"
+
+#include <algorithm>
+
+#include "backend/cuda/divider.cuh"
+#include "backend/cuda/install.hpp"
+#include "backend/cuda/scratch.cuh"
+#include "backend/cuda/launch.cuh"
+#include "kernels/running.hpp"
+
+namespace tenon::cuda {
+namespace {
+
+// ---- what is carried along a line ------------------------------------------------------------------------------------------
+// `add` takes the element at `at`, the k-th of its line; `put` writes the state there; `join` puts a later run behind an earlier one.
+
+template <class T, class S>
+struct Total {
+  using State = S;
+  const T* x;
+  T* y;
+  __device__ void add(State& s, std::int64_t at, std::int64_t) const { s.add(x[at]); }
+  __device__ void put(const State& s, std::int64_t at) const { y[at] = s.value(); }
+  static __device__ void join(State& s, const State& next) { s.join(next); }
+};
+
+template <class T>
+struct BestSoFar {
+  T best = 0;
+  std::int64_t at = -1;  ///< none yet
+};
+template <class T, bool Max>
+struct Extreme {
+  using State = BestSoFar<T>;
+  const T* x;
+  T* values;
+  std::int64_t* positions;
+  /// The first extreme stays, and so does the first NaN.
+  static __device__ void join(State& s, const State& next) {
+    if (next.at < 0) return;
+    const T v = next.best, best = s.best;
+    if (s.at < 0 || (Max ? v > best : v < best) || (v != v && best == best)) s = next;
+  }
+  __device__ void add(State& s, std::int64_t at, std::int64_t k) const { join(s, State{x[at], k}); }
+  __device__ void put(const State& s, std::int64_t at) const {
+    values[at] = s.best;
+    positions[at] = s.at;
+  }
+};
+
+/// The map h -> a h + value of a run, of which 0 is the beginning.
+struct AffineRun {
+  double a = 1, value = 0;
+};
+template <class T>
+struct Recurrence {
+  using State = AffineRun;
+  const T *a, *b;
+  T* h;
+  __device__ void add(State& s, std::int64_t at, std::int64_t) const {
+    const double factor = double(a[at]);
+    s.value = factor * s.value + double(b[at]);
+    s.a *= factor;
+  }
+  /// A product of factors may overflow where what it would be multiplied with is 0.
+  static __device__ void join(State& s, const State& next) {
+    s.value = (s.value == 0 ? 0 : next.a * s.value) + next.value;
+    s.a *= next.a;
+  }
+  __device__ void put(const State& s, std::int64_t at) const { h[at] = T(s.value); }
+};
+
+// ---- kernels -----------------------------------------------------------------------------------------------------------------
+
+enum class Pass { totals, scan };
+
+struct Lines {
+  LongDivider inner, pieces;
+  std::int64_t outer, n, length;  ///< of a piece
+  bool reverse;
+  __device__ std::int64_t at(std::int64_t outer_at, std::int64_t column, std::int64_t k) const {
+    return (outer_at * n + (reverse ? n - 1 - k : k)) * inner.size + column;
+  }
+};
+
+/// One thread a piece of a column; states are [outer, pieces, inner].
+template <class Op>
+__global__ void __launch_bounds__(kBlock) scan_columns(Op op, Lines l, typename Op::State* states, Pass pass) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, total = l.outer * l.pieces.size * l.inner.size;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += threads) {
+    std::int64_t column = i, piece = l.inner.split(column);
+    const std::int64_t outer = l.pieces.split(piece), begin = piece * l.length, end = begin + l.length < l.n ? begin + l.length : l.n;
+    typename Op::State s;
+    if (pass == Pass::scan && piece > 0) s = states[i];
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::int64_t at = l.at(outer, column, k);
+      op.add(s, at, k);
+      if (pass == Pass::scan) op.put(s, at);
+    }
+    if (pass == Pass::totals) states[i] = s;
+  }
+}
+
+/// Totals of pieces become the states before them.
+template <class Op>
+__global__ void __launch_bounds__(kBlock) join_pieces(Lines l, typename Op::State* states) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, total = l.outer * l.inner.size;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += threads) {
+    std::int64_t column = i;
+    const std::int64_t outer = l.inner.split(column);
+    typename Op::State before;
+    for (std::int64_t piece = 0; piece < l.pieces.size; ++piece) {
+      typename Op::State& state = states[(outer * l.pieces.size + piece) * l.inner.size + column];
+      const typename Op::State own = state;
+      state = before;
+      Op::join(before, own);
+    }
+  }
+}
+
+/// One block a piece of a line (inner = 1), tile after tile: each thread takes a few neighbours, whose totals are scanned across the block.
+template <class Op>
+__global__ void __launch_bounds__(kBlock) scan_lines(Op op, Lines l, typename Op::State* states, Pass pass) {
+  using State = typename Op::State;
+  constexpr int kEach = 4;
+  State* totals = dynamic_shared<State>();
+  const int t = int(threadIdx.x);
+  std::int64_t piece = blockIdx.x;
+  const std::int64_t outer = l.pieces.split(piece), first = piece * l.length, last = first + l.length < l.n ? first + l.length : l.n;
+  State carry;
+  if (pass == Pass::scan && piece > 0) carry = states[blockIdx.x];
+  for (std::int64_t tile = first; tile < last; tile += kBlock * kEach) {
+    const std::int64_t begin = tile + t * kEach, end = begin + kEach < last ? begin + kEach : last;
+    State own;
+    for (std::int64_t k = begin; k < end; ++k) op.add(own, l.at(outer, 0, k), k);
+    totals[t] = own;
+    __syncthreads();
+    for (int step = 1; step < kBlock; step *= 2) {
+      State joined = totals[t];
+      if (t >= step) {
+        joined = totals[t - step];
+        Op::join(joined, totals[t]);
+      }
+      __syncthreads();
+      totals[t] = joined;
+      __syncthreads();
+    }
+    State run = carry;
+    if (t > 0) Op::join(run, totals[t - 1]);
+    Op::join(carry, totals[kBlock - 1]);
+    __syncthreads();
+    if (pass == Pass::scan)
+      for (std::int64_t k = begin; k < end; ++k) {
+        const std::int64_t at = l.at(outer, 0, k);
+        op.add(run, at, k);
+        op.put(run, at);
+      }
+  }
+  if (pass == Pass::totals && t == 0) states[blockIdx.x] = carry;
+}
+
+// ---- launches ------------------------------------------------------------------------------------------------------------------
+
+/// make(operands) gives the Op.
+template <class Op, class Make>
+Kernel run_scan(const char* name, const RunningShape& p, const Make& make) {
+  using State = typename Op::State;
+  constexpr std::int64_t kLongLine = 512, kMostPieces = 512;
+  const std::int64_t lines = p.at.outer * p.at.inner;
+  const bool by_block = p.at.inner == 1 && p.at.n >= kLongLine;
+  // enough work for the device, but no piece so short that joining costs more than it
+  const std::int64_t wanted = by_block ? 1024 / lines : 65536 / lines, shortest = by_block ? 4096 : 64;
+  std::int64_t pieces = std::clamp<std::int64_t>(wanted, 1, std::clamp<std::int64_t>(p.at.n / shortest, 1, kMostPieces));
+  const std::int64_t length = (p.at.n + pieces - 1) / pieces;
+  pieces = (p.at.n + length - 1) / length;
+  const Lines l{LongDivider(p.at.inner), LongDivider(pieces), p.at.outer, p.at.n, length, p.reverse};
+  auto space = pieces > 1 ? scratch(std::size_t(lines * pieces) * sizeof(State)) : nullptr;
+  return [=](void* const* o) {
+    const Op op = make(o);
+    auto* states = static_cast<State*>(space.get());
+    auto run = [&](Pass pass) {
+      if (by_block)
+        start(name, dim3(unsigned(p.at.outer * pieces)), dim3(kBlock), kBlock * sizeof(State), scan_lines<Op>, op, l, states, pass);
+      else
+        start_items(name, lines * pieces, scan_columns<Op>, op, l, states, pass);
+    };
+    if (pieces > 1) {
+      run(Pass::totals);
+      start_items(name, lines, join_pieces<Op>, l, states);
+    }
+    run(Pass::scan);
+  };
+}
+
+template <class T, template <class> class S>
+Kernel total_of(const char* name, const RunningShape& p) {
+  using Op = Total<T, S<T>>;
+  return run_scan<Op>(name, p, [](void* const* o) { return Op{static_cast<const T*>(o[0]), static_cast<T*>(o[1])}; });
+}
+template <template <class> class S>
+Kernel total(const char* name, const RunningShape& p) {
+  return p.dtype == DType::f64 ? total_of<double, S>(name, p) : p.dtype == DType::i64 ? total_of<std::int64_t, S>(name, p) : total_of<float, S>(name, p);
+}
+
+template <class T, bool Max>
+Kernel extreme_of(const RunningShape& p) {
+  using Op = Extreme<T, Max>;
+  return run_scan<Op>(Max ? "cummax" : "cummin", p, [](void* const* o) {
+    return Op{static_cast<const T*>(o[0]), static_cast<T*>(o[1]), static_cast<std::int64_t*>(o[2])};
+  });
+}
+template <bool Max>
+Kernel extreme(const RunningShape& p) {
+  return p.dtype == DType::f64 ? extreme_of<double, Max>(p) : p.dtype == DType::i64 ? extreme_of<std::int64_t, Max>(p) : extreme_of<float, Max>(p);
+}
+
+Kernel make_running(Running which, const RunningShape& p) {
+  switch (which) {
+    case Running::sum: return total<RunningSum>("cumsum", p);
+    case Running::product: return total<RunningProduct>("cumprod", p);
+    case Running::maximum: return extreme<true>(p);
+    case Running::minimum: return extreme<false>(p);
+    default: return p.dtype == DType::f64 ? total_of<double, RunningLogSumExp>("logcumsumexp", p) : total_of<float, RunningLogSumExp>("logcumsumexp", p);
+  }
+}
+
+template <class T>
+Kernel recurrence_of(const RunningShape& p) {
+  using Op = Recurrence<T>;
+  return run_scan<Op>("linear_recurrence", p, [](void* const* o) {
+    return Op{static_cast<const T*>(o[0]), static_cast<const T*>(o[1]), static_cast<T*>(o[2])};
+  });
+}
+
+}  // namespace
+
+void install_cumulative() {
+  running_kernel.set(DeviceType::cuda, make_running);
+  recurrence_kernel.set(DeviceType::cuda, [](const RunningShape& p) { return p.dtype == DType::f64 ? recurrence_of<double>(p) : recurrence_of<float>(p); });
+}
+
+}  // namespace tenon::cuda

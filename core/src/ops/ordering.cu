@@ -1,0 +1,236 @@
+/// Sorting, the first k, and runs of equals: rows that fit shared memory there, longer ones by digits.
+#include <algorithm>
+
+#include "backend/cuda/divider.cuh"
+#include "backend/cuda/install.hpp"
+#include "backend/cuda/radix_sort.cuh"
+#include "ops/dispatch.hpp"
+#include "ops/ordering_kernels.hpp"
+
+namespace tenon::cuda {
+namespace {
+
+/// Records that a block sorts: 32 KiB.
+template <class Record>
+inline constexpr int kSharedRecords = int(32768 / sizeof(Record));
+
+template <class T>
+__device__ inline T element_of(const SortRecord<T>& r, const T* row, bool descending) {
+  return shared_key<T>(r.key(), descending) ? row[r.index()] : from_sort_key<T>(r.key(), descending);
+}
+
+/// `together` rows a block, each filled up to `padded` records.
+template <class T>
+__global__ void sort_short_rows(const T* x, T* values, std::int64_t* indices, std::int64_t rows, int n, int k, int padded, int together, bool descending) {
+  using Record = SortRecord<T>;
+  Record* records = dynamic_shared<Record>();
+  const std::int64_t first = std::int64_t(blockIdx.x) * together;
+  for (int i = int(threadIdx.x); i < padded * together; i += int(blockDim.x)) {
+    const std::int64_t row = first + i / padded;
+    const int column = i & (padded - 1);
+    records[i] = row < rows && column < n ? Record::of(sort_key(x[row * n + column], descending), column) : last_record<Record>();
+  }
+  __syncthreads();
+  sort_shared(records, padded, together);
+  for (int i = int(threadIdx.x); i < padded * together; i += int(blockDim.x)) {
+    const std::int64_t row = first + i / padded;
+    const int column = i & (padded - 1);
+    if (row >= rows || column >= k) continue;
+    values[row * k + column] = element_of<T>(records[i], x + row * n, descending);
+    indices[row * k + column] = records[i].index();
+  }
+}
+
+template <class T>
+void run_short(const char* name, const RowOrder& p, void* const* o) {
+  using Record = SortRecord<T>;
+  int padded = 2;
+  while (padded < p.n) padded *= 2;
+  const int together = int(std::clamp<std::int64_t>(512 / padded, 1, p.rows));
+  const int threads = std::clamp(padded * together / 2, 32, 1024);
+  start(name, dim3(unsigned((p.rows + together - 1) / together)), dim3(unsigned(threads)), sizeof(Record) * std::size_t(padded) * std::size_t(together),
+        sort_short_rows<T>, static_cast<const T*>(o[0]), static_cast<T*>(o[1]), static_cast<std::int64_t*>(o[2]), p.rows, int(p.n), int(p.k), padded,
+        together, p.descending);
+}
+
+// ---- long rows -----------------------------------------------------------------------------------------------------------
+
+template <class T>
+__global__ void __launch_bounds__(kBlock) make_records(const T* x, SortRecord<T>* records, std::int64_t count, LongDivider n, bool descending) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
+    std::int64_t column = i;
+    n.split(column);
+    records[i] = SortRecord<T>::of(sort_key(x[i], descending), column);
+  }
+}
+
+/// The records may lie where the indices go.
+template <class T>
+__global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* records, const T* x, T* values, std::int64_t* indices, std::int64_t count,
+                                                      LongDivider n, bool descending) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
+    const SortRecord<T> r = records[i];
+    std::int64_t column = i;
+    const std::int64_t row = n.split(column);
+    values[i] = element_of<T>(r, x + row * n.size, descending);
+    indices[i] = r.index();
+  }
+}
+
+/// Digits of the keys that say anything: a narrow type's others follow from its sign.
+std::vector<int> telling_digits(DType t) {
+  switch (t) {
+    case DType::f16: return {8, 16, 24};
+    case DType::bf16: return {16, 24};
+    case DType::i8: return {0, 24};
+    case DType::i16: return {0, 8, 24};
+    case DType::u8:
+    case DType::boolean: return {0};
+    case DType::f64:
+    case DType::i64: return {0, 8, 16, 24, 32, 40, 48, 56};
+    default: return {0, 8, 16, 24};
+  }
+}
+
+template <class T>
+void run_long(const RowOrder& p, const std::vector<int>& shifts, void* const* o) {
+  using Record = SortRecord<T>;
+  for (std::int64_t first = 0; first < p.rows; first += p.tasks()) {
+    const std::int64_t rows = std::min(p.tasks(), p.rows - first), count = rows * p.n;
+    const T* x = static_cast<const T*>(o[0]) + first * p.n;
+    T* values = static_cast<T*>(o[1]) + first * p.n;
+    std::int64_t* indices = static_cast<std::int64_t*>(o[2]) + first * p.n;
+    auto* space = static_cast<Record*>(o[3]);
+    // as on the CPU, narrow records use the place of the indices; the counts that of the values, which are written last
+    Record *a = space + count, *b = space;
+    if constexpr (sizeof(Record) == sizeof(std::int64_t)) a = reinterpret_cast<Record*>(indices);
+    auto* counts = reinterpret_cast<std::uint32_t*>((reinterpret_cast<std::uintptr_t>(values) + 3) / 4 * 4);
+    start_items("sort", count, make_records<T>, x, a, count, LongDivider(p.n), p.descending);
+    const Record* sorted = radix_sort_rows<Record>("sort", a, b, rows, p.n, shifts, counts);
+    start_items("sort", count, write_order<T>, sorted, x, values, indices, count, LongDivider(p.n), p.descending);
+  }
+}
+
+// ---- the first k of long rows --------------------------------------------------------------------------------------------
+
+/// What is known of the k-th record: its leading digits.
+template <class Key>
+struct Leading {
+  Key key, key_mask;
+  std::uint32_t index, index_mask;
+  template <class Record>
+  __device__ bool matches(const Record& r) const {
+    return (r.key() & key_mask) == key && (std::uint32_t(r.index()) & index_mask) == index;
+  }
+  template <class Record>
+  __device__ bool reaches(const Record& r) const {
+    const Key k = r.key() & key_mask;
+    return k != key ? k < key : (std::uint32_t(r.index()) & index_mask) <= index;
+  }
+};
+
+/// One block a row: digits of the k-th record are found one by one, from the first, until so few records reach it that they fit shared
+/// memory. All records differ, so that after the last digit of the index there are k.
+template <class T>
+__global__ void __launch_bounds__(1024) select_first(const T* x, T* values, std::int64_t* indices, std::int64_t n, int k, bool descending) {
+  using Record = SortRecord<T>;
+  using Key = typename Record::Key;
+  constexpr int kKeyBits = 8 * int(sizeof(Key));
+  __shared__ std::uint32_t number[kDigits];
+  __shared__ Leading<Key> leading;
+  __shared__ std::uint32_t before, reaching, held;
+  Record* records = dynamic_shared<Record>();
+  x += std::int64_t(blockIdx.x) * n;
+  if (threadIdx.x == 0) {
+    leading = Leading<Key>{0, 0, 0, 0};
+    before = held = 0;
+  }
+  for (int shift = kKeyBits + 32 - 8; shift >= 0; shift -= 8) {
+    for (int d = int(threadIdx.x); d < kDigits; d += int(blockDim.x)) number[d] = 0;
+    __syncthreads();
+    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+      const Record r = Record::of(sort_key(x[i], descending), i);
+      const auto digit = shift >= 32 ? digit_of(r, shift - 32) : (std::uint32_t(i) >> shift) & (kDigits - 1);
+      if (leading.matches(r)) atomicAdd(&number[digit], 1u);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      int d = 0;
+      while (before + number[d] < std::uint32_t(k)) before += number[d++];
+      reaching = before + number[d];
+      if (shift >= 32) {
+        leading.key |= Key(d) << (shift - 32);
+        leading.key_mask |= Key(kDigits - 1) << (shift - 32);
+      } else {
+        leading.index |= std::uint32_t(d) << shift;
+        leading.index_mask |= std::uint32_t(kDigits - 1) << shift;
+      }
+    }
+    __syncthreads();
+    if (reaching <= std::uint32_t(kSharedRecords<Record>)) break;
+  }
+  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
+    const Record r = Record::of(sort_key(x[i], descending), i);
+    if (leading.reaches(r)) records[atomicAdd(&held, 1u)] = r;  // in any order: they are sorted next
+  }
+  __syncthreads();
+  int padded = 2;
+  while (padded < int(held)) padded *= 2;
+  for (int i = int(held) + int(threadIdx.x); i < padded; i += int(blockDim.x)) records[i] = last_record<Record>();
+  __syncthreads();
+  sort_shared(records, padded, 1);
+  for (int i = int(threadIdx.x); i < k; i += int(blockDim.x)) {
+    values[std::int64_t(blockIdx.x) * k + i] = element_of<T>(records[i], x, descending);
+    indices[std::int64_t(blockIdx.x) * k + i] = records[i].index();
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kBlock) find_run_starts(const T* x, bool* starts, std::int64_t n) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads)
+    starts[i] = i == 0 || sort_key(x[i], false) != sort_key(x[i - 1], false);
+}
+
+// ---- kernels ---------------------------------------------------------------------------------------------------------------
+
+Kernel make_sort(const RowOrder& p) {
+  return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
+    if (p.n <= kSharedRecords<SortRecord<T>>) return [p](void* const* o) { run_short<T>("sort", p, o); };
+    return [p, shifts = telling_digits(p.dtype)](void* const* o) { run_long<T>(p, shifts, o); };
+  });
+}
+
+Kernel make_topk(const RowOrder& p) {
+  return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
+    constexpr std::size_t kBytes = sizeof(SortRecord<T>) * std::size_t(kSharedRecords<SortRecord<T>>);
+    if (p.n <= kSharedRecords<SortRecord<T>>) return [p](void* const* o) { run_short<T>("topk", p, o); };
+    if (p.k > kSharedRecords<SortRecord<T>>)
+      throw Error(ErrorKind::internal, "topk.k", "the first " + std::to_string(p.k) + " are sorted, not selected");
+    return [p](void* const* o) {
+      start("topk", dim3(unsigned(p.rows)), dim3(1024), kBytes, select_first<T>, static_cast<const T*>(o[0]), static_cast<T*>(o[1]),
+            static_cast<std::int64_t*>(o[2]), p.n, int(p.k), p.descending);
+    };
+  });
+}
+
+Kernel make_run_starts(const RowOrder& p) {
+  return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
+    return [n = p.n](void* const* o) { start_items("unique", n, find_run_starts<T>, static_cast<const T*>(o[0]), static_cast<bool*>(o[1]), n); };
+  });
+}
+
+}  // namespace
+
+void install_ordering() {
+  sort_kernel.set(DeviceType::cuda, make_sort);
+  topk_kernel.set(DeviceType::cuda, make_topk);
+  run_starts_kernel.set(DeviceType::cuda, make_run_starts);
+}
+
+}  // namespace tenon::cuda
