@@ -127,6 +127,9 @@ void install() {
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_recurrent();
+  install_attention();
+  install_batch_product();
 }
 
 }  // namespace

@@ -7,5 +7,8 @@ void install_copy();
 void install_elementwise();
 void install_reduce();
 void install_matmul();
+void install_recurrent();
+void install_attention();
+void install_batch_product();
 
 }  // namespace tenon::cuda
