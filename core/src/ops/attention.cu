@@ -16,7 +16,7 @@ struct Tile {
   static constexpr int kRows = sizeof(A) == 8 ? 32 : 64;
   static constexpr int kSide = kRows / 4;  ///< threads along each
   static constexpr int kThreads = kSide * kSide;
-  static constexpr int kBlocks = 2;  ///< of a multiprocessor, at least, where a thread's sums are few
+  static constexpr int kBlocks = 2;        ///< of a multiprocessor, at least, where a thread's sums are few
   static constexpr int kLine = kRows + 4;  ///< keeps four elements on 16 bytes, and lines off each other's banks
   static constexpr int kDepth = 32;        ///< of the operands in shared memory at a time
 };
@@ -361,13 +361,6 @@ void run_forward(const Attention& p, void* const* o) {
         p.masked ? static_cast<const A*>(o[3]) : nullptr, static_cast<T*>(o[k]), static_cast<A*>(o[k + 1]), c.tiles, c.chunks);
 }
 
-template <class T>
-void run_delta(const Attention& p, const T* y, const T* d_y, Acc<T>* delta) {
-  const std::int64_t rows = p.samples * p.heads * p.queries, blocks = pieces(rows, kBlock / 32);
-  start("attention_delta", dim3(unsigned(blocks < 65536 ? blocks : 65536)), dim3(kBlock), 0, attention_delta<T>, AttentionProblem(p), y,
-        d_y, delta, rows);
-}
-
 template <class T, int N>
 void run_gradient(const Attention& p, void* const* o) {
   using A = Acc<T>;
@@ -380,7 +373,7 @@ void run_gradient(const Attention& p, void* const* o) {
                          static_cast<const T*>(o[k + 2]),
                          static_cast<const A*>(o[k + 1]),
                          delta};
-  run_delta<T>(p, static_cast<const T*>(o[k]), from.d_y, delta);
+  run_attention_delta(p, o[k], o[k + 2], delta);
   const Cover<A, N> queries(p, p.queries, p.depth), keys(p, p.keys, p.depth > p.features ? p.depth : p.features);
   start("attention_d_queries", queries.blocks, queries.threads(), queries.shared_bytes(), attention_d_queries<T, N>, AttentionProblem(p),
         from, static_cast<T*>(o[k + 3]), queries.tiles, queries.chunks);
@@ -408,6 +401,15 @@ bool fits_one_tile(std::int64_t columns) {
 }
 
 }  // namespace
+
+void run_attention_delta(const Attention& p, const void* y, const void* d_y, void* delta) {
+  const std::int64_t rows = p.samples * p.heads * p.queries, blocks = pieces(rows, kBlock / 32);
+  of_type(p, [&]<class T>(T) -> Kernel {
+    start("attention_delta", dim3(unsigned(blocks < 65536 ? blocks : 65536)), dim3(kBlock), 0, attention_delta<T>, AttentionProblem(p),
+          static_cast<const T*>(y), static_cast<const T*>(d_y), static_cast<Acc<T>*>(delta), rows);
+    return {};
+  });
+}
 
 Kernel make_plain_attention(const Attention& p) {
   return of_type(p, [&]<class T>(T) -> Kernel {

@@ -8,6 +8,8 @@ namespace tenon::cuda {
 /// The plain kernels, for any sizes and types: sums by fused multiply-adds.
 Kernel make_plain_attention(const Attention& p);
 Kernel make_plain_attention_gradient(const Attention& p);
+/// y . d_y of each row, in p's type, to delta [N, heads, L].
+void run_attention_delta(const Attention& p, const void* y, const void* d_y, void* delta);
 
 /// Attention as a kernel argument: std::array members are not callable on the device.
 struct AttentionProblem {

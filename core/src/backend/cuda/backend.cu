@@ -129,6 +129,7 @@ void install() {
   install_matmul();
   install_recurrent();
   install_attention();
+  install_attention_mma();  // after the plain kernels: it takes the sizes that suit it
   install_batch_product();
 }
 

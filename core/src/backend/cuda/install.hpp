@@ -9,6 +9,7 @@ void install_reduce();
 void install_matmul();
 void install_recurrent();
 void install_attention();
+void install_attention_mma();
 void install_batch_product();
 
 }  // namespace tenon::cuda
