@@ -9,8 +9,8 @@
 namespace tenon {
 
 struct MatmulGeometry {
-  DType in = DType::f32;   ///< of a and b: f32, f64 or bf16
-  DType out = DType::f32;  ///< of c: that of a and b, or f32 for bf16
+  DType in = DType::f32;   ///< of a and b: f32, f64 or bf16; on CUDA f16 too
+  DType out = DType::f32;  ///< of c: that of a and b, or f32 for 16-bit ones
   std::int64_t m = 0, n = 0, k = 0;
   // Strides in elements; of each pair one is 1 and the other spans at least the other axis. c is dense, row major.
   std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;

@@ -37,6 +37,11 @@ void check_operands(const Tensor& q, const Tensor& k, const Tensor& v) {
   if (q.numel() == 0 || k.numel() == 0 || v.numel() == 0) throw_usage(kOp, given + ": an operand is empty");
 }
 
+/// What attention is computed from: f32 (f64 for f64), and bf16 as it is on CUDA, where there are kernels for it.
+DType operand_type(const Tensor& t) {
+  return t.dtype() == DType::bf16 && t.device().type == DeviceType::cuda ? DType::bf16 : acc_dtype(t.dtype());
+}
+
 /// Additive, in `type`, broadcast to [N, heads, L, S].
 Tensor additive_mask(const Tensor& mask, const Attention& p, DType type) {
   NoGrad no_grad;
@@ -67,7 +72,7 @@ List run(const Attention& p, const Tensor& q, const Tensor& k, const Tensor& v, 
   List reads{q, k, v};
   if (p.masked) reads.push_back(mask);
   List out{Tensor::empty({p.samples, p.queries, p.heads, p.features}, p.dtype, q.device()),
-           Tensor::empty({p.samples, p.heads, p.queries}, p.dtype, q.device())};
+           Tensor::empty({p.samples, p.heads, p.queries}, acc_dtype(p.dtype), q.device())};
   launch(kOp, reads, out, attention_kernel(q.device(), p));
   return out;
 }
@@ -76,38 +81,45 @@ void run_gradient(const Attention& p, const List& qkv, const Tensor& mask, const
   List reads = qkv;
   if (p.masked) reads.push_back(mask);
   reads.insert(reads.end(), {result[0].detach(), result[1], d_y.contiguous()});
-  launch("scaled_dot_product_attention.gradient", reads, d_qkv, attention_gradient_kernel(d_y.device(), p));
+  List writes = d_qkv;
+  writes.push_back(Tensor::empty({p.samples, p.heads, p.queries}, acc_dtype(p.dtype), d_y.device()));
+  launch("scaled_dot_product_attention.gradient", reads, writes, attention_gradient_kernel(d_y.device(), p));
 }
 
 /// The gradients of q, k and v in plain ops, with the matrix: for second derivatives.
-List gradient_of_ops(const Attention& p, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, const Tensor& d_y) {
+List gradient_of_ops(const Attention& p, const Tensor& q_given, const Tensor& k_given, const Tensor& v_given, const Tensor& mask,
+                     const Tensor& d_given) {
+  const DType type = acc_dtype(p.dtype);
+  const Tensor q = q_given.to(type), k = k_given.to(type), v = v_given.to(type), d_y = d_given.to(type);
   auto by_head = [](const Tensor& t) { return t.transpose(1, 2); };
+  auto given_back = [&](const Tensor& t) { return by_head(t).to(p.dtype); };
   Tensor products = matmul(by_head(q), by_head(k).transpose(-2, -1)) * p.scale;
   if (p.masked) products = products + mask;
   if (p.causal) {
-    Tensor row = Tensor::arange(p.queries).reshape({p.queries, 1}), column = Tensor::arange(p.keys).reshape({1, p.keys});
-    products = where(greater(column, row), Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), p.dtype, q.device()), products);
+    Tensor row = Tensor::arange(p.queries).to(q.device()).reshape({p.queries, 1});
+    Tensor column = Tensor::arange(p.keys).to(q.device()).reshape({1, p.keys});
+    products = where(greater(column, row), Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), type, q.device()), products);
   }
   Tensor share = softmax(products), d = by_head(d_y);
   // a row that sees nothing has no probabilities
-  share = where(equal(share, share), share, Tensor::zeros(Shape{}, p.dtype, q.device()));
+  share = where(equal(share, share), share, Tensor::zeros(Shape{}, type, q.device()));
   Tensor d_share = matmul(d, by_head(v).transpose(-2, -1));
   Tensor d_products = share * (d_share - sum(share * d_share, {-1}, true)) * p.scale;
-  return {by_head(matmul(d_products, by_head(k))), by_head(matmul(d_products.transpose(-2, -1), by_head(q))),
-          by_head(matmul(share.transpose(-2, -1), d))};
+  return {given_back(matmul(d_products, by_head(k))), given_back(matmul(d_products.transpose(-2, -1), by_head(q))),
+          given_back(matmul(share.transpose(-2, -1), d))};
 }
 
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given, const AttentionOptions& options) {
   check_operands(q_given, k_given, v_given);
-  const DType given = q_given.dtype(), type = acc_dtype(given);
+  const DType given = q_given.dtype(), type = operand_type(q_given);
   if (given != type) return scaled_dot_product_attention(q_given.to(type), k_given.to(type), v_given.to(type), options).to(given);
   Tensor q = readable(q_given), k = readable(k_given), v = readable(v_given), mask;
   Attention p = geometry(q, k, v, options);
   p.q = strides_of(q), p.k = strides_of(k), p.v = strides_of(v);
   if (p.masked) {
-    mask = additive_mask(options.mask, p, type);
+    mask = additive_mask(options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
   List result = run(p, q, k, v, mask);
@@ -129,7 +141,7 @@ Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) 
   check_floating("self_attention", qkv_given, "qkv");
   if (qkv_given.rank() != 5 || qkv_given.size(2) != 3 || qkv_given.numel() == 0)
     throw_usage("self_attention", "qkv is " + qkv_given.str(), "it is [N, L, 3, heads, d]");
-  const DType given = qkv_given.dtype(), type = acc_dtype(given);
+  const DType given = qkv_given.dtype(), type = operand_type(qkv_given);
   if (given != type) return self_attention(qkv_given.to(type), options).to(given);
   Tensor qkv = qkv_given.contiguous(), mask;
   auto part = [](const Tensor& t, std::int64_t i) { return t.select(2, i); };
@@ -141,7 +153,7 @@ Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) 
   const Shape& s = qkv.strides();
   for (AttentionStrides* to : {&p.q, &p.k, &p.v}) *to = {s[0], s[1], s[3], (to == &p.q ? 0 : to == &p.k ? 1 : 2) * s[2]};
   if (p.masked) {
-    mask = additive_mask(options.mask, p, type);
+    mask = additive_mask(options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
   List result = run(p, qkv, qkv, qkv, mask);

@@ -13,7 +13,7 @@ struct AttentionStrides {
 };
 
 struct Attention {
-  DType dtype;                                                  ///< f32 or f64
+  DType dtype;                                                  ///< f32 or f64; on CUDA bf16 too, then the mask and the log-sum-exp are f32
   std::int64_t samples, heads, queries, keys, depth, features;  ///< features: of v
   double scale;
   bool causal = false, masked = false;
@@ -23,7 +23,7 @@ struct Attention {
 
 /// q, k, v, [mask] -> y [N, L, heads, features], log-sum-exp [N, heads, L]
 extern TENON_API KernelSlot<const Attention&> attention_kernel;
-/// q, k, v, [mask], y, log-sum-exp, d_y -> d_q, d_k, d_v
+/// q, k, v, [mask], y, log-sum-exp, d_y -> d_q, d_k, d_v, and for the device's use one value a row [N, heads, L], of the log-sum-exp's type
 extern TENON_API KernelSlot<const Attention&> attention_gradient_kernel;
 
 }  // namespace tenon

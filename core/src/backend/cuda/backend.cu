@@ -165,6 +165,10 @@ void install() {
   install_masking();
   install_ordering();
   install_search();
+  install_recurrent();
+  install_attention();
+  install_attention_mma();  // after the plain kernels: it takes the sizes that suit it
+  install_batch_product();
 }
 
 }  // namespace

@@ -31,5 +31,9 @@ void install_cumulative();
 void install_masking();
 void install_ordering();
 void install_search();
+void install_recurrent();
+void install_attention();
+void install_attention_mma();
+void install_batch_product();
 
 }  // namespace tenon::cuda

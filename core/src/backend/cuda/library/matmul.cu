@@ -1,79 +1,118 @@
-#include <cublas_v2.h>
+/// The matrix product's CUDA column: a list of matrices as few batches at equal distances.
+#include <algorithm>
+#include <vector>
 
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/check.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/product.hpp"
 #include "ops/matmul_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
 
-void check_blas(cublasStatus_t status, const char* call) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(ErrorKind::device, "cuda.cublas", std::string(call) + ": " + cublasGetStatusString(status), "run `tenon devices`; --device cpu needs no GPU");
+using Offsets = std::vector<std::int64_t>;
+
+/// Positions first, first + step ... of the list, `count` of them, one distance apart.
+bool regular(const Offsets& o, std::size_t first, std::size_t step, std::size_t count, std::int64_t distance) {
+  for (std::size_t i = 1; i < count; ++i)
+    if (o[first + i * step] != o[first] + std::int64_t(i) * distance) return false;
+  return true;
 }
 
-cublasHandle_t handle() {
-  static cublasHandle_t h = [] {
-    cublasHandle_t made = nullptr;
-    check_blas(cublasCreate(&made), "cublasCreate");
-    check_blas(cublasSetStream(made, stream()), "cublasSetStream");
-    check_blas(cublasSetMathMode(made, CUBLAS_PEDANTIC_MATH), "cublasSetMathMode");  // f32 stays f32: no TF32 unasked
-    return made;
-  }();
-  return h;
+/// Calls of `count` matrices each: matrices start + stride i of the list.
+struct Batches {
+  std::size_t count = 1, stride = 1;
+  std::vector<std::size_t> starts;
+};
+
+std::int64_t distance(const Offsets& o, std::size_t from, std::size_t stride) {
+  return from + stride < o.size() ? o[from + stride] - o[from] : 0;
 }
 
-cudaDataType_t type_of(DType t) {
-  switch (t) {
-    case DType::f32: return CUDA_R_32F;
-    case DType::f64: return CUDA_R_64F;
-    case DType::bf16: return CUDA_R_16BF;
-    default: throw_usage("matmul", std::string(name_of(t)) + " has no product on CUDA", "convert with .to(DType::f32)");
+bool all_regular(const Offsets& o, const Batches& b) {
+  for (std::size_t start : b.starts)
+    if (!regular(o, start, b.stride, b.count, distance(o, 0, b.stride))) return false;
+  return true;
+}
+
+/// The leading axes of the operands make one or two levels of equal distances, as a rule: the longer level is the batch.
+Batches batches_of(const Offsets& a, const Offsets& b) {
+  const std::size_t all = a.size();
+  std::size_t run = 1;  // of equal distances from the first matrix on
+  while (run < all && a[run] - a[0] == std::int64_t(run) * distance(a, 0, 1) && b[run] - b[0] == std::int64_t(run) * distance(b, 0, 1))
+    ++run;
+  if (all % run == 0) {
+    Batches inner{run, 1, {}}, outer{all / run, run, {}};
+    for (std::size_t i = 0; i < all; i += run) inner.starts.push_back(i);
+    for (std::size_t i = 0; i < run; ++i) outer.starts.push_back(i);
+    const bool inner_fits = all_regular(a, inner) && all_regular(b, inner);
+    if (outer.count > inner.count && all_regular(a, outer) && all_regular(b, outer)) return outer;
+    if (inner_fits) return inner;
   }
+  Batches single;
+  for (std::size_t i = 0; i < all; ++i) single.starts.push_back(i);
+  return single;
 }
 
-template <class Out, class Bias> __global__ void add_bias(Out* c, const Bias* bias, std::int64_t count, std::int64_t n) {
-  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) c[i] = Out(Bias(c[i]) + bias[i % n]);
-}
+/// The grid's third axis ends at 65535 matrices: a longer batch is several calls.
+constexpr std::size_t kMostMatrices = 65535;
 
-/// Row-major c = a b is column-major c' = b' a': the operands swap places, and a transpose is whichever stride is 1.
-void multiply(const MatmulGeometry& g, const void* a, const void* b, void* c, std::size_t matrix) {
-  const auto* pa = static_cast<const std::byte*>(a) + std::size_t(g.a_offset[matrix]) * size_of(g.in);
-  const auto* pb = static_cast<const std::byte*>(b) + std::size_t(g.b_offset[matrix]) * size_of(g.in);
-  auto* pc = static_cast<std::byte*>(c) + matrix * std::size_t(g.m * g.n) * size_of(g.out);
-  const bool a_rows = g.a_col == 1, b_rows = g.b_col == 1;
-  const float one_f = 1, zero_f = 0;
-  const double one_d = 1, zero_d = 0;
-  const bool wide = g.in == DType::f64;
-  check_blas(cublasGemmEx(handle(), b_rows ? CUBLAS_OP_N : CUBLAS_OP_T, a_rows ? CUBLAS_OP_N : CUBLAS_OP_T, int(g.n), int(g.m), int(g.k),
-                          wide ? static_cast<const void*>(&one_d) : &one_f, pb, type_of(g.in), int(b_rows ? g.b_row : g.b_col), pa, type_of(g.in),
-                          int(a_rows ? g.a_row : g.a_col), wide ? static_cast<const void*>(&zero_d) : &zero_f, pc, type_of(g.out), int(g.n),
-                          wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
-             "cublasGemmEx");
-}
-
-void bias_rows(const MatmulGeometry& g, void* c, const void* bias) {
-  const std::int64_t count = std::int64_t(g.a_offset.size()) * g.m * g.n;
-  if (g.out == DType::f64) {
-    start_items("add_bias", count, add_bias<double, double>, static_cast<double*>(c), static_cast<const double*>(bias), count, g.n);
-  } else if (g.out == DType::f32) {
-    start_items("add_bias", count, add_bias<float, float>, static_cast<float*>(c), static_cast<const float*>(bias), count, g.n);
-  } else {
-    start_items("add_bias", count, add_bias<bf16, float>, static_cast<bf16*>(c), static_cast<const float*>(bias), count, g.n);
+ProductShape shape_of(const MatmulGeometry& g, const Batches& batches, std::size_t count) {
+  ProductShape s;
+  s.in = g.in, s.out = g.out;
+  s.m = g.m, s.n = g.n, s.k = g.k;
+  s.a_row = g.a_row, s.a_col = g.a_col, s.b_row = g.b_row, s.b_col = g.b_col;
+  s.bias = g.bias;
+  s.count = std::int64_t(count);
+  if (count > 1) {
+    s.a_step = distance(g.a_offset, 0, batches.stride), s.b_step = distance(g.b_offset, 0, batches.stride);
+    s.c_step = std::int64_t(batches.stride) * g.m * g.n;
   }
+  return s;
+}
+
+std::size_t matmul_workspace(const MatmulGeometry& g) {
+  ProductShape s;
+  s.out = g.out, s.n = g.n, s.bias = g.bias;
+  return product_workspace(s);
+}
+
+/// One call of the library: `product` at places in bytes.
+struct Call {
+  ProductCall product;
+  std::size_t a, b, c;
+};
+
+std::vector<Call> calls_of(const MatmulGeometry& g) {
+  const Batches batches = batches_of(g.a_offset, g.b_offset);
+  const std::size_t most = std::min(batches.count, kMostMatrices), rest = batches.count % most;
+  const ProductCall whole = make_product(shape_of(g, batches, most));
+  const ProductCall last = rest ? make_product(shape_of(g, batches, rest)) : ProductCall();
+  const std::size_t in = size_of(g.in), matrix = std::size_t(g.m * g.n) * size_of(g.out);
+  std::vector<Call> calls;
+  for (std::size_t start : batches.starts)
+    for (std::size_t i = 0; i < batches.count; i += most) {
+      const std::size_t at = start + i * batches.stride;
+      calls.push_back(
+          {i + most <= batches.count ? whole : last, std::size_t(g.a_offset[at]) * in, std::size_t(g.b_offset[at]) * in, at * matrix});
+    }
+  return calls;
 }
 
 Kernel make_matmul(const MatmulGeometry& g) {
-  return [g](void* const* p) {
-    void* c = p[g.bias ? 3 : 2];
-    if (g.m == 0 || g.n == 0) return;
-    if (g.k == 0) {
-      check(cudaMemsetAsync(c, 0, g.a_offset.size() * std::size_t(g.m * g.n) * size_of(g.out), stream()), "cudaMemsetAsync");
-    } else {
-      for (std::size_t i = 0; i < g.a_offset.size(); ++i) multiply(g, p[0], p[1], c, i);
-    }
-    if (g.bias) bias_rows(g, c, p[2]);
+  const std::size_t all = g.a_offset.size();
+  if (all == 0 || g.m == 0 || g.n == 0) return [](void* const*) {};
+  if (g.k == 0) {
+    if (g.bias)
+      throw Error(ErrorKind::internal, "matmul.depth", "a product of depth 0 with a bias");  // matmul.cpp makes it without a kernel
+    return [bytes = all * std::size_t(g.m * g.n) * size_of(g.out)](void* const* p) {
+      check(cudaMemsetAsync(p[2], 0, bytes, stream()), "cudaMemsetAsync");
+    };
+  }
+  return [calls = calls_of(g), bias = g.bias, workspace = g.bias && matmul_workspace(g) > 0](void* const* p) {
+    const auto *a = static_cast<const std::byte*>(p[0]), *b = static_cast<const std::byte*>(p[1]);
+    auto* c = static_cast<std::byte*>(p[bias ? 3 : 2]);
+    for (const Call& call : calls) call.product(a + call.a, b + call.b, bias ? p[2] : nullptr, c + call.c, workspace ? p[4] : nullptr);
   };
 }
 
@@ -81,7 +120,7 @@ Kernel make_matmul(const MatmulGeometry& g) {
 
 void install_matmul() {
   matmul_slot.set(DeviceType::cuda, make_matmul);
-  set_matmul_workspace(DeviceType::cuda, [](const MatmulGeometry&) { return std::size_t(0); });
+  set_matmul_workspace(DeviceType::cuda, matmul_workspace);
 }
 
 }  // namespace tenon::cuda

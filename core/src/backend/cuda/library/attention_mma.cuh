@@ -1,0 +1,163 @@
+/// Tiles and fragments of the tensor-core kernels of attention (private): mma.sync m16n8k16, bf16 operands, f32 sums.
+///
+/// Of a fragment's 16 rows a lane holds rows g and g + 8, g = lane / 4, and of its columns 2 t and 2 t + 1, t = lane % 4.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include "backend/cuda/launch.cuh"
+#include "ops/attention_tiles.hpp"
+
+namespace tenon::cuda::mma {
+
+inline constexpr int kWarps = 4, kThreads = 32 * kWarps;
+inline constexpr float kLog2E = 1.4426950408889634f;
+
+/// Elements between rows in shared memory: 16 bytes more than a row, so that eight rows lie on different banks.
+template <int D>
+inline constexpr int kLine = D + 8;
+
+__device__ inline std::uint32_t shared_address(const void* p) {
+  return std::uint32_t(__cvta_generic_to_shared(p));
+}
+
+/// ROWS rows of D elements, 16 bytes at a time, in the background; rows past `count` become 0.
+template <int D, int ROWS>
+__device__ void fetch_rows(bf16* to, const bf16* from, std::int64_t stride, std::int64_t count) {
+  constexpr int kPieces = D / 8;
+#pragma unroll
+  for (int e = int(threadIdx.x); e < ROWS * kPieces; e += kThreads) {
+    const int r = e / kPieces, c = e % kPieces * 8;
+    const bool there = r < count;
+    const bf16* source = from + (there ? r * stride + c : 0);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(to + r * kLine<D> + c)), "l"(source),
+                 "r"(there ? 16 : 0)
+                 : "memory");
+  }
+}
+__device__ inline void close_fetch() {
+  asm volatile("cp.async.commit_group;\n" ::: "memory");
+}
+/// Waits for all fetches closed but the last N.
+template <int N>
+__device__ void await_fetches() {
+  asm volatile("cp.async.wait_group %0;\n" ::"n"(N) : "memory");
+}
+
+__device__ inline void load_four(std::uint32_t (&r)[4], const bf16* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(shared_address(row))
+               : "memory");
+}
+__device__ inline void load_four_turned(std::uint32_t (&r)[4], const bf16* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(shared_address(row))
+               : "memory");
+}
+__device__ inline void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+__device__ inline std::uint32_t pair(float low, float high) {
+  const __nv_bfloat162 p = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const std::uint32_t*>(&p);
+}
+
+/// s = x y^T: 16 M rows of x (this warp's) times 8 N rows of y, both [rows][D] in shared memory.
+template <int D, int M, int N>
+__device__ void dot_rows(float (&s)[M][N][4], const bf16* x, const bf16* y) {
+  const int lane = int(threadIdx.x) % 32;
+  const bf16* x_lane = x + (lane % 16) * kLine<D> + lane / 16 * 8;
+  const bf16* y_lane = y + (lane % 8 + lane / 16 * 8) * kLine<D> + lane / 8 % 2 * 8;
+#pragma unroll
+  for (int m = 0; m < M; ++m)
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) s[m][n][e] = 0;
+#pragma unroll
+  for (int k = 0; k < D; k += 16) {
+    std::uint32_t a[M][4], b[4];
+#pragma unroll
+    for (int m = 0; m < M; ++m) load_four(a[m], x_lane + m * 16 * kLine<D> + k);
+#pragma unroll
+    for (int n = 0; n < N; n += 2) {
+      load_four(b, y_lane + n * 8 * kLine<D> + k);
+#pragma unroll
+      for (int m = 0; m < M; ++m) {
+        multiply(s[m][n], a[m], b[0], b[1]);
+        multiply(s[m][n + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+}
+
+/// sum += s v, s rounded to bf16: 16 M rows times the 8 N rows of v, [rows][D] in shared memory.
+template <int D, int M, int N>
+__device__ void add_rows(float (&sum)[M][D / 8][4], const float (&s)[M][N][4], const bf16* v) {
+  const int lane = int(threadIdx.x) % 32;
+  const bf16* v_lane = v + (lane % 16) * kLine<D> + lane / 16 * 8;
+#pragma unroll
+  for (int k = 0; k < N; k += 2) {
+    std::uint32_t a[M][4], b[4];
+#pragma unroll
+    for (int m = 0; m < M; ++m) {
+      a[m][0] = pair(s[m][k][0], s[m][k][1]);
+      a[m][1] = pair(s[m][k][2], s[m][k][3]);
+      a[m][2] = pair(s[m][k + 1][0], s[m][k + 1][1]);
+      a[m][3] = pair(s[m][k + 1][2], s[m][k + 1][3]);
+    }
+#pragma unroll
+    for (int n = 0; n < D / 8; n += 2) {
+      load_four_turned(b, v_lane + k * 8 * kLine<D> + n * 8);
+#pragma unroll
+      for (int m = 0; m < M; ++m) {
+        multiply(sum[m][n], a[m], b[0], b[1]);
+        multiply(sum[m][n + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+}
+
+/// Rows of this warp, times `factor` each, to memory; `first`: the warp's first row of `rows`.
+template <int D, int M>
+__device__ void write_rows(bf16* head, std::int64_t stride, std::int64_t first, std::int64_t rows, const float (&sum)[M][D / 8][4],
+                           const float (&factor)[M][2]) {
+  const int lane = int(threadIdx.x) % 32;
+#pragma unroll
+  for (int m = 0; m < M; ++m)
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const std::int64_t row = first + 16 * m + lane / 4 + 8 * h;
+      if (row >= rows) continue;
+      bf16* to = head + row * stride + 2 * (lane % 4);
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n)
+        *reinterpret_cast<std::uint32_t*>(to + 8 * n) = pair(sum[m][n][2 * h] * factor[m][h], sum[m][n][2 * h + 1] * factor[m][h]);
+    }
+}
+
+/// What a block works at: one tile of rows of a head. Causal tiles at the end of the queries take longest: they begin first.
+struct Place {
+  std::int64_t sample, head, row;
+  __device__ Place(std::int64_t heads, std::int64_t tiles, int rows_a_tile) {
+    std::int64_t b = blockIdx.x;
+    row = (tiles - 1 - b % tiles) * rows_a_tile, b /= tiles;
+    head = b % heads, sample = b / heads;
+  }
+};
+
+inline dim3 grid(const Attention& p, std::int64_t tiles) {
+  return dim3(unsigned(tiles * p.heads * p.samples));
+}
+inline std::int64_t tiles_of(std::int64_t rows, std::int64_t rows_a_tile) {
+  return (rows + rows_a_tile - 1) / rows_a_tile;
+}
+
+/// Tensor cores' backward pass of these sizes; called where `tensor_cores_fit`.
+Kernel make_gradient(const Attention& p);
+
+}  // namespace tenon::cuda::mma

@@ -1,0 +1,203 @@
+/// Attention on tensor cores, backward: a pass over queries for d_q, one over keys for d_k and d_v. Probabilities are made anew from the
+/// log-sum-exp of their rows.
+#include <limits>
+
+#include "backend/cuda/library/attention_mma.cuh"
+
+namespace tenon::cuda::mma {
+namespace {
+
+struct Operands {
+  const bf16 *q, *k, *v;
+  const float* mask;
+  const bf16* d_y;
+  const float *log_sum, *delta;
+};
+
+/// The operands of one head.
+struct Head {
+  const bf16 *q, *k, *v, *d_y;
+  const float *mask, *log_sum, *delta;
+  __device__ Head(const AttentionProblem& p, const Operands& o, const Place& at)
+      : q(o.q + head_offset(p.q, at.sample, at.head)),
+        k(o.k + head_offset(p.k, at.sample, at.head)),
+        v(o.v + head_offset(p.v, at.sample, at.head)),
+        d_y(o.d_y + head_offset(p.out, at.sample, at.head)),
+        mask(o.mask ? o.mask + at.sample * p.mask[0] + at.head * p.mask[1] : nullptr),
+        log_sum(o.log_sum + (at.sample * p.heads + at.head) * p.queries),
+        delta(o.delta + (at.sample * p.heads + at.head) * p.queries) {}
+};
+
+/// A probability from a product; 0 past the ends and the causal edge.
+__device__ float share_of(const AttentionProblem& p, const Head& h, std::int64_t query, std::int64_t key, float product, float log_sum) {
+  if (query >= p.queries || key >= p.keys || (p.causal && key > query)) return 0;
+  float x = product * float(p.scale);
+  if (h.mask) x += h.mask[query * p.mask[2] + key * p.mask[3]];
+  return exp2f((x - log_sum) * kLog2E);
+}
+
+/// What a row of scores needs of the forward pass; rows that are not there have no probabilities.
+__device__ void row_statistics(const AttentionProblem& p, const Head& h, std::int64_t query, float& log_sum, float& delta) {
+  const bool there = query < p.queries;
+  log_sum = there ? h.log_sum[query] : std::numeric_limits<float>::infinity();
+  delta = there ? h.delta[query] : 0.0f;
+}
+
+template <int D>
+struct OverQueries {
+  static constexpr int kM = D == 128 ? 1 : 2, kN = 4;
+  static constexpr int kQueries = 16 * kM * kWarps, kKeys = 8 * kN;
+  static constexpr int kStage = 2 * kKeys * kLine<D>;
+  static constexpr std::size_t kSharedBytes = std::size_t(2 * kQueries * kLine<D> + 2 * kStage) * sizeof(bf16);
+};
+
+template <int D>
+__global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(AttentionProblem p, Operands o, bf16* d_q, std::int64_t tiles) {
+  using S = OverQueries<D>;
+  constexpr int M = S::kM, N = S::kN;
+  bf16 *const q_tile = dynamic_shared<bf16>(), *const d_tile = q_tile + S::kQueries * kLine<D>,
+              *const stages = d_tile + S::kQueries * kLine<D>;
+  const Place at(p.heads, tiles, S::kQueries);
+  const Head head(p, o, at);
+  const int lane = int(threadIdx.x) % 32, warp_row = int(threadIdx.x) / 32 * 16 * M;
+  const std::int64_t end = p.causal && at.row + S::kQueries < p.keys ? at.row + S::kQueries : p.keys;
+  const std::int64_t steps = (end + S::kKeys - 1) / S::kKeys;
+  auto fetch = [&](std::int64_t step) {
+    bf16* to = stages + step % 2 * S::kStage;
+    const std::int64_t j = step * S::kKeys;
+    fetch_rows<D, S::kKeys>(to, head.k + j * p.k.row, p.k.row, p.keys - j);
+    fetch_rows<D, S::kKeys>(to + S::kKeys * kLine<D>, head.v + j * p.v.row, p.v.row, p.keys - j);
+  };
+  fetch_rows<D, S::kQueries>(q_tile, head.q + at.row * p.q.row, p.q.row, p.queries - at.row);
+  fetch_rows<D, S::kQueries>(d_tile, head.d_y + at.row * p.out.row, p.out.row, p.queries - at.row);
+  fetch(0);
+  close_fetch();
+  float sum[M][D / 8][4] = {}, s[M][N][4], ds[M][N][4], log_sum[M][2], delta[M][2], factor[M][2];
+#pragma unroll
+  for (int m = 0; m < M; ++m)
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      row_statistics(p, head, at.row + warp_row + 16 * m + lane / 4 + 8 * h, log_sum[m][h], delta[m][h]);
+      factor[m][h] = float(p.scale);
+    }
+  for (std::int64_t step = 0; step < steps; ++step) {
+    if (step + 1 < steps) fetch(step + 1);
+    close_fetch();
+    await_fetches<1>();
+    __syncthreads();
+    const bf16 *keys = stages + step % 2 * S::kStage, *values = keys + S::kKeys * kLine<D>;
+    dot_rows<D, M, N>(s, q_tile + warp_row * kLine<D>, keys);
+    dot_rows<D, M, N>(ds, d_tile + warp_row * kLine<D>, values);
+#pragma unroll
+    for (int m = 0; m < M; ++m)
+#pragma unroll
+      for (int n = 0; n < N; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int h = e / 2;
+          const std::int64_t query = at.row + warp_row + 16 * m + lane / 4 + 8 * h, key = step * S::kKeys + 8 * n + 2 * (lane % 4) + e % 2;
+          ds[m][n][e] = share_of(p, head, query, key, s[m][n][e], log_sum[m][h]) * (ds[m][n][e] - delta[m][h]);
+        }
+    add_rows<D, M, N>(sum, ds, keys);
+    __syncthreads();
+  }
+  write_rows<D, M>(d_q + head_offset(p.q, at.sample, at.head), p.q.row, at.row + warp_row, p.queries, sum, factor);
+}
+
+/// Rows are keys here: a warp keeps 16 of them, and the sums of their gradients.
+template <int D>
+struct OverKeys {
+  static constexpr int kN = D == 128 ? 4 : 8;
+  static constexpr int kKeys = 16 * kWarps, kQueries = 8 * kN;
+  static constexpr int kStage = 2 * kQueries * kLine<D>;
+  static constexpr std::size_t kSharedBytes = std::size_t(2 * kKeys * kLine<D> + 2 * kStage) * sizeof(bf16);
+};
+
+template <int D>
+__global__ void __launch_bounds__(kThreads, 2)
+    attention_mma_d_keys(AttentionProblem p, Operands o, bf16* d_k, bf16* d_v, std::int64_t tiles) {
+  using S = OverKeys<D>;
+  constexpr int N = S::kN;
+  bf16 *const k_tile = dynamic_shared<bf16>(), *const v_tile = k_tile + S::kKeys * kLine<D>, *const stages = v_tile + S::kKeys * kLine<D>;
+  const Place at(p.heads, tiles, S::kKeys);
+  const Head head(p, o, at);
+  const int lane = int(threadIdx.x) % 32, warp_row = int(threadIdx.x) / 32 * 16;
+  // tiles of queries begin at multiples of their size, which divides that of keys: from the first that sees a key of this block
+  const std::int64_t first = p.causal ? at.row : 0, steps = first < p.queries ? (p.queries - first + S::kQueries - 1) / S::kQueries : 0;
+  auto fetch = [&](std::int64_t step) {
+    bf16* to = stages + step % 2 * S::kStage;
+    const std::int64_t i = first + step * S::kQueries;
+    fetch_rows<D, S::kQueries>(to, head.q + i * p.q.row, p.q.row, p.queries - i);
+    fetch_rows<D, S::kQueries>(to + S::kQueries * kLine<D>, head.d_y + i * p.out.row, p.out.row, p.queries - i);
+  };
+  fetch_rows<D, S::kKeys>(k_tile, head.k + at.row * p.k.row, p.k.row, p.keys - at.row);
+  fetch_rows<D, S::kKeys>(v_tile, head.v + at.row * p.v.row, p.v.row, p.keys - at.row);
+  if (steps > 0) fetch(0);
+  close_fetch();
+  float d_keys[1][D / 8][4] = {}, d_values[1][D / 8][4] = {}, s[1][N][4], ds[1][N][4];
+  for (std::int64_t step = 0; step < steps; ++step) {
+    if (step + 1 < steps) fetch(step + 1);
+    close_fetch();
+    await_fetches<1>();
+    __syncthreads();
+    const bf16 *queries = stages + step % 2 * S::kStage, *d_outputs = queries + S::kQueries * kLine<D>;
+    dot_rows<D, 1, N>(s, k_tile + warp_row * kLine<D>, queries);
+    dot_rows<D, 1, N>(ds, v_tile + warp_row * kLine<D>, d_outputs);
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        const std::int64_t query = first + step * S::kQueries + 8 * n + 2 * (lane % 4) + c;
+        float log_sum, delta;
+        row_statistics(p, head, query, log_sum, delta);
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          const std::int64_t key = at.row + warp_row + lane / 4 + 8 * h;
+          float &share = s[0][n][2 * h + c], &d = ds[0][n][2 * h + c];
+          share = share_of(p, head, query, key, share, log_sum);
+          d = share * (d - delta);
+        }
+      }
+    add_rows<D, 1, N>(d_values, s, d_outputs);
+    add_rows<D, 1, N>(d_keys, ds, queries);
+    __syncthreads();
+  }
+  await_fetches<0>();  // a block without queries leaves none behind
+  const float scale[1][2] = {{float(p.scale), float(p.scale)}}, one[1][2] = {{1, 1}};
+  write_rows<D, 1>(d_k + head_offset(p.k, at.sample, at.head), p.k.row, at.row + warp_row, p.keys, d_keys, scale);
+  write_rows<D, 1>(d_v + head_offset(p.v, at.sample, at.head), p.v.row, at.row + warp_row, p.keys, d_values, one);
+}
+
+template <int D>
+void run_gradient(const Attention& p, void* const* o) {
+  const int k = 3 + p.masked;
+  auto* delta = static_cast<float*>(o[k + 6]);
+  const Operands from{static_cast<const bf16*>(o[0]),
+                      static_cast<const bf16*>(o[1]),
+                      static_cast<const bf16*>(o[2]),
+                      p.masked ? static_cast<const float*>(o[3]) : nullptr,
+                      static_cast<const bf16*>(o[k + 2]),
+                      static_cast<const float*>(o[k + 1]),
+                      delta};
+  run_attention_delta(p, o[k], o[k + 2], delta);
+  const std::int64_t queries = tiles_of(p.queries, OverQueries<D>::kQueries), keys = tiles_of(p.keys, OverKeys<D>::kKeys);
+  start("attention_mma_d_queries", grid(p, queries), dim3(kThreads), OverQueries<D>::kSharedBytes, attention_mma_d_queries<D>,
+        AttentionProblem(p), from, static_cast<bf16*>(o[k + 3]), queries);
+  start("attention_mma_d_keys", grid(p, keys), dim3(kThreads), OverKeys<D>::kSharedBytes, attention_mma_d_keys<D>, AttentionProblem(p),
+        from, static_cast<bf16*>(o[k + 4]), static_cast<bf16*>(o[k + 5]), keys);
+}
+
+}  // namespace
+
+Kernel make_gradient(const Attention& p) {
+  switch (p.depth) {
+    case 32:
+      return [p](void* const* o) { run_gradient<32>(p, o); };
+    case 64:
+      return [p](void* const* o) { run_gradient<64>(p, o); };
+    default:
+      return [p](void* const* o) { run_gradient<128>(p, o); };
+  }
+}
+
+}  // namespace tenon::cuda::mma

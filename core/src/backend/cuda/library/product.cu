@@ -1,0 +1,445 @@
+/// Matrix products by cuBLASLt: the algorithm of a shape is chosen once a process and kept.
+///
+/// Only algorithms whose bits repeat are asked for: parts of a split depth are summed in f32 (f64) by a kernel of their own, never in the
+/// order in which blocks end. Of the library's proposals the fastest is taken among those that give the very bits of the first one: a
+/// choice by the clock must not change a result from one run to the next.
+#include "backend/cuda/product.hpp"
+
+#include <cublasLt.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/cuda/launch.cuh"
+
+namespace tenon::cuda {
+namespace {
+
+constexpr std::int64_t kWideAlignment = 16;                  // bytes: what vector loads and TMA want
+constexpr int kProposals = 8, kTimedRuns = 3;                // algorithms asked for; runs of each under the clock
+constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operands beyond which the first proposal is taken
+constexpr float kWorthChanging = 0.97f;                      // of the first one's time
+
+std::atomic<bool> tf32{false};
+
+void check_blas(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw Error(ErrorKind::device, "cuda.cublas", std::string(call) + ": " + cublasLtGetStatusString(status),
+              "run `tenon devices`; --device cpu needs no GPU");
+}
+
+cublasLtHandle_t handle() {
+  static cublasLtHandle_t h = [] {
+    cublasLtHandle_t made = nullptr;
+    check_blas(cublasLtCreate(&made), "cublasLtCreate");
+    return made;
+  }();
+  return h;
+}
+
+struct Workspace {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// One for all products: they follow each other on one stream.
+const Workspace& workspace() {
+  static const Workspace w = [] {
+    int device = 0, major = 0;
+    check(cudaGetDevice(&device), "cudaGetDevice");
+    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
+    Workspace made;
+    made.bytes = std::size_t(major >= 9 ? 64 : 32) << 20;
+    check(cudaMalloc(&made.data, made.bytes), "cudaMalloc");
+    return made;
+  }();
+  return w;
+}
+
+cudaDataType_t type_of(DType t) {
+  switch (t) {
+    case DType::f32:
+      return CUDA_R_32F;
+    case DType::f64:
+      return CUDA_R_64F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::f16:
+      return CUDA_R_16F;
+    default:
+      throw_usage("matmul", std::string(name_of(t)) + " has no product on CUDA", "convert with .to(DType::f32)");
+  }
+}
+
+bool is_short(DType t) {
+  return size_of(t) == 2;
+}
+
+// ---- own kernels ---------------------------------------------------------------------------------------------------
+
+template <class Out, class Bias>
+__global__ void add_bias(Out* c, const Bias* bias, std::int64_t count, std::int64_t n) {
+  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) c[i] = Out(Bias(c[i]) + bias[i % n]);
+}
+
+template <class To>
+__global__ void round_bias(const float* bias, To* rounded, std::int64_t n) {
+  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) rounded[i] = To(bias[i]);
+}
+
+/// Numbers in [-1, 1) with all bits of a float in use.
+template <class T>
+__global__ void fill_trial(T* x, std::int64_t count, std::uint32_t seed) {
+  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
+    std::uint32_t h = std::uint32_t(i) * 2654435761u + seed;
+    h = (h ^ (h >> 16)) * 0x7feb352du;
+    h = (h ^ (h >> 15)) * 0x846ca68bu;
+    h ^= h >> 16;
+    x[i] = T(float(h >> 8) * (1.0f / 8388608.0f) - 1.0f);
+  }
+}
+
+__global__ void compare_bytes(const unsigned char* x, const unsigned char* y, std::int64_t bytes, int* differ) {
+  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < bytes; i += step)
+    if (x[i] != y[i]) *differ = 1;
+}
+
+void fill_operand(void* x, std::size_t bytes, DType type, std::uint32_t seed) {
+  const auto count = std::int64_t(bytes / size_of(type));
+  switch (type) {
+    case DType::f64:
+      return start_items("fill_trial", count, fill_trial<double>, static_cast<double*>(x), count, seed);
+    case DType::bf16:
+      return start_items("fill_trial", count, fill_trial<bf16>, static_cast<bf16*>(x), count, seed);
+    case DType::f16:
+      return start_items("fill_trial", count, fill_trial<f16>, static_cast<f16*>(x), count, seed);
+    default:
+      return start_items("fill_trial", count, fill_trial<float>, static_cast<float*>(x), count, seed);
+  }
+}
+
+// ---- what the library wants to be told -------------------------------------------------------------------------------
+
+struct Release {
+  void operator()(cublasLtMatmulDescOpaque_t* d) const { cublasLtMatmulDescDestroy(d); }
+  void operator()(cublasLtMatrixLayoutOpaque_t* d) const { cublasLtMatrixLayoutDestroy(d); }
+  void operator()(cublasLtMatmulPreferenceOpaque_t* d) const { cublasLtMatmulPreferenceDestroy(d); }
+};
+using Operation = std::unique_ptr<cublasLtMatmulDescOpaque_t, Release>;
+using MatrixLayout = std::unique_ptr<cublasLtMatrixLayoutOpaque_t, Release>;
+using Preference = std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, Release>;
+
+/// An algorithm of the library's.
+struct Proposal {
+  cublasLtMatmulAlgo_t algo{};
+};
+
+template <class V>
+void set(const Operation& o, cublasLtMatmulDescAttributes_t what, const V& value) {
+  check_blas(cublasLtMatmulDescSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+}
+template <class V>
+void set(const MatrixLayout& o, cublasLtMatrixLayoutAttribute_t what, const V& value) {
+  check_blas(cublasLtMatrixLayoutSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatrixLayoutSetAttribute");
+}
+template <class V>
+void set(const Preference& o, cublasLtMatmulPreferenceAttributes_t what, const V& value) {
+  check_blas(cublasLtMatmulPreferenceSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
+}
+
+/// Column major, as the library thinks.
+MatrixLayout matrix(DType type, std::int64_t rows, std::int64_t columns, std::int64_t column_stride, std::int64_t count,
+                    std::int64_t step) {
+  cublasLtMatrixLayout_t made = nullptr;
+  check_blas(cublasLtMatrixLayoutCreate(&made, type_of(type), std::uint64_t(rows), std::uint64_t(columns), column_stride),
+             "cublasLtMatrixLayoutCreate");
+  MatrixLayout layout(made);
+  if (count > 1) {
+    set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, std::int32_t(count));
+    set(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step);
+  }
+  return layout;
+}
+
+/// How the matrices of an operand lie, at worst, when its first one is well aligned: a power of two, in bytes.
+std::int64_t alignment_of(std::int64_t step, std::int64_t count, DType type) {
+  const std::int64_t bytes = count > 1 ? step * std::int64_t(size_of(type)) : 0;
+  return bytes == 0 ? kWideAlignment : std::min(kWideAlignment, bytes & -bytes);
+}
+
+bool lies_on(const void* p, std::int64_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(p) % std::uintptr_t(alignment) == 0;
+}
+
+bool capturing() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+/// Device memory for a trial; `data` is null where there is none to be had.
+struct TrialMemory {
+  void* data = nullptr;
+  explicit TrialMemory(std::size_t bytes) {
+    if (cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream()) == cudaSuccess) return;
+    (void)cudaGetLastError();
+    data = nullptr;
+  }
+  ~TrialMemory() {
+    if (data) cudaFreeAsync(data, stream());
+  }
+  TrialMemory(const TrialMemory&) = delete;
+  TrialMemory& operator=(const TrialMemory&) = delete;
+};
+
+struct Clock {
+  cudaEvent_t begin = nullptr, end = nullptr;
+  Clock() {
+    check(cudaEventCreate(&begin), "cudaEventCreate");
+    check(cudaEventCreate(&end), "cudaEventCreate");
+  }
+  ~Clock() {
+    if (begin) cudaEventDestroy(begin);
+    if (end) cudaEventDestroy(end);
+  }
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+};
+
+// ---- a product ---------------------------------------------------------------------------------------------------
+
+/// Row-major c = a b is column-major c' = b' a': the operands swap places, and a transpose is whichever stride is 1.
+class Product {
+ public:
+  Product(const ProductShape& s, bool use_tf32) : s_(s), b_rows_(s.b_col == 1), a_rows_(s.a_col == 1) {
+    const std::int64_t ldb = b_rows_ ? s.b_row : s.b_col, lda = a_rows_ ? s.a_row : s.a_col;
+    b_ = b_rows_ ? matrix(s.in, s.n, s.k, ldb, s.count, s.b_step) : matrix(s.in, s.k, s.n, ldb, s.count, s.b_step);
+    a_ = a_rows_ ? matrix(s.in, s.k, s.m, lda, s.count, s.a_step) : matrix(s.in, s.m, s.k, lda, s.count, s.a_step);
+    c_ = matrix(s.out, s.n, s.m, s.n, s.count, s.c_step);
+    a_alignment_ = alignment_of(s.a_step, s.count, s.in);
+    b_alignment_ = alignment_of(s.b_step, s.count, s.in);
+    c_alignment_ = alignment_of(s.c_step, s.count, s.out);
+    compute_ = s.in == DType::f64 ? CUBLAS_COMPUTE_64F : s.in == DType::f32 && use_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    // the library adds a bias of c's type only, and none in f64
+    in_library_ = s.bias && s.count == 1 && s.out != DType::f64;
+    std::vector<Proposal> found = in_library_ ? proposals(true) : std::vector<Proposal>{};
+    if (found.empty()) {
+      in_library_ = false;
+      found = proposals(true);
+    }
+    const bool narrow = found.empty();
+    if (narrow) found = proposals(false);
+    if (found.empty()) refuse();
+    wide_ = narrow ? found[0] : fastest(found);
+    if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
+  }
+
+  void run(const void* a, const void* b, const void* bias, void* c, void* rounded) {
+    std::lock_guard lock(mutex_);  // the bias is an attribute of the operation
+    bool wide = lies_on(a, a_alignment_) && lies_on(b, b_alignment_) && lies_on(c, c_alignment_);
+    if (in_library_) {
+      if (is_short(s_.out)) {
+        round(bias, rounded);
+        bias = rounded;
+      }
+      wide = wide && lies_on(bias, kWideAlignment);
+      set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    }
+    if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded
+      const std::vector<Proposal> found = proposals(false, bias);
+      if (found.empty()) refuse();
+      plain_ = found[0];
+      has_plain_ = true;
+    }
+    check_blas(enqueue(wide ? wide_ : plain_, a, b, c), "cublasLtMatmul");
+    if (s_.bias && !in_library_) add(bias, c);
+  }
+
+ private:
+  [[noreturn]] void refuse() const {
+    throw Error(ErrorKind::device, "cuda.cublas",
+                "cuBLASLt has no algorithm for " + std::to_string(s_.m) + " x " + std::to_string(s_.k) + " x " + std::to_string(s_.n) +
+                    " in " + std::string(name_of(s_.in)),
+                "--device cpu needs no GPU");
+  }
+
+  Operation operation(const void* bias) const {
+    cublasLtMatmulDesc_t made = nullptr;
+    check_blas(cublasLtMatmulDescCreate(&made, compute_, s_.in == DType::f64 ? CUDA_R_64F : CUDA_R_32F), "cublasLtMatmulDescCreate");
+    Operation o(made);
+    set(o, CUBLASLT_MATMUL_DESC_TRANSA, b_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
+    set(o, CUBLASLT_MATMUL_DESC_TRANSB, a_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
+    if (in_library_) {
+      set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(o, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(s_.out));
+      set(o, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+    }
+    return o;
+  }
+
+  /// Best first; none where the library knows none. Makes the operation anew; the bias' address tells how it is aligned.
+  std::vector<Proposal> proposals(bool wide, const void* bias = nullptr) {
+    if (!bias) bias = reinterpret_cast<const void*>(std::uintptr_t(wide ? 256 : size_of(s_.out)));
+    operation_ = operation(bias);
+    cublasLtMatmulPreference_t made = nullptr;
+    check_blas(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
+    Preference wish(made);
+    set(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t(workspace().bytes));
+    set(wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
+    const auto in = std::uint32_t(size_of(s_.in)), out = std::uint32_t(size_of(s_.out));
+    set(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, wide ? std::uint32_t(b_alignment_) : in);
+    set(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, wide ? std::uint32_t(a_alignment_) : in);
+    set(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, wide ? std::uint32_t(c_alignment_) : out);
+    set(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, wide ? std::uint32_t(c_alignment_) : out);
+    cublasLtMatmulHeuristicResult_t results[kProposals] = {};
+    int count = 0;
+    const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle(), operation_.get(), b_.get(), a_.get(), c_.get(), c_.get(),
+                                                                 wish.get(), kProposals, results, &count);
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED && status != CUBLAS_STATUS_INVALID_VALUE)
+      check_blas(status, "cublasLtMatmulAlgoGetHeuristic");
+    std::vector<Proposal> found;
+    for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < count; ++i)
+      if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= workspace().bytes) found.push_back({results[i].algo});
+    return found;
+  }
+
+  cublasStatus_t enqueue(const Proposal& p, const void* a, const void* b, void* c) const {
+    const float alpha_f = 1, beta_f = s_.add ? 1 : 0;
+    const double alpha_d = 1, beta_d = s_.add ? 1 : 0;
+    const bool f64 = s_.in == DType::f64;
+    return cublasLtMatmul(handle(), operation_.get(), f64 ? static_cast<const void*>(&alpha_d) : &alpha_f, b, b_.get(), a, a_.get(),
+                          f64 ? static_cast<const void*>(&beta_d) : &beta_f, c, c_.get(), c, c_.get(), &p.algo, workspace().data,
+                          workspace().bytes, stream());
+  }
+
+  void round(const void* bias, void* rounded) const {
+    const auto* from = static_cast<const float*>(bias);
+    if (s_.out == DType::bf16)
+      start_items("round_bias", s_.n, round_bias<bf16>, from, static_cast<bf16*>(rounded), s_.n);
+    else
+      start_items("round_bias", s_.n, round_bias<f16>, from, static_cast<f16*>(rounded), s_.n);
+  }
+
+  /// c is dense where there is a bias.
+  void add(const void* bias, void* c) const {
+    const std::int64_t count = s_.count * s_.m * s_.n;
+    const auto* narrow = static_cast<const float*>(bias);
+    switch (s_.out) {
+      case DType::f64:
+        return start_items("add_bias", count, add_bias<double, double>, static_cast<double*>(c), static_cast<const double*>(bias), count,
+                           s_.n);
+      case DType::bf16:
+        return start_items("add_bias", count, add_bias<bf16, float>, static_cast<bf16*>(c), narrow, count, s_.n);
+      case DType::f16:
+        return start_items("add_bias", count, add_bias<f16, float>, static_cast<f16*>(c), narrow, count, s_.n);
+      default:
+        return start_items("add_bias", count, add_bias<float, float>, static_cast<float*>(c), narrow, count, s_.n);
+    }
+  }
+
+  static std::size_t span(std::int64_t count, std::int64_t step, std::int64_t rows, std::int64_t row, std::int64_t columns,
+                          std::int64_t column, DType type) {
+    return std::size_t((count - 1) * step + (rows - 1) * row + (columns - 1) * column + 1) * size_of(type);
+  }
+
+  /// The first one, or a faster one that gives the same bits.
+  Proposal fastest(const std::vector<Proposal>& found) {
+    if (found.size() < 2 || s_.a_step < 0 || s_.b_step < 0 || capturing()) return found[0];
+    const std::size_t a_bytes = span(s_.count, s_.a_step, s_.m, s_.a_row, s_.k, s_.a_col, s_.in),
+                      b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
+                      c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
+    if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return found[0];
+    TrialMemory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), bias(std::size_t(s_.n) * 8), flag(sizeof(int));
+    if (!a.data || !b.data || !c.data || !first.data || !bias.data || !flag.data) return found[0];
+    fill_operand(a.data, a_bytes, s_.in, 1);
+    fill_operand(b.data, b_bytes, s_.in, 2);
+    if (in_library_) {
+      fill_operand(bias.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
+      set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias.data));
+    }
+    int best = -1;
+    float best_time = 0;
+    for (int i = 0; i < int(found.size()); ++i) {
+      const Proposal& p = found[std::size_t(i)];
+      void* to = best < 0 ? first.data : c.data;
+      check(cudaMemsetAsync(to, 0, c_bytes, stream()), "cudaMemsetAsync");
+      if (enqueue(p, a.data, b.data, to) != CUBLAS_STATUS_SUCCESS) continue;
+      if (best >= 0 && differ(first.data, c.data, c_bytes, static_cast<int*>(flag.data))) continue;
+      const float time = seconds(p, a.data, b.data, c.data);
+      if (best < 0 || time < best_time * kWorthChanging) {
+        best = i;
+        best_time = time;
+      }
+    }
+    if (best < 0) refuse();
+    return found[std::size_t(best)];
+  }
+
+  static bool differ(const void* x, const void* y, std::size_t bytes, int* flag) {
+    int host = 0;
+    check(cudaMemsetAsync(flag, 0, sizeof(int), stream()), "cudaMemsetAsync");
+    start_items("compare_bytes", std::int64_t(bytes), compare_bytes, static_cast<const unsigned char*>(x),
+                static_cast<const unsigned char*>(y), std::int64_t(bytes), flag);
+    check(cudaMemcpyAsync(&host, flag, sizeof(int), cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+    return host != 0;
+  }
+
+  float seconds(const Proposal& p, const void* a, const void* b, void* c) const {
+    Clock clock;
+    float time = 0;
+    check_blas(enqueue(p, a, b, c), "cublasLtMatmul");  // warm
+    check(cudaEventRecord(clock.begin, stream()), "cudaEventRecord");
+    for (int i = 0; i < kTimedRuns; ++i) check_blas(enqueue(p, a, b, c), "cublasLtMatmul");
+    check(cudaEventRecord(clock.end, stream()), "cudaEventRecord");
+    check(cudaEventSynchronize(clock.end), "cudaEventSynchronize");
+    check(cudaEventElapsedTime(&time, clock.begin, clock.end), "cudaEventElapsedTime");
+    return time;
+  }
+
+  ProductShape s_;
+  bool b_rows_, a_rows_, in_library_ = false, has_plain_ = false;
+  cublasComputeType_t compute_{};
+  std::int64_t a_alignment_ = 1, b_alignment_ = 1, c_alignment_ = 1;  ///< that `wide_` counts on
+  MatrixLayout a_, b_, c_;
+  Operation operation_;
+  Proposal wide_{}, plain_{};
+  std::mutex mutex_;
+};
+
+/// Made once a shape and kept: a process sees a few hundred of them.
+std::shared_ptr<Product> product_of(const ProductShape& shape) {
+  static std::mutex mutex;
+  static std::map<std::pair<ProductShape, bool>, std::shared_ptr<Product>> made;
+  std::lock_guard lock(mutex);
+  std::shared_ptr<Product>& p = made[{shape, tf32.load()}];
+  if (!p) p = std::make_shared<Product>(shape, tf32.load());
+  return p;
+}
+
+}  // namespace
+
+void allow_tf32(bool on) {
+  tf32 = on;
+}
+
+std::size_t product_workspace(const ProductShape& shape) {
+  return shape.bias && is_short(shape.out) ? std::size_t(shape.n) * size_of(shape.out) : 0;
+}
+
+ProductCall make_product(const ProductShape& shape) {
+  return
+      [p = product_of(shape)](const void* a, const void* b, const void* bias, void* c, void* rounded) { p->run(a, b, bias, c, rounded); };
+}
+
+}  // namespace tenon::cuda

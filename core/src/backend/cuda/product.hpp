@@ -1,0 +1,36 @@
+/// Matrix products prepared once, for the slots that are made of them (private). Implemented in library/product.cu.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "tenon/dtype.hpp"
+
+namespace tenon::cuda {
+
+/// c = a b (+ bias), or c += a b; a batch of them at equal distances. Strides and steps in elements; of each pair of strides one is 1
+/// and the other spans at least the other axis. c is dense, row major.
+struct ProductShape {
+  DType in = DType::f32;   ///< of a and b: f32, f64, bf16 or f16
+  DType out = DType::f32;  ///< of c: that of a and b, or f32 for 16-bit ones
+  std::int64_t m = 0, n = 0, k = 0;
+  std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;
+  std::int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;
+  bool bias = false;  ///< one value a column: f32, for f64 f64
+  bool add = false;   ///< c += in place of c =; no bias then
+  auto operator<=>(const ProductShape&) const = default;
+};
+
+/// Enqueues the product on stream(). `workspace`: product_workspace bytes, or null where that is 0.
+using ProductCall = std::function<void(const void* a, const void* b, const void* bias, void* c, void* workspace)>;
+
+/// Sizes are 1 at least. The same shape gives the same algorithm, so the same bits, for as long as the library and the device are the same.
+ProductCall make_product(const ProductShape& shape);
+std::size_t product_workspace(const ProductShape& shape);
+
+/// Whether f32 products made from now on may round their operands to TF32. Off unless asked for.
+void allow_tf32(bool on);
+
+}  // namespace tenon::cuda
