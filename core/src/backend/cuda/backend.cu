@@ -127,6 +127,11 @@ void install() {
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_fft();
+  install_fft_library();
+  install_mode_product();
+  install_linalg();
+  install_linalg_library();
 }
 
 }  // namespace
