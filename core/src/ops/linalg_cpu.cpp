@@ -5,6 +5,7 @@
 
 #include "backend/cpu/linalg/factor.hpp"
 #include "ops/linalg_kernels.hpp"
+#include "ops/linalg_refuse.hpp"
 
 namespace tenon::linalg {
 namespace {
@@ -32,14 +33,6 @@ void for_matrices(std::int64_t count, std::int64_t tasks, const Body& body) {
   };
   if (tasks == 1) return run(0);  // one matrix may use all threads inside
   parallel_for(tasks, run);
-}
-
-[[noreturn]] void refuse(const char* op, const char* code, std::int64_t i, std::int64_t count, const std::string& what, const char* hint) {
-  throw Error(ErrorKind::data, code, std::string(op) + ": matrix " + std::to_string(i) + " of " + std::to_string(count) + " " + what, hint);
-}
-
-[[noreturn]] void refuse_iteration(const Matrices& p, std::int64_t i) {
-  refuse(p.op, "linalg.not_converged", i, p.count, "did not converge", "look for NaN and infinities in it with is_finite");
 }
 
 const double* in(void* const* p, int i) {
@@ -129,10 +122,7 @@ KernelSlot<const Matrices&> cholesky_kernel("cholesky", [](const Matrices& p) ->
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t) {
       double* to = l + i * p.n * p.n;
       std::copy(a + i * p.n * p.n, a + (i + 1) * p.n * p.n, to);
-      if (const std::int64_t bad = cholesky(p.n, to, p.n))
-        refuse(p.op, "linalg.not_positive_definite", i, p.count,
-               "is not positive definite: its leading minor of order " + std::to_string(bad) + " of " + std::to_string(p.n) + " is not",
-               "add a small multiple of the identity, or use eigh");
+      if (const std::int64_t bad = cholesky(p.n, to, p.n)) refuse_minor(p, i, bad);
     });
   };
 });
@@ -146,11 +136,7 @@ KernelSlot<const System&> triangular_solve_kernel("triangular_solve", [](const S
       double largest = 0;
       for (std::int64_t j = 0; j < p.n && p.tolerance > 0; ++j) largest = std::max(largest, std::abs(from[j * (p.n + 1)]));
       for (std::int64_t j = 0; j < p.n && !p.unit; ++j)
-        if (const double d = from[j * (p.n + 1)]; std::abs(d) <= p.tolerance * largest)
-          refuse(p.op, "linalg.singular", p.matrices == 1 ? 0 : i, p.matrices,
-                 "is singular: value " + std::to_string(j + 1) + " of " + std::to_string(p.n) + " on the diagonal of its triangle is " +
-                     (d == 0 ? "0" : "0 beside the largest"),
-                 "use lstsq with rcond, or add a small multiple of the identity");
+        if (const double d = from[j * (p.n + 1)]; std::abs(d) <= p.tolerance * largest) refuse_diagonal(p, i, j + 1, d == 0);
       double* to = x + i * p.n * p.k;
       std::copy(b + i * p.n * p.k, b + (i + 1) * p.n * p.k, to);
       solve_triangle(p.upper != p.transposed, p.unit, p.n, p.k, from, p.transposed ? 1 : p.n, p.transposed ? p.n : 1, to, p.k);
@@ -166,9 +152,7 @@ KernelSlot<const Matrices&> lu_kernel("lu", [](const Matrices& p) -> Kernel {
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t) {
       std::copy(a + i * p.n * p.n, a + (i + 1) * p.n * p.n, to + i * p.n * p.n);
       const std::int64_t zero = lu(p.n, to + i * p.n * p.n, p.n, pivots + i * p.n);
-      if (zero && p.flag)
-        refuse(p.op, "linalg.singular", i, p.count, "is singular: pivot " + std::to_string(zero) + " of " + std::to_string(p.n) + " is 0",
-               "use lstsq or pinv with rcond, or add a small multiple of the identity");
+      if (zero && p.flag) refuse_pivot(p, i, zero);
     });
   };
 });

@@ -169,6 +169,11 @@ void install() {
   install_attention();
   install_attention_mma();  // after the plain kernels: it takes the sizes that suit it
   install_batch_product();
+  install_fft();
+  install_fft_library();
+  install_mode_product();
+  install_linalg();
+  install_linalg_library();
 }
 
 }  // namespace

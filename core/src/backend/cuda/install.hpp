@@ -35,5 +35,10 @@ void install_recurrent();
 void install_attention();
 void install_attention_mma();
 void install_batch_product();
+void install_fft();
+void install_fft_library();  ///< after install_fft: cuFFT where it is faster
+void install_mode_product();
+void install_linalg();
+void install_linalg_library();  ///< after install_linalg: cuSOLVER for large matrices
 
 }  // namespace tenon::cuda

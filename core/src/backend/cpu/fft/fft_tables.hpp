@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "backend/cpu/fft/fft_line.hpp"
+#include "tenon/export.hpp"
 
 namespace tenon::cpu {
 
 /// exp(-2 pi i k / n), correctly rounded but for the last place, for 0 <= k < n.
-std::complex<double> unit_root(std::int64_t k, std::int64_t n);
+TENON_API std::complex<double> unit_root(std::int64_t k, std::int64_t n);
 
 /// exp(-pi i j^2 / n) for j in [0, n): Bluestein's chirp.
 std::vector<std::complex<double>> fft_chirp(std::int64_t n);

@@ -1,0 +1,301 @@
+/// Cholesky, triangles and LU on CUDA: one block a matrix, or a matrix and some of its right-hand sides.
+#include <algorithm>
+
+#include "backend/cuda/install.hpp"
+#include "backend/cuda/linalg.hpp"
+#include "ops/linalg_block.cuh"
+#include "ops/linalg_refuse.hpp"
+
+namespace tenon::cuda {
+namespace {
+
+using block::Index;
+using linalg::Matrices;
+using linalg::System;
+using linalg::TriangleWeights;
+
+constexpr Index kRightSides = 32;  ///< of a block
+
+__global__ void clear_verdict(unsigned long long* first) {
+  if (blockIdx.x == 0 && threadIdx.x == 0) *first = Verdict::kNone;
+}
+
+__device__ void refuse_matrix(unsigned long long* first, Index matrix, Index reason) {
+  if (threadIdx.x == 0) atomicMin(first, (static_cast<unsigned long long>(matrix) << 32) + static_cast<unsigned long long>(reason));
+}
+
+bool capturing() {
+#if defined(TENON_CUDA_ON_CPU)
+  return false;
+#else
+  cudaStreamCaptureStatus status{};
+  check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+#endif
+}
+
+unsigned blocks_for(std::int64_t tasks) { return unsigned(std::clamp<std::int64_t>(tasks, 1, 1 << 30)); }
+
+/// Rows of a matrix in shared memory are one apart from a multiple of the banks.
+TENON_HD inline Index padded(Index n) { return n | 1; }
+
+__device__ void fill(Index count, double value, double* x) {
+  for (Index i = threadIdx.x; i < count; i += blockDim.x) x[i] = value;
+}
+
+// ---- Cholesky ---------------------------------------------------------------------------------------------------------
+
+/// The lower factor in place from the lower triangle; the order of the first minor that is not positive, or 0.
+__device__ Index factor_lower(Index n, double* a, Index row) {
+  for (Index j = 0; j < n; ++j) {
+    const double d = a[j * row + j];
+    if (!(d > 0) || isinf(d)) return j + 1;
+    const double root = sqrt(d);
+    __syncthreads();
+    for (Index i = j + 1 + Index(threadIdx.x); i < n; i += blockDim.x) a[i * row + j] /= root;
+    if (threadIdx.x == 0) a[j * row + j] = root;
+    __syncthreads();
+    for (Index i = j + 1 + block::warp(); i < n; i += block::warps()) {
+      const double f = a[i * row + j];
+      for (Index c = j + 1 + block::lane(); c <= i; c += 32) a[i * row + c] -= f * a[c * row + j];
+    }
+    __syncthreads();
+  }
+  return 0;
+}
+
+__global__ void cholesky(const double* a, double* l, Index count, Index n, bool shared, unsigned long long* first) {
+  for (Index m = blockIdx.x; m < count; m += gridDim.x) {
+    const double* from = a + m * n * n;
+    double *to = l + m * n * n, *work = shared ? dynamic_shared<double>() : to;
+    const Index row = shared ? padded(n) : n;
+    for (Index i = block::warp(); i < n; i += block::warps())
+      for (Index j = block::lane(); j < n; j += 32) work[i * row + j] = j <= i ? from[i * n + j] : 0;
+    __syncthreads();
+    const Index bad = factor_lower(n, work, row);
+    __syncthreads();
+    if (bad) {
+      refuse_matrix(first, m, bad);
+      fill(n * n, block::nan(), to);
+    } else if (shared) {
+      for (Index i = block::warp(); i < n; i += block::warps())
+        for (Index j = block::lane(); j < n; j += 32) to[i * n + j] = work[i * row + j];
+    }
+    __syncthreads();
+  }
+}
+
+// ---- triangles and systems ----------------------------------------------------------------------------------------------
+
+/// Reason for refusing a triangle: twice the place of its first small value, and 1 where that is not 0; 0: none.
+__device__ Index small_diagonal(Index n, const double* t, double tolerance) {
+  block::Largest biggest;
+  if (tolerance > 0) {
+    for (Index j = threadIdx.x; j < n; j += blockDim.x) biggest.offer(fabs(t[j * (n + 1)]), 0);
+    biggest = block::largest(biggest);
+  }
+  const double limit = biggest.value > 0 ? tolerance * biggest.value : 0;
+  block::Largest small;  // the first place is the largest of the negative places
+  small.value = -double(n) - 1, small.place = n;
+  for (Index j = threadIdx.x; j < n; j += blockDim.x)
+    if (fabs(t[j * (n + 1)]) <= limit) small.offer(-double(j), j);
+  small = block::largest(small);
+  if (small.place >= n) return 0;
+  return 2 * (small.place + 1) + (t[small.place * (n + 1)] == 0 ? 0 : 1);
+}
+
+/// Where block `task` works: a matrix and some columns of its right-hand sides, brought to shared memory where they fit.
+struct RightSides {
+  Index system, column0, columns, row;
+  double* x;
+
+  __device__ RightSides(Index task, const System& p, bool shared, const double* b, double* result) {
+    const Index pieces = (p.k + kRightSides - 1) / kRightSides;
+    system = task / pieces, column0 = task % pieces * kRightSides;
+    columns = p.k - column0 < kRightSides ? p.k - column0 : kRightSides;
+    x = shared ? dynamic_shared<double>() : result + system * p.n * p.k + column0;
+    row = shared ? kRightSides : p.k;
+    const double* from = b + system * p.n * p.k + column0;
+    const block::Stand s(columns);
+    for (Index i = s.first; i < p.n; i += s.rows)
+      for (Index c = s.column; c < columns; c += s.across) x[i * row + c] = from[i * p.k + c];
+    __syncthreads();
+  }
+  __device__ void store(const System& p, double* result, bool refused) const {
+    double* to = result + system * p.n * p.k + column0;
+    const block::Stand s(columns);
+    for (Index i = s.first; i < p.n; i += s.rows)
+      for (Index c = s.column; c < columns; c += s.across) to[i * p.k + c] = refused ? block::nan() : x[i * row + c];
+    __syncthreads();
+  }
+};
+
+__global__ void triangular_solve(const double* t, const double* b, double* x, System p, Index tasks, bool shared, unsigned long long* first) {
+  for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
+    const RightSides r(task, p, shared, b, x);
+    const Index matrix = p.matrices == 1 ? 0 : r.system;
+    const double* from = t + matrix * p.n * p.n;
+    const Index reason = p.unit ? 0 : small_diagonal(p.n, from, p.tolerance);
+    if (reason)
+      refuse_matrix(first, matrix, reason);
+    else
+      block::solve_triangle(p.upper != p.transposed, p.unit, p.n, r.columns, from, p.transposed ? 1 : p.n, p.transposed ? p.n : 1, r.x, r.row);
+    if (shared || reason) r.store(p, x, reason != 0);
+  }
+}
+
+__global__ void lu_solve(const double* factors, const std::int32_t* pivots, const double* b, double* x, System p, Index tasks, bool shared) {
+  for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
+    const RightSides r(task, p, shared, b, x);
+    const Index matrix = p.matrices == 1 ? 0 : r.system;
+    const double* from = factors + matrix * p.n * p.n;
+    const std::int32_t* place = pivots + matrix * p.n;
+    if (p.transposed) {
+      block::solve_triangle(false, false, p.n, r.columns, from, 1, p.n, r.x, r.row);
+      block::solve_triangle(true, true, p.n, r.columns, from, 1, p.n, r.x, r.row);
+      for (Index i = p.n - 1; i >= 0; --i) block::exchange(i, place[i], r.columns, r.x, r.row);
+    } else {
+      for (Index i = 0; i < p.n; ++i) block::exchange(i, place[i], r.columns, r.x, r.row);
+      block::solve_triangle(false, true, p.n, r.columns, from, p.n, 1, r.x, r.row);
+      block::solve_triangle(true, false, p.n, r.columns, from, p.n, 1, r.x, r.row);
+    }
+    if (shared) r.store(p, x, false);
+  }
+}
+
+// ---- LU -------------------------------------------------------------------------------------------------------------------
+
+__global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index count, Index n, bool shared, bool regular, unsigned long long* first) {
+  for (Index m = blockIdx.x; m < count; m += gridDim.x) {
+    const double* from = a + m * n * n;
+    double *to = factors + m * n * n, *work = shared ? dynamic_shared<double>() : to;
+    const Index row = shared ? padded(n) : n;
+    for (Index i = block::warp(); i < n; i += block::warps())
+      for (Index j = block::lane(); j < n; j += 32) work[i * row + j] = from[i * n + j];
+    __syncthreads();
+    const Index zero = block::lu(n, work, row, pivots + m * n);
+    __syncthreads();
+    if (zero && regular) {
+      refuse_matrix(first, m, zero);
+      fill(n * n, block::nan(), to);
+    } else if (shared) {
+      for (Index i = block::warp(); i < n; i += block::warps())
+        for (Index j = block::lane(); j < n; j += 32) to[i * n + j] = work[i * row + j];
+    }
+    __syncthreads();
+  }
+}
+
+__global__ void lu_det(const double* factors, const std::int32_t* pivots, double* signs, double* logs, double* dets, Index count, Index n) {
+  for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x) {
+    double sign = 1, log_abs = 0, det = 1;
+    for (Index j = 0; j < n; ++j) {
+      const double d = factors[i * n * n + j * (n + 1)];
+      const double factor = pivots[i * n + j] != j ? -d : d;
+      sign = factor == 0 ? 0 : factor < 0 ? -sign : factor != factor ? factor : sign;
+      log_abs += log(fabs(d));
+      det *= factor;
+    }
+    signs[i] = sign, logs[i] = log_abs, dets[i] = det;
+  }
+}
+
+__global__ void weigh_triangles(const double* x, double* y, TriangleWeights p) {
+  const Index total = p.count * p.m * p.n, step = Index(gridDim.x) * blockDim.x;
+  for (Index e = Index(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step) {
+    const Index row = e / p.n, j = e - row * p.n, i = row % p.m;
+    const double w = j < i ? p.lower : j > i ? p.upper : p.diagonal;
+    y[e] = w == 0 ? 0 : w * x[e];  // 0 also where x is not finite
+  }
+}
+
+const double* in(void* const* p, int i) { return static_cast<const double*>(p[i]); }
+double* out(void* const* p, int i) { return static_cast<double*>(p[i]); }
+
+/// Threads and shared memory for right-hand sides of order n; 0 bytes: they do not fit.
+struct SolveShape {
+  std::int64_t tasks;
+  bool shared;
+  std::size_t bytes;
+  unsigned threads;
+  explicit SolveShape(const System& p)
+      : tasks(p.count * ((p.k + kRightSides - 1) / kRightSides)),
+        shared(block::fits(p.n * kRightSides)),
+        bytes(shared ? std::size_t(p.n * kRightSides) * sizeof(double) : 0),
+        threads(unsigned(block::threads_for(std::max(p.n, std::min(p.k, kRightSides))))) {}
+};
+
+}  // namespace
+
+void Verdict::clear() const { start("clear_verdict", dim3(1), dim3(32), 0, clear_verdict, first()); }
+
+Verdict::Refused Verdict::read() const {
+  if (capturing()) return {0, 0};
+  unsigned long long word = kNone;
+  allocator(DeviceType::cuda).copy(&word, kCpu, first(), {DeviceType::cuda, 0}, sizeof(word));
+  if (word == kNone) return {0, 0};
+  return {std::int64_t(word >> 32), std::int64_t(word & 0xffffffffu)};
+}
+
+namespace own {
+
+Kernel cholesky(const Matrices& p) {
+  const bool shared = block::fits(p.n * padded(p.n));
+  const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
+  return [p, shared, bytes, verdict = Verdict()](void* const* o) {
+    verdict.clear();
+    start("cholesky", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::cholesky, in(o, 0), out(o, 1), p.count, p.n, shared,
+          verdict.first());
+    if (const auto bad = verdict.read(); bad.reason) refuse_minor(p, bad.matrix, bad.reason);
+  };
+}
+
+Kernel triangular_solve(const System& p) {
+  return [p, shape = SolveShape(p), verdict = Verdict()](void* const* o) {
+    verdict.clear();
+    start("triangular_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::triangular_solve, in(o, 0), in(o, 1), out(o, 2), p,
+          shape.tasks, shape.shared, verdict.first());
+    if (p.unit) return;
+    if (const auto bad = verdict.read(); bad.reason) refuse_diagonal(p, bad.matrix, bad.reason / 2, bad.reason % 2 == 0);
+  };
+}
+
+Kernel lu(const Matrices& p) {
+  const bool shared = block::fits(p.n * padded(p.n));
+  const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
+  return [p, shared, bytes, verdict = Verdict()](void* const* o) {
+    verdict.clear();
+    start("lu", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::lu, in(o, 0), out(o, 1), static_cast<std::int32_t*>(o[2]),
+          p.count, p.n, shared, p.flag, verdict.first());
+    if (!p.flag) return;
+    if (const auto bad = verdict.read(); bad.reason) refuse_pivot(p, bad.matrix, bad.reason);
+  };
+}
+
+Kernel lu_solve(const System& p) {
+  return [p, shape = SolveShape(p)](void* const* o) {
+    start("lu_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::lu_solve, in(o, 0), static_cast<const std::int32_t*>(o[1]), in(o, 2),
+          out(o, 3), p, shape.tasks, shape.shared);
+  };
+}
+
+}  // namespace own
+
+void install_linalg() {
+  linalg::cholesky_kernel.set(DeviceType::cuda, own::cholesky);
+  linalg::triangular_solve_kernel.set(DeviceType::cuda, own::triangular_solve);
+  linalg::lu_kernel.set(DeviceType::cuda, own::lu);
+  linalg::lu_solve_kernel.set(DeviceType::cuda, own::lu_solve);
+  linalg::lu_det_kernel.set(DeviceType::cuda, [](const Matrices& p) -> Kernel {
+    return [p](void* const* o) {
+      start_items("lu_det", p.count, lu_det, in(o, 0), static_cast<const std::int32_t*>(o[1]), out(o, 2), out(o, 3), out(o, 4), p.count, p.n);
+    };
+  });
+  linalg::triangle_weights_kernel.set(DeviceType::cuda, [](const TriangleWeights& p) -> Kernel {
+    return [p](void* const* o) { start_items("weigh_triangles", p.count * p.m * p.n, weigh_triangles, in(o, 0), out(o, 1), p); };
+  });
+  install_linalg_orthogonal();
+  install_linalg_exp();
+}
+
+}  // namespace tenon::cuda
