@@ -127,6 +127,8 @@ void install() {
   install_elementwise();
   install_reduce();
   install_matmul();
+  install_conv();
+  install_conv_cudnn();
 }
 
 }  // namespace

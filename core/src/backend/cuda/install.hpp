@@ -7,5 +7,7 @@ void install_copy();
 void install_elementwise();
 void install_reduce();
 void install_matmul();
+void install_conv();
+void install_conv_cudnn();  ///< after install_conv: takes over what cuDNN does better, where it is
 
 }  // namespace tenon::cuda
