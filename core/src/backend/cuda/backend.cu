@@ -174,6 +174,8 @@ void install() {
   install_mode_product();
   install_linalg();
   install_linalg_library();
+  install_conv();
+  install_conv_cudnn();
 }
 
 }  // namespace

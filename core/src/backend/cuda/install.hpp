@@ -40,5 +40,7 @@ void install_fft_library();  ///< after install_fft: cuFFT where it is faster
 void install_mode_product();
 void install_linalg();
 void install_linalg_library();  ///< after install_linalg: cuSOLVER for large matrices
+void install_conv();
+void install_conv_cudnn();  ///< after install_conv: takes over what cuDNN does better, where it is
 
 }  // namespace tenon::cuda
