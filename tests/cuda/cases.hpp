@@ -16,6 +16,7 @@ struct Extra {
   std::string name;
   Case run;
   std::vector<tenon::DType> types;
+  double tolerance = 0;  ///< NMSE; 0: that of the type
 };
 std::vector<Extra>& extra_cases();
 

@@ -32,18 +32,21 @@ class Gaps {
     for (const std::string& name : kKnownGaps)
       if (ran_.count(name) && !missing_.count(name)) unwanted += "    \"" + name + "\",\n";
     if (!missing_.empty()) std::cout << "known gaps, " << of << ": " << missing_.size() << " of " << ran_.size() << " have no kernel yet\n";
-    INFO("without a kernel, and not in known_gaps.hpp:\n" << wanted << "in known_gaps.hpp, but they work:\n" << unwanted);
-    CHECK((wanted.empty() && unwanted.empty()));
+    // to be copied, so printed as they are
+    if (!wanted.empty()) std::cout << "without a kernel, and not in known_gaps.hpp:\n" << wanted;
+    if (!unwanted.empty()) std::cout << "in known_gaps.hpp, but they work:\n" << unwanted;
+    CHECK(wanted == "");
+    CHECK(unwanted == "");
   }
 
  private:
   std::set<std::string> ran_, missing_;
 };
 
-void compare_in(const std::string& name, const Case& run, const std::vector<DType>& types, Gaps& gaps) {
+void compare_in(const std::string& name, const Case& run, const std::vector<DType>& types, Gaps& gaps, double tolerance = 0) {
   Verdict all = Verdict::agrees;
   for (DType type : types)
-    if (compare(name, run, type) == Verdict::no_kernel) all = Verdict::no_kernel;
+    if (compare(name, run, type, tolerance) == Verdict::no_kernel) all = Verdict::no_kernel;
   gaps.saw(name, all);
 }
 
@@ -87,6 +90,6 @@ TEST_CASE("every op without a gradient has a case of values", "[cuda][values]") 
 TEST_CASE("further cases of ops give the same on the device", "[cuda][extra]") {
   TENON_NEEDS_DEVICE();
   Gaps gaps;
-  for (const Extra& e : extra_cases()) compare_in(e.name, e.run, e.types, gaps);
+  for (const Extra& e : extra_cases()) compare_in(e.name, e.run, e.types, gaps, e.tolerance);
   gaps.judge("further cases");
 }

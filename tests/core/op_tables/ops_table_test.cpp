@@ -212,7 +212,7 @@ const Register table("ops.hpp", {{
          for (bool training : {true, false})
            both(
                [training](const In& x) {
-                 Tensor mean_so_far = Tensor::full({3}, 0.1, check::number_type()), var_so_far = Tensor::full({3}, 1.3, stats_type());
+                 Tensor mean_so_far = Tensor::full({3}, 0.1, check::number_type()), var_so_far = Tensor::full({3}, 1.3, check::number_type());
                  return square(batch_norm(x[0], x[1], x[2], mean_so_far, var_so_far, training, 0.1, 1e-2));
                },
                {check::made(1, {2, 4, 3}), spread({3}, 0.5, 2), spread({3})});

@@ -1,0 +1,136 @@
+// Whole networks, forward and backward with equal parameters, and short trainings by recorded steps.
+#include "core/ops/gradient_check.hpp"
+#include "cuda/cases.hpp"
+#include "tenon/nn/attention.hpp"
+#include "tenon/nn/fno.hpp"
+#include "tenon/nn/layers.hpp"
+#include "tenon/nn/recurrent.hpp"
+#include "tenon/nn/unet.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/plan.hpp"
+
+using namespace tenon;
+using namespace under_test;
+using check::made;
+
+namespace {
+
+/// On the default device, with the values that the CPU draws.
+template <class M, class... Args> std::shared_ptr<M> with_same_values(const Args&... args) {
+  nn::NamedTensors values;
+  {
+    DeviceScope cpu(kCpu);
+    M reference(args...);
+    reference.initialise(5);
+    values = reference.parameters();
+    for (auto& b : reference.buffers()) values.push_back(b);
+  }
+  auto module = std::make_shared<M>(args...);
+  module->load(values);
+  return module;
+}
+
+void forward_and_backward(nn::Module& module, const Tensor& x) {
+  Tensor input = x.detach();
+  input.set_requires_grad();
+  Tensor y = module.forward(input);
+  note("output", y);
+  sum(y * made(11, y.shape(), y.dtype())).backward();
+  note("gradient of the input", input.grad());
+  for (const auto& [name, p] : module.parameters()) note("gradient of " + name, p.grad());
+}
+
+nn::UNetOptions small_unet(const std::string& norm, DType compute = DType::f32) {
+  nn::UNetOptions o;
+  o.widths = {8, 16, 24}, o.classes = 3, o.norm = norm, o.compute = compute;
+  return o;
+}
+nn::FnoOptions small_fno() {
+  nn::FnoOptions o;
+  o.in = 2, o.out = 1, o.width = 12, o.projection = 16, o.layers = 2, o.modes = {5, 4};
+  return o;
+}
+nn::TransformerOptions small_transformer(bool norm_first) {
+  nn::TransformerOptions o;
+  o.channels = 32, o.heads = 4, o.feedforward = 48, o.dropout = 0, o.norm_first = norm_first;
+  o.activation = norm_first ? nn::FeedForwardActivation::gelu : nn::FeedForwardActivation::relu;
+  return o;
+}
+
+void unet() {
+  for (const char* norm : {"instance", "batch", "group"})
+    forward_and_backward(*with_same_values<nn::UNet>(small_unet(norm)), made(1, {2, 8, 12, 8, 1}));
+}
+void unet_16_bit() {
+  forward_and_backward(*with_same_values<nn::UNet>(small_unet("instance", DType::bf16)), made(1, {1, 8, 8, 8, 1}));
+}
+void fno() {
+  forward_and_backward(*with_same_values<nn::Fno>(small_fno()), made(1, {2, 16, 12, 2}));
+}
+void lstm() {
+  const nn::RecurrentStackOptions o{.layers = 2, .bidirectional = true};
+  forward_and_backward(*with_same_values<nn::Lstm>(std::int64_t(5), std::int64_t(17), o), made(1, {3, 9, 5}));
+  forward_and_backward(*with_same_values<nn::Gru>(std::int64_t(5), std::int64_t(17), o), made(1, {3, 9, 5}));
+}
+void transformer() {
+  for (bool norm_first : {false, true})
+    forward_and_backward(*with_same_values<nn::TransformerEncoderLayer>(small_transformer(norm_first)), made(1, {2, 37, 32}));
+}
+
+using MakeOptimiser = std::unique_ptr<Optimiser> (*)(nn::Module&);
+std::unique_ptr<Optimiser> sgd(nn::Module& m) {
+  return make_sgd(m, {.momentum = 0.9, .weight_decay = 1e-4, .clip = 5, .nesterov = true});
+}
+std::unique_ptr<Optimiser> adamw(nn::Module& m) {
+  return make_adamw(m, {.clip = 5});
+}
+
+void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x, const std::function<Tensor(const Tensor&)>& loss_of) {
+  auto optimiser = make(module);
+  Tensor loss;
+  StepPlan plan = StepPlan::record([&] {
+    loss = loss_of(module.forward(x));
+    loss.backward();
+    loss = loss.detach();
+    optimiser->step();
+  });
+  for (int step = 0; step < 20; ++step) {
+    optimiser->begin_step(rate);
+    plan.run();
+    note("loss of step " + std::to_string(step), loss.clone());
+  }
+  for (const auto& [name, p] : module.parameters()) note("trained " + name, p);
+}
+
+void train_unet(MakeOptimiser make, double rate) {
+  std::vector<std::int64_t> v;
+  for (int i = 0; i < 2 * 8 * 8 * 8; ++i) v.push_back(i % 7 % 3);
+  const Tensor labels = Tensor::from(v, {2, 8, 8, 8}).to(DType::u8);
+  train(*with_same_values<nn::UNet>(small_unet("instance")), make, rate, made(1, {2, 8, 8, 8, 1}), [&](const Tensor& y) { return dice_cross_entropy(y, labels); });
+}
+void train_perceptron(MakeOptimiser make, double rate) {
+  const Tensor target = made(2, {33, 3});
+  class Perceptron : public nn::Module {
+   public:
+    Tensor forward(const Tensor& x) override { return last_->forward(gelu(first_->forward(x))); }
+
+   private:
+    std::shared_ptr<nn::Linear> first_ = add_module("first", std::make_shared<nn::Linear>(7, 40)), last_ = add_module("last", std::make_shared<nn::Linear>(40, 3));
+  };
+  train(*with_same_values<Perceptron>(), make, rate, made(1, {33, 7}), [&](const Tensor& y) { return mse_loss(y, target); });
+}
+
+const Register cases(std::vector<Extra>{
+    {"UNet", unet, {DType::f32}, 1e-9},
+    {"UNet in bf16", unet_16_bit, {DType::f32}, 1e-2},
+    {"FNO", fno, {DType::f32}, 1e-9},
+    {"LSTM and GRU", lstm, {DType::f32}, 1e-9},
+    {"transformer block", transformer, {DType::f32}, 1e-9},
+    {"training a perceptron by SGD", [] { train_perceptron(sgd, 0.02); }, {DType::f32}, 1e-7},
+    {"training a perceptron by AdamW", [] { train_perceptron(adamw, 0.01); }, {DType::f32}, 1e-7},
+    {"training a UNet by SGD", [] { train_unet(sgd, 0.02); }, {DType::f32}, 1e-5},
+    {"training a UNet by AdamW", [] { train_unet(adamw, 0.003); }, {DType::f32}, 1e-5},
+});
+
+}  // namespace

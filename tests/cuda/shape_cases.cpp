@@ -1,0 +1,235 @@
+// The hot kernels at shapes that cross the bounds of vectors, warps, blocks and grids.
+#include "core/ops/gradient_check.hpp"
+#include "cuda/cases.hpp"
+#include "tenon/attention.hpp"
+#include "tenon/complex.hpp"
+#include "tenon/cumulative.hpp"
+#include "tenon/embedding.hpp"
+#include "tenon/fft.hpp"
+#include "tenon/indexing.hpp"
+#include "tenon/normalisation.hpp"
+#include "tenon/norms.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/recurrent.hpp"
+#include "tenon/resizing.hpp"
+#include "tenon/spectral.hpp"
+
+using namespace tenon;
+using namespace under_test;
+using check::made;
+using check::spread;
+using In = std::vector<Tensor>;
+
+namespace {
+
+const std::vector<DType> kNarrow{DType::f32, DType::bf16}, kAll{DType::f64, DType::f32, DType::bf16}, kExact{DType::f64, DType::f32};
+const std::int64_t kLengths[] = {1, 2, 3, 4, 7, 8, 9, 31, 32, 33, 63, 65, 127, 128, 129, 255, 256, 257, 1000, 1025, 4099};
+
+void first(const check::Function& f, const In& inputs) {
+  check::first_gradients(f, inputs);
+}
+Tensor labels(const Shape& shape, std::int64_t classes, DType type = DType::i64) {
+  std::vector<std::int64_t> v;
+  for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back((i * 5 + i / 3) % classes);
+  return Tensor::from(v, shape).to(type);
+}
+
+void elementwise() {
+  auto f = [](const In& x) { return gelu(x[0]) * x[1] + x[0]; };
+  for (std::int64_t n : kLengths) first(f, {spread({n}), spread({n}, -2, 1)});
+  first(f, {spread({33, 1, 65}), spread({17, 1})});
+  first(f, {spread({5, 7, 64}), spread({64})});
+  first(f, {spread({5, 7, 64}), spread({5, 1, 1})});
+  first(f, {spread({3, 1, 5, 1, 7}), spread({1, 4, 1, 6, 1})});
+  for (std::int64_t from : {1, 3}) {  // parts that no vector load may take
+    first([=](const In& x) { return exp(x[0].narrow(0, from, 1021)) * x[1].narrow(0, 2, 1021); }, {spread({1030}), spread({1030})});
+    first([=](const In& x) { return x[0].narrow(1, from, 29) * x[1]; }, {spread({33, 40}), spread({33, 29})});
+  }
+  first([](const In& x) { return x[0].transpose(0, 1) * x[1]; }, {spread({65, 33}), spread({33, 65})});
+  first([](const In& x) { return where(less(x[0], x[1]), x[0], x[1]); }, {spread({7, 1, 129}), spread({5, 1})});
+}
+
+void sums() {
+  const Tensor x = spread({7, 33, 65}), y = made(1, {2, 20, 28, 20, 16});
+  for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {}}) first([=](const In& v) { return square(sum(v[0], axes)); }, {x});
+  for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {4}, {1, 2, 3}, {0, 1, 2, 3}, {}}) note("sum", sum(y, axes));
+  for (std::int64_t n : kLengths) {
+    note("a row", sum(made(2, {n})));
+    note("rows", sum(made(2, {5, n}), {1}));
+    note("columns", sum(made(2, {n, 5}), {0}));
+    note("many columns", mean(made(2, {3, n}), {0}));
+  }
+  note("a long row", sum(made(2, {100003})));
+  for (int axis : {0, 1, 2}) first([=](const In& v) { return max(v[0], axis); }, {x});
+}
+
+void channel_norms(std::int64_t channels, const Shape& spatial) {
+  Shape shape = spatial;
+  shape.push_back(channels);
+  const Tensor scale = spread({channels}, 0.5, 2), shift = spread({channels}, -0.3, 0.4);
+  first([](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-5, 0.01); }, {made(1, shape), scale, shift});
+}
+void norms_3d() {
+  for (std::int64_t channels : {16, 32, 64}) channel_norms(channels, {2, 20, 28, 20});
+}
+void norms() {
+  for (std::int64_t channels : {1, 3, 5, 8, 17, 96, 320}) channel_norms(channels, {2, 5, 7, 3});
+  channel_norms(24, {1, 1, 2});
+  channel_norms(4, {3, 2000});
+  for (std::int64_t channels : {4, 6, 64})
+    first([](const In& x) { return group_norm(x[0], 2, x[1], x[2], 1e-4, 0.1); },
+          {made(1, {2, 9, 11, channels}), spread({channels}, 0.5, 2), spread({channels}, -0.3, 0.4)});
+  first(
+      [](const In& x) {
+        const DType wide = x[0].dtype() == DType::f64 ? DType::f64 : DType::f32;
+        Tensor mean_so_far = Tensor::full({48}, 0.1, wide), var_so_far = Tensor::full({48}, 1.3, wide);
+        Tensor y = batch_norm(x[0], x[1], x[2], mean_so_far, var_so_far, true, 0.1, 1e-4);
+        note("running mean", mean_so_far), note("running variance", var_so_far);
+        return y;
+      },
+      {made(1, {3, 13, 17, 48}), spread({48}, 0.5, 2), spread({48})});
+}
+void row_norms() {
+  for (std::int64_t n : kLengths) {
+    first([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-3); }, {made(1, {5, n}), spread({n}, 0.5, 2), spread({n})});
+    first([](const In& x) { return rms_norm(x[0], x[1], 1e-3); }, {made(1, {5, n}), spread({n}, 0.5, 2)});
+  }
+  first([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-3); }, {made(1, {1030, 24}), spread({24}, 0.5, 2), spread({24})});
+}
+
+void softmaxes() {
+  for (std::int64_t n : kLengths) {
+    first([](const In& x) { return softmax(x[0]); }, {made(2, {5, n})});
+    first([](const In& x) { return log_softmax(x[0]); }, {made(2, {3, n})});
+  }
+  first([](const In& x) { return softmax(x[0]); }, {made(2, {3000, 3})});
+  first([](const In& x) { return softmax(x[0], 1); }, {made(2, {2, 33, 65})});
+}
+
+void losses() {
+  for (std::int64_t classes : {2, 3, 5, 40}) {
+    const Shape voxels{2, 9, 14, 10};
+    Shape shape = voxels;
+    shape.push_back(classes);
+    first([=](const In& x) { return cross_entropy(x[0], labels(voxels, classes)); }, {made(1, shape)});
+    first([=](const In& x) { return dice_cross_entropy(x[0], labels(voxels, classes, DType::u8)); }, {made(1, shape)});
+  }
+  for (std::int64_t n : kLengths) first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {3, n}), made(2, {3, n})});
+  first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {40007}), made(2, {40007})});
+}
+
+void resizes() {
+  for (auto mode : {Interpolation::nearest, Interpolation::linear}) {
+    for (std::int64_t c : {1, 3, 8, 32}) first([=](const In& x) { return resize(x[0], {10, 14, 12}, mode); }, {spread({2, 5, 7, 6, c})});
+    first([=](const In& x) { return resize(x[0], {66, 34}, mode); }, {spread({2, 33, 17, 5})});
+    first([=](const In& x) { return resize(x[0], {130}, mode); }, {spread({3, 65, 6})});
+    first([=](const In& x) { return resize(x[0], {7, 5}, mode); }, {spread({2, 20, 17, 4})});
+  }
+  for (ResizeMode mode : {ResizeMode::cubic, ResizeMode::catmull_rom, ResizeMode::area})
+    first([=](const In& x) { return resize(x[0], {31, 12}, ResizeOptions{mode}); }, {spread({2, 17, 23, 5})});
+}
+
+void pools() {
+  for (std::int64_t c : {1, 3, 16}) {
+    first([](const In& x) { return max_pool(x[0], {2, 2, 2}); }, {made(1, {2, 9, 11, 8, c})});
+    first([](const In& x) { return max_pool(x[0], {3, 3, 3}, {2, 2, 2}, {1, 1, 1}); }, {made(1, {2, 9, 11, 8, c})});
+    first([](const In& x) { return avg_pool(x[0], {3, 3}, {2, 2}, {1, 1}); }, {made(1, {2, 33, 18, c})});
+  }
+}
+
+void shapes() {
+  first([](const In& x) { return concat({x[0], x[1], x[0]}, 3); }, {spread({2, 9, 11, 16}), spread({2, 9, 11, 5})});
+  first([](const In& x) { return concat({x[0], x[1]}, 0); }, {spread({33, 65}), spread({2, 65})});
+  first([](const In& x) { return concat(split(x[0], {5, 1, 27}, 1), 1); }, {spread({9, 33, 7})});
+  first([](const In& x) { return pad(x[0], {1, 0, 2, 3}, {0, 5, 1, 0}, 0.5); }, {spread({3, 9, 17, 33})});
+  first([](const In& x) { return flip(x[0], {0, 2}); }, {spread({9, 17, 33})});
+  first([](const In& x) { return roll(x[0], {5, -3}, {0, 2}); }, {spread({9, 17, 33})});
+  first([](const In& x) { return tril(x[0], 2); }, {spread({3, 65, 70})});
+}
+
+void indices() {
+  first([](const In& x) { return index_select(x[0], 0, labels({300}, 33)); }, {spread({33, 65})});
+  first([](const In& x) { return index_select(x[0], 1, labels({300}, 33)); }, {spread({5, 33, 7})});
+  first([](const In& x) { return gather(x[0], 1, labels({9, 100, 7}, 33)); }, {spread({9, 33, 7})});
+  first([](const In& x) { return scatter_add(x[0], 1, labels({9, 100, 7}, 33), x[1]); }, {spread({9, 33, 7}), spread({9, 100, 7})});
+  first([](const In& x) { return embedding(x[0], labels({40, 25}, 70), 3); }, {spread({70, 33})});
+  first([](const In& x) { return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type()))); }, {spread({33, 65})});
+}
+
+void running() {
+  for (std::int64_t n : {1, 31, 33, 257, 1025, 5000}) {
+    note("cumsum", cumsum(made(1, {3, n}), 1));
+    note("cumsum from behind", cumsum(made(1, {n, 3}), 0, true));
+    note("logcumsumexp", logcumsumexp(spread({2, n}), 1));
+    note("linear_recurrence", linear_recurrence(spread({2, n}, -0.9, 0.9), spread({2, n}, -2, 1), 1));
+  }
+  first([](const In& x) { return cumprod(x[0], 1); }, {spread({5, 100}, 0.9, 1.1)});
+}
+
+void products() {
+  for (std::int64_t n : {1, 5, 16, 33, 130}) {
+    first([](const In& x) { return matmul(x[0], x[1]); }, {made(1, {n, 37}), made(2, {37, 65})});
+    first([](const In& x) { return linear(x[0], x[1], x[2]); }, {made(1, {3, n, 40}), made(2, {24, 40}), made(3, {24})});
+  }
+  first([](const In& x) { return matmul(x[0], x[1].transpose(1, 2)); }, {made(1, {6, 17, 33}), made(2, {6, 20, 33})});
+}
+void convolutions() {
+  first([](const In& x) { return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1}); }, {made(1, {2, 8, 10, 6, 4}), made(2, {16, 3, 3, 3, 4}), made(3, {16})});
+  first([](const In& x) { return conv(x[0], x[1], x[2], {{2, 2}, {1, 1}, {}, 1}); }, {made(1, {2, 17, 18, 16}), made(2, {32, 3, 3, 16}), made(3, {32})});
+  first([](const In& x) { return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1}); }, {made(1, {2, 9, 7, 16}), made(2, {16, 2, 2, 8}), made(3, {8})});
+}
+
+void attentions() {
+  for (std::int64_t l : {1, 17, 33, 64, 65, 130})
+    for (bool causal : {false, true})
+      first([=](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = causal}); },
+            {made(1, {2, l, 2, 16}), made(2, {2, l, 2, 16}), made(3, {2, l, 2, 24})});
+  first([](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = greater(spread({2, 1, 20, 70}), Tensor::zeros({}, check::number_type()))}); },
+        {made(1, {2, 20, 3, 40}), made(2, {2, 70, 3, 40}), made(3, {2, 70, 3, 40})});
+}
+Tensor joined(const In& parts) {
+  In flat;
+  for (const Tensor& t : parts) flat.push_back(t.reshape({t.numel()}));
+  return concat(flat, 0);
+}
+void recurrences() {
+  for (std::int64_t h : {3, 32, 65}) {
+    const Tensor x = spread({5, 9, 7}), length = Tensor::from(std::vector<std::int64_t>{9, 1, 0, 4, 8}, {5});
+    for (const RecurrentOptions& o : {RecurrentOptions{}, RecurrentOptions{true, length}}) {
+      first([=](const In& v) { return joined(lstm(v[0], {}, {}, v[1], v[2], v[3], v[4], o)); },
+            {x, spread({4 * h, 7}), spread({4 * h, h}, -0.3, 0.3), spread({4 * h}), spread({4 * h}, -0.2, 0.2)});
+      first([=](const In& v) { return joined(gru(v[0], {}, v[1], v[2], v[3], v[4], o)); },
+            {x, spread({3 * h, 7}), spread({3 * h, h}, -0.3, 0.3), spread({3 * h}), spread({3 * h}, -0.2, 0.2)});
+    }
+  }
+}
+void transforms() {
+  for (std::int64_t n : {1, 2, 3, 16, 30, 37, 64, 100, 257}) {
+    first([](const In& x) { return view_as_real(rfft(x[0])); }, {spread({3, n})});
+    first([n](const In& x) { return irfft(rfft(x[0]), n); }, {spread({3, n})});
+  }
+  first([](const In& x) { return view_as_real(rfft(x[0], {1, 2})); }, {spread({2, 16, 20, 5})});
+  first([](const In& x) { return spectral_conv(x[0], x[1], {5, 6}); }, {spread({2, 16, 18, 4}), spread({10, 6, 4, 3, 2})});
+}
+
+const Register cases(std::vector<Extra>{
+    {"elementwise shapes", elementwise, kAll},
+    {"sums", sums, kAll},
+    {"channel norms, [2, 20, 28, 20, 16 to 64]", norms_3d, {DType::f32}},
+    {"channel norms", norms, kAll},
+    {"row norms", row_norms, kAll},
+    {"softmax rows", softmaxes, kAll},
+    {"losses", losses, kNarrow},
+    {"resizing", resizes, kNarrow},
+    {"pooling", pools, kNarrow},
+    {"concat, split, pad, flip, roll, tril", shapes, kNarrow},
+    {"indexing", indices, kNarrow},
+    {"running sums and products", running, kExact},
+    {"products of matrices", products, kAll},
+    {"convolutions", convolutions, kAll},
+    {"attention", attentions, kExact},
+    {"recurrences", recurrences, kExact},
+    {"Fourier transforms", transforms, kExact},
+});
+
+}  // namespace
