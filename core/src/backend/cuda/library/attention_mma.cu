@@ -27,7 +27,7 @@ __device__ float quad_sum(float v) {
   return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 
-template <int D>
+template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_mma_forward(AttentionProblem p, const bf16* q_all, const bf16* k_all, const bf16* v_all, const float* mask_all, bf16* y,
                           float* log_sum, std::int64_t tiles) {
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   const bf16* q = q_all + head_offset(p.q, at.sample, at.head);
   const bf16* k = k_all + head_offset(p.k, at.sample, at.head);
   const bf16* v = v_all + head_offset(p.v, at.sample, at.head);
-  const float* mask = mask_all ? mask_all + at.sample * p.mask[0] + at.head * p.mask[1] : nullptr;
+  const float* mask = Masked ? mask_all + at.sample * p.mask[0] + at.head * p.mask[1] : nullptr;
   const std::int64_t end = p.causal && at.row + F::kQueries < p.keys ? at.row + F::kQueries : p.keys;  // of the keys seen
   const std::int64_t steps = (end + F::kKeys - 1) / F::kKeys;
   auto fetch = [&](std::int64_t step) {
@@ -70,16 +70,18 @@ __global__ void __launch_bounds__(kThreads, 2)
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         const std::int64_t query = at.row + warp_row + 16 * m + lane / 4 + 8 * h;
+        const int visible = edge ? visible_keys(p, query, j, F::kKeys) : F::kKeys;
         float most = kNone, added = 0;
 #pragma unroll
         for (int n = 0; n < N; ++n)
 #pragma unroll
           for (int c = 0; c < 2; ++c) {
-            const std::int64_t key = j + 8 * n + 2 * (lane % 4) + c;
+            const int column = 8 * n + 2 * (lane % 4) + c;
             float& x = s[m][n][2 * h + c];
             x *= scale;
-            if (mask && query < p.queries && key < p.keys) x += mask[query * p.mask[2] + key * p.mask[3]] * kLog2E;
-            if (edge && (key >= p.keys || (p.causal && key > query))) x = kNone;
+            if constexpr (Masked)
+              if (query < p.queries && column < visible) x += mask[query * p.mask[2] + (j + column) * p.mask[3]] * kLog2E;
+            if (edge && column >= visible) x = kNone;
             most = fmaxf(most, x);
           }
         const float now = fmaxf(top[m][h], quad_max(most)), base = now == kNone ? 0.0f : now;
@@ -123,9 +125,10 @@ template <int D>
 void run_forward(const Attention& p, void* const* o) {
   const int k = 3 + p.masked;
   const std::int64_t tiles = tiles_of(p.queries, Forward<D>::kQueries);
-  start("attention_mma_forward", grid(p, tiles), dim3(kThreads), Forward<D>::kSharedBytes, attention_mma_forward<D>, AttentionProblem(p),
-        static_cast<const bf16*>(o[0]), static_cast<const bf16*>(o[1]), static_cast<const bf16*>(o[2]),
-        p.masked ? static_cast<const float*>(o[3]) : nullptr, static_cast<bf16*>(o[k]), static_cast<float*>(o[k + 1]), tiles);
+  start("attention_mma_forward", grid(p, tiles), dim3(kThreads), Forward<D>::kSharedBytes,
+        p.masked ? attention_mma_forward<D, true> : attention_mma_forward<D, false>, AttentionProblem(p), static_cast<const bf16*>(o[0]),
+        static_cast<const bf16*>(o[1]), static_cast<const bf16*>(o[2]), p.masked ? static_cast<const float*>(o[3]) : nullptr,
+        static_cast<bf16*>(o[k]), static_cast<float*>(o[k + 1]), tiles);
 }
 
 Kernel make_forward(const Attention& p) {

@@ -150,6 +150,13 @@ struct Place {
   }
 };
 
+/// How many columns of a tile that begins at `key` a query sees, of `width`.
+__device__ inline int visible_keys(const AttentionProblem& p, std::int64_t query, std::int64_t key, int width) {
+  std::int64_t n = p.keys - key;
+  if (p.causal && query + 1 - key < n) n = query + 1 - key;
+  return n < 0 ? 0 : n < width ? int(n) : width;
+}
+
 inline dim3 grid(const Attention& p, std::int64_t tiles) {
   return dim3(unsigned(tiles * p.heads * p.samples));
 }

@@ -28,11 +28,11 @@ struct Head {
         delta(o.delta + (at.sample * p.heads + at.head) * p.queries) {}
 };
 
-/// A probability from a product; 0 past the ends and the causal edge.
+/// A probability from a product.
+template <bool Masked>
 __device__ float share_of(const AttentionProblem& p, const Head& h, std::int64_t query, std::int64_t key, float product, float log_sum) {
-  if (query >= p.queries || key >= p.keys || (p.causal && key > query)) return 0;
   float x = product * float(p.scale);
-  if (h.mask) x += h.mask[query * p.mask[2] + key * p.mask[3]];
+  if constexpr (Masked) x += h.mask[query * p.mask[2] + key * p.mask[3]];
   return exp2f((x - log_sum) * kLog2E);
 }
 
@@ -51,7 +51,7 @@ struct OverQueries {
   static constexpr std::size_t kSharedBytes = std::size_t(2 * kQueries * kLine<D> + 2 * kStage) * sizeof(bf16);
 };
 
-template <int D>
+template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(AttentionProblem p, Operands o, bf16* d_q, std::int64_t tiles) {
   using S = OverQueries<D>;
   constexpr int M = S::kM, N = S::kN;
@@ -88,16 +88,24 @@ __global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(Attention
     const bf16 *keys = stages + step % 2 * S::kStage, *values = keys + S::kKeys * kLine<D>;
     dot_rows<D, M, N>(s, q_tile + warp_row * kLine<D>, keys);
     dot_rows<D, M, N>(ds, d_tile + warp_row * kLine<D>, values);
+    const std::int64_t first = step * S::kKeys;
 #pragma unroll
     for (int m = 0; m < M; ++m)
 #pragma unroll
-      for (int n = 0; n < N; ++n)
+      for (int h = 0; h < 2; ++h) {
+        const std::int64_t query = at.row + warp_row + 16 * m + lane / 4 + 8 * h;
+        const int visible = query < p.queries ? visible_keys(p, query, first, S::kKeys) : 0;
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const int h = e / 2;
-          const std::int64_t query = at.row + warp_row + 16 * m + lane / 4 + 8 * h, key = step * S::kKeys + 8 * n + 2 * (lane % 4) + e % 2;
-          ds[m][n][e] = share_of(p, head, query, key, s[m][n][e], log_sum[m][h]) * (ds[m][n][e] - delta[m][h]);
-        }
+        for (int n = 0; n < N; ++n)
+#pragma unroll
+          for (int c = 0; c < 2; ++c) {
+            const int column = 8 * n + 2 * (lane % 4) + c;
+            float& d = ds[m][n][2 * h + c];
+            const float share =
+                column < visible ? share_of<Masked>(p, head, query, first + column, s[m][n][2 * h + c], log_sum[m][h]) : 0.0f;
+            d = share * (d - delta[m][h]);
+          }
+      }
     add_rows<D, M, N>(sum, ds, keys);
     __syncthreads();
   }
@@ -113,7 +121,7 @@ struct OverKeys {
   static constexpr std::size_t kSharedBytes = std::size_t(2 * kKeys * kLine<D> + 2 * kStage) * sizeof(bf16);
 };
 
-template <int D>
+template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_mma_d_keys(AttentionProblem p, Operands o, bf16* d_k, bf16* d_v, std::int64_t tiles) {
   using S = OverKeys<D>;
@@ -143,18 +151,21 @@ __global__ void __launch_bounds__(kThreads, 2)
     const bf16 *queries = stages + step % 2 * S::kStage, *d_outputs = queries + S::kQueries * kLine<D>;
     dot_rows<D, 1, N>(s, k_tile + warp_row * kLine<D>, queries);
     dot_rows<D, 1, N>(ds, v_tile + warp_row * kLine<D>, d_outputs);
+    const std::int64_t begin = first + step * S::kQueries;
+    const int there = p.queries - begin < S::kQueries ? int(p.queries - begin) : S::kQueries;
 #pragma unroll
     for (int n = 0; n < N; ++n)
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        const std::int64_t query = first + step * S::kQueries + 8 * n + 2 * (lane % 4) + c;
+        const int column = 8 * n + 2 * (lane % 4) + c;
         float log_sum, delta;
-        row_statistics(p, head, query, log_sum, delta);
+        row_statistics(p, head, begin + column, log_sum, delta);
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
           const std::int64_t key = at.row + warp_row + lane / 4 + 8 * h;
+          const bool seen = column < there && key < p.keys && (!p.causal || key <= begin + column);
           float &share = s[0][n][2 * h + c], &d = ds[0][n][2 * h + c];
-          share = share_of(p, head, query, key, share, log_sum);
+          share = seen ? share_of<Masked>(p, head, begin + column, key, share, log_sum) : 0.0f;
           d = share * (d - delta);
         }
       }
@@ -181,10 +192,12 @@ void run_gradient(const Attention& p, void* const* o) {
                       delta};
   run_attention_delta(p, o[k], o[k + 2], delta);
   const std::int64_t queries = tiles_of(p.queries, OverQueries<D>::kQueries), keys = tiles_of(p.keys, OverKeys<D>::kKeys);
-  start("attention_mma_d_queries", grid(p, queries), dim3(kThreads), OverQueries<D>::kSharedBytes, attention_mma_d_queries<D>,
-        AttentionProblem(p), from, static_cast<bf16*>(o[k + 3]), queries);
-  start("attention_mma_d_keys", grid(p, keys), dim3(kThreads), OverKeys<D>::kSharedBytes, attention_mma_d_keys<D>, AttentionProblem(p),
-        from, static_cast<bf16*>(o[k + 4]), static_cast<bf16*>(o[k + 5]), keys);
+  start("attention_mma_d_queries", grid(p, queries), dim3(kThreads), OverQueries<D>::kSharedBytes,
+        p.masked ? attention_mma_d_queries<D, true> : attention_mma_d_queries<D, false>, AttentionProblem(p), from,
+        static_cast<bf16*>(o[k + 3]), queries);
+  start("attention_mma_d_keys", grid(p, keys), dim3(kThreads), OverKeys<D>::kSharedBytes,
+        p.masked ? attention_mma_d_keys<D, true> : attention_mma_d_keys<D, false>, AttentionProblem(p), from, static_cast<bf16*>(o[k + 4]),
+        static_cast<bf16*>(o[k + 5]), keys);
 }
 
 }  // namespace

@@ -281,7 +281,6 @@ class Product {
     set(o, CUBLASLT_MATMUL_DESC_TRANSB, a_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
     if (in_library_) {
       set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-      set(o, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(s_.out));
       set(o, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
     return o;
@@ -373,7 +372,10 @@ class Product {
       const Proposal& p = found[std::size_t(i)];
       void* to = best < 0 ? first.data : c.data;
       check(cudaMemsetAsync(to, 0, c_bytes, stream()), "cudaMemsetAsync");
-      if (enqueue(p, a.data, b.data, to) != CUBLAS_STATUS_SUCCESS) continue;
+      if (enqueue(p, a.data, b.data, to) != CUBLAS_STATUS_SUCCESS) {
+        (void)cudaGetLastError();
+        continue;
+      }
       if (best >= 0 && differ(first.data, c.data, c_bytes, static_cast<int*>(flag.data))) continue;
       const float time = seconds(p, a.data, b.data, c.data);
       if (best < 0 || time < best_time * kWorthChanging) {
