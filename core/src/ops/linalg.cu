@@ -24,16 +24,6 @@ __device__ void refuse_matrix(unsigned long long* first, Index matrix, Index rea
   if (threadIdx.x == 0) atomicMin(first, (static_cast<unsigned long long>(matrix) << 32) + static_cast<unsigned long long>(reason));
 }
 
-bool capturing() {
-#if defined(TENON_CUDA_ON_CPU)
-  return false;
-#else
-  cudaStreamCaptureStatus status{};
-  check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
-  return status != cudaStreamCaptureStatusNone;
-#endif
-}
-
 unsigned blocks_for(std::int64_t tasks) { return unsigned(std::clamp<std::int64_t>(tasks, 1, 1 << 30)); }
 
 /// Rows of a matrix in shared memory are one apart from a multiple of the banks.
@@ -226,6 +216,16 @@ struct SolveShape {
 };
 
 }  // namespace
+
+bool capturing() {
+#if defined(TENON_CUDA_ON_CPU)
+  return false;
+#else
+  cudaStreamCaptureStatus status{};
+  check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+#endif
+}
 
 void Verdict::clear() const { start("clear_verdict", dim3(1), dim3(32), 0, clear_verdict, first()); }
 
