@@ -1,6 +1,9 @@
 /// Each ops/<op>.cu fills the CUDA column of its op's kernel slots through one of these (private).
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace tenon::cuda {
 
 void install_graph();
@@ -42,5 +45,8 @@ void install_linalg();
 void install_linalg_library();  ///< after install_linalg: cuSOLVER for large matrices
 void install_conv();
 void install_conv_cudnn();  ///< after install_conv: takes over what cuDNN does better, where it is
+
+/// One line a convolution of this process: what makes it, in what time.
+std::vector<std::string> conv_choices();
 
 }  // namespace tenon::cuda

@@ -1,0 +1,27 @@
+/// Which kernel makes a convolution, chosen by measurement at its first use (private).
+#pragma once
+
+#include <string>
+
+#include "backend/cuda/library/cudnn_graph.hpp"
+
+namespace tenon::cuda {
+
+/// A choice lives as long as the process, and so do the plans in it.
+struct ConvChoice {
+  std::shared_ptr<const CudnnGraph> graph;  ///< null: the kernels of this library
+  CudnnPlan plan;
+  bool bias_inside = false;   ///< the graph adds the bias
+  bool half_weights = false;  ///< the weight gradient comes out in 16 bits
+  double microseconds = 0;
+};
+
+/// The choice for a pass; measured when it is asked for the first time, which must not be while a CUDA graph is captured: then it is this
+/// library's kernels, and nothing is remembered.
+ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias);
+
+/// What a choice does with the operands of the slots, channel sums apart. `workspace` holds conv_choice_workspace bytes.
+void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, const void* first, const void* second, const void* bias, void* result, void* workspace);
+std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g);
+
+}  // namespace tenon::cuda

@@ -1,0 +1,45 @@
+/// cuDNN's graphs of one convolution, behind an interface that needs none of its headers: cuDNN is found at run time, or is not there (private).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "backend/conv_geometry.hpp"
+
+namespace tenon::cuda {
+
+/// Whether libcudnn.so.9, or the file that TENON_CUDNN names, could be loaded and gives a handle.
+bool cudnn_here();
+
+/// One product as cuDNN is asked for it. f32 stays f32 unless `allow_tf32`.
+struct CudnnQuestion {
+  ConvGeometry geometry;
+  ConvPass pass = ConvPass::forward;
+  bool bias = false;          ///< added within the graph; one f32 a channel of the result
+  bool half_weights = false;  ///< the weight gradient comes out in the type of the activations, else in f32
+  bool allow_tf32 = false;
+  bool fallback = false;      ///< asks for the plans of last resort instead of the heuristics' best
+};
+
+struct CudnnPlan {
+  std::int64_t index = -1;
+  std::size_t workspace = 0;
+  std::string engine;
+};
+
+/// A graph and the plans that the heuristics propose for it, best first.
+class CudnnGraph {
+ public:
+  /// Null where cuDNN has no plan for it.
+  static std::shared_ptr<CudnnGraph> make(const CudnnQuestion& question);
+  virtual ~CudnnGraph() = default;
+  virtual std::int64_t plans() const = 0;
+  /// False where the plan cannot be built, or is none that is wanted: not deterministic, of reduced precision, of a large workspace.
+  virtual bool build(std::int64_t index, CudnnPlan& plan) = 0;
+  virtual void drop(std::int64_t index) = 0;
+  /// Enqueues it; `first` and `second` are what the pass reads (source and weights, or x and y's gradient). False, with nothing done, where cuDNN refuses.
+  virtual bool run(const CudnnPlan& plan, const void* first, const void* second, const void* bias, void* result, void* workspace) const = 0;
+};
+
+}  // namespace tenon::cuda
