@@ -145,9 +145,11 @@ void install() {
   install_optimisers();
   install_adafactor();
   install_norm();
+  install_norm_gradient();
   install_row_norm();
   install_softmax();
   install_label_loss();
+  install_label_loss_gradient();
   install_mse();
   install_dropout();
   install_embedding();

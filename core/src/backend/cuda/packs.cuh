@@ -30,7 +30,7 @@ inline bool aligned16(std::initializer_list<const void*> pointers) {
 /// Blocks of a grid's first axis.
 inline unsigned grid_blocks(std::int64_t blocks) {
   if (blocks > 0x7fffffff)
-    throw Error(ErrorKind::device, "cuda.grid", std::to_string(blocks) + " blocks of threads are more than a device takes",
+    throw Error(ErrorKind::device, "cuda.failed", std::to_string(blocks) + " blocks of threads are more than a device takes",
                 "use a smaller batch");
   return unsigned(blocks);
 }

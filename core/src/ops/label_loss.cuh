@@ -1,0 +1,122 @@
+/// What the device's label losses share with their gradients (private).
+///
+/// A label outside [0, classes) cannot stop a kernel: it makes the loss, and its row of the gradient, NaN.
+#pragma once
+
+#include <limits>
+
+#include "backend/cuda/class_tile.cuh"
+#include "backend/cuda/columns.cuh"
+#include "kernels/loss.hpp"
+#include "ops/dispatch.hpp"
+#include "ops/loss_kernels.hpp"
+
+namespace tenon::cuda {
+
+struct LossCut {
+  std::int64_t samples, voxels, classes, chunk;
+  unsigned chunks;
+  DType labels;
+  ClassTile tile;
+  int segment;  ///< threads that add up one class, a power of two
+  TENON_HD std::int64_t width() const { return 1 + 3 * classes; }
+};
+
+inline LossCut loss_cut(const LabelLoss& p) {
+  int segment = kBlock;
+  while (segment > 1 && segment * p.classes > kBlock) segment /= 2;
+  return {p.samples,
+          p.voxels,
+          p.classes,
+          p.chunk(),
+          grid_blocks(p.chunks()),
+          p.labels,
+          class_tile(p.classes <= kManyClasses ? p.classes : kManyClasses),
+          segment};
+}
+
+/// The label of row i, or -1.
+__device__ inline int read_label(const void* labels, DType type, std::int64_t i, std::int64_t classes) {
+  std::int64_t v = 0;
+  switch (type) {
+    case DType::i8:
+      v = static_cast<const std::int8_t*>(labels)[i];
+      break;
+    case DType::i16:
+      v = static_cast<const std::int16_t*>(labels)[i];
+      break;
+    case DType::i32:
+      v = static_cast<const std::int32_t*>(labels)[i];
+      break;
+    case DType::i64:
+      v = static_cast<const std::int64_t*>(labels)[i];
+      break;
+    default:
+      v = static_cast<const std::uint8_t*>(labels)[i];
+      break;
+  }
+  return v < 0 || v >= classes ? -1 : int(v);
+}
+
+/// The rows of a block: [begin, end) over all samples.
+struct LossRows {
+  std::int64_t sample, begin, end;
+};
+__device__ inline LossRows loss_rows(const LossCut& k) {
+  LossRows at;
+  at.sample = blockIdx.x / k.chunks;
+  const std::int64_t first = blockIdx.x % k.chunks * k.chunk, n = k.voxels - first < k.chunk ? k.voxels - first : k.chunk;
+  at.begin = at.sample * k.voxels + first;
+  at.end = at.begin + n;
+  return at;
+}
+
+template <class T>
+__device__ void load_rows(const LossCut& k, const T* x, const void* labels, std::int64_t first, int n, Acc<T>* tile, int* label) {
+  __syncthreads();  // the rows before are done with
+  load_tile<T>(x + first * k.tile.classes, n * k.tile.classes, tile);
+  for (int r = int(threadIdx.x); r < n; r += kBlock) label[r] = read_label(labels, k.labels, first + r, k.classes);
+  __syncthreads();
+}
+
+/// The sum of v over the first `segment` threads of each aligned group of as many, in those groups' first threads.
+__device__ inline double segment_sum(double v, double* shared, int segment) {
+  const int t = int(threadIdx.x);
+  __syncthreads();
+  shared[t] = v;
+  for (int half = segment / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (t % segment < half) {
+      v += shared[t + half];
+      shared[t] = v;
+    }
+  }
+  return v;
+}
+
+/// Largest value of a row and the sum of exponentials over it, for the whole team.
+template <class T, int N>
+struct RowSoftmax {
+  Acc<T> top, sum;
+  __device__ RowSoftmax(const RowCut& k, const TeamPlace& at, bool active, const RowPart<T, N, 4>& part, Acc<T>* shared) {
+    using A = Acc<T>;
+    A high = -std::numeric_limits<A>::infinity(), total = A(0);
+    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
+      A v[N];
+      part.get(u, pack, v);
+#pragma unroll
+      for (int i = 0; i < N; ++i) high = max_nan(v[i], high);
+    });
+    high = team_join<A>(high, k.team, shared, MaxValues<A>{});
+    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
+      A v[N];
+      part.get(u, pack, v);
+#pragma unroll
+      for (int i = 0; i < N; ++i) total += exp_fast(v[i] - high);
+    });
+    sum = team_sum<A>(total, k.team, shared);
+    top = high;
+  }
+};
+
+}  // namespace tenon::cuda

@@ -1,0 +1,102 @@
+/// How channel norms are laid over a device (private). x is [samples, voxels, channels]; a block takes a run of voxels of one sample, and a
+/// thread of it the same few channels of every ty-th voxel, so its coefficients stay in registers and neighbours read neighbouring memory.
+#pragma once
+
+#include "backend/cuda/columns.cuh"
+#include "kernels/norm.hpp"
+#include "ops/dispatch.hpp"
+#include "ops/norm_kernels.hpp"
+
+namespace tenon::cuda {
+
+/// The shape, and how blocks are laid over it: `chunks` of `chunk` voxels a sample, `slices` of tx packs of channels.
+struct NormCut {
+  std::int64_t samples, voxels, channels, groups, width, chunk;
+  unsigned chunks, slices;
+  int tx, ty;
+  unsigned blocks() const { return grid_blocks(samples * chunks * slices); }
+};
+
+/// `chunk` as the partial sums have it.
+inline NormCut cut_for_sums(const ChannelNorm& p, int lanes) {
+  const std::int64_t chunks = p.chunks();
+  const ColumnTile t = column_tile(p.channels / lanes, p.samples * chunks);
+  return {p.samples, p.voxels, p.channels, p.groups, p.channels / p.groups, p.chunk(), grid_blocks(chunks), t.slices, t.tx, t.ty};
+}
+
+/// No partial sums: chunks as long as pay for the coefficients, shorter where that leaves too few blocks.
+inline NormCut cut_for_items(const ChannelNorm& p, int lanes) {
+  const ColumnTile t = column_tile(p.channels / lanes, kFillBlocks);
+  std::int64_t turns = 16;
+  auto chunks = [&] { return (p.voxels + t.ty * turns - 1) / (t.ty * turns); };
+  while (turns > 1 && p.samples * chunks() * t.slices < kFillBlocks) turns /= 2;
+  return {p.samples, p.voxels, p.channels, p.groups, p.channels / p.groups, t.ty * turns, grid_blocks(chunks()), t.slices, t.tx, t.ty};
+}
+
+/// A thread's share: channels from c of `count` voxels from `voxel`, every ty-th.
+struct NormPlace {
+  std::int64_t sample, chunk, c, voxel;
+  int row, count;
+};
+
+/// Backwards: the pass before has left the end in the cache.
+template <int N>
+__device__ NormPlace norm_place(const NormCut& k, bool backwards) {
+  unsigned block = backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+  const unsigned slice = block % k.slices;
+  block /= k.slices;
+  NormPlace at;
+  at.chunk = block % k.chunks;
+  at.sample = block / k.chunks;
+  at.row = int(threadIdx.x) / k.tx;
+  at.c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  const std::int64_t first = at.chunk * k.chunk, n = k.voxels - first < k.chunk ? k.voxels - first : k.chunk;
+  at.voxel = first + at.row;
+  at.count = at.c < k.channels && at.row < n ? int((n - at.row + k.ty - 1) / k.ty) : 0;
+  return at;
+}
+
+template <int N>
+__device__ std::int64_t first_element(const NormCut& k, const NormPlace& at) {
+  return (at.sample * k.voxels + at.voxel) * k.channels + at.c;
+}
+
+template <class A, int N>
+struct Coefficients {
+  A mean[N], gain[N], shift[N];
+
+  __device__ Coefficients(const NormCut& k, const NormPlace& at, const A* means, const A* rstds, const A* scale, const A* shifts) {
+    A rstd[N], factor[N];
+    if (k.width == 1) {
+      load_any<A, N>(means + at.sample * k.groups + at.c, mean);
+      load_any<A, N>(rstds + at.sample * k.groups + at.c, rstd);
+    } else {
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        const std::int64_t group = at.sample * k.groups + unsigned(at.c + i) / unsigned(k.width);
+        mean[i] = means[group];
+        rstd[i] = rstds[group];
+      }
+    }
+    load_any<A, N>(scale + at.c, factor);
+    load_any<A, N>(shifts + at.c, shift);
+#pragma unroll
+    for (int i = 0; i < N; ++i) gain[i] = rstd[i] * factor[i];
+  }
+};
+
+/// Threads for a group's last sums: one where it is a single channel.
+inline int finish_team(const ChannelNorm& p) {
+  return p.channels == p.groups ? 1 : 32;
+}
+inline unsigned finish_blocks(std::int64_t threads) {
+  return grid_blocks((threads + kBlock - 1) / kBlock);
+}
+
+#define TENON_NORM_KERNEL(function)                                                                                                      \
+  [](const ChannelNorm& p) -> Kernel {                                                                                                   \
+    return dispatch_floating("normalisation", p.dtype,                                                                                   \
+                             [&](auto tag) -> Kernel { return [p](void* const* o) { function<typename decltype(tag)::type>(p, o); }; }); \
+  }
+
+}  // namespace tenon::cuda
