@@ -3,6 +3,8 @@
 /// The stored type is a value, not a template argument: an op is compiled once a computed type, and the branch is the same for all threads.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #if !defined(TENON_CUDA_ON_CPU)
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
