@@ -40,7 +40,9 @@ Kernel move_elements(const Layout& from, const Layout& to) {
       if (const auto t = transpose_axes(axes, kTileSide<Bytes>))
         return [t = *t](void* const* p) { run_transpose<Bytes>("copy", t, p[0], p[1]); };
     return [loop = WalkLoop<2, V>(axes, {sizeof(Bytes), sizeof(Bytes)})](void* const* p) {
-      loop.run("copy", p, [](const auto& q) { return MoveBody<Bytes, V>{reinterpret_cast<const Bytes*>(q[0]), reinterpret_cast<Bytes*>(q[1])}; });
+      loop.run("copy", p, [](const auto& q) {
+        return MoveBody<Bytes, V>{reinterpret_cast<const Bytes*>(q[0]), reinterpret_cast<Bytes*>(q[1])};
+      });
     };
   });
 }
@@ -52,17 +54,28 @@ template <class C, class F>
 __device__ __forceinline__ void with_target(DType t, F&& f) {
   if constexpr (!kernels::is_complex_v<C>) {
     switch (t) {
-      case DType::f32: return f(TypeTag<float>{});
-      case DType::f64: return f(TypeTag<double>{});
-      case DType::f16: return f(TypeTag<f16>{});
-      case DType::bf16: return f(TypeTag<bf16>{});
-      case DType::i8: return f(TypeTag<std::int8_t>{});
-      case DType::i16: return f(TypeTag<std::int16_t>{});
-      case DType::i32: return f(TypeTag<std::int32_t>{});
-      case DType::i64: return f(TypeTag<std::int64_t>{});
-      case DType::u8: return f(TypeTag<std::uint8_t>{});
-      case DType::boolean: return f(TypeTag<bool>{});
-      default: break;
+      case DType::f32:
+        return f(TypeTag<float>{});
+      case DType::f64:
+        return f(TypeTag<double>{});
+      case DType::f16:
+        return f(TypeTag<f16>{});
+      case DType::bf16:
+        return f(TypeTag<bf16>{});
+      case DType::i8:
+        return f(TypeTag<std::int8_t>{});
+      case DType::i16:
+        return f(TypeTag<std::int16_t>{});
+      case DType::i32:
+        return f(TypeTag<std::int32_t>{});
+      case DType::i64:
+        return f(TypeTag<std::int64_t>{});
+      case DType::u8:
+        return f(TypeTag<std::uint8_t>{});
+      case DType::boolean:
+        return f(TypeTag<bool>{});
+      default:
+        break;
     }
   }
   if (t == DType::c64) return f(TypeTag<Complex<float>>{});
@@ -106,15 +119,21 @@ Kernel convert_elements(const Layout& from, const Layout& to) {
 Kernel make_copy(const Layout& from, const Layout& to) {
   if (from.dtype == to.dtype) return move_elements(from, to);
   if (is_complex(from.dtype) && !is_complex(to.dtype))
-    throw Error(ErrorKind::internal, "copy.complex", "no copy from " + std::string(name_of(from.dtype)) + " to " + std::string(name_of(to.dtype)));
+    throw Error(ErrorKind::internal, "copy.complex",
+                "no copy from " + std::string(name_of(from.dtype)) + " to " + std::string(name_of(to.dtype)));
   switch (from.dtype) {
     case DType::f32:
     case DType::f16:
-    case DType::bf16: return convert_elements<float, 8>(from, to);
-    case DType::f64: return convert_elements<double, 4>(from, to);
-    case DType::c64: return convert_elements<Complex<float>, 2>(from, to);
-    case DType::c128: return convert_elements<Complex<double>, 2>(from, to);
-    default: return convert_elements<std::int64_t, 8>(from, to);
+    case DType::bf16:
+      return convert_elements<float, 8>(from, to);
+    case DType::f64:
+      return convert_elements<double, 4>(from, to);
+    case DType::c64:
+      return convert_elements<Complex<float>, 2>(from, to);
+    case DType::c128:
+      return convert_elements<Complex<double>, 2>(from, to);
+    default:
+      return convert_elements<std::int64_t, 8>(from, to);
   }
 }
 

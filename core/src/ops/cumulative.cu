@@ -1,13 +1,13 @@
-/// Running sums and their kin. Lines are scanned by blocks, neighbouring columns by a thread each; where there are too few of them to fill the
-/// device they are cut into pieces, whose totals are joined in order.
+/// Running sums and their kin. Lines are scanned by blocks, neighbouring columns by a thread each; where there are too few of them to fill
+/// the device they are cut into pieces, whose totals are joined in order.
 #include "ops/cumulative_kernels.hpp"
 
 #include <algorithm>
 
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/scratch.cuh"
 #include "backend/cuda/launch.cuh"
+#include "backend/cuda/scratch.cuh"
 #include "kernels/running.hpp"
 
 namespace tenon::cuda {
@@ -201,7 +201,9 @@ Kernel total_of(const char* name, const RunningShape& p) {
 }
 template <template <class> class S>
 Kernel total(const char* name, const RunningShape& p) {
-  return p.dtype == DType::f64 ? total_of<double, S>(name, p) : p.dtype == DType::i64 ? total_of<std::int64_t, S>(name, p) : total_of<float, S>(name, p);
+  return p.dtype == DType::f64   ? total_of<double, S>(name, p)
+         : p.dtype == DType::i64 ? total_of<std::int64_t, S>(name, p)
+                                 : total_of<float, S>(name, p);
 }
 
 template <class T, bool Max>
@@ -213,16 +215,24 @@ Kernel extreme_of(const RunningShape& p) {
 }
 template <bool Max>
 Kernel extreme(const RunningShape& p) {
-  return p.dtype == DType::f64 ? extreme_of<double, Max>(p) : p.dtype == DType::i64 ? extreme_of<std::int64_t, Max>(p) : extreme_of<float, Max>(p);
+  return p.dtype == DType::f64   ? extreme_of<double, Max>(p)
+         : p.dtype == DType::i64 ? extreme_of<std::int64_t, Max>(p)
+                                 : extreme_of<float, Max>(p);
 }
 
 Kernel make_running(Running which, const RunningShape& p) {
   switch (which) {
-    case Running::sum: return total<RunningSum>("cumsum", p);
-    case Running::product: return total<RunningProduct>("cumprod", p);
-    case Running::maximum: return extreme<true>(p);
-    case Running::minimum: return extreme<false>(p);
-    default: return p.dtype == DType::f64 ? total_of<double, RunningLogSumExp>("logcumsumexp", p) : total_of<float, RunningLogSumExp>("logcumsumexp", p);
+    case Running::sum:
+      return total<RunningSum>("cumsum", p);
+    case Running::product:
+      return total<RunningProduct>("cumprod", p);
+    case Running::maximum:
+      return extreme<true>(p);
+    case Running::minimum:
+      return extreme<false>(p);
+    default:
+      return p.dtype == DType::f64 ? total_of<double, RunningLogSumExp>("logcumsumexp", p)
+                                   : total_of<float, RunningLogSumExp>("logcumsumexp", p);
   }
 }
 
@@ -238,7 +248,8 @@ Kernel recurrence_of(const RunningShape& p) {
 
 void install_cumulative() {
   running_kernel.set(DeviceType::cuda, make_running);
-  recurrence_kernel.set(DeviceType::cuda, [](const RunningShape& p) { return p.dtype == DType::f64 ? recurrence_of<double>(p) : recurrence_of<float>(p); });
+  recurrence_kernel.set(DeviceType::cuda,
+                        [](const RunningShape& p) { return p.dtype == DType::f64 ? recurrence_of<double>(p) : recurrence_of<float>(p); });
 }
 
 }  // namespace tenon::cuda

@@ -82,11 +82,16 @@ Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& 
   switch (a.dtype) {
     case DType::f32:
     case DType::f16:
-    case DType::bf16: return binary_table<float>(all, kind, a, b, out);
-    case DType::f64: return binary_table<double>(all, kind, a, b, out);
-    case DType::c64: return binary_table<Complex<float>>(all, kind, a, b, out);
-    case DType::c128: return binary_table<Complex<double>>(all, kind, a, b, out);
-    default: return binary_table<std::int64_t>(all, kind, a, b, out);
+    case DType::bf16:
+      return binary_table<float>(all, kind, a, b, out);
+    case DType::f64:
+      return binary_table<double>(all, kind, a, b, out);
+    case DType::c64:
+      return binary_table<Complex<float>>(all, kind, a, b, out);
+    case DType::c128:
+      return binary_table<Complex<double>>(all, kind, a, b, out);
+    default:
+      return binary_table<std::int64_t>(all, kind, a, b, out);
   }
 }
 
@@ -123,8 +128,8 @@ Kernel make_where(const Layout& c, const Layout& a, const Layout& b, const Layou
     const StridedAxes<4> axes(out.shape, {c.strides, a.strides, b.strides, out.strides});
     return [loop = WalkLoop<4, V>(axes, {1, sizeof(Bytes), sizeof(Bytes), sizeof(Bytes)})](void* const* p) {
       loop.run("where", p, [](const auto& q) {
-        return WhereBody<Bytes, V>{reinterpret_cast<const bool*>(q[0]), reinterpret_cast<const Bytes*>(q[1]), reinterpret_cast<const Bytes*>(q[2]),
-                                   reinterpret_cast<Bytes*>(q[3])};
+        return WhereBody<Bytes, V>{reinterpret_cast<const bool*>(q[0]), reinterpret_cast<const Bytes*>(q[1]),
+                                   reinterpret_cast<const Bytes*>(q[2]), reinterpret_cast<Bytes*>(q[3])};
       });
     };
   });

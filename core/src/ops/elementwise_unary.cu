@@ -19,14 +19,17 @@ constexpr int lanes_of(Unary k) {
   switch (k) {
     case Unary::lgamma:
     case Unary::digamma:
-    case Unary::trigamma: return 2;
+    case Unary::trigamma:
+      return 2;
     case Unary::sin:
     case Unary::cos:
     case Unary::tan:
     case Unary::sinh:
     case Unary::cosh:
-    case Unary::power: return sizeof(C) == 8 ? 2 : 4;
-    default: return sizeof(C) == 8 ? 4 : 8;
+    case Unary::power:
+      return sizeof(C) == 8 ? 2 : 4;
+    default:
+      return sizeof(C) == 8 ? 4 : 8;
   }
 }
 
@@ -77,11 +80,16 @@ Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) 
   switch (x.dtype) {
     case DType::f32:
     case DType::f16:
-    case DType::bf16: return unary_table<float>(all, kind, args, x, y);
-    case DType::f64: return unary_table<double>(all, kind, args, x, y);
-    case DType::c64: return unary_table<Complex<float>>(all, kind, args, x, y);
-    case DType::c128: return unary_table<Complex<double>>(all, kind, args, x, y);
-    default: throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
+    case DType::bf16:
+      return unary_table<float>(all, kind, args, x, y);
+    case DType::f64:
+      return unary_table<double>(all, kind, args, x, y);
+    case DType::c64:
+      return unary_table<Complex<float>>(all, kind, args, x, y);
+    case DType::c128:
+      return unary_table<Complex<double>>(all, kind, args, x, y);
+    default:
+      throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
   }
 }
 

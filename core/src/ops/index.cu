@@ -11,8 +11,8 @@ namespace {
 
 /// y is counted in words: `row` of them an index, `picks` indices an outer position.
 template <class Word>
-__global__ void __launch_bounds__(kBlock) select_words(const Word* x, const std::int64_t* index, Word* y, std::int64_t count, LongDivider row,
-                                                       LongDivider picks, std::int64_t n, FaultSite fault) {
+__global__ void __launch_bounds__(kBlock) select_words(const Word* x, const std::int64_t* index, Word* y, std::int64_t count,
+                                                       LongDivider row, LongDivider picks, std::int64_t n, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t at = i, k = row.split(at);
@@ -42,8 +42,8 @@ Kernel make_select(const IndexMove& p) {
 
 /// One index an element; y is [outer, picks, inner].
 template <class T>
-__global__ void __launch_bounds__(kBlock) gather_elements(const T* x, const std::int64_t* index, T* y, std::int64_t count, LongDivider inner,
-                                                          LongDivider picks, std::int64_t n, FaultSite fault) {
+__global__ void __launch_bounds__(kBlock) gather_elements(const T* x, const std::int64_t* index, T* y, std::int64_t count,
+                                                          LongDivider inner, LongDivider picks, std::int64_t n, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = inner.split(column);
@@ -62,8 +62,8 @@ Kernel make_gather(const IndexMove& p) {
     using T = typename decltype(tag)::type;
     return [p, fault = index_fault(p)](void* const* o) {
       const std::int64_t count = p.at.outer * p.picks * p.at.inner;
-      start_items(p.op, count, gather_elements<T>, static_cast<const T*>(o[0]), static_cast<const std::int64_t*>(o[1]), static_cast<T*>(o[2]), count,
-                  LongDivider(p.at.inner), LongDivider(p.picks), p.at.n, fault);
+      start_items(p.op, count, gather_elements<T>, static_cast<const T*>(o[0]), static_cast<const std::int64_t*>(o[1]),
+                  static_cast<T*>(o[2]), count, LongDivider(p.at.inner), LongDivider(p.picks), p.at.n, fault);
     };
   });
 }
@@ -76,8 +76,8 @@ __global__ void __launch_bounds__(kBlock) clear_winners(std::uint32_t* winner, s
 }
 
 /// winner[place]: 1 + the last of its sources along the axis. A maximum: the order of the threads does not matter.
-__global__ void __launch_bounds__(kBlock) find_winners(const std::int64_t* index, std::uint32_t* winner, std::int64_t count, LongDivider inner,
-                                                       LongDivider picks, std::int64_t n, FaultSite fault) {
+__global__ void __launch_bounds__(kBlock) find_winners(const std::int64_t* index, std::uint32_t* winner, std::int64_t count,
+                                                       LongDivider inner, LongDivider picks, std::int64_t n, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = inner.split(column);
@@ -108,17 +108,19 @@ __global__ void __launch_bounds__(kBlock) place_winners(const T* x, const T* sou
 Kernel make_scatter(const IndexMove& p) {
   const std::int64_t places = p.at.outer * p.at.n * p.at.inner, sources = p.at.outer * p.picks * p.at.inner;
   if (p.picks >= (std::int64_t(1) << 32) - 1)
-    throw Error(ErrorKind::device, "device.no_kernel", std::string(p.op) + ": no kernel for 2^32 or more sources along an axis on cuda", "run it with --device cpu");
+    throw Error(ErrorKind::device, "device.no_kernel", std::string(p.op) + ": no kernel for 2^32 or more sources along an axis on cuda",
+                "run it with --device cpu");
   auto winners = scratch(std::size_t(places) * sizeof(std::uint32_t));
   return dispatch_size(p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;
     return [p, places, sources, winners, fault = index_fault(p)](void* const* o) {
       auto* winner = static_cast<std::uint32_t*>(winners.get());
       start_items(p.op, places, clear_winners, winner, places);
-      start_items(p.op, sources, find_winners, static_cast<const std::int64_t*>(o[1]), winner, sources, LongDivider(p.at.inner), LongDivider(p.picks),
-                  p.at.n, fault);
-      start_items(p.op, places, place_winners<T>, static_cast<const T*>(o[0]), static_cast<const T*>(o[2]), static_cast<const std::uint32_t*>(winner),
-                  static_cast<T*>(o[3]), places, LongDivider(p.at.inner), LongDivider(p.at.n), p.picks);
+      start_items(p.op, sources, find_winners, static_cast<const std::int64_t*>(o[1]), winner, sources, LongDivider(p.at.inner),
+                  LongDivider(p.picks), p.at.n, fault);
+      start_items(p.op, places, place_winners<T>, static_cast<const T*>(o[0]), static_cast<const T*>(o[2]),
+                  static_cast<const std::uint32_t*>(winner), static_cast<T*>(o[3]), places, LongDivider(p.at.inner), LongDivider(p.at.n),
+                  p.picks);
     };
   });
 }

@@ -26,12 +26,14 @@ __device__ inline std::uint32_t count_true(const Lanes<std::uint8_t, kBytes>& v)
 }
 
 __global__ void __launch_bounds__(kSortThreads) count_block(const std::uint8_t* mask, std::int64_t* counts, std::int64_t n, bool aligned) {
-  __shared__ std::uint32_t sums[kSortThreads];
+  __shared__ std::uint32_t sums[kSortWarps];
   const std::int64_t begin = std::int64_t(blockIdx.x) * kMaskBlock, end = begin + kMaskBlock < n ? begin + kMaskBlock : n;
   std::uint32_t count = 0;
-  for (std::int64_t at = begin + std::int64_t(threadIdx.x) * kBytes; at < end; at += kTileBytes) count += count_true(mask_bytes(mask, at, end, aligned));
-  const std::uint32_t sum = scan_block(count, sums);
-  if (threadIdx.x == kSortThreads - 1) counts[blockIdx.x] = sum;
+  for (std::int64_t at = begin + std::int64_t(threadIdx.x) * kBytes; at < end; at += kTileBytes)
+    count += count_true(mask_bytes(mask, at, end, aligned));
+  std::uint32_t total = 0;
+  scan_block(count, sums, total);
+  if (threadIdx.x == 0) counts[blockIdx.x] = total;
 }
 
 /// Axes of the coordinates; rank -1: flat positions.
@@ -49,15 +51,16 @@ struct MaskAxes {
   }
 };
 
-__global__ void __launch_bounds__(kSortThreads) write_block(const std::uint8_t* mask, const std::int64_t* before, std::int64_t* positions, std::int64_t n,
-                                                            MaskAxes axes, bool aligned) {
-  __shared__ std::uint32_t sums[kSortThreads];
+__global__ void __launch_bounds__(kSortThreads) write_block(const std::uint8_t* mask, const std::int64_t* before, std::int64_t* positions,
+                                                            std::int64_t n, MaskAxes axes, bool aligned) {
+  __shared__ std::uint32_t sums[kSortWarps];
   const std::int64_t begin = std::int64_t(blockIdx.x) * kMaskBlock, end = begin + kMaskBlock < n ? begin + kMaskBlock : n;
   std::int64_t written = before[blockIdx.x];
   for (std::int64_t tile = begin; tile < end; tile += kTileBytes) {
     const std::int64_t at = tile + std::int64_t(threadIdx.x) * kBytes;
     const auto v = mask_bytes(mask, at, end, aligned);
-    const std::uint32_t count = count_true(v), sum = scan_block(count, sums);
+    std::uint32_t total = 0;
+    const std::uint32_t count = count_true(v), sum = scan_block(count, sums, total);
     std::int64_t* to = positions + (written + sum - count) * axes.width();
 #pragma unroll
     for (int i = 0; i < kBytes; ++i)
@@ -65,7 +68,7 @@ __global__ void __launch_bounds__(kSortThreads) write_block(const std::uint8_t* 
         axes.write(at + i, to);
         to += axes.width();
       }
-    written += sums[kSortThreads - 1];
+    written += total;
     __syncthreads();
   }
 }

@@ -21,7 +21,8 @@ __device__ inline T element_of(const SortRecord<T>& r, const T* row, bool descen
 
 /// `together` rows a block, each filled up to `padded` records.
 template <class T>
-__global__ void sort_short_rows(const T* x, T* values, std::int64_t* indices, std::int64_t rows, int n, int k, int padded, int together, bool descending) {
+__global__ void sort_short_rows(const T* x, T* values, std::int64_t* indices, std::int64_t rows, int n, int k, int padded, int together,
+                                bool descending) {
   using Record = SortRecord<T>;
   Record* records = dynamic_shared<Record>();
   const std::int64_t first = std::int64_t(blockIdx.x) * together;
@@ -48,15 +49,16 @@ void run_short(const char* name, const RowOrder& p, void* const* o) {
   while (padded < p.n) padded *= 2;
   const int together = int(std::clamp<std::int64_t>(512 / padded, 1, p.rows));
   const int threads = std::clamp(padded * together / 2, 32, 1024);
-  start(name, dim3(unsigned((p.rows + together - 1) / together)), dim3(unsigned(threads)), sizeof(Record) * std::size_t(padded) * std::size_t(together),
-        sort_short_rows<T>, static_cast<const T*>(o[0]), static_cast<T*>(o[1]), static_cast<std::int64_t*>(o[2]), p.rows, int(p.n), int(p.k), padded,
-        together, p.descending);
+  start(name, dim3(unsigned((p.rows + together - 1) / together)), dim3(unsigned(threads)),
+        sizeof(Record) * std::size_t(padded) * std::size_t(together), sort_short_rows<T>, static_cast<const T*>(o[0]),
+        static_cast<T*>(o[1]), static_cast<std::int64_t*>(o[2]), p.rows, int(p.n), int(p.k), padded, together, p.descending);
 }
 
 // ---- long rows -----------------------------------------------------------------------------------------------------------
 
 template <class T>
-__global__ void __launch_bounds__(kBlock) make_records(const T* x, SortRecord<T>* records, std::int64_t count, LongDivider n, bool descending) {
+__global__ void __launch_bounds__(kBlock)
+    make_records(const T* x, SortRecord<T>* records, std::int64_t count, LongDivider n, bool descending) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i;
@@ -67,8 +69,8 @@ __global__ void __launch_bounds__(kBlock) make_records(const T* x, SortRecord<T>
 
 /// The records may lie where the indices go.
 template <class T>
-__global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* records, const T* x, T* values, std::int64_t* indices, std::int64_t count,
-                                                      LongDivider n, bool descending) {
+__global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* records, const T* x, T* values, std::int64_t* indices,
+                                                      std::int64_t count, LongDivider n, bool descending) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const SortRecord<T> r = records[i];
@@ -82,15 +84,22 @@ __global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* recor
 /// Digits of the keys that say anything: a narrow type's others follow from its sign.
 std::vector<int> telling_digits(DType t) {
   switch (t) {
-    case DType::f16: return {8, 16, 24};
-    case DType::bf16: return {16, 24};
-    case DType::i8: return {0, 24};
-    case DType::i16: return {0, 8, 24};
+    case DType::f16:
+      return {8, 16, 24};
+    case DType::bf16:
+      return {16, 24};
+    case DType::i8:
+      return {0, 24};
+    case DType::i16:
+      return {0, 8, 24};
     case DType::u8:
-    case DType::boolean: return {0};
+    case DType::boolean:
+      return {0};
     case DType::f64:
-    case DType::i64: return {0, 8, 16, 24, 32, 40, 48, 56};
-    default: return {0, 8, 16, 24};
+    case DType::i64:
+      return {0, 8, 16, 24, 32, 40, 48, 56};
+    default:
+      return {0, 8, 16, 24};
   }
 }
 
@@ -221,7 +230,9 @@ Kernel make_topk(const RowOrder& p) {
 Kernel make_run_starts(const RowOrder& p) {
   return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;
-    return [n = p.n](void* const* o) { start_items("unique", n, find_run_starts<T>, static_cast<const T*>(o[0]), static_cast<bool*>(o[1]), n); };
+    return [n = p.n](void* const* o) {
+      start_items("unique", n, find_run_starts<T>, static_cast<const T*>(o[0]), static_cast<bool*>(o[1]), n);
+    };
   });
 }
 

@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(kBlock) draw_elements(Draw draw, typename Draw
 template <class Draw>
 void install_draw(KernelSlot<std::int64_t, const Draw&>& slot, const char* name) {
   slot.set(DeviceType::cuda, [name](std::int64_t count, const Draw& draw) -> Kernel {
-    return [=](void* const* o) { start_items(name, count, draw_elements<Draw>, draw, static_cast<typename Draw::value_type*>(o[0]), count); };
+    return
+        [=](void* const* o) { start_items(name, count, draw_elements<Draw>, draw, static_cast<typename Draw::value_type*>(o[0]), count); };
   });
 }
 
@@ -26,8 +27,9 @@ void install_draw(KernelSlot<std::int64_t, const Draw&>& slot, const char* name)
 
 /// One thread a coordinate. `directions`: digit by digit, so that neighbouring dimensions are read together.
 template <class T>
-__global__ void __launch_bounds__(kBlock) sobol_coordinates(const std::uint32_t* directions, T* y, std::int64_t total, LongDivider dimensions,
-                                                            std::int64_t first, std::uint64_t seed, std::uint64_t stream, bool scrambled) {
+__global__ void __launch_bounds__(kBlock)
+    sobol_coordinates(const std::uint32_t* directions, T* y, std::int64_t total, LongDivider dimensions, std::int64_t first,
+                      std::uint64_t seed, std::uint64_t stream, bool scrambled) {
   const Random random(seed, stream);
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += threads) {
@@ -54,8 +56,8 @@ template <class T>
 Kernel sobol_of(const SobolPoints& p) {
   return [p, directions = device_directions()](void* const* o) {
     const std::int64_t total = p.count * p.dimensions;
-    start_items("sobol", total, sobol_coordinates<T>, directions, static_cast<T*>(o[0]), total, LongDivider(p.dimensions), p.first, p.seed, p.stream,
-                p.scrambled);
+    start_items("sobol", total, sobol_coordinates<T>, directions, static_cast<T*>(o[0]), total, LongDivider(p.dimensions), p.first, p.seed,
+                p.stream, p.scrambled);
   };
 }
 

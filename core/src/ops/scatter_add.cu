@@ -32,8 +32,8 @@ __global__ void __launch_bounds__(kBlock) start_sums(const T* x, T* y, std::int6
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) y[i] = x ? x[i] : T(0);
 }
 
-__global__ void __launch_bounds__(kBlock) add_integers(const std::int64_t* index, const std::int64_t* source, std::int64_t* y, std::int64_t count, Sums s,
-                                                       FaultSite fault) {
+__global__ void __launch_bounds__(kBlock)
+    add_integers(const std::int64_t* index, const std::int64_t* source, std::int64_t* y, std::int64_t count, Sums s, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = s.inner.split(column);
@@ -51,7 +51,8 @@ Kernel add_whole(const IndexMove& p) {
     const auto* x = p.from_zero ? nullptr : static_cast<const std::int64_t*>(*o++);
     auto* y = static_cast<std::int64_t*>(o[2]);
     start_items(p.op, places, start_sums<std::int64_t>, x, y, places);
-    start_items(p.op, sources, add_integers, static_cast<const std::int64_t*>(o[0]), static_cast<const std::int64_t*>(o[1]), y, sources, s, fault);
+    start_items(p.op, sources, add_integers, static_cast<const std::int64_t*>(o[0]), static_cast<const std::int64_t*>(o[1]), y, sources, s,
+                fault);
   };
 }
 
@@ -59,7 +60,8 @@ Kernel add_whole(const IndexMove& p) {
 
 /// One thread a place.
 template <class T>
-__global__ void __launch_bounds__(kBlock) add_by_search(const T* x, const std::int64_t* index, const T* source, T* y, std::int64_t count, Sums s) {
+__global__ void __launch_bounds__(kBlock)
+    add_by_search(const T* x, const std::int64_t* index, const T* source, T* y, std::int64_t count, Sums s) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, place = s.inner.split(column);
@@ -90,9 +92,10 @@ Kernel add_few(const IndexMove& p) {
 
 // ---- floats, many indices --------------------------------------------------------------------------------------------------
 
-/// Key: the place; index: the source. Shared indices: of one row for all; otherwise flat positions. A refused index stands behind all places.
-__global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t* index, NarrowRecord* records, std::int64_t count, std::int64_t all_places,
-                                                             Sums s, FaultSite fault) {
+/// Key: the place; index: the source. Shared indices: of one row for all; otherwise flat positions. A refused index stands behind all
+/// places.
+__global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t* index, NarrowRecord* records, std::int64_t count,
+                                                             std::int64_t all_places, Sums s, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const std::int64_t to = index[i];
@@ -111,7 +114,8 @@ __global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t*
 }
 
 /// starts[place]: its first record; starts[count - 1]: the end of the last place.
-__global__ void __launch_bounds__(kBlock) find_starts(const NarrowRecord* records, std::int64_t n, std::uint32_t* starts, std::int64_t count) {
+__global__ void __launch_bounds__(kBlock)
+    find_starts(const NarrowRecord* records, std::int64_t n, std::uint32_t* starts, std::int64_t count) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t place = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; place < count; place += threads) {
     std::int64_t low = 0, high = n;
@@ -151,8 +155,8 @@ struct Sources {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kBlock) add_sorted(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y,
-                                                     std::int64_t count, Sums s) {
+__global__ void __launch_bounds__(kBlock)
+    add_sorted(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, std::int64_t count, Sums s) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const Sources<T> sources(records, starts, source, i, s);
@@ -164,8 +168,8 @@ __global__ void __launch_bounds__(kBlock) add_sorted(const T* x, const NarrowRec
 
 /// One block a place.
 template <class T>
-__global__ void __launch_bounds__(kBlock) add_sorted_blocks(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y,
-                                                            Sums s) {
+__global__ void __launch_bounds__(kBlock)
+    add_sorted_blocks(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, Sums s) {
   __shared__ T sums[kBlock];
   const std::int64_t i = blockIdx.x;
   const Sources<T> sources(records, starts, source, i, s);
@@ -202,7 +206,8 @@ Kernel add_many(const IndexMove& p) {
     const NarrowRecord* sorted = radix_sort_rows<NarrowRecord>(p.op, a, b, 1, count, shifts, counts);
     start_items(p.op, keys + 1, find_starts, sorted, count, starts, keys + 1);
     if (blocks)
-      start(p.op, dim3(unsigned(places)), dim3(kBlock), 0, add_sorted_blocks<T>, x, sorted, static_cast<const std::uint32_t*>(starts), source, y, s);
+      start(p.op, dim3(unsigned(places)), dim3(kBlock), 0, add_sorted_blocks<T>, x, sorted, static_cast<const std::uint32_t*>(starts),
+            source, y, s);
     else
       start_items(p.op, places, add_sorted<T>, x, sorted, static_cast<const std::uint32_t*>(starts), source, y, places, s);
   };

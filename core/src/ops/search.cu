@@ -37,8 +37,8 @@ __global__ void __launch_bounds__(kBlock) check_sorted(const T* sorted, std::int
 
 /// How many elements at the front of the row stand before the value (right: not behind it); a NaN stands behind all others.
 template <class T>
-__global__ void __launch_bounds__(kBlock) search_rows(const T* sorted, const T* values, std::int64_t* out, std::int64_t count, LongDivider m,
-                                                      std::int64_t n, bool one_row, bool right) {
+__global__ void __launch_bounds__(kBlock) search_rows(const T* sorted, const T* values, std::int64_t* out, std::int64_t count,
+                                                      LongDivider m, std::int64_t n, bool one_row, bool right) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t rest = i;
@@ -62,17 +62,19 @@ __global__ void __launch_bounds__(kBlock) search_rows(const T* sorted, const T* 
 template <class T>
 Kernel search_of(const SortedSearch& p) {
   const std::int64_t count = (p.one_row ? 1 : p.rows) * p.n;
-  const FaultSite fault = fault_site("searchsorted " + std::to_string(p.n) + ' ' + std::to_string(int(p.dtype)), [n = p.n](std::int64_t value, std::int64_t at) {
-    const std::string own = std::is_integral_v<T> ? std::to_string(value) : std::to_string(T(std::bit_cast<double>(value)));
-    throw Error(ErrorKind::data, "searchsorted.not_sorted",
-                "searchsorted: the element at " + std::to_string(at % n) + " of row " + std::to_string(at / n) + ", " + own + ", stands behind a larger one",
-                "sort() it along its last axis");
-  });
+  const FaultSite fault = fault_site(
+      "searchsorted " + std::to_string(p.n) + ' ' + std::to_string(int(p.dtype)), [n = p.n](std::int64_t value, std::int64_t at) {
+        const std::string own = std::is_integral_v<T> ? std::to_string(value) : std::to_string(T(std::bit_cast<double>(value)));
+        throw Error(ErrorKind::data, "searchsorted.not_sorted",
+                    "searchsorted: the element at " + std::to_string(at % n) + " of row " + std::to_string(at / n) + ", " + own +
+                        ", stands behind a larger one",
+                    "sort() it along its last axis");
+      });
   return [p, count, fault](void* const* o) {
     const T *sorted = static_cast<const T*>(o[0]), *values = static_cast<const T*>(o[1]);
     start_items("searchsorted", count - 1, check_sorted<T>, sorted, count, LongDivider(p.n), fault);
-    start_items("searchsorted", p.rows * p.m, search_rows<T>, sorted, values, static_cast<std::int64_t*>(o[2]), p.rows * p.m, LongDivider(p.m), p.n,
-                p.one_row, p.right);
+    start_items("searchsorted", p.rows * p.m, search_rows<T>, sorted, values, static_cast<std::int64_t*>(o[2]), p.rows * p.m,
+                LongDivider(p.m), p.n, p.one_row, p.right);
   };
 }
 
@@ -86,8 +88,8 @@ __global__ void __launch_bounds__(kBlock) clear_bins(std::int64_t* counts, std::
 }
 
 /// Whole numbers add up to the same in any order.
-__global__ void __launch_bounds__(kBlock) count_in_place(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins,
-                                                         FaultSite fault) {
+__global__ void __launch_bounds__(kBlock)
+    count_in_place(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads) {
     const std::int64_t bin = x[i];
@@ -99,8 +101,8 @@ __global__ void __launch_bounds__(kBlock) count_in_place(const std::int64_t* x, 
 }
 
 /// Each block counts for itself first.
-__global__ void __launch_bounds__(kBlock) count_in_blocks(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins,
-                                                          FaultSite fault) {
+__global__ void __launch_bounds__(kBlock)
+    count_in_blocks(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins, FaultSite fault) {
   auto* mine = dynamic_shared<std::uint32_t>();
   for (int b = int(threadIdx.x); b < int(bins); b += int(blockDim.x)) mine[b] = 0;
   __syncthreads();
@@ -128,7 +130,8 @@ Kernel make_bincount(std::int64_t n, std::int64_t bins) {
     if (bins > kSharedBins || n < 4 * bins) return start_items("bincount", n, count_in_place, x, n, counts, bins, fault);
     // some elements a thread, so that few blocks add to the same bins
     const std::int64_t blocks = std::clamp<std::int64_t>(n / (kBlock * 16), 1, 528);
-    start("bincount", dim3(unsigned(blocks)), dim3(kBlock), std::size_t(bins) * sizeof(std::uint32_t), count_in_blocks, x, n, counts, bins, fault);
+    start("bincount", dim3(unsigned(blocks)), dim3(kBlock), std::size_t(bins) * sizeof(std::uint32_t), count_in_blocks, x, n, counts, bins,
+          fault);
   };
 }
 

@@ -100,8 +100,8 @@ Kernel make_flip(const Reversal& p) {
 
 /// V neighbouring elements of the result a thread; a label outside 0 .. classes - 1 gives a row of zeros.
 template <class Bytes, int V>
-__global__ void __launch_bounds__(kBlock) one_hot_packs(DType type, const void* labels, Bytes* y, std::int64_t count, LongDivider classes, Bytes one,
-                                                        bool aligned) {
+__global__ void __launch_bounds__(kBlock)
+    one_hot_packs(DType type, const void* labels, Bytes* y, std::int64_t count, LongDivider classes, Bytes one, bool aligned) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * V; i < count; i += threads * V) {
     std::int64_t column = i, row = classes.split(column), label = load_lane<std::int64_t>(type, labels, row);
@@ -130,17 +130,21 @@ Kernel one_hot_of(const OneHot& p) {
   constexpr int V = int(16 / sizeof(Bytes));
   return [p](void* const* o) {
     const std::int64_t count = p.count * p.classes;
-    start_items("one_hot", (count + V - 1) / V, one_hot_packs<Bytes, V>, p.labels, static_cast<const void*>(o[0]), static_cast<Bytes*>(o[1]), count,
-                LongDivider(p.classes), Bytes(p.one), is_aligned(o[1], 16));
+    start_items("one_hot", (count + V - 1) / V, one_hot_packs<Bytes, V>, p.labels, static_cast<const void*>(o[0]),
+                static_cast<Bytes*>(o[1]), count, LongDivider(p.classes), Bytes(p.one), is_aligned(o[1], 16));
   };
 }
 
 Kernel make_one_hot(const OneHot& p) {
   switch (p.element) {
-    case 1: return one_hot_of<std::uint8_t>(p);
-    case 2: return one_hot_of<std::uint16_t>(p);
-    case 4: return one_hot_of<std::uint32_t>(p);
-    default: return one_hot_of<std::uint64_t>(p);
+    case 1:
+      return one_hot_of<std::uint8_t>(p);
+    case 2:
+      return one_hot_of<std::uint16_t>(p);
+    case 4:
+      return one_hot_of<std::uint32_t>(p);
+    default:
+      return one_hot_of<std::uint64_t>(p);
   }
 }
 

@@ -28,7 +28,7 @@ struct Registry {
   void make() {
     void *on_device = nullptr, *on_host = nullptr;
     check(cudaMalloc(&on_device, kSites * sizeof(FaultRecord)), "cudaMalloc");
-    check(cudaHostAlloc(&on_host, sizeof(int), cudaHostAllocMapped), "cudaHostAlloc");
+    check(cudaMallocHost(&on_host, sizeof(int)), "cudaMallocHost");
     records = static_cast<FaultRecord*>(on_device);
     raised = static_cast<int*>(on_host);
     wipe();

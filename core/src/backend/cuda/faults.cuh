@@ -1,5 +1,5 @@
-/// Data that a kernel refuses, such as an index out of range: noted on the device, thrown at the next copy to the host, since a kernel cannot
-/// throw and nothing waits for it (private).
+/// Data that a kernel refuses, such as an index out of range: noted on the device, thrown at the next copy to the host, since a kernel
+/// cannot throw and nothing waits for it (private).
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@ namespace tenon::cuda {
 
 inline FaultSite index_fault(const IndexMove& p) {
   const std::string key = std::string(p.op) + ' ' + p.index_shape.str() + ' ' + std::to_string(p.at.n);
-  return fault_site(key, [op = p.op, shape = p.index_shape, n = p.at.n](std::int64_t value, std::int64_t at) { refuse_index(op, value, at, shape, n); });
+  return fault_site(
+      key, [op = p.op, shape = p.index_shape, n = p.at.n](std::int64_t value, std::int64_t at) { refuse_index(op, value, at, shape, n); });
 }
 
 template <class Index>

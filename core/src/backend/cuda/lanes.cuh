@@ -3,6 +3,8 @@
 /// The stored type is a value, not a template argument: an op is compiled once a computed type, and the branch is the same for all threads.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #if !defined(TENON_CUDA_ON_CPU)
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -60,12 +62,18 @@ __device__ __forceinline__ void with_stored(DType t, F&& f) {
     f(TypeTag<f16>{});
   } else if constexpr (std::is_same_v<C, std::int64_t>) {
     switch (t) {
-      case DType::i64: return f(TypeTag<std::int64_t>{});
-      case DType::i32: return f(TypeTag<std::int32_t>{});
-      case DType::i16: return f(TypeTag<std::int16_t>{});
-      case DType::i8: return f(TypeTag<std::int8_t>{});
-      case DType::u8: return f(TypeTag<std::uint8_t>{});
-      default: return f(TypeTag<bool>{});
+      case DType::i64:
+        return f(TypeTag<std::int64_t>{});
+      case DType::i32:
+        return f(TypeTag<std::int32_t>{});
+      case DType::i16:
+        return f(TypeTag<std::int16_t>{});
+      case DType::i8:
+        return f(TypeTag<std::int8_t>{});
+      case DType::u8:
+        return f(TypeTag<std::uint8_t>{});
+      default:
+        return f(TypeTag<bool>{});
     }
   } else {
     f(TypeTag<C>{});

@@ -27,18 +27,30 @@ __device__ inline std::uint32_t digit_of(const Record& r, int shift) {
   return std::uint32_t(r.key() >> shift) & (kDigits - 1);
 }
 
-/// Sums of the values of this thread and those before it; `sums`: kSortThreads of them, in shared memory.
-__device__ inline std::uint32_t scan_block(std::uint32_t value, std::uint32_t* sums) {
-  const unsigned t = threadIdx.x;
-  sums[t] = value;
-  __syncthreads();
-  for (unsigned step = 1; step < unsigned(kSortThreads); step *= 2) {
-    const std::uint32_t more = t >= step ? sums[t - step] : 0;
-    __syncthreads();
-    sums[t] += more;
-    __syncthreads();
+/// Sum of the values of this lane and those before it. All lanes of the warp take part.
+__device__ inline std::uint32_t scan_warp(std::uint32_t value) {
+  const int lane = int(threadIdx.x % 32);
+  for (int step = 1; step < 32; step *= 2) {
+    const std::uint32_t more = __shfl_up_sync(0xffffffffu, value, unsigned(step));
+    if (lane >= step) value += more;
   }
-  return sums[t];
+  return value;
+}
+
+/// Sums of the values of this thread and those before it, and of the whole block; `sums`: kSortWarps of them in shared memory, which may
+/// be used again after the next barrier.
+__device__ inline std::uint32_t scan_block(std::uint32_t value, std::uint32_t* sums, std::uint32_t& total) {
+  const int warp = int(threadIdx.x / 32);
+  std::uint32_t sum = scan_warp(value);
+  if (threadIdx.x % 32 == 31) sums[warp] = sum;
+  __syncthreads();
+  total = 0;
+#pragma unroll
+  for (int w = 0; w < kSortWarps; ++w) {
+    if (w < warp) sum += sums[w];
+    total += sums[w];
+  }
+  return sum;
 }
 
 /// blockIdx: tile, row.
@@ -58,34 +70,34 @@ __global__ void __launch_bounds__(kSortThreads) count_digits(const Record* from,
   counts[std::int64_t(threadIdx.x) * gridDim.x + blockIdx.x] = mine[threadIdx.x];
 }
 
-/// blockIdx: digit, row. A digit's numbers become those of the tiles before.
+/// blockIdx: group of digits, row; a warp takes a digit. Its numbers become those of the tiles before.
 template <class Record>
 __global__ void __launch_bounds__(kSortThreads) scan_tiles(std::uint32_t* counts, std::int64_t tiles) {
-  __shared__ std::uint32_t sums[kSortThreads];
+  const std::int64_t digit = std::int64_t(blockIdx.x) * kSortWarps + threadIdx.x / 32;
   counts += std::int64_t(blockIdx.y) * kDigits * (tiles + 1);
-  std::uint32_t* line = counts + std::int64_t(blockIdx.x) * tiles;
+  std::uint32_t* line = counts + digit * tiles;
   std::uint32_t carry = 0;
-  for (std::int64_t begin = 0; begin < tiles; begin += kSortThreads) {
-    const std::int64_t i = begin + threadIdx.x;
-    const std::uint32_t value = i < tiles ? line[i] : 0, sum = scan_block(value, sums);
+  for (std::int64_t begin = 0; begin < tiles; begin += 32) {
+    const std::int64_t i = begin + threadIdx.x % 32;
+    const std::uint32_t value = i < tiles ? line[i] : 0, sum = scan_warp(value);
     if (i < tiles) line[i] = carry + sum - value;
-    carry += sums[kSortThreads - 1];
-    __syncthreads();
+    carry += __shfl_sync(0xffffffffu, sum, 31);
   }
-  if (threadIdx.x == 0) counts[kDigits * tiles + blockIdx.x] = carry;
+  if (threadIdx.x % 32 == 0) counts[kDigits * tiles + digit] = carry;
 }
 
 /// blockIdx: tile, row. Each warp takes a run of records in order, so that equal digits keep theirs.
 template <class Record>
-__global__ void __launch_bounds__(kSortThreads) place_records(const Record* from, Record* to, std::int64_t n, int shift, const std::uint32_t* counts) {
+__global__ void __launch_bounds__(kSortThreads)
+    place_records(const Record* from, Record* to, std::int64_t n, int shift, const std::uint32_t* counts) {
   __shared__ std::uint32_t next[kSortWarps][kDigits];  // where a warp's next record of a digit goes
-  __shared__ std::uint32_t start[kDigits];
+  __shared__ std::uint32_t start[kDigits], sums[kSortWarps];
   const std::uint32_t t = threadIdx.x, lane = t % 32, warp = t / 32;
   const std::int64_t tiles = gridDim.x;
   counts += std::int64_t(blockIdx.y) * kDigits * (tiles + 1);
-  const std::uint32_t total = counts[kDigits * tiles + t], before = scan_block(total, start) - total;
-  __syncthreads();
-  start[t] = before + counts[std::int64_t(t) * tiles + blockIdx.x];
+  const std::uint32_t own = counts[kDigits * tiles + t];
+  std::uint32_t all = 0;
+  start[t] = scan_block(own, sums, all) - own + counts[std::int64_t(t) * tiles + blockIdx.x];
   for (int w = 0; w < kSortWarps; ++w) next[w][t] = 0;
   __syncthreads();
 
@@ -128,16 +140,18 @@ __global__ void __launch_bounds__(kSortThreads) place_records(const Record* from
     if (begin + s * 32 < n) to[next[warp][digit_of(held[s], shift)] + rank[s]] = held[s];
 }
 
-/// Sorts dense rows of n < 2^32 records by the digits at `shifts`, lowest first; `counts` holds sort_counts(). Returns which of a and b, which
-/// lie apart, has the result.
+/// Sorts dense rows of n < 2^32 records by the digits at `shifts`, lowest first; `counts` holds sort_counts(). Returns which of a and b,
+/// which lie apart, has the result.
 template <class Record>
-Record* radix_sort_rows(const char* name, Record* a, Record* b, std::int64_t rows, std::int64_t n, const std::vector<int>& shifts, std::uint32_t* counts) {
+Record* radix_sort_rows(const char* name, Record* a, Record* b, std::int64_t rows, std::int64_t n, const std::vector<int>& shifts,
+                        std::uint32_t* counts) {
   const std::int64_t tiles = sort_tiles(n);
   const dim3 all{unsigned(tiles), unsigned(rows)}, threads{unsigned(kSortThreads)};
   for (int shift : shifts) {
     start(name, all, threads, 0, count_digits<Record>, static_cast<const Record*>(a), n, shift, counts);
-    start(name, dim3(kDigits, unsigned(rows)), threads, 0, scan_tiles<Record>, counts, tiles);
-    start(name, all, threads, 0, place_records<Record>, static_cast<const Record*>(a), b, n, shift, static_cast<const std::uint32_t*>(counts));
+    start(name, dim3(kDigits / kSortWarps, unsigned(rows)), threads, 0, scan_tiles<Record>, counts, tiles);
+    start(name, all, threads, 0, place_records<Record>, static_cast<const Record*>(a), b, n, shift,
+          static_cast<const std::uint32_t*>(counts));
     std::swap(a, b);
   }
   return a;

@@ -10,11 +10,11 @@ namespace tenon::cuda {
 
 /// Axis a is dense in the source, axis b in the target; the others are counted by the tile's number.
 struct TransposeAxes {
-  std::int64_t a, b;            ///< sizes
-  std::int64_t from_b, to_a;    ///< strides
-  std::int64_t tiles;           ///< of all
-  Divider tiles_a, tiles_b;     ///< of one plane
-  int rank = 0;                 ///< axes of the batch
+  std::int64_t a, b;          ///< sizes
+  std::int64_t from_b, to_a;  ///< strides
+  std::int64_t tiles;         ///< of all
+  Divider tiles_a, tiles_b;   ///< of one plane
+  int rank = 0;               ///< axes of the batch
   Divider sizes[kMaxRank];
   std::int64_t from[kMaxRank] = {}, to[kMaxRank] = {};
 };
@@ -80,8 +80,8 @@ inline std::optional<TransposeAxes> transpose_axes(const StridedAxes<2>& axes, i
 
 template <class T>
 void run_transpose(const char* name, const TransposeAxes& t, const void* from, void* to) {
-  start(name, dim3(unsigned(t.tiles)), dim3(unsigned(kTileSide<T>), unsigned(256 / kTileSide<T>)), 0, transpose_kernel<T>, static_cast<const T*>(from),
-        static_cast<T*>(to), t);
+  start(name, dim3(unsigned(t.tiles)), dim3(unsigned(kTileSide<T>), unsigned(256 / kTileSide<T>)), 0, transpose_kernel<T>,
+        static_cast<const T*>(from), static_cast<T*>(to), t);
 }
 
 }  // namespace tenon::cuda

@@ -1,5 +1,5 @@
-/// Elementwise loops: dense runs in accesses of up to 16 bytes and more a thread, operands that are constant along the innermost axis loaded
-/// once, everything else element by element; indices in 32 bits (private).
+/// Elementwise loops: dense runs in accesses of up to 16 bytes and more a thread, operands that are constant along the innermost axis
+/// loaded once, everything else element by element; indices in 32 bits (private).
 ///
 /// A Body has `pack(offsets, steps)` for V elements in a row and `one(offsets)` for a single one; offsets are in elements.
 #pragma once

@@ -47,7 +47,8 @@ class FillPattern {
 
 /// to[element e] = from[element map(e)], or the constant where map gives -1. Elements of `element.size` words.
 template <class Word, class Map>
-__global__ void __launch_bounds__(kBlock) map_words(const Word* from, Word* to, std::int64_t count, LongDivider element, Map map, Word fill) {
+__global__ void __launch_bounds__(kBlock)
+    map_words(const Word* from, Word* to, std::int64_t count, LongDivider element, Map map, Word fill) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t at = i;
@@ -58,7 +59,8 @@ __global__ void __launch_bounds__(kBlock) map_words(const Word* from, Word* to, 
 
 /// `elements` of `bytes` bytes each.
 template <class Map>
-void run_map(const char* name, const void* from, void* to, std::int64_t elements, std::int64_t bytes, const Map& map, const FillPattern& fill) {
+void run_map(const char* name, const void* from, void* to, std::int64_t elements, std::int64_t bytes, const Map& map,
+             const FillPattern& fill) {
   if (elements * bytes == 0) return;
   with_word(std::uint64_t(bytes) | address(from) | address(to), [&](auto tag) {
     using Word = typename decltype(tag)::type;
