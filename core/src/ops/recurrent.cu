@@ -34,7 +34,7 @@ __global__ void lstm_step(Step s, A* gates, const A* states, const A* cells, A* 
       return;
     }
     A* g = gates + sample * 4 * s.hidden + unit;
-    lstm_unit<A>(g[0], g[s.hidden], g[2 * s.hidden], g[3 * s.hidden], cells[at], new_cells[at], new_states[at]);
+    lstm_unit<A>(g, g + s.hidden, g + 2 * s.hidden, g + 3 * s.hidden, cells + at, new_cells + at, new_states + at);
   });
 }
 
@@ -48,7 +48,7 @@ __global__ void lstm_step_gradient(Step s, A* gates, const A* cells, const A* ne
       d_h[at] += d_y[at];
       return;
     }
-    lstm_unit_gradient<A>(g[0], g[s.hidden], g[2 * s.hidden], g[3 * s.hidden], cells[at], new_cells[at], d_y[at], d_h[at], d_c[at]);
+    lstm_unit_gradient<A>(g, g + s.hidden, g + 2 * s.hidden, g + 3 * s.hidden, cells + at, new_cells + at, d_y + at, d_h + at, d_c + at);
     d_h[at] = A(0);
   });
 }
@@ -64,7 +64,8 @@ __global__ void gru_step(Step s, const A* share, const A* bias, A* gates, A* kep
     const std::int64_t H = s.hidden, row = sample * 3 * H + unit;
     A* g = gates + row;
     const A *h = share + row, *b = bias + unit;
-    gru_unit<A>(g[0], g[H], g[2 * H], h[0] + b[0], h[H] + b[H], h[2 * H] + b[2 * H], states[at], kept[at], new_states[at]);
+    const A hr = h[0] + b[0], hz = h[H] + b[H], hn = h[2 * H] + b[2 * H];
+    gru_unit<A>(g, g + H, g + 2 * H, &hr, &hz, &hn, states + at, kept + at, new_states + at);
   });
 }
 
@@ -80,7 +81,7 @@ __global__ void gru_step_gradient(Step s, A* gates, A* kept, const A* states, co
       d_h[at] += d_y[at];
       return;
     }
-    gru_unit_gradient<A>(g[0], g[H], g[2 * H], kept[at], states[at], d_y[at], d_h[at]);
+    gru_unit_gradient<A>(g, g + H, g + 2 * H, kept + at, states + at, d_y + at, d_h + at);
     to[0] = g[0], to[H] = g[H], to[2 * H] = kept[at];
   });
 }

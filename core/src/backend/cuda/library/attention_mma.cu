@@ -149,7 +149,7 @@ bool tensor_cores_fit(const Attention& p) {
          even(p.v);
 }
 
-/// `fast` where the first `count` operands and those from `rest` on lie on 16 bytes, else `plain`.
+/// `fast` where the first `all` operands, but for the `skipped` one (the mask), lie on 16 bytes; else `plain`.
 Kernel by_address(Kernel fast, Kernel plain, std::size_t skipped, std::size_t all) {
   return [fast = std::move(fast), plain = std::move(plain), skipped, all](void* const* o) {
     bool even = true;

@@ -5,8 +5,6 @@
 /// choice by the clock must not change a result from one run to the next.
 #include "backend/cuda/product.hpp"
 
-#include <cublasLt.h>
-
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -17,6 +15,8 @@
 #include <vector>
 
 #include "backend/cuda/launch.cuh"
+#include "backend/cuda/library/lt.cuh"
+#include "backend/cuda/library/product_trial.cuh"
 
 namespace tenon::cuda {
 namespace {
@@ -27,21 +27,6 @@ constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operand
 constexpr float kWorthChanging = 0.97f;                      // of the first one's time
 
 std::atomic<bool> tf32{false};
-
-void check_blas(cublasStatus_t status, const char* call) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(ErrorKind::device, "cuda.cublas", std::string(call) + ": " + cublasLtGetStatusString(status),
-              "run `tenon devices`; --device cpu needs no GPU");
-}
-
-cublasLtHandle_t handle() {
-  static cublasLtHandle_t h = [] {
-    cublasLtHandle_t made = nullptr;
-    check_blas(cublasLtCreate(&made), "cublasLtCreate");
-    return made;
-  }();
-  return h;
-}
 
 struct Workspace {
   void* data = nullptr;
@@ -62,24 +47,11 @@ const Workspace& workspace() {
   return w;
 }
 
-cudaDataType_t type_of(DType t) {
-  switch (t) {
-    case DType::f32:
-      return CUDA_R_32F;
-    case DType::f64:
-      return CUDA_R_64F;
-    case DType::bf16:
-      return CUDA_R_16BF;
-    case DType::f16:
-      return CUDA_R_16F;
-    default:
-      throw_usage("matmul", std::string(name_of(t)) + " has no product on CUDA", "convert with .to(DType::f32)");
-  }
-}
-
 bool is_short(DType t) {
   return size_of(t) == 2;
 }
+
+using namespace lt;
 
 // ---- own kernels ---------------------------------------------------------------------------------------------------
 
@@ -93,82 +65,6 @@ template <class To>
 __global__ void round_bias(const float* bias, To* rounded, std::int64_t n) {
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) rounded[i] = To(bias[i]);
-}
-
-/// Numbers in [-1, 1) with all bits of a float in use.
-template <class T>
-__global__ void fill_trial(T* x, std::int64_t count, std::uint32_t seed) {
-  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
-    std::uint32_t h = std::uint32_t(i) * 2654435761u + seed;
-    h = (h ^ (h >> 16)) * 0x7feb352du;
-    h = (h ^ (h >> 15)) * 0x846ca68bu;
-    h ^= h >> 16;
-    x[i] = T(float(h >> 8) * (1.0f / 8388608.0f) - 1.0f);
-  }
-}
-
-__global__ void compare_bytes(const unsigned char* x, const unsigned char* y, std::int64_t bytes, int* differ) {
-  std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < bytes; i += step)
-    if (x[i] != y[i]) *differ = 1;
-}
-
-void fill_operand(void* x, std::size_t bytes, DType type, std::uint32_t seed) {
-  const auto count = std::int64_t(bytes / size_of(type));
-  switch (type) {
-    case DType::f64:
-      return start_items("fill_trial", count, fill_trial<double>, static_cast<double*>(x), count, seed);
-    case DType::bf16:
-      return start_items("fill_trial", count, fill_trial<bf16>, static_cast<bf16*>(x), count, seed);
-    case DType::f16:
-      return start_items("fill_trial", count, fill_trial<f16>, static_cast<f16*>(x), count, seed);
-    default:
-      return start_items("fill_trial", count, fill_trial<float>, static_cast<float*>(x), count, seed);
-  }
-}
-
-// ---- what the library wants to be told -------------------------------------------------------------------------------
-
-struct Release {
-  void operator()(cublasLtMatmulDescOpaque_t* d) const { cublasLtMatmulDescDestroy(d); }
-  void operator()(cublasLtMatrixLayoutOpaque_t* d) const { cublasLtMatrixLayoutDestroy(d); }
-  void operator()(cublasLtMatmulPreferenceOpaque_t* d) const { cublasLtMatmulPreferenceDestroy(d); }
-};
-using Operation = std::unique_ptr<cublasLtMatmulDescOpaque_t, Release>;
-using MatrixLayout = std::unique_ptr<cublasLtMatrixLayoutOpaque_t, Release>;
-using Preference = std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, Release>;
-
-/// An algorithm of the library's.
-struct Proposal {
-  cublasLtMatmulAlgo_t algo{};
-};
-
-template <class V>
-void set(const Operation& o, cublasLtMatmulDescAttributes_t what, const V& value) {
-  check_blas(cublasLtMatmulDescSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
-}
-template <class V>
-void set(const MatrixLayout& o, cublasLtMatrixLayoutAttribute_t what, const V& value) {
-  check_blas(cublasLtMatrixLayoutSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatrixLayoutSetAttribute");
-}
-template <class V>
-void set(const Preference& o, cublasLtMatmulPreferenceAttributes_t what, const V& value) {
-  check_blas(cublasLtMatmulPreferenceSetAttribute(o.get(), what, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
-}
-
-/// Column major, as the library thinks.
-MatrixLayout matrix(DType type, std::int64_t rows, std::int64_t columns, std::int64_t column_stride, std::int64_t count,
-                    std::int64_t step) {
-  cublasLtMatrixLayout_t made = nullptr;
-  check_blas(cublasLtMatrixLayoutCreate(&made, type_of(type), std::uint64_t(rows), std::uint64_t(columns), column_stride),
-             "cublasLtMatrixLayoutCreate");
-  MatrixLayout layout(made);
-  if (count > 1) {
-    set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, std::int32_t(count));
-    set(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step);
-  }
-  return layout;
 }
 
 /// How the matrices of an operand lie, at worst, when its first one is well aligned: a power of two, in bytes.
@@ -186,35 +82,6 @@ bool capturing() {
   check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
   return status != cudaStreamCaptureStatusNone;
 }
-
-/// Device memory for a trial; `data` is null where there is none to be had.
-struct TrialMemory {
-  void* data = nullptr;
-  explicit TrialMemory(std::size_t bytes) {
-    if (cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream()) == cudaSuccess) return;
-    (void)cudaGetLastError();
-    data = nullptr;
-  }
-  ~TrialMemory() {
-    if (data) cudaFreeAsync(data, stream());
-  }
-  TrialMemory(const TrialMemory&) = delete;
-  TrialMemory& operator=(const TrialMemory&) = delete;
-};
-
-struct Clock {
-  cudaEvent_t begin = nullptr, end = nullptr;
-  Clock() {
-    check(cudaEventCreate(&begin), "cudaEventCreate");
-    check(cudaEventCreate(&end), "cudaEventCreate");
-  }
-  ~Clock() {
-    if (begin) cudaEventDestroy(begin);
-    if (end) cudaEventDestroy(end);
-  }
-  Clock(const Clock&) = delete;
-  Clock& operator=(const Clock&) = delete;
-};
 
 // ---- a product ---------------------------------------------------------------------------------------------------
 
@@ -358,12 +225,12 @@ class Product {
                       b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
                       c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
     if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return found[0];
-    TrialMemory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), bias(std::size_t(s_.n) * 8), flag(sizeof(int));
+    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), bias(std::size_t(s_.n) * 8), flag(sizeof(int));
     if (!a.data || !b.data || !c.data || !first.data || !bias.data || !flag.data) return found[0];
-    fill_operand(a.data, a_bytes, s_.in, 1);
-    fill_operand(b.data, b_bytes, s_.in, 2);
+    trial::fill_operand(a.data, a_bytes, s_.in, 1);
+    trial::fill_operand(b.data, b_bytes, s_.in, 2);
     if (in_library_) {
-      fill_operand(bias.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
+      trial::fill_operand(bias.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
       set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias.data));
     }
     int best = -1;
@@ -376,7 +243,7 @@ class Product {
         (void)cudaGetLastError();
         continue;
       }
-      if (best >= 0 && differ(first.data, c.data, c_bytes, static_cast<int*>(flag.data))) continue;
+      if (best >= 0 && trial::differ(first.data, c.data, c_bytes, static_cast<int*>(flag.data))) continue;
       const float time = seconds(p, a.data, b.data, c.data);
       if (best < 0 || time < best_time * kWorthChanging) {
         best = i;
@@ -387,18 +254,8 @@ class Product {
     return found[std::size_t(best)];
   }
 
-  static bool differ(const void* x, const void* y, std::size_t bytes, int* flag) {
-    int host = 0;
-    check(cudaMemsetAsync(flag, 0, sizeof(int), stream()), "cudaMemsetAsync");
-    start_items("compare_bytes", std::int64_t(bytes), compare_bytes, static_cast<const unsigned char*>(x),
-                static_cast<const unsigned char*>(y), std::int64_t(bytes), flag);
-    check(cudaMemcpyAsync(&host, flag, sizeof(int), cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
-    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
-    return host != 0;
-  }
-
   float seconds(const Proposal& p, const void* a, const void* b, void* c) const {
-    Clock clock;
+    trial::Clock clock;
     float time = 0;
     check_blas(enqueue(p, a, b, c), "cublasLtMatmul");  // warm
     check(cudaEventRecord(clock.begin, stream()), "cudaEventRecord");
