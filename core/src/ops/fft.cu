@@ -1,5 +1,5 @@
-/// Fourier transforms as products with the matrix of the transform: a tile of lines by a tile of values, roots of unity made into tiles of that
-/// matrix as they are needed. For few kept values this moves the least memory: lines are read once, only what is kept is written.
+/// Fourier transforms as products with the matrix of the transform: a tile of lines by a tile of values, roots of unity made into tiles of
+/// that matrix as they are needed. For few kept values this moves the least memory: lines are read once, only what is kept is written.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -9,17 +9,15 @@
 #include <vector>
 
 #include "backend/cpu/fft/fft_tables.hpp"
+#include "backend/cuda/complex.cuh"
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
-#include "kernels/complex.hpp"
 #include "ops/fft_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
-
-using kernels::Complex;
 
 constexpr int kLanes = 32, kColumns = 128;  ///< lines of a tile
 constexpr int kDepth = 16;                  ///< values of a line at a time
@@ -34,6 +32,7 @@ struct DirectSizes {
   std::int64_t from, to;           ///< values of a line that are read and written
   std::int64_t first, skipped;     ///< kept value k is frequency k below first, k + skipped from there on
   std::int64_t tiles, value_tiles;
+  std::int64_t splits, split_depth;  ///< long lines of few tiles are cut: each part's sums to a workspace, then their sum to y
   bool inverse, from_spectrum;
   double scale, interior;
 
@@ -41,29 +40,48 @@ struct DirectSizes {
   TENON_HD bool own_mirror(std::int64_t k) const { return k == 0 || 2 * k == n; }
 };
 
-template <class V, int N> struct alignas(N * sizeof(V) < 16 ? N * sizeof(V) : 16) Pack {
+template <class V, int N>
+struct alignas(N * sizeof(V) < 16 ? N * sizeof(V) : 16) Pack {
   V at[N];
 };
 
-template <class T, bool RealIn, bool RealOut> struct DirectTypes {
+template <class T, bool RealIn, bool RealOut>
+struct DirectTypes {
   using In = std::conditional_t<RealIn, T, Complex<T>>;
   using Out = std::conditional_t<RealOut, T, Complex<T>>;
-  static constexpr int kWide = 16 / sizeof(In);                   ///< elements of a piece
-  static constexpr int kPieces = kColumns / kLanes / kWide;       ///< of a thread
-  static constexpr int kRow = kColumns + kWide;                   ///< elements of a row in shared memory, padded by a piece
+  static constexpr int kWide = 16 / sizeof(In);              ///< elements of a piece
+  static constexpr int kPieces = kColumns / kLanes / kWide;  ///< of a thread
+  static constexpr int kRow = kColumns + kWide;              ///< elements of a row in shared memory, padded by a piece
 };
 
-TENON_HD inline void add_product(Complex<float>& to, float x, Complex<float> w) { to.re = std::fma(x, w.re, to.re), to.im = std::fma(x, w.im, to.im); }
-TENON_HD inline void add_product(Complex<double>& to, double x, Complex<double> w) { to.re = std::fma(x, w.re, to.re), to.im = std::fma(x, w.im, to.im); }
-template <class T> TENON_HD void add_product(Complex<T>& to, Complex<T> x, Complex<T> w) {
+TENON_HD inline void add_product(Complex<float>& to, float x, Complex<float> w) {
+  to.re = std::fma(x, w.re, to.re), to.im = std::fma(x, w.im, to.im);
+}
+TENON_HD inline void add_product(Complex<double>& to, double x, Complex<double> w) {
+  to.re = std::fma(x, w.re, to.re), to.im = std::fma(x, w.im, to.im);
+}
+template <class T>
+TENON_HD void add_product(Complex<T>& to, Complex<T> x, Complex<T> w) {
   to.re = std::fma(x.re, w.re, to.re), to.re = std::fma(-x.im, w.im, to.re);
   to.im = std::fma(x.re, w.im, to.im), to.im = std::fma(x.im, w.re, to.im);
 }
-template <class T> TENON_HD void add_product(T& to, Complex<T> x, Complex<T> w) { to = std::fma(x.re, w.re, to), to = std::fma(-x.im, w.im, to); }
+template <class T>
+TENON_HD void add_product(T& to, Complex<T> x, Complex<T> w) {
+  to = std::fma(x.re, w.re, to), to = std::fma(-x.im, w.im, to);
+}
 
-template <class T> __device__ T times(T v, T by) { return v * by; }
-template <class T> __device__ Complex<T> times(Complex<T> v, T by) { return {v.re * by, v.im * by}; }
-template <class T> __device__ void drop_imaginary(Complex<T>& v) { v.im = 0; }
+template <class T>
+__device__ T times(T v, T by) {
+  return v * by;
+}
+template <class T>
+__device__ Complex<T> times(Complex<T> v, T by) {
+  return {v.re * by, v.im * by};
+}
+template <class T>
+__device__ void drop_imaginary(Complex<T>& v) {
+  v.im = 0;
+}
 __device__ inline void drop_imaginary(float&) {}
 __device__ inline void drop_imaginary(double&) {}
 
@@ -80,7 +98,8 @@ __device__ inline std::int64_t start_of(const DirectSizes& s, std::int64_t colum
 }
 
 /// The matrix's entry for the read value p and the result q.
-template <class T, bool RealOut> __device__ Complex<T> entry(const Complex<T>* roots, const DirectSizes& s, std::int64_t p, std::int64_t q) {
+template <class T, bool RealOut>
+__device__ Complex<T> entry(const Complex<T>* roots, const DirectSizes& s, std::int64_t p, std::int64_t q) {
   if (p >= s.from || q >= s.to) return {T(0), T(0)};
   const std::int64_t f = s.from_spectrum ? s.frequency(p) : s.frequency(q), j = s.from_spectrum ? q : p;
   const std::int64_t turn = s.n <= 65536 ? std::int64_t(std::uint32_t(f) * std::uint32_t(j) % std::uint32_t(s.n)) : f * j % s.n;
@@ -92,8 +111,8 @@ template <class T, bool RealOut> __device__ Complex<T> entry(const Complex<T>* r
 
 /// Rows [p0, p0 + kDepth) of the tile's lines into shared memory, zeros beyond the ends.
 template <class T, bool RealIn, bool RealOut, Access A, class Types = DirectTypes<T, RealIn, RealOut>>
-__device__ void load_lines(const typename Types::In* x, const DirectSizes& s, std::int64_t column0, std::int64_t p0, const std::int64_t* starts,
-                           typename Types::In (*xs)[Types::kRow]) {
+__device__ void load_lines(const typename Types::In* x, const DirectSizes& s, std::int64_t column0, std::int64_t p0,
+                           const std::int64_t* starts, typename Types::In (*xs)[Types::kRow]) {
   using In = typename Types::In;
   const int lane = threadIdx.x, group = threadIdx.y, groups = blockDim.y;
   if constexpr (A == Access::lines) {
@@ -106,21 +125,38 @@ __device__ void load_lines(const typename Types::In* x, const DirectSizes& s, st
     }
   } else {
     constexpr int N = A == Access::wide ? Types::kWide : 1, count = kColumns / kLanes / N;
-    for (int row = group; row < kDepth; row += groups) {
-      const std::int64_t p = p0 + row;
+    constexpr int kAhead = 4;  // rows under way at a time
+    for (int row0 = group; row0 < kDepth; row0 += kAhead * groups) {
+      Pack<In, N> v[kAhead][count] = {};
 #pragma unroll
-      for (int m = 0; m < count; ++m) {
-        const int column = (m * kLanes + lane) * N;
-        Pack<In, N> v{};
-        if (p < s.from && column0 + column < s.columns) v = *reinterpret_cast<const Pack<In, N>*>(x + starts[m] + p * s.inner);
-        if (RealOut && s.own_mirror(p)) {
+      for (int r = 0; r < kAhead; ++r) {
+        const int row = row0 + r * groups;
+        const std::int64_t p = p0 + row;
 #pragma unroll
-          for (int i = 0; i < N; ++i) drop_imaginary(v.at[i]);
+        for (int m = 0; m < count; ++m)
+          if (row < kDepth && p < s.from && column0 + (m * kLanes + lane) * N < s.columns)
+            v[r][m] = *reinterpret_cast<const Pack<In, N>*>(x + starts[m] + p * s.inner);
+      }
+#pragma unroll
+      for (int r = 0; r < kAhead; ++r) {
+        const int row = row0 + r * groups;
+        if (row >= kDepth) continue;
+#pragma unroll
+        for (int m = 0; m < count; ++m) {
+          if (RealOut && s.own_mirror(p0 + row)) {
+#pragma unroll
+            for (int i = 0; i < N; ++i) drop_imaginary(v[r][m].at[i]);
+          }
+          *reinterpret_cast<Pack<In, N>*>(&xs[row][(m * kLanes + lane) * N]) = v[r][m];
         }
-        *reinterpret_cast<Pack<In, N>*>(&xs[row][column]) = v;
       }
     }
   }
+}
+
+template <class T, bool RealIn>
+__device__ T scale_of(const DirectSizes& s, std::int64_t q) {
+  return T(RealIn && !s.own_mirror(q) ? s.scale * s.interior : s.scale);
 }
 
 template <class T, bool RealIn, bool RealOut, Access A, class Types = DirectTypes<T, RealIn, RealOut>>
@@ -137,7 +173,7 @@ __device__ void store_values(typename Types::Out* y, const DirectSizes& s, std::
     for (int i = 0; i < kValues; ++i) {
       const std::int64_t q = q0 + i;
       if (q >= s.to) continue;
-      const T scale = T(RealIn && !s.own_mirror(q) ? s.scale * s.interior : s.scale);
+      const T scale = s.splits > 1 ? T(1) : scale_of<T, RealIn>(s, q);
       Pack<Out, N> v;
 #pragma unroll
       for (int l = 0; l < N; ++l) v.at[l] = times(sums[i][m * N + l], scale);
@@ -162,8 +198,9 @@ __global__ void direct_fft(const typename DirectTypes<T, RealIn, RealOut>::In* x
   __shared__ __align__(16) In xs[kDepth][Types::kRow];
   __shared__ __align__(16) Complex<T> ws[kDepth][kValues * kMostGroups];
   const int lane = threadIdx.x, group = threadIdx.y, groups = blockDim.y, values = kValues * groups;
-  for (std::int64_t block = blockIdx.x; block < s.tiles * s.value_tiles; block += gridDim.x) {
-    const std::int64_t column0 = block / s.value_tiles * kColumns, q0 = block % s.value_tiles * values;
+  for (std::int64_t block = blockIdx.x; block < s.tiles * s.value_tiles * s.splits; block += gridDim.x) {
+    const std::int64_t split = block % s.splits, rest = block / s.splits;
+    const std::int64_t column0 = rest / s.value_tiles * kColumns, q0 = rest % s.value_tiles * values;
     std::int64_t starts[kOwn] = {};
     if constexpr (A != Access::lines) {
       constexpr int step = A == Access::wide ? N : 1;
@@ -174,7 +211,8 @@ __global__ void direct_fft(const typename DirectTypes<T, RealIn, RealOut>::In* x
       }
     }
     Out sums[kValues][kOwn] = {};
-    for (std::int64_t p0 = 0; p0 < s.from; p0 += kDepth) {
+    const std::int64_t end = (split + 1) * s.split_depth < s.from ? (split + 1) * s.split_depth : s.from;
+    for (std::int64_t p0 = split * s.split_depth; p0 < end; p0 += kDepth) {
       load_lines<T, RealIn, RealOut, A>(x, s, column0, p0, starts, xs);
       for (int e = group * kLanes + lane; e < kDepth * values; e += groups * kLanes)
         ws[e / values][e % values] = entry<T, RealOut>(roots, s, p0 + e / values, q0 + e % values);
@@ -192,15 +230,31 @@ __global__ void direct_fft(const typename DirectTypes<T, RealIn, RealOut>::In* x
       }
       __syncthreads();
     }
-    store_values<T, RealIn, RealOut, A>(y, s, column0, q0 + group * kValues, sums);
+    store_values<T, RealIn, RealOut, A>(y + split * s.to * s.columns, s, column0, q0 + group * kValues, sums);
+  }
+}
+
+/// The parts' sums in order.
+template <class T, bool RealIn>
+__global__ void add_splits(const Complex<T>* parts, Complex<T>* y, DirectSizes s) {
+  const std::int64_t count = s.to * s.columns, step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < count; e += step) {
+    Complex<T> sum = parts[e];
+    for (std::int64_t i = 1; i < s.splits; ++i) {
+      const Complex<T> v = parts[i * count + e];
+      sum.re += v.re, sum.im += v.im;
+    }
+    y[e] = times(sum, scale_of<T, RealIn>(s, e / s.inner % s.to));
   }
 }
 
 /// exp(-2 pi i k / n) for k in [0, n), rounded from f64. The last tables are kept: eager calls make a kernel each.
-template <class T> std::shared_ptr<const DeviceMemory> roots_of(std::int64_t n) {
+template <class T>
+std::shared_ptr<const DeviceMemory> roots_of(std::int64_t n) {
   constexpr std::size_t kKept = 64;
   static std::mutex mutex;
-  static auto& tables = *new std::vector<std::pair<std::int64_t, std::shared_ptr<const DeviceMemory>>>;  // outlives the allocator's last use
+  static auto& tables =
+      *new std::vector<std::pair<std::int64_t, std::shared_ptr<const DeviceMemory>>>;  // outlives the allocator's last use
   std::lock_guard lock(mutex);
   for (const auto& [size, table] : tables)
     if (size == n) return table;
@@ -215,35 +269,48 @@ template <class T> std::shared_ptr<const DeviceMemory> roots_of(std::int64_t n) 
   return table;
 }
 
-bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
+bool aligned(const void* p) {
+  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
+}
 
-template <class T, bool RealIn, bool RealOut> Kernel make_of_kind(const DirectSizes& s, int groups) {
+template <class T, bool RealIn, bool RealOut>
+Kernel make_of_kind(const DirectSizes& s, int groups) {
   using Types = DirectTypes<T, RealIn, RealOut>;
   auto table = roots_of<T>(s.n);
-  const auto blocks = unsigned(std::min<std::int64_t>(s.tiles * s.value_tiles, std::int64_t(1) << 30));
+  const auto blocks = unsigned(std::min<std::int64_t>(s.tiles * s.value_tiles * s.splits, std::int64_t(1) << 30));
   return [=](void* const* p) {
     if (s.columns == 0 || s.to == 0) return;
+    void* to = s.splits > 1 ? p[2] : p[1];
     auto kernel = direct_fft<T, RealIn, RealOut, Access::single>;
     if (s.inner == 1)
       kernel = direct_fft<T, RealIn, RealOut, Access::lines>;
-    else if (s.inner % Types::kWide == 0 && aligned(p[0]) && aligned(p[1]))
+    else if (s.inner % Types::kWide == 0 && aligned(p[0]) && aligned(to))
       kernel = direct_fft<T, RealIn, RealOut, Access::wide>;
     start("direct_fft", dim3(blocks), dim3(kLanes, unsigned(groups)), 0, kernel, static_cast<const typename Types::In*>(p[0]),
-          static_cast<typename Types::Out*>(p[1]), table->template as<const Complex<T>>(), s);
+          static_cast<typename Types::Out*>(to), table->template as<const Complex<T>>(), s);
+    if constexpr (!RealOut) {
+      if (s.splits > 1)
+        start_items("add_splits", s.to * s.columns, add_splits<T, RealIn>, static_cast<const Complex<T>*>(to),
+                    static_cast<Complex<T>*>(p[1]), s);
+    }
   };
 }
 
-template <class T> Kernel make_of_type(FftKind kind, const DirectSizes& s, int groups) {
+template <class T>
+Kernel make_of_type(FftKind kind, const DirectSizes& s, int groups) {
   switch (kind) {
-    case FftKind::real_forward: return make_of_kind<T, true, false>(s, groups);
-    case FftKind::real_inverse: return make_of_kind<T, false, true>(s, groups);
-    default: return make_of_kind<T, false, false>(s, groups);
+    case FftKind::real_forward:
+      return make_of_kind<T, true, false>(s, groups);
+    case FftKind::real_inverse:
+      return make_of_kind<T, false, true>(s, groups);
+    default:
+      return make_of_kind<T, false, false>(s, groups);
   }
 }
 
-}  // namespace
-
-Kernel make_direct_fft(const FftGeometry& g, double scale) {
+/// The sizes, and the warps of a block.
+std::pair<DirectSizes, int> direct_sizes(const FftGeometry& g, double scale) {
+  constexpr std::int64_t kEnough = 132, kWanted = 264, kShortest = 64;  // blocks that fill a device, and values of a part
   DirectSizes s{};
   s.n = g.n, s.inner = g.inner, s.columns = g.outer * g.inner;
   s.inverse = g.kind == FftKind::real_inverse || (g.kind == FftKind::complex && g.inverse);
@@ -252,15 +319,33 @@ Kernel make_direct_fft(const FftGeometry& g, double scale) {
   s.first = g.first(), s.skipped = g.whole() - g.kept();
   s.scale = scale, s.interior = g.interior;
   s.tiles = (s.columns + kColumns - 1) / kColumns;
-  const std::int64_t wanted = (s.to + kValues - 1) / kValues;  // groups
-  s.value_tiles = (wanted + kMostGroups - 1) / kMostGroups;
-  const int groups = s.value_tiles ? int((wanted + s.value_tiles - 1) / s.value_tiles) : 1;
+  const std::int64_t groups = (s.to + kValues - 1) / kValues;
+  s.value_tiles = (groups + kMostGroups - 1) / kMostGroups;
+  s.splits = 1, s.split_depth = s.from;
+  const std::int64_t blocks = s.tiles * s.value_tiles;
+  if (!s.inverse && blocks > 0 && blocks < kEnough && s.from >= 2 * kShortest) {
+    const std::int64_t parts = std::min((kWanted + blocks - 1) / blocks, s.from / kShortest);
+    s.split_depth = ((s.from + parts - 1) / parts + kDepth - 1) / kDepth * kDepth;
+    s.splits = (s.from + s.split_depth - 1) / s.split_depth;
+  }
+  return {s, s.value_tiles ? int((groups + s.value_tiles - 1) / s.value_tiles) : 1};
+}
+
+}  // namespace
+
+Kernel make_direct_fft(const FftGeometry& g, double scale) {
+  const auto [s, groups] = direct_sizes(g, scale);
   return g.scalar == DType::f64 ? make_of_type<double>(g.kind, s, groups) : make_of_type<float>(g.kind, s, groups);
+}
+
+std::size_t direct_fft_workspace(const FftGeometry& g) {
+  const DirectSizes s = direct_sizes(g, 1).first;
+  return s.splits > 1 ? std::size_t(s.splits * s.to * s.columns) * 2 * size_of(g.scalar) : 0;
 }
 
 void install_fft() {
   fft_kernel.set(DeviceType::cuda, make_direct_fft);
-  set_fft_workspace(DeviceType::cuda, [](const FftGeometry&) { return std::size_t(0); });
+  set_fft_workspace(DeviceType::cuda, direct_fft_workspace);
 }
 
 }  // namespace tenon::cuda

@@ -24,10 +24,14 @@ __device__ void refuse_matrix(unsigned long long* first, Index matrix, Index rea
   if (threadIdx.x == 0) atomicMin(first, (static_cast<unsigned long long>(matrix) << 32) + static_cast<unsigned long long>(reason));
 }
 
-unsigned blocks_for(std::int64_t tasks) { return unsigned(std::clamp<std::int64_t>(tasks, 1, 1 << 30)); }
+unsigned blocks_for(std::int64_t tasks) {
+  return unsigned(std::clamp<std::int64_t>(tasks, 1, 1 << 30));
+}
 
 /// Rows of a matrix in shared memory are one apart from a multiple of the banks.
-TENON_HD inline Index padded(Index n) { return n | 1; }
+TENON_HD inline Index padded(Index n) {
+  return n | 1;
+}
 
 __device__ void fill(Index count, double value, double* x) {
   for (Index i = threadIdx.x; i < count; i += blockDim.x) x[i] = value;
@@ -120,7 +124,8 @@ struct RightSides {
   }
 };
 
-__global__ void triangular_solve(const double* t, const double* b, double* x, System p, Index tasks, bool shared, unsigned long long* first) {
+__global__ void triangular_solve(const double* t, const double* b, double* x, System p, Index tasks, bool shared,
+                                 unsigned long long* first) {
   for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
     const RightSides r(task, p, shared, b, x);
     const Index matrix = p.matrices == 1 ? 0 : r.system;
@@ -129,12 +134,14 @@ __global__ void triangular_solve(const double* t, const double* b, double* x, Sy
     if (reason)
       refuse_matrix(first, matrix, reason);
     else
-      block::solve_triangle(p.upper != p.transposed, p.unit, p.n, r.columns, from, p.transposed ? 1 : p.n, p.transposed ? p.n : 1, r.x, r.row);
+      block::solve_triangle(p.upper != p.transposed, p.unit, p.n, r.columns, from, p.transposed ? 1 : p.n, p.transposed ? p.n : 1, r.x,
+                            r.row);
     if (shared || reason) r.store(p, x, reason != 0);
   }
 }
 
-__global__ void lu_solve(const double* factors, const std::int32_t* pivots, const double* b, double* x, System p, Index tasks, bool shared) {
+__global__ void lu_solve(const double* factors, const std::int32_t* pivots, const double* b, double* x, System p, Index tasks,
+                         bool shared) {
   for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
     const RightSides r(task, p, shared, b, x);
     const Index matrix = p.matrices == 1 ? 0 : r.system;
@@ -155,7 +162,8 @@ __global__ void lu_solve(const double* factors, const std::int32_t* pivots, cons
 
 // ---- LU -------------------------------------------------------------------------------------------------------------------
 
-__global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index count, Index n, bool shared, bool regular, unsigned long long* first) {
+__global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index count, Index n, bool shared, bool regular,
+                   unsigned long long* first) {
   for (Index m = blockIdx.x; m < count; m += gridDim.x) {
     const double* from = a + m * n * n;
     double *to = factors + m * n * n, *work = shared ? dynamic_shared<double>() : to;
@@ -199,8 +207,12 @@ __global__ void weigh_triangles(const double* x, double* y, TriangleWeights p) {
   }
 }
 
-const double* in(void* const* p, int i) { return static_cast<const double*>(p[i]); }
-double* out(void* const* p, int i) { return static_cast<double*>(p[i]); }
+const double* in(void* const* p, int i) {
+  return static_cast<const double*>(p[i]);
+}
+double* out(void* const* p, int i) {
+  return static_cast<double*>(p[i]);
+}
 
 /// Threads and shared memory for right-hand sides of order n; 0 bytes: they do not fit.
 struct SolveShape {
@@ -227,7 +239,9 @@ bool capturing() {
 #endif
 }
 
-void Verdict::clear() const { start("clear_verdict", dim3(1), dim3(32), 0, clear_verdict, first()); }
+void Verdict::clear() const {
+  start("clear_verdict", dim3(1), dim3(32), 0, clear_verdict, first());
+}
 
 Verdict::Refused Verdict::read() const {
   if (capturing()) return {0, 0};
@@ -244,8 +258,8 @@ Kernel cholesky(const Matrices& p) {
   const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
   return [p, shared, bytes, verdict = Verdict()](void* const* o) {
     verdict.clear();
-    start("cholesky", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::cholesky, in(o, 0), out(o, 1), p.count, p.n, shared,
-          verdict.first());
+    start("cholesky", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::cholesky, in(o, 0), out(o, 1),
+          p.count, p.n, shared, verdict.first());
     if (const auto bad = verdict.read(); bad.reason) refuse_minor(p, bad.matrix, bad.reason);
   };
 }
@@ -253,8 +267,8 @@ Kernel cholesky(const Matrices& p) {
 Kernel triangular_solve(const System& p) {
   return [p, shape = SolveShape(p), verdict = Verdict()](void* const* o) {
     verdict.clear();
-    start("triangular_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::triangular_solve, in(o, 0), in(o, 1), out(o, 2), p,
-          shape.tasks, shape.shared, verdict.first());
+    start("triangular_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::triangular_solve, in(o, 0), in(o, 1),
+          out(o, 2), p, shape.tasks, shape.shared, verdict.first());
     if (p.unit) return;
     if (const auto bad = verdict.read(); bad.reason) refuse_diagonal(p, bad.matrix, bad.reason / 2, bad.reason % 2 == 0);
   };
@@ -265,8 +279,8 @@ Kernel lu(const Matrices& p) {
   const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
   return [p, shared, bytes, verdict = Verdict()](void* const* o) {
     verdict.clear();
-    start("lu", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::lu, in(o, 0), out(o, 1), static_cast<std::int32_t*>(o[2]),
-          p.count, p.n, shared, p.flag, verdict.first());
+    start("lu", dim3(blocks_for(p.count)), dim3(unsigned(block::threads_for(p.n))), bytes, cuda::lu, in(o, 0), out(o, 1),
+          static_cast<std::int32_t*>(o[2]), p.count, p.n, shared, p.flag, verdict.first());
     if (!p.flag) return;
     if (const auto bad = verdict.read(); bad.reason) refuse_pivot(p, bad.matrix, bad.reason);
   };
@@ -274,8 +288,8 @@ Kernel lu(const Matrices& p) {
 
 Kernel lu_solve(const System& p) {
   return [p, shape = SolveShape(p)](void* const* o) {
-    start("lu_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::lu_solve, in(o, 0), static_cast<const std::int32_t*>(o[1]), in(o, 2),
-          out(o, 3), p, shape.tasks, shape.shared);
+    start("lu_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::lu_solve, in(o, 0),
+          static_cast<const std::int32_t*>(o[1]), in(o, 2), out(o, 3), p, shape.tasks, shape.shared);
   };
 }
 
@@ -288,7 +302,8 @@ void install_linalg() {
   linalg::lu_solve_kernel.set(DeviceType::cuda, own::lu_solve);
   linalg::lu_det_kernel.set(DeviceType::cuda, [](const Matrices& p) -> Kernel {
     return [p](void* const* o) {
-      start_items("lu_det", p.count, lu_det, in(o, 0), static_cast<const std::int32_t*>(o[1]), out(o, 2), out(o, 3), out(o, 4), p.count, p.n);
+      start_items("lu_det", p.count, lu_det, in(o, 0), static_cast<const std::int32_t*>(o[1]), out(o, 2), out(o, 3), out(o, 4), p.count,
+                  p.n);
     };
   });
   linalg::triangle_weights_kernel.set(DeviceType::cuda, [](const TriangleWeights& p) -> Kernel {

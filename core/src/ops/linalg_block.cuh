@@ -1,7 +1,7 @@
 /// Steps of linear algebra that all threads of a block take together on a matrix in shared or global memory (private).
 ///
-/// Every function is called by all threads of the block, whose number is a multiple of 32 and at most kMostThreads, with the same arguments. Each
-/// begins where all earlier writes are visible and ends so. Matrices are row major, rows `row` values apart.
+/// Every function is called by all threads of the block, whose number is a multiple of 32 and at most kMostThreads, with the same
+/// arguments. Each begins where all earlier writes are visible and ends so. Matrices are row major, rows `row` values apart.
 #pragma once
 
 #include <cmath>
@@ -15,11 +15,19 @@ using Index = std::int64_t;
 constexpr int kMostThreads = 256, kMostWarps = kMostThreads / 32;
 constexpr unsigned kAll = 0xffffffffu;
 
-__device__ inline int lane() { return int(threadIdx.x) % 32; }
-__device__ inline int warp() { return int(threadIdx.x) / 32; }
-__device__ inline int warps() { return int(blockDim.x) / 32; }
+__device__ inline int lane() {
+  return int(threadIdx.x) % 32;
+}
+__device__ inline int warp() {
+  return int(threadIdx.x) / 32;
+}
+__device__ inline int warps() {
+  return int(blockDim.x) / 32;
+}
 
-__device__ inline double nan() { return double(NAN); }
+__device__ inline double nan() {
+  return double(NAN);
+}
 
 __device__ inline double warp_sum(double v) {
   for (int d = 16; d > 0; d /= 2) v += __shfl_xor_sync(kAll, v, d);
@@ -110,7 +118,8 @@ __device__ inline void column_products(Index rows, Index columns, const double* 
 }
 
 /// x[i, c] -= f v_i w[c].
-__device__ inline void subtract_outer(Index rows, Index columns, double f, const double* v, Index step, const double* w, double* x, Index row) {
+__device__ inline void subtract_outer(Index rows, Index columns, double f, const double* v, Index step, const double* w, double* x,
+                                      Index row) {
   const Stand s(columns);
   for (Index i = s.first; i < rows; i += s.rows) {
     const double by = f * (i ? v[i * step] : 1.0);
@@ -200,7 +209,8 @@ __device__ inline Index lu(Index n, double* a, Index row, std::int32_t* pivots) 
 }
 
 /// op(T) X = B in place, as cpu::linalg::solve_triangle.
-__device__ inline void solve_triangle(bool upper, bool unit, Index n, Index k, const double* t, Index t_row, Index t_col, double* b, Index row) {
+__device__ inline void solve_triangle(bool upper, bool unit, Index n, Index k, const double* t, Index t_row, Index t_col, double* b,
+                                      Index row) {
   const Stand s(k);
   for (Index step = 0; step < n; ++step) {
     const Index i = upper ? n - 1 - step : step, first = upper ? 0 : i + 1, last = upper ? i : n;
@@ -218,10 +228,14 @@ __device__ inline void solve_triangle(bool upper, bool unit, Index n, Index k, c
 }
 
 /// Threads for matrices of this order: enough for a row or a column each, no more than keep busy.
-inline int threads_for(std::int64_t order) { return order <= 24 ? 32 : order <= 48 ? 128 : kMostThreads; }
+inline int threads_for(std::int64_t order) {
+  return order <= 24 ? 32 : order <= 48 ? 128 : kMostThreads;
+}
 
 /// Shared memory that every device which is supported has for a block.
 inline constexpr std::size_t kSharedBytes = 96 * 1024;
-inline bool fits(std::int64_t values) { return values <= std::int64_t(kSharedBytes / sizeof(double)) && values >= 0; }
+inline bool fits(std::int64_t values) {
+  return values <= std::int64_t(kSharedBytes / sizeof(double)) && values >= 0;
+}
 
 }  // namespace tenon::cuda::block

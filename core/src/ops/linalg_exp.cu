@@ -11,7 +11,9 @@ using block::Index;
 using linalg::Matrices;
 
 /// Doubles beside the result: six matrices and the pivots, as on the CPU.
-TENON_HD inline Index exp_values(Index n) { return 6 * n * n + (n + 1) / 2; }
+TENON_HD inline Index exp_values(Index n) {
+  return 6 * n * n + (n + 1) / 2;
+}
 
 /// The largest sum of a column's sizes; NaN when there is one.
 __device__ double one_norm(Index n, const double* a) {
@@ -38,7 +40,8 @@ __device__ void half(const Powers& p, double c6, double c4, double c2, double b6
   for (Index e = threadIdx.x; e < size; e += blockDim.x) p.space[e] = c6 * p.x6[e] + c4 * p.x4[e] + c2 * p.x2[e];
   __syncthreads();
   block::product(p.n, p.x6, p.space, to);
-  for (Index e = threadIdx.x; e < size; e += blockDim.x) to[e] += b6 * p.x6[e] + b4 * p.x4[e] + b2 * p.x2[e] + (e / p.n == e % p.n ? b0 : 0);
+  for (Index e = threadIdx.x; e < size; e += blockDim.x)
+    to[e] += b6 * p.x6[e] + b4 * p.x4[e] + b2 * p.x2[e] + (e / p.n == e % p.n ? b0 : 0);
   __syncthreads();
 }
 

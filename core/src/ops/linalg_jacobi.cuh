@@ -1,7 +1,7 @@
 /// Jacobi's rotations by a block: pairs of a round are disjoint and turned at once (Brent and Luk 1985) (private).
 ///
-/// One-sided rotations (Hestenes 1958) make the lines of a matrix orthogonal to each other relative to their own lengths, so that even the vectors
-/// of tiny singular values come out orthogonal; two-sided ones make a symmetric matrix diagonal.
+/// One-sided rotations (Hestenes 1958) make the lines of a matrix orthogonal to each other relative to their own lengths, so that even the
+/// vectors of tiny singular values come out orthogonal; two-sided ones make a symmetric matrix diagonal.
 #pragma once
 
 #include "ops/linalg_block.cuh"
@@ -151,8 +151,8 @@ __device__ inline double sign_of_largest(Index n, const double* x) {
   return x[l.place] < 0 ? -1 : 1;
 }
 
-/// A symmetric [n, n], entries up to about 1, becomes diagonal; rows of `lines` (null: none) take the rotations. `turns` holds 4 values for each of
-/// (n + 1) / 2 pairs. False when the sweeps do not end.
+/// A symmetric [n, n], entries up to about 1, becomes diagonal; rows of `lines` (null: none) take the rotations. `turns` holds 4 values for
+/// each of (n + 1) / 2 pairs. False when the sweeps do not end.
 __device__ inline bool diagonalise(Index n, double* a, double* lines, double* turns) {
   __shared__ int worked;
   constexpr double kFloor = 2e-17;  // of entries about 1: together they move no eigenvalue by more than its rounding

@@ -11,8 +11,12 @@ namespace {
 using block::Index;
 using linalg::Matrices;
 
-const double* in(void* const* p, int i) { return static_cast<const double*>(p[i]); }
-double* out(void* const* p, int i) { return static_cast<double*>(p[i]); }
+const double* in(void* const* p, int i) {
+  return static_cast<const double*>(p[i]);
+}
+double* out(void* const* p, int i) {
+  return static_cast<double*>(p[i]);
+}
 
 /// Blocks, and the memory of each: shared where `values` fit, else a share of the op's workspace.
 struct Shares {
@@ -34,7 +38,9 @@ struct QrSizes {
   Index count, m, n, k, columns;
 };
 
-TENON_HD inline Index qr_values(Index m, Index n) { return m * n + 2 * (m < n ? m : n) + (m > n ? m : n); }
+TENON_HD inline Index qr_values(Index m, Index n) {
+  return m * n + 2 * (m < n ? m : n) + (m > n ? m : n);
+}
 
 /// The first columns of the product of the reflectors below a's diagonal, into q.
 __device__ void form_q(const QrSizes& s, const double* a, const double* tau, double* w, double* q) {
@@ -132,9 +138,12 @@ __global__ void svd(const double* given, double* u_all, double* s_all, double* v
 
 // ---- symmetric eigenproblems ------------------------------------------------------------------------------------------------
 
-TENON_HD inline Index eigh_values(Index n) { return 2 * n * n + 4 * ((n + 1) / 2) + n; }
+TENON_HD inline Index eigh_values(Index n) {
+  return 2 * n * n + 4 * ((n + 1) / 2) + n;
+}
 
-__global__ void eigh(const double* given, double* w_all, double* v_all, double* workspace, Index count, Index n, bool shared, unsigned long long* first) {
+__global__ void eigh(const double* given, double* w_all, double* v_all, double* workspace, Index count, Index n, bool shared,
+                     unsigned long long* first) {
   double* a = shared ? dynamic_shared<double>() : workspace + Index(blockIdx.x) * eigh_values(n);
   double *lines = a + n * n, *turns = lines + n * n, *order = turns + 4 * ((n + 1) / 2);
   for (Index i = blockIdx.x; i < count; i += gridDim.x) {
@@ -175,8 +184,8 @@ Kernel qr(const Matrices& p) {
   const std::int64_t k = std::min(p.m, p.n);
   const QrSizes s{p.count, p.m, p.n, k, p.flag ? p.m : k};
   return [s, shares = Shares(p.count, qr_values(p.m, p.n), linalg::qr_workspace(p))](void* const* o) {
-    start("qr", dim3(shares.blocks), dim3(unsigned(block::threads_for(std::max(s.m, s.n)))), shares.bytes, cuda::qr, in(o, 0), out(o, 1), out(o, 2), out(o, 3), s,
-          shares.shared);
+    start("qr", dim3(shares.blocks), dim3(unsigned(block::threads_for(std::max(s.m, s.n)))), shares.bytes, cuda::qr, in(o, 0), out(o, 1),
+          out(o, 2), out(o, 3), s, shares.shared);
   };
 }
 
@@ -184,8 +193,8 @@ Kernel svd(const Matrices& p) {
   const SvdSizes s{p.count, p.m, p.n};
   return [p, s, shares = Shares(p.count, s.values(), linalg::svd_workspace(p)), verdict = Verdict()](void* const* o) {
     verdict.clear();
-    start("svd", dim3(shares.blocks), dim3(unsigned(block::threads_for(s.k()))), shares.bytes, cuda::svd, in(o, 0), out(o, 1), out(o, 2), out(o, 3), out(o, 4), s,
-          shares.shared, verdict.first());
+    start("svd", dim3(shares.blocks), dim3(unsigned(block::threads_for(s.k()))), shares.bytes, cuda::svd, in(o, 0), out(o, 1), out(o, 2),
+          out(o, 3), out(o, 4), s, shares.shared, verdict.first());
     if (const auto bad = verdict.read(); bad.reason) refuse_iteration(p, bad.matrix);
   };
 }
@@ -193,8 +202,8 @@ Kernel svd(const Matrices& p) {
 Kernel eigh(const Matrices& p) {
   return [p, shares = Shares(p.count, eigh_values(p.n), linalg::eigh_workspace(p)), verdict = Verdict()](void* const* o) {
     verdict.clear();
-    start("eigh", dim3(shares.blocks), dim3(unsigned(block::threads_for(p.n))), shares.bytes, cuda::eigh, in(o, 0), out(o, 1), p.flag ? out(o, 2) : nullptr, out(o, 3),
-          p.count, p.n, shares.shared, verdict.first());
+    start("eigh", dim3(shares.blocks), dim3(unsigned(block::threads_for(p.n))), shares.bytes, cuda::eigh, in(o, 0), out(o, 1),
+          p.flag ? out(o, 2) : nullptr, out(o, 3), p.count, p.n, shares.shared, verdict.first());
     if (const auto bad = verdict.read(); bad.reason) refuse_iteration(p, bad.matrix);
   };
 }

@@ -8,7 +8,8 @@
 
 namespace tenon::linalg {
 
-[[noreturn]] inline void refuse(const char* op, const char* code, std::int64_t i, std::int64_t count, const std::string& what, const char* hint) {
+[[noreturn]] inline void refuse(const char* op, const char* code, std::int64_t i, std::int64_t count, const std::string& what,
+                                const char* hint) {
   throw Error(ErrorKind::data, code, std::string(op) + ": matrix " + std::to_string(i) + " of " + std::to_string(count) + " " + what, hint);
 }
 

@@ -1,18 +1,16 @@
-/// Products of modes: for each mode a small complex matrix product. A block makes one tile of one mode's result, so that each weight is read
-/// (or written) once as long as the batch fits a tile, which is what bounds the time.
+/// Products of modes: for each mode a small complex matrix product. A block makes one tile of one mode's result, so that each weight is
+/// read (or written) once as long as the batch fits a tile, which is what bounds the time.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
+#include "backend/cuda/complex.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
-#include "kernels/complex.hpp"
 #include "ops/fft_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
-
-using kernels::Complex;
 
 /// c[mode](row, column) = sum over p of a[mode](row, p) b[mode](p, column), in elements; columns of c are contiguous.
 struct ModeGemm {
@@ -21,33 +19,39 @@ struct ModeGemm {
   std::int64_t b_mode, b_depth, b_column;
   std::int64_t c_mode, c_row;
   std::int64_t row_tiles, column_tiles;
+  bool wide;  ///< kWide numbers of a row of c lie at a multiple of 16 bytes
 };
 
 constexpr int kThreads = 128, kAcross = 8, kDown = kThreads / kAcross;  ///< threads of a block, and how they stand on a tile
 constexpr int kWide = 4;                                                ///< columns of a thread
 constexpr int kColumns = kAcross * kWide, kDepth = 16;
 
-template <class T, int N> struct alignas(16) Run {
+template <class T, int N>
+struct alignas(16) Run {
   Complex<T> at[N];
 };
 
-template <class T> __device__ void add_product(Complex<T>& to, Complex<T> a, Complex<T> b) {
+template <class T>
+__device__ void add_product(Complex<T>& to, Complex<T> a, Complex<T> b) {
   to.re = std::fma(a.re, b.re, to.re), to.re = std::fma(-a.im, b.im, to.re);
   to.im = std::fma(a.re, b.im, to.im), to.im = std::fma(a.im, b.re, to.im);
 }
 
 /// Element e of a tile of kDepth by `Across` values: threads side by side take neighbours in memory.
-template <int Across, bool DepthFast> __device__ void place_of(int e, int& depth, int& across) {
+template <int Across, bool DepthFast>
+__device__ void place_of(int e, int& depth, int& across) {
   depth = DepthFast ? e % kDepth : e / Across;
   across = DepthFast ? e / kDepth : e % Across;
 }
 
 /// This thread's share of a tile, on its way from memory while the tile before is multiplied.
-template <class T, int Across, bool DepthFast, bool Conj> struct Share {
+template <class T, int Across, bool DepthFast, bool Conj>
+struct Share {
   static constexpr int kOwn = kDepth * Across / kThreads;
   Complex<T> at[kOwn];
 
-  __device__ void load(const Complex<T>* from, std::int64_t depth_step, std::int64_t across_step, std::int64_t depth_left, std::int64_t across_left) {
+  __device__ void load(const Complex<T>* from, std::int64_t depth_step, std::int64_t across_step, std::int64_t depth_left,
+                       std::int64_t across_left) {
 #pragma unroll
     for (int i = 0; i < kOwn; ++i) {
       int d, a;
@@ -56,7 +60,8 @@ template <class T, int Across, bool DepthFast, bool Conj> struct Share {
       if (Conj) at[i].im = -at[i].im;
     }
   }
-  template <int Row> __device__ void store(Complex<T> (*to)[Row]) const {
+  template <int Row>
+  __device__ void store(Complex<T> (*to)[Row]) const {
 #pragma unroll
     for (int i = 0; i < kOwn; ++i) {
       int d, a;
@@ -107,31 +112,47 @@ __global__ void mode_gemm(const Complex<T>* a, const Complex<T>* b, Complex<T>* 
     for (int i = 0; i < Tall; ++i) {
       const std::int64_t row = row0 + i * kDown + down, column = column0 + across * kWide;
       if (row >= g.rows) continue;
+      Complex<T>* at = to + row * g.c_row + column;
+      if (g.wide && column + kWide <= g.columns) {
+        Run<T, kWide> run;
+#pragma unroll
+        for (int j = 0; j < kWide; ++j) run.at[j] = sums[i][j];
+        *reinterpret_cast<Run<T, kWide>*>(at) = run;
+        continue;
+      }
 #pragma unroll
       for (int j = 0; j < kWide; ++j)
-        if (column + j < g.columns) to[row * g.c_row + column + j] = sums[i][j];
+        if (column + j < g.columns) at[j] = sums[i][j];
     }
   }
 }
 
-template <class T, int Tall> auto kernel_of(ModeProduct which) {
+template <class T, int Tall>
+auto kernel_of(ModeProduct which) {
   switch (which) {
-    case ModeProduct::y: return mode_gemm<T, Tall, true, false, false, false>;
-    case ModeProduct::x: return mode_gemm<T, Tall, true, false, true, true>;
-    default: return mode_gemm<T, Tall, false, true, false, false>;
+    case ModeProduct::y:
+      return mode_gemm<T, Tall, true, false, false, false>;
+    case ModeProduct::x:
+      return mode_gemm<T, Tall, true, false, true, true>;
+    default:
+      return mode_gemm<T, Tall, false, true, false, false>;
   }
 }
 
-template <class T> Kernel make_of_type(ModeProduct which, ModeGemm g) {
+template <class T>
+Kernel make_of_type(ModeProduct which, ModeGemm g) {
   const bool tall = g.rows > kDown;
   const int rows = tall ? 2 * kDown : kDown;
   g.row_tiles = (g.rows + rows - 1) / rows, g.column_tiles = (g.columns + kColumns - 1) / kColumns;
   const std::int64_t tiles = g.modes * g.row_tiles * g.column_tiles;
   auto kernel = tall ? kernel_of<T, 2>(which) : kernel_of<T, 1>(which);
+  const bool even = sizeof(Complex<T>) == 16 || g.columns % 2 == 0;  // then so are the distances of rows and modes
   return [=](void* const* p) {
     if (tiles == 0) return;
-    start("mode_product", dim3(unsigned(std::min<std::int64_t>(tiles, 1 << 30))), dim3(kThreads), 0, kernel, static_cast<const Complex<T>*>(p[0]),
-          static_cast<const Complex<T>*>(p[1]), static_cast<Complex<T>*>(p[2]), g);
+    ModeGemm sizes = g;
+    sizes.wide = even && reinterpret_cast<std::uintptr_t>(p[2]) % 16 == 0;
+    start("mode_product", dim3(unsigned(std::min<std::int64_t>(tiles, 1 << 30))), dim3(kThreads), 0, kernel,
+          static_cast<const Complex<T>*>(p[0]), static_cast<const Complex<T>*>(p[1]), static_cast<Complex<T>*>(p[2]), sizes);
   };
 }
 
@@ -163,6 +184,8 @@ Kernel make_mode_product(ModeProduct which, const ModeSizes& s) {
 
 }  // namespace
 
-void install_mode_product() { mode_product_kernel.set(DeviceType::cuda, make_mode_product); }
+void install_mode_product() {
+  mode_product_kernel.set(DeviceType::cuda, make_mode_product);
+}
 
 }  // namespace tenon::cuda

@@ -1,7 +1,7 @@
 /// Fourier transforms through cuFFT where our own sums would cost more than they save (ops/fft.cu).
 ///
-/// cuFFT transforms many lines of one stride a call. What it does not do, a pass before or after does: lines turned so that they lie one after
-/// the other, pruned spectra filled up or cut, weights, and copies of what an inverse real transform would overwrite.
+/// cuFFT transforms many lines of one stride a call. What it does not do, a pass before or after does: lines turned so that they lie one
+/// after the other, pruned spectra filled up or cut, weights, and copies of what an inverse real transform would overwrite.
 #include <cufft.h>
 
 #include <algorithm>
@@ -11,21 +11,20 @@
 #include <mutex>
 #include <utility>
 
+#include "backend/cuda/complex.cuh"
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
-#include "kernels/complex.hpp"
 #include "ops/fft_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
 
-using kernels::Complex;
-
 void check_fft(cufftResult status, const char* call) {
   if (status == CUFFT_SUCCESS) return;
-  throw Error(ErrorKind::device, "cuda.cufft", std::string(call) + " failed with status " + std::to_string(int(status)), "run `tenon devices`; --device cpu needs no GPU");
+  throw Error(ErrorKind::device, "cuda.cufft", std::string(call) + " failed with status " + std::to_string(int(status)),
+              "run `tenon devices`; --device cpu needs no GPU");
 }
 
 /// What a plan depends on.
@@ -55,13 +54,19 @@ class Plan {
   void run(void* x, void* y, bool inverse) const {
     const int direction = inverse ? CUFFT_INVERSE : CUFFT_FORWARD;
     switch (type_) {
-      case CUFFT_C2C: return check_fft(cufftExecC2C(plan_, static_cast<cufftComplex*>(x), static_cast<cufftComplex*>(y), direction), "cufftExecC2C");
+      case CUFFT_C2C:
+        return check_fft(cufftExecC2C(plan_, static_cast<cufftComplex*>(x), static_cast<cufftComplex*>(y), direction), "cufftExecC2C");
       case CUFFT_Z2Z:
-        return check_fft(cufftExecZ2Z(plan_, static_cast<cufftDoubleComplex*>(x), static_cast<cufftDoubleComplex*>(y), direction), "cufftExecZ2Z");
-      case CUFFT_R2C: return check_fft(cufftExecR2C(plan_, static_cast<cufftReal*>(x), static_cast<cufftComplex*>(y)), "cufftExecR2C");
-      case CUFFT_D2Z: return check_fft(cufftExecD2Z(plan_, static_cast<cufftDoubleReal*>(x), static_cast<cufftDoubleComplex*>(y)), "cufftExecD2Z");
-      case CUFFT_C2R: return check_fft(cufftExecC2R(plan_, static_cast<cufftComplex*>(x), static_cast<cufftReal*>(y)), "cufftExecC2R");
-      default: return check_fft(cufftExecZ2D(plan_, static_cast<cufftDoubleComplex*>(x), static_cast<cufftDoubleReal*>(y)), "cufftExecZ2D");
+        return check_fft(cufftExecZ2Z(plan_, static_cast<cufftDoubleComplex*>(x), static_cast<cufftDoubleComplex*>(y), direction),
+                         "cufftExecZ2Z");
+      case CUFFT_R2C:
+        return check_fft(cufftExecR2C(plan_, static_cast<cufftReal*>(x), static_cast<cufftComplex*>(y)), "cufftExecR2C");
+      case CUFFT_D2Z:
+        return check_fft(cufftExecD2Z(plan_, static_cast<cufftDoubleReal*>(x), static_cast<cufftDoubleComplex*>(y)), "cufftExecD2Z");
+      case CUFFT_C2R:
+        return check_fft(cufftExecC2R(plan_, static_cast<cufftComplex*>(x), static_cast<cufftReal*>(y)), "cufftExecC2R");
+      default:
+        return check_fft(cufftExecZ2D(plan_, static_cast<cufftDoubleComplex*>(x), static_cast<cufftDoubleReal*>(y)), "cufftExecZ2D");
     }
   }
 
@@ -70,14 +75,15 @@ class Plan {
     long long n = l.n, from = l.from, to = l.to;
     std::size_t bytes = 0;
     check_fft(cufftSetAutoAllocation(plan_, 0), "cufftSetAutoAllocation");
-    check_fft(cufftMakePlanMany64(plan_, 1, &n, &from, l.strided ? l.batch : 1, l.strided ? 1 : l.from, &to, l.strided ? l.batch : 1, l.strided ? 1 : l.to,
-                                  l.type, l.batch, &bytes),
+    check_fft(cufftMakePlanMany64(plan_, 1, &n, &from, l.strided ? l.batch : 1, l.strided ? 1 : l.from, &to, l.strided ? l.batch : 1,
+                                  l.strided ? 1 : l.to, l.type, l.batch, &bytes),
               "cufftMakePlanMany64");
     area_ = area_of(bytes);
     check_fft(cufftSetWorkArea(plan_, area_->as<>()), "cufftSetWorkArea");
     check_fft(cufftSetStream(plan_, stream()), "cufftSetStream");
   }
-  /// One for all plans, which run one after the other. Plans from before it grew keep the one they were given: recorded steps hold its address.
+  /// One for all plans, which run one after the other. Plans from before it grew keep the one they were given: recorded steps hold its
+  /// address.
   static std::shared_ptr<const DeviceMemory> area_of(std::size_t bytes) {
     static auto& area = *new std::shared_ptr<const DeviceMemory>;  // outlives the allocator's last use
     if (!area || area->bytes() < bytes) area = std::make_shared<const DeviceMemory>(bytes);
@@ -119,8 +125,12 @@ struct Rearrangement {
   }
 };
 
-template <class T> __device__ T weighed(T v, const Rearrangement& r, std::int64_t) { return v * T(r.scale); }
-template <class T> __device__ Complex<T> weighed(Complex<T> v, const Rearrangement& r, std::int64_t row) {
+template <class T>
+__device__ T weighed(T v, const Rearrangement& r, std::int64_t) {
+  return v * T(r.scale);
+}
+template <class T>
+__device__ Complex<T> weighed(Complex<T> v, const Rearrangement& r, std::int64_t row) {
   const bool own = r.mirror && (row == 0 || 2 * row == r.mirror);
   const T by = T(r.mirror && !own ? r.scale * r.interior : r.scale);
   return {v.re * by, own && r.drop ? T(0) : v.im * by};
@@ -128,7 +138,8 @@ template <class T> __device__ Complex<T> weighed(Complex<T> v, const Rearrangeme
 
 constexpr int kTile = 32, kTileRows = 8;
 
-template <class V> __global__ void rearrange(const V* x, V* y, Rearrangement r, std::int64_t row_tiles, std::int64_t column_tiles) {
+template <class V>
+__global__ void rearrange(const V* x, V* y, Rearrangement r, std::int64_t row_tiles, std::int64_t column_tiles) {
   __shared__ V tile[kTile][kTile + 1];
   const int lane = threadIdx.x;
   for (std::int64_t t = blockIdx.x; t < r.outer * row_tiles * column_tiles; t += gridDim.x) {
@@ -152,12 +163,13 @@ template <class V> __global__ void rearrange(const V* x, V* y, Rearrangement r, 
   }
 }
 
-template <class V> void run_rearrange(const Rearrangement& r, const void* x, void* y) {
+template <class V>
+void run_rearrange(const Rearrangement& r, const void* x, void* y) {
   const std::int64_t row_tiles = (r.to_rows + kTile - 1) / kTile, column_tiles = (r.columns + kTile - 1) / kTile;
   const std::int64_t tiles = r.outer * row_tiles * column_tiles;
   if (tiles == 0) return;
-  start("fft_rearrange", dim3(unsigned(std::min<std::int64_t>(tiles, 1 << 30))), dim3(kTile, kTileRows), 0, rearrange<V>, static_cast<const V*>(x),
-        static_cast<V*>(y), r, row_tiles, column_tiles);
+  start("fft_rearrange", dim3(unsigned(std::min<std::int64_t>(tiles, 1 << 30))), dim3(kTile, kTileRows), 0, rearrange<V>,
+        static_cast<const V*>(x), static_cast<V*>(y), r, row_tiles, column_tiles);
 }
 
 void rearrange_values(const Rearrangement& r, DType scalar, bool real, const void* x, void* y) {
@@ -181,7 +193,9 @@ struct Route {
   std::size_t in_bytes, out_bytes, at_out = 0, workspace = 0;
 
   explicit Route(const FftGeometry& g)
-      : real_in(g.kind == FftKind::real_forward), real_out(g.kind == FftKind::real_inverse), from_spectrum(real_out || (!real_in && g.inverse)) {
+      : real_in(g.kind == FftKind::real_forward),
+        real_out(g.kind == FftKind::real_inverse),
+        from_spectrum(real_out || (!real_in && g.inverse)) {
     from = from_spectrum ? g.kept() : g.n, to = from_spectrum ? g.n : g.kept();
     full_from = from_spectrum ? g.whole() : g.n, full_to = from_spectrum ? g.n : g.whole();
     const bool both = g.outer > 1 && g.inner > 1, even_parts = full_from * g.inner % 2 == 0 && full_to * g.inner % 2 == 0;
@@ -208,9 +222,12 @@ bool ours_is_best(const FftGeometry& g) {
 cufftType type_of(const FftGeometry& g) {
   const bool wide = g.scalar == DType::f64;
   switch (g.kind) {
-    case FftKind::real_forward: return wide ? CUFFT_D2Z : CUFFT_R2C;
-    case FftKind::real_inverse: return wide ? CUFFT_Z2D : CUFFT_C2R;
-    default: return wide ? CUFFT_Z2Z : CUFFT_C2C;
+    case FftKind::real_forward:
+      return wide ? CUFFT_D2Z : CUFFT_R2C;
+    case FftKind::real_inverse:
+      return wide ? CUFFT_Z2D : CUFFT_C2R;
+    default:
+      return wide ? CUFFT_Z2Z : CUFFT_C2C;
   }
 }
 
@@ -262,7 +279,8 @@ Kernel make_fft(const FftGeometry& g, double scale) {
     void* to = route.after_elsewhere ? space + route.at_out : p[1];
     for (std::int64_t call = 0; call < route.calls; ++call) {
       const auto part = std::size_t(call), calls = std::size_t(route.calls);
-      plan->run(static_cast<std::byte*>(const_cast<void*>(from)) + part * (route.in_bytes / calls), static_cast<std::byte*>(to) + part * (route.out_bytes / calls),
+      plan->run(static_cast<std::byte*>(const_cast<void*>(from)) + part * (route.in_bytes / calls),
+                static_cast<std::byte*>(to) + part * (route.out_bytes / calls),
                 g.inverse);  // x is only read: an inverse real transform has its own copy
     }
     if (finish) rearrange_values(after, g.scalar, route.real_out, to, p[1]);
@@ -273,7 +291,7 @@ Kernel make_fft(const FftGeometry& g, double scale) {
 
 void install_fft_library() {
   fft_kernel.set(DeviceType::cuda, make_fft);
-  set_fft_workspace(DeviceType::cuda, [](const FftGeometry& g) { return ours_is_best(g) ? std::size_t(0) : Route(g).workspace; });
+  set_fft_workspace(DeviceType::cuda, [](const FftGeometry& g) { return ours_is_best(g) ? direct_fft_workspace(g) : Route(g).workspace; });
 }
 
 }  // namespace tenon::cuda

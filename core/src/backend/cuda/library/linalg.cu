@@ -1,4 +1,5 @@
-/// Factorisations of few large matrices through cuSOLVER. It takes columns where we have rows, and other signs: passes around it see to that.
+/// Factorisations of few large matrices through cuSOLVER. It takes columns where we have rows, and other signs: passes around it see to
+/// that.
 ///
 /// While a step is captured our own kernels run instead: cuSOLVER's iterations may wait for the device.
 #include <cusolverDn.h>
@@ -20,7 +21,8 @@ using linalg::Matrices;
 
 void check_solver(cusolverStatus_t status, const char* call) {
   if (status == CUSOLVER_STATUS_SUCCESS) return;
-  throw Error(ErrorKind::device, "cuda.cusolver", std::string(call) + " failed with status " + std::to_string(int(status)), "run `tenon devices`; --device cpu needs no GPU");
+  throw Error(ErrorKind::device, "cuda.cusolver", std::string(call) + " failed with status " + std::to_string(int(status)),
+              "run `tenon devices`; --device cpu needs no GPU");
 }
 
 cusolverDnHandle_t solver() {
@@ -33,8 +35,12 @@ cusolverDnHandle_t solver() {
   return h;
 }
 
-const double* in(void* const* p, int i) { return static_cast<const double*>(p[i]); }
-double* out(void* const* p, int i) { return static_cast<double*>(p[i]); }
+const double* in(void* const* p, int i) {
+  return static_cast<const double*>(p[i]);
+}
+double* out(void* const* p, int i) {
+  return static_cast<double*>(p[i]);
+}
 
 /// Our own kernels do many matrices at once: cuSOLVER is for large ones, and for middling ones that are few.
 bool library_is_best(const Matrices& p) {
@@ -87,10 +93,13 @@ __global__ void turn(const double* x, double* y, Index rows, Index columns, cons
 
 __global__ void copy_scaled(const double* x, double* y, Index count, const double* scale) {
   const double by = *scale;
-  for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x) y[i] = by != by ? 0 : x[i] / by;
+  for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x)
+    y[i] = by != by ? 0 : x[i] / by;
 }
 
-void run_scale(const double* x, Index count, double* scale) { start("find_scale", dim3(1), dim3(block::kMostThreads), 0, find_scale, x, count, scale); }
+void run_scale(const double* x, Index count, double* scale) {
+  start("find_scale", dim3(1), dim3(block::kMostThreads), 0, find_scale, x, count, scale);
+}
 void run_turn(const double* x, double* y, Index rows, Index columns, const double* scale) {
   const Index tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
   start("turn", dim3(unsigned(tiles)), dim3(kTile, kTileRows), 0, turn, x, y, rows, columns, scale);
@@ -125,7 +134,8 @@ Kernel make_cholesky(const Matrices& p) {
   return [p, n, ours, space = Space(lwork, 0, 0, 0), verdict = Verdict()](void* const* o) {
     if (capturing()) return ours(o);
     verdict.clear();
-    check(cudaMemcpyAsync(o[1], o[0], std::size_t(p.count * p.n * p.n) * sizeof(double), cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+    check(cudaMemcpyAsync(o[1], o[0], std::size_t(p.count * p.n * p.n) * sizeof(double), cudaMemcpyDeviceToDevice, stream()),
+          "cudaMemcpyAsync");
     for (std::int64_t i = 0; i < p.count; ++i) {
       double* l = out(o, 1) + i * p.n * p.n;  // its rows are cuSOLVER's columns, so that its upper factor is our lower one
       check_solver(cusolverDnDpotrf(solver(), CUBLAS_FILL_MODE_UPPER, n, l, n, space.work, space.lwork, space.info), "cusolverDnDpotrf");
@@ -138,7 +148,8 @@ Kernel make_cholesky(const Matrices& p) {
 // ---- LU -------------------------------------------------------------------------------------------------------------------
 
 /// Pivots counted from 0; all NaN, and refused, where a pivot is 0 and must not be. One block.
-__global__ void finish_lu(double* factors, std::int32_t* pivots, Index n, bool regular, const int* info, Index matrix, unsigned long long* first) {
+__global__ void finish_lu(double* factors, std::int32_t* pivots, Index n, bool regular, const int* info, Index matrix,
+                          unsigned long long* first) {
   for (Index j = threadIdx.x; j < n; j += blockDim.x) --pivots[j];
   if (!regular || *info <= 0) return;
   if (threadIdx.x == 0) refuse_at(first, matrix, *info);
@@ -170,7 +181,8 @@ Kernel make_lu(const Matrices& p) {
 // ---- QR -------------------------------------------------------------------------------------------------------------------
 
 /// r [columns, n] from the reflected columns a [n][m], and q [m, columns] from its columns, rows of r with a positive diagonal.
-__global__ void finish_qr(const double* a, const double* q_columns, const double* scale, double* q, double* r, Index m, Index n, Index columns) {
+__global__ void finish_qr(const double* a, const double* q_columns, const double* scale, double* q, double* r, Index m, Index n,
+                          Index columns) {
   const Index k = m < n ? m : n, step = Index(gridDim.x) * blockDim.x, begin = Index(blockIdx.x) * blockDim.x + threadIdx.x;
   for (Index e = begin; e < columns * n; e += step) {
     const Index row = e / n, c = e % n;
@@ -198,8 +210,10 @@ Kernel make_qr(const Matrices& p) {
       run_scale(a, p.m * p.n, space.scale);
       run_turn(a, space.a, p.m, p.n, space.scale);
       check_solver(cusolverDnDgeqrf(solver(), m, n, space.a, m, space.c, space.work, space.lwork, space.info), "cusolverDnDgeqrf");
-      check(cudaMemcpyAsync(space.b, space.a, std::size_t(p.m * k) * sizeof(double), cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
-      check_solver(cusolverDnDorgqr(solver(), m, wide, reflectors, space.b, m, space.c, space.work, space.lwork, space.info), "cusolverDnDorgqr");
+      check(cudaMemcpyAsync(space.b, space.a, std::size_t(p.m * k) * sizeof(double), cudaMemcpyDeviceToDevice, stream()),
+            "cudaMemcpyAsync");
+      check_solver(cusolverDnDorgqr(solver(), m, wide, reflectors, space.b, m, space.c, space.work, space.lwork, space.info),
+                   "cusolverDnDorgqr");
       start_items("finish_qr", columns * std::max(p.m, p.n), finish_qr, space.a, space.b, space.scale, out(o, 1) + i * p.m * columns,
                   out(o, 2) + i * columns * p.n, p.m, p.n, columns);
     }
@@ -216,7 +230,8 @@ __device__ double sign_of_largest(Index n, const double* x, Index step) {
   return x[l.place * step] < 0 ? -1 : 1;
 }
 
-/// What a warp a vector makes of cuSOLVER's columns: those of the longer side lie one after the other, those of the shorter side are strided.
+/// What a warp a vector makes of cuSOLVER's columns: those of the longer side lie one after the other, those of the shorter side are
+/// strided.
 struct SvdResults {
   const double *values, *tall_lines, *short_lines, *scale;
   const int* info;
@@ -240,7 +255,9 @@ __global__ void finish_svd(SvdResults r, Index matrix, unsigned long long* first
   }
 }
 
-unsigned warp_blocks(Index lines) { return unsigned((lines + block::kMostWarps - 1) / block::kMostWarps); }
+unsigned warp_blocks(Index lines) {
+  return unsigned((lines + block::kMostWarps - 1) / block::kMostWarps);
+}
 
 Kernel make_svd(const Matrices& p) {
   Kernel ours = own::svd(p);
@@ -259,19 +276,20 @@ Kernel make_svd(const Matrices& p) {
         start_items("copy_scaled", p.m * p.n, copy_scaled, a, space.a, p.m * p.n, space.scale);
       else
         run_turn(a, space.a, p.m, p.n, space.scale);
-      check_solver(cusolverDnDgesvd(solver(), 'S', 'S', int(tall), int(k), space.a, int(tall), values, space.b, int(tall), turned, int(k), space.work, space.lwork,
-                                    nullptr, space.info),
+      check_solver(cusolverDnDgesvd(solver(), 'S', 'S', int(tall), int(k), space.a, int(tall), values, space.b, int(tall), turned, int(k),
+                                    space.work, space.lwork, nullptr, space.info),
                    "cusolverDnDgesvd");
-      const SvdResults r{values,         space.b, turned, space.scale, space.info, out(o, 1) + i * p.m * k, out(o, 2) + i * k, out(o, 3) + i * k * p.n,
-                         p.m, p.n, k};
+      const SvdResults r{
+          values, space.b, turned, space.scale, space.info, out(o, 1) + i * p.m * k, out(o, 2) + i * k, out(o, 3) + i * k * p.n,
+          p.m,    p.n,     k};
       start("finish_svd", dim3(warp_blocks(k)), dim3(block::kMostThreads), 0, finish_svd, r, i, verdict.first());
     }
     if (const auto bad = verdict.read(); bad.reason) refuse_iteration(p, bad.matrix);
   };
 }
 
-__global__ void finish_eigh(const double* lines, const double* values, const double* scale_of, const int* info, double* w, double* v, Index n, Index matrix,
-                            unsigned long long* first) {
+__global__ void finish_eigh(const double* lines, const double* values, const double* scale_of, const int* info, double* w, double* v,
+                            Index n, Index matrix, unsigned long long* first) {
   const double scale = *info != 0 ? block::nan() : *scale_of;
   if (scale != scale && blockIdx.x == 0 && threadIdx.x == 0) refuse_at(first, matrix, 1);
   for (Index i = Index(blockIdx.x) * block::warps() + block::warp(); i < n; i += Index(gridDim.x) * block::warps()) {
@@ -288,7 +306,8 @@ Kernel make_eigh(const Matrices& p) {
   const int n = int(p.n);
   const cusolverEigMode_t mode = p.flag ? CUSOLVER_EIG_MODE_VECTOR : CUSOLVER_EIG_MODE_NOVECTOR;
   int lwork = 0;
-  check_solver(cusolverDnDsyevd_bufferSize(solver(), mode, CUBLAS_FILL_MODE_LOWER, n, nullptr, n, nullptr, &lwork), "cusolverDnDsyevd_bufferSize");
+  check_solver(cusolverDnDsyevd_bufferSize(solver(), mode, CUBLAS_FILL_MODE_LOWER, n, nullptr, n, nullptr, &lwork),
+               "cusolverDnDsyevd_bufferSize");
   return [=, space = Space(lwork, p.n * p.n, p.n, 0), verdict = Verdict()](void* const* o) {
     if (capturing()) return ours(o);
     verdict.clear();
@@ -296,9 +315,10 @@ Kernel make_eigh(const Matrices& p) {
       const double* a = in(o, 0) + i * p.n * p.n;
       run_scale(a, p.n * p.n, space.scale);
       start_items("copy_scaled", p.n * p.n, copy_scaled, a, space.a, p.n * p.n, space.scale);
-      check_solver(cusolverDnDsyevd(solver(), mode, CUBLAS_FILL_MODE_LOWER, n, space.a, n, space.b, space.work, space.lwork, space.info), "cusolverDnDsyevd");
-      start("finish_eigh", dim3(warp_blocks(p.n)), dim3(block::kMostThreads), 0, finish_eigh, space.a, space.b, space.scale, space.info, out(o, 1) + i * p.n,
-            p.flag ? out(o, 2) + i * p.n * p.n : nullptr, p.n, i, verdict.first());
+      check_solver(cusolverDnDsyevd(solver(), mode, CUBLAS_FILL_MODE_LOWER, n, space.a, n, space.b, space.work, space.lwork, space.info),
+                   "cusolverDnDsyevd");
+      start("finish_eigh", dim3(warp_blocks(p.n)), dim3(block::kMostThreads), 0, finish_eigh, space.a, space.b, space.scale, space.info,
+            out(o, 1) + i * p.n, p.flag ? out(o, 2) + i * p.n * p.n : nullptr, p.n, i, verdict.first());
     }
     if (const auto bad = verdict.read(); bad.reason) refuse_iteration(p, bad.matrix);
   };
