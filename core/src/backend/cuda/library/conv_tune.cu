@@ -1,5 +1,6 @@
 #include "backend/cuda/library/conv_tune.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -209,7 +210,9 @@ bool try_graph(Trial& trial, const CudnnQuestion& q, ConvChoice& best) {
   int tried = 0;
   std::int64_t kept = -1;
   for (std::int64_t i = 0; graph && i < graph->plans(); ++i) {
-    if (worked && (tried >= kCandidates || seconds_since(start) > kGraphSeconds || all_spent > kAllSeconds)) break;
+    const double spent = seconds_since(start);
+    if (worked && (tried >= kCandidates || spent > kGraphSeconds || all_spent > kAllSeconds)) break;
+    if (spent > 4 * kGraphSeconds) break;
     ConvChoice c{graph, {}, q.bias, q.half_weights, 0};
     if (!graph->build(i, c.plan)) continue;
     ++tried;
@@ -230,7 +233,10 @@ bool try_graph(Trial& trial, const CudnnQuestion& q, ConvChoice& best) {
 
 std::string sizes(const ConvGeometry& g, const ConvGeometry::Sizes& s) {
   std::string text;
-  for (int a = 0; a < g.spatial; ++a) text += (a ? "x" : "") + std::to_string(s[std::size_t(a)]);
+  for (int a = 0; a < g.spatial; ++a) {
+    if (a > 0) text += 'x';
+    text += std::to_string(s[std::size_t(a)]);
+  }
   return text;
 }
 
