@@ -60,16 +60,20 @@ ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums
   return {0, pass == ConvPass::weight_gradient ? weight_workspace(g, sums).bytes() : 0};
 }
 
-bool own_conv_is_special(const ConvGeometry& g, ConvPass pass) { return pass == ConvPass::weight_gradient ? conv_few_weights_fits(g) : conv_few_fits(g, pass); }
+bool own_conv_is_special(const ConvGeometry& g, ConvPass pass) {
+  return pass == ConvPass::weight_gradient ? conv_few_weights_fits(g) : conv_few_fits(g, pass);
+}
 
 void install_conv() {
   conv_pack_slot.set(DeviceType::cuda, [](const ConvGeometry&, ConvPass, bool) -> Kernel {
     throw Error(ErrorKind::internal, "conv.pack", "these kernels take the weights as they are");
   });
   conv_forward_slot.set(DeviceType::cuda, [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::forward, bias); });
-  conv_input_gradient_slot.set(DeviceType::cuda, [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::input_gradient, bias); });
+  conv_input_gradient_slot.set(DeviceType::cuda,
+                               [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::input_gradient, bias); });
   conv_weight_gradient_slot.set(DeviceType::cuda, own_conv_weights);
-  set_conv_buffers(DeviceType::cuda, [](const ConvGeometry& g, ConvPass pass, bool, ConvSums sums) { return own_conv_buffers(g, pass, sums); });
+  set_conv_buffers(DeviceType::cuda,
+                   [](const ConvGeometry& g, ConvPass pass, bool, ConvSums sums) { return own_conv_buffers(g, pass, sums); });
 }
 
 }  // namespace tenon::cuda

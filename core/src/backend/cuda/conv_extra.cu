@@ -20,14 +20,17 @@ SumsShape sums_shape(DType type, std::int64_t rows, std::int64_t channels) {
   SumsShape s{rows, channels, 1, int(16 / size_of(type)), 1};
   if (channels % s.each != 0) s.each = 1;
   while (s.across < 32 && std::int64_t(s.across) * s.each < channels) s.across *= 2;
-  const std::int64_t lanes = kThreads / s.across, tiles = (channels + std::int64_t(s.across) * s.each - 1) / (std::int64_t(s.across) * s.each);
-  const std::int64_t filling = std::min<std::int64_t>((528 + tiles - 1) / tiles, rows / (lanes * 4)), exact = rows / (lanes * 1024);  // no long chains of f32 additions
+  const std::int64_t lanes = kThreads / s.across,
+                     tiles = (channels + std::int64_t(s.across) * s.each - 1) / (std::int64_t(s.across) * s.each);
+  const std::int64_t filling = std::min<std::int64_t>((528 + tiles - 1) / tiles, rows / (lanes * 4)),
+                     exact = rows / (lanes * 1024);  // no long chains of f32 additions
   s.cuts = std::clamp<std::int64_t>(std::max(filling, exact), 1, 4096);
   return s;
 }
 
 /// Grid: cuts, channel tiles.
-template <class T, int Each> __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, SumsShape s, bool wide) {
+template <class T, int Each>
+__global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, SumsShape s, bool wide) {
   using A = Acc<T>;
   __shared__ A added[kThreads][Each];
   const int tid = int(threadIdx.x), lanes = kThreads / s.across, lane = tid / s.across;
@@ -57,7 +60,8 @@ template <class T, int Each> __global__ void __launch_bounds__(kThreads) sum_cha
 }
 
 /// 32 columns a block, up to 32 threads a column.
-template <class A> __global__ void __launch_bounds__(1024) add_columns(const A* partial, A* to, std::int64_t count, std::int64_t cuts) {
+template <class A>
+__global__ void __launch_bounds__(1024) add_columns(const A* partial, A* to, std::int64_t count, std::int64_t cuts) {
   __shared__ A added[32][32];
   const int lanes = int(blockDim.x) / 32, lane = int(threadIdx.x) / 32, column = int(threadIdx.x) % 32;
   for (std::int64_t first = std::int64_t(blockIdx.x) * 32; first < count; first += std::int64_t(gridDim.x) * 32) {
@@ -76,7 +80,8 @@ template <class A> __global__ void __launch_bounds__(1024) add_columns(const A* 
 }
 
 /// Each: neighbouring channels a thread; the channel is found once, and kept by stepping.
-template <class T, int Each> __global__ void bias_channels(T* y, const Acc<T>* bias, std::int64_t items, std::int64_t channels, bool wide) {
+template <class T, int Each>
+__global__ void bias_channels(T* y, const Acc<T>* bias, std::int64_t items, std::int64_t channels, bool wide) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, columns = channels / Each, jump = pace % columns;
   std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, column = i % columns;
   for (; i < items; i += pace) {
@@ -90,23 +95,30 @@ template <class T, int Each> __global__ void bias_channels(T* y, const Acc<T>* b
   }
 }
 
-template <class From, class To> __global__ void convert_weights(const From* from, To* to, std::int64_t count) {
+template <class From, class To>
+__global__ void convert_weights(const From* from, To* to, std::int64_t count) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) to[i] = To(float(from[i]));
 }
 
-template <class T, int Each> void run_sums(const SumsShape& s, const void* values, void* partial) {
+template <class T, int Each>
+void run_sums(const SumsShape& s, const void* values, void* partial) {
   const std::int64_t tile = std::int64_t(s.across) * Each;
-  start("conv_channel_sums", dim3(unsigned(s.cuts), unsigned((s.channels + tile - 1) / tile)), dim3(kThreads), 0, sum_channels<T, Each>, static_cast<const T*>(values),
-        static_cast<Acc<T>*>(partial), s, aligned(values, 16) && Each > 1);
+  start("conv_channel_sums", dim3(unsigned(s.cuts), unsigned((s.channels + tile - 1) / tile)), dim3(kThreads), 0, sum_channels<T, Each>,
+        static_cast<const T*>(values), static_cast<Acc<T>*>(partial), s, aligned(values, 16) && Each > 1);
 }
 
-template <class T, int Each> void run_bias(void* y, const void* bias, std::int64_t rows, std::int64_t channels) {
+template <class T, int Each>
+void run_bias(void* y, const void* bias, std::int64_t rows, std::int64_t channels) {
   const std::int64_t items = rows * (channels / Each);
-  start_items("conv_bias", items, bias_channels<T, Each>, static_cast<T*>(y), static_cast<const Acc<T>*>(bias), items, channels, aligned(y, 16) && Each > 1);
+  start_items("conv_bias", items, bias_channels<T, Each>, static_cast<T*>(y), static_cast<const Acc<T>*>(bias), items, channels,
+              aligned(y, 16) && Each > 1);
 }
 
-template <class F> void dispatch_half(DType type, F&& f) { type == DType::f16 ? f(TypeTag<f16>{}) : f(TypeTag<bf16>{}); }
+template <class F>
+void dispatch_half(DType type, F&& f) {
+  type == DType::f16 ? f(TypeTag<f16>{}) : f(TypeTag<bf16>{});
+}
 
 }  // namespace
 
@@ -129,9 +141,11 @@ void channel_sums(DType type, const void* values, std::int64_t rows, std::int64_
 void add_cuts(bool wide, const void* partial, void* to, std::int64_t count, std::int64_t cuts) {
   const dim3 blocks(unsigned(std::min<std::int64_t>((count + 31) / 32, 1 << 20))), threads(cuts > 64 ? 1024 : 256);
   if (wide) {
-    start("conv_add_cuts", blocks, threads, 0, add_columns<double>, static_cast<const double*>(partial), static_cast<double*>(to), count, cuts);
+    start("conv_add_cuts", blocks, threads, 0, add_columns<double>, static_cast<const double*>(partial), static_cast<double*>(to), count,
+          cuts);
   } else {
-    start("conv_add_cuts", blocks, threads, 0, add_columns<float>, static_cast<const float*>(partial), static_cast<float*>(to), count, cuts);
+    start("conv_add_cuts", blocks, threads, 0, add_columns<float>, static_cast<const float*>(partial), static_cast<float*>(to), count,
+          cuts);
   }
 }
 

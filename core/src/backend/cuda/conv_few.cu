@@ -19,7 +19,8 @@ int channel_tile(int results) {
 /// Few source channels. The weights lie in shared memory as [tap, source, channel of the tile]; a thread makes 8 neighbouring channels of
 /// 4 rows, which is 16 bytes a store in 16-bit types. Grid: rows, channel tiles, classes of rows.
 template <class T, bool Forward, int Sources>
-__global__ void __launch_bounds__(kThreads) few_sources(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, int tile, bool wide_load, bool wide_store) {
+__global__ void __launch_bounds__(kThreads) few_sources(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m,
+                                                        int tile, bool wide_load, bool wide_store) {
   using A = Acc<T>;
   A* packed = dynamic_shared<A>();
   const int channel0 = int(blockIdx.y) * tile;
@@ -63,12 +64,14 @@ __global__ void __launch_bounds__(kThreads) few_sources(const T* source, const A
   }
 #pragma unroll
   for (int v = 0; v < kVoxels; ++v)
-    if (row0 + v * pace < rows.rows) store_some<T, kEach>(result + at[v].result(m, rows) * m.result_channels + channel0 + mine, sum[v], left, wide_store);
+    if (row0 + v * pace < rows.rows)
+      store_some<T, kEach>(result + at[v].result(m, rows) * m.result_channels + channel0 + mine, sum[v], left, wide_store);
 }
 
 /// Few result channels: one thread a row, the weights in shared memory as [tap, source, result].
 template <class T, bool Forward, int Results>
-__global__ void __launch_bounds__(kThreads) few_results(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide) {
+__global__ void __launch_bounds__(kThreads)
+    few_results(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide) {
   using A = Acc<T>;
   A* packed = dynamic_shared<A>();
   for (int i = int(threadIdx.x); i < int(m.taps) * m.sources * Results; i += kThreads) {
@@ -103,8 +106,12 @@ __global__ void __launch_bounds__(kThreads) few_results(const T* source, const A
   for (int r = 0; r < Results; ++r) to[r] = T(sum[r]);
 }
 
-std::size_t sources_shared(const ConvMap& m, std::size_t item) { return std::size_t(m.taps) * std::size_t(m.sources) * std::size_t(channel_tile(m.results)) * item; }
-std::size_t results_shared(const ConvMap& m, std::size_t item) { return std::size_t(m.taps) * std::size_t(m.sources) * std::size_t(m.results) * item; }
+std::size_t sources_shared(const ConvMap& m, std::size_t item) {
+  return std::size_t(m.taps) * std::size_t(m.sources) * std::size_t(channel_tile(m.results)) * item;
+}
+std::size_t results_shared(const ConvMap& m, std::size_t item) {
+  return std::size_t(m.taps) * std::size_t(m.sources) * std::size_t(m.results) * item;
+}
 
 enum class Kind { none, sources, results };
 
@@ -117,7 +124,8 @@ Kind kind_of(const ConvGeometry& g, bool forward) {
   return Kind::none;
 }
 
-template <class T, bool Forward, int Few> void run(const ConvGeometry& g, const ConvOperands& p, Kind kind) {
+template <class T, bool Forward, int Few>
+void run(const ConvGeometry& g, const ConvOperands& p, Kind kind) {
   using A = Acc<T>;
   const ConvMap m(g, Forward);
   const std::int64_t rows = m.class_rows(Forward);
@@ -127,30 +135,39 @@ template <class T, bool Forward, int Few> void run(const ConvGeometry& g, const 
   auto result = static_cast<T*>(p.result);
   if (kind == Kind::results) {
     const bool wide = m.sources % kEach == 0 && aligned(source, 16);
-    start("conv_few_results", dim3(unsigned((rows + kThreads - 1) / kThreads), 1, classes), dim3(kThreads), results_shared(m, sizeof(A)), few_results<T, Forward, Few>, source,
-          weights, bias, result, m, wide);
+    start("conv_few_results", dim3(unsigned((rows + kThreads - 1) / kThreads), 1, classes), dim3(kThreads), results_shared(m, sizeof(A)),
+          few_results<T, Forward, Few>, source, weights, bias, result, m, wide);
     return;
   }
   const int tile = channel_tile(m.results), a_block = kThreads / (tile / kEach) * kVoxels;
-  const bool wide_load = Few != 3 && aligned(source, sizeof(T) * Few < 16 ? sizeof(T) * Few : 16), wide_store = m.results % kEach == 0 && aligned(result, 16);
-  start("conv_few_sources", dim3(unsigned((rows + a_block - 1) / a_block), unsigned((m.results + tile - 1) / tile), classes), dim3(kThreads), sources_shared(m, sizeof(A)),
-        few_sources<T, Forward, Few>, source, weights, bias, result, m, tile, wide_load, wide_store);
+  const bool wide_load = Few != 3 && aligned(source, sizeof(T) * Few < 16 ? sizeof(T) * Few : 16),
+             wide_store = m.results % kEach == 0 && aligned(result, 16);
+  start("conv_few_sources", dim3(unsigned((rows + a_block - 1) / a_block), unsigned((m.results + tile - 1) / tile), classes),
+        dim3(kThreads), sources_shared(m, sizeof(A)), few_sources<T, Forward, Few>, source, weights, bias, result, m, tile, wide_load,
+        wide_store);
 }
 
-template <class T, bool Forward> void run_few(const ConvGeometry& g, const ConvOperands& p) {
+template <class T, bool Forward>
+void run_few(const ConvGeometry& g, const ConvOperands& p) {
   const ConvMap m(g, Forward);
   const Kind kind = kind_of(g, Forward);
   switch (kind == Kind::results ? m.results : m.sources) {
-    case 1: return run<T, Forward, 1>(g, p, kind);
-    case 2: return run<T, Forward, 2>(g, p, kind);
-    case 3: return run<T, Forward, 3>(g, p, kind);
-    default: return run<T, Forward, 4>(g, p, kind);
+    case 1:
+      return run<T, Forward, 1>(g, p, kind);
+    case 2:
+      return run<T, Forward, 2>(g, p, kind);
+    case 3:
+      return run<T, Forward, 3>(g, p, kind);
+    default:
+      return run<T, Forward, 4>(g, p, kind);
   }
 }
 
 }  // namespace
 
-bool conv_few_fits(const ConvGeometry& g, ConvPass pass) { return pass != ConvPass::weight_gradient && kind_of(g, pass == ConvPass::forward) != Kind::none; }
+bool conv_few_fits(const ConvGeometry& g, ConvPass pass) {
+  return pass != ConvPass::weight_gradient && kind_of(g, pass == ConvPass::forward) != Kind::none;
+}
 
 void conv_few(const ConvGeometry& g, ConvPass pass, const ConvOperands& p) {
   dispatch_floating("conv", g.dtype, [&](auto t) {

@@ -57,8 +57,10 @@ __device__ inline std::int64_t divide(std::int64_t value, int by, int& rest) {
   return q;
 }
 
-/// One class of rows, and where a row's windows lie in the source: row t of an axis is result first + t * step, and reads source t * scale + offset(tap).
-template <bool Forward> struct RowClass {
+/// One class of rows, and where a row's windows lie in the source: row t of an axis is result first + t * step, and reads source t * scale
+/// + offset(tap).
+template <bool Forward>
+struct RowClass {
   int first[3], step[3], count[3], scale[3];
   std::int64_t rows;
 
@@ -89,18 +91,21 @@ struct Row {
   std::int64_t sample;
   int t[3];
 
-  template <bool Forward> __device__ Row(const RowClass<Forward>& c, std::int64_t index) {
+  template <bool Forward>
+  __device__ Row(const RowClass<Forward>& c, std::int64_t index) {
     for (int a = 2; a >= 0; --a) index = divide(index, c.count[a], t[a]);
     sample = index;
   }
   /// The row's voxel of the result, counted over the batch.
-  template <bool Forward> __device__ std::int64_t result(const ConvMap& m, const RowClass<Forward>& c) const {
+  template <bool Forward>
+  __device__ std::int64_t result(const ConvMap& m, const RowClass<Forward>& c) const {
     std::int64_t v = sample;
     for (int a = 0; a < 3; ++a) v = v * m.result[a] + c.first[a] + t[a] * c.step[a];
     return v;
   }
   /// The source's voxel at these offsets, counted over the batch; -1 outside.
-  template <bool Forward> __device__ std::int64_t source(const ConvMap& m, const RowClass<Forward>& c, const int* offset) const {
+  template <bool Forward>
+  __device__ std::int64_t source(const ConvMap& m, const RowClass<Forward>& c, const int* offset) const {
     std::int64_t v = sample;
     bool inside = true;
     for (int a = 0; a < 3; ++a) {
@@ -113,7 +118,8 @@ struct Row {
 };
 
 /// The taps that a class of rows meets, one after the other.
-template <bool Forward> struct TapWalk {
+template <bool Forward>
+struct TapWalk {
   int k[3] = {0, 0, -1};
   int offset[3] = {0, 0, 0};
   int tap = -1;
@@ -135,14 +141,28 @@ template <bool Forward> struct TapWalk {
   }
 };
 
-template <int Bytes> struct Word;
-template <> struct Word<2> { using type = std::uint16_t; };
-template <> struct Word<4> { using type = std::uint32_t; };
-template <> struct Word<8> { using type = uint2; };
-template <> struct Word<16> { using type = uint4; };
+template <int Bytes>
+struct Word;
+template <>
+struct Word<2> {
+  using type = std::uint16_t;
+};
+template <>
+struct Word<4> {
+  using type = std::uint32_t;
+};
+template <>
+struct Word<8> {
+  using type = uint2;
+};
+template <>
+struct Word<16> {
+  using type = uint4;
+};
 
 /// N neighbours as Acc<T>, in words of up to 16 bytes; `from` is aligned to the word.
-template <class T, int N> __device__ inline void load_words(const T* from, Acc<T>* to) {
+template <class T, int N>
+__device__ inline void load_words(const T* from, Acc<T>* to) {
   constexpr int kBytes = int(sizeof(T)) * N < 16 ? int(sizeof(T)) * N : 16, kEach = kBytes / int(sizeof(T));
   using W = typename Word<kBytes>::type;
 #pragma unroll
@@ -155,7 +175,8 @@ template <class T, int N> __device__ inline void load_words(const T* from, Acc<T
   }
 }
 
-template <class T, int N> __device__ inline void store_words(T* to, const Acc<T>* from) {
+template <class T, int N>
+__device__ inline void store_words(T* to, const Acc<T>* from) {
   constexpr int kBytes = int(sizeof(T)) * N < 16 ? int(sizeof(T)) * N : 16, kEach = kBytes / int(sizeof(T));
   using W = typename Word<kBytes>::type;
 #pragma unroll
@@ -170,7 +191,8 @@ template <class T, int N> __device__ inline void store_words(T* to, const Acc<T>
 }
 
 /// The first `count` of N neighbours, zeros behind them; `whole`: all N are there and aligned.
-template <class T, int N> __device__ inline void load_some(const T* from, Acc<T>* to, int count, bool whole) {
+template <class T, int N>
+__device__ inline void load_some(const T* from, Acc<T>* to, int count, bool whole) {
   if constexpr ((N & (N - 1)) == 0) {
     if (whole) return load_words<T, N>(from, to);
   }
@@ -178,7 +200,8 @@ template <class T, int N> __device__ inline void load_some(const T* from, Acc<T>
   for (int j = 0; j < N; ++j) to[j] = j < count ? Acc<T>(from[j]) : Acc<T>(0);
 }
 
-template <class T, int N> __device__ inline void store_some(T* to, const Acc<T>* from, int count, bool whole) {
+template <class T, int N>
+__device__ inline void store_some(T* to, const Acc<T>* from, int count, bool whole) {
   if (whole) return store_words<T, N>(to, from);
 #pragma unroll
   for (int j = 0; j < N; ++j)
@@ -186,17 +209,21 @@ template <class T, int N> __device__ inline void store_some(T* to, const Acc<T>*
 }
 
 /// A weight as 16-bit products take it: rounded to the type of the activations, as libraries' kernels and the CPU's have it.
-template <class T> __device__ inline Acc<T> as_weight(Acc<T> w) {
+template <class T>
+__device__ inline Acc<T> as_weight(Acc<T> w) {
   if constexpr (sizeof(T) == 2) return Acc<T>(T(w));
   return w;
 }
 
 /// w[out, tap, in] seen from the pass: the weight between a source and a result channel of one group.
-template <bool Forward> __device__ inline std::int64_t weight_at(const ConvMap& m, int group, int tap, int source, int result) {
+template <bool Forward>
+__device__ inline std::int64_t weight_at(const ConvMap& m, int group, int tap, int source, int result) {
   return Forward ? ((std::int64_t(group) * m.results + result) * m.taps + tap) * m.sources + source
                  : ((std::int64_t(group) * m.sources + source) * m.taps + tap) * m.results + result;
 }
 
-inline bool aligned(const void* p, std::size_t bytes) { return reinterpret_cast<std::uintptr_t>(p) % bytes == 0; }
+inline bool aligned(const void* p, std::size_t bytes) {
+  return reinterpret_cast<std::uintptr_t>(p) % bytes == 0;
+}
 
 }  // namespace tenon::cuda

@@ -1,4 +1,5 @@
-/// This library's own convolution kernels, for every geometry and type; a library's convolutions stand beside them where there is one (private).
+/// This library's own convolution kernels, for every geometry and type; a library's convolutions stand beside them where there is one
+/// (private).
 #pragma once
 
 #include "ops/conv_kernels.hpp"

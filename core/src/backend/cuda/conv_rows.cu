@@ -1,4 +1,5 @@
-/// Forward and input gradient of convolutions in general: an implicit matrix product, and one thread a result for what has few channels a group.
+/// Forward and input gradient of convolutions in general: an implicit matrix product, and one thread a result for what has few channels a
+/// group.
 #include "backend/cuda/conv_map.cuh"
 #include "backend/cuda/conv_own.hpp"
 #include "ops/dispatch.hpp"
@@ -10,10 +11,12 @@ constexpr int kRows = 128, kCols = 64, kDepth = 16;  // a block's results, and t
 constexpr int kMost = 65535;                         // blocks along y and z
 
 /// One step of a block: 16 source channels of one tap. Each thread brings 8 channels of one row and 4 weights.
-template <class T, bool Forward> struct GemmStep {
+template <class T, bool Forward>
+struct GemmStep {
   Acc<T> a[8], b[4];
 
-  __device__ void fetch(const ConvMap& m, const T* source, const Acc<T>* weights, std::int64_t voxel, int tap, int chunk, int group, int col0, bool wide_a, bool wide_b) {
+  __device__ void fetch(const ConvMap& m, const T* source, const Acc<T>* weights, std::int64_t voxel, int tap, int chunk, int group,
+                        int col0, bool wide_a, bool wide_b) {
     const int tid = int(threadIdx.x), channel = chunk + (tid & 1) * 8, left = voxel < 0 ? 0 : m.sources - channel;
     if (left > 0) {
       load_some<T, 8>(source + voxel * m.source_channels + std::int64_t(group) * m.sources + channel, a, left, wide_a);
@@ -50,7 +53,8 @@ template <class T, bool Forward> struct GemmStep {
 
 /// Grid: row tiles, column tiles of every group, classes of rows. 256 threads of 8 x 4 results.
 template <class T, bool Forward>
-__global__ void __launch_bounds__(256) gemm_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide_a, bool wide_b, bool wide_store) {
+__global__ void __launch_bounds__(256)
+    gemm_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide_a, bool wide_b, bool wide_store) {
   using A = Acc<T>;
   __shared__ __align__(16) A a_tile[kDepth][kRows + 4];
   __shared__ __align__(16) A b_tile[kDepth][kCols + 4];
@@ -116,7 +120,8 @@ __global__ void __launch_bounds__(256) gemm_rows(const T* source, const Acc<T>* 
 }
 
 /// The gather of one result, read off the formula.
-template <class T, bool Forward> __global__ void direct_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, std::int64_t total) {
+template <class T, bool Forward>
+__global__ void direct_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, std::int64_t total) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += pace) {
     int channel = 0, at[3], p[3], k[3];
@@ -143,23 +148,27 @@ template <class T, bool Forward> __global__ void direct_rows(const T* source, co
   }
 }
 
-template <class T, bool Forward> void run_gemm(const ConvGeometry& g, const ConvOperands& p) {
+template <class T, bool Forward>
+void run_gemm(const ConvGeometry& g, const ConvOperands& p) {
   using A = Acc<T>;
   const ConvMap m(g, Forward);
   const bool wide_a = m.sources % 8 == 0 && aligned(p.source, 16);
   const bool wide_b = (Forward ? m.sources : m.results) % 4 == 0 && aligned(p.weights, 16);
   const bool wide_store = m.results % 4 == 0 && aligned(p.result, 16);
-  const std::int64_t row_tiles = (m.class_rows(Forward) + kRows - 1) / kRows, col_tiles = std::int64_t(m.groups) * ((m.results + kCols - 1) / kCols);
-  start(Forward ? "conv_gemm" : "conv_gemm_back", dim3(unsigned(row_tiles), unsigned(col_tiles), unsigned(m.classes(Forward))), dim3(256), 0, gemm_rows<T, Forward>,
-        static_cast<const T*>(p.source), static_cast<const A*>(p.weights), static_cast<const A*>(p.bias), static_cast<T*>(p.result), m, wide_a, wide_b, wide_store);
+  const std::int64_t row_tiles = (m.class_rows(Forward) + kRows - 1) / kRows,
+                     col_tiles = std::int64_t(m.groups) * ((m.results + kCols - 1) / kCols);
+  start(Forward ? "conv_gemm" : "conv_gemm_back", dim3(unsigned(row_tiles), unsigned(col_tiles), unsigned(m.classes(Forward))), dim3(256),
+        0, gemm_rows<T, Forward>, static_cast<const T*>(p.source), static_cast<const A*>(p.weights), static_cast<const A*>(p.bias),
+        static_cast<T*>(p.result), m, wide_a, wide_b, wide_store);
 }
 
-template <class T, bool Forward> void run_direct(const ConvGeometry& g, const ConvOperands& p) {
+template <class T, bool Forward>
+void run_direct(const ConvGeometry& g, const ConvOperands& p) {
   using A = Acc<T>;
   const ConvMap m(g, Forward);
   const std::int64_t total = m.batch * m.result_voxels() * m.result_channels;
-  start_items(Forward ? "conv_direct" : "conv_direct_back", total, direct_rows<T, Forward>, static_cast<const T*>(p.source), static_cast<const A*>(p.weights),
-              static_cast<const A*>(p.bias), static_cast<T*>(p.result), m, total);
+  start_items(Forward ? "conv_direct" : "conv_direct_back", total, direct_rows<T, Forward>, static_cast<const T*>(p.source),
+              static_cast<const A*>(p.weights), static_cast<const A*>(p.bias), static_cast<T*>(p.result), m, total);
 }
 
 }  // namespace

@@ -32,7 +32,9 @@ __device__ inline void tap_offsets(const ConvMap& m, int tap, int* offset) {
 }
 
 /// Grid: tiles (group, tap, out tile, in tile), cuts. (Tile / 4)^2 threads of 4 x 4 weights.
-template <class T, int Tile> __global__ void __launch_bounds__(Tile* Tile / 16) weight_tiles(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts, bool wide_x, bool wide_y) {
+template <class T, int Tile>
+__global__ void __launch_bounds__(Tile* Tile / 16)
+    weight_tiles(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts, bool wide_x, bool wide_y) {
   using A = Acc<T>;
   constexpr int kSide = Tile / 4, kThreads = kSide * kSide;
   __shared__ __align__(16) A y_tile[kDepth][Tile];
@@ -64,7 +66,8 @@ template <class T, int Tile> __global__ void __launch_bounds__(Tile* Tile / 16) 
         const std::int64_t voxel = Row(rows, at + line).source(m, rows, offset);
         if (voxel >= 0) {  // a row outside x counts for nothing, whatever y holds there
           const int y_left = m.results - out0 - c, x_left = m.sources - in0 - c;
-          if (y_left > 0) load_some<T, 4>(y + (at + line) * m.result_channels + std::int64_t(group) * m.results + out0 + c, yv, y_left, wide_y);
+          if (y_left > 0)
+            load_some<T, 4>(y + (at + line) * m.result_channels + std::int64_t(group) * m.results + out0 + c, yv, y_left, wide_y);
           if (x_left > 0) load_some<T, 4>(x + voxel * m.source_channels + std::int64_t(group) * m.sources + in0 + c, xv, x_left, wide_x);
         }
       }
@@ -103,7 +106,8 @@ template <class T, int Tile> __global__ void __launch_bounds__(Tile* Tile / 16) 
 }
 
 /// One thread a weight and cut, the out channel innermost: for many groups of few channels. Grid: weights, cuts.
-template <class T> __global__ void weight_each(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts) {
+template <class T>
+__global__ void weight_each(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts) {
   const RowClass<true> rows(m, 0);
   const std::int64_t weights = std::int64_t(m.result_channels) * m.taps * m.sources, pace = std::int64_t(gridDim.x) * blockDim.x;
   const Cut cut(rows.rows, cuts, blockIdx.y, 1);
@@ -114,7 +118,8 @@ template <class T> __global__ void weight_each(const T* x, const T* y, Acc<T>* p
     Acc<T> sum = 0, total = 0;
     for (std::int64_t at = cut.begin; at < cut.end; ++at) {
       const std::int64_t voxel = Row(rows, at).source(m, rows, offset);
-      if (voxel >= 0) sum += Acc<T>(y[at * m.result_channels + out]) * Acc<T>(x[voxel * m.source_channels + std::int64_t(group) * m.sources + in]);
+      if (voxel >= 0)
+        sum += Acc<T>(y[at * m.result_channels + out]) * Acc<T>(x[voxel * m.source_channels + std::int64_t(group) * m.sources + in]);
       if (((at - cut.begin) & 1023) == 1023) {
         total += sum;
         sum = 0;
@@ -133,11 +138,14 @@ struct FewShape {
   bool swapped;
 };
 
-template <class T> __global__ void __launch_bounds__(256) weight_few(const T* x, const T* y, Acc<T>* partial, ConvMap m, FewShape f, std::int64_t cuts, bool wide_load) {
+template <class T>
+__global__ void __launch_bounds__(256)
+    weight_few(const T* x, const T* y, Acc<T>* partial, ConvMap m, FewShape f, std::int64_t cuts, bool wide_load) {
   using A = Acc<T>;
   __shared__ A added[256][kQuad];
   const RowClass<true> rows(m, 0);
-  const int tid = int(threadIdx.x), lanes = 256 / f.quads, lane = tid / f.quads, channel = (int(blockIdx.z) * f.quads + tid % f.quads) * kQuad;
+  const int tid = int(threadIdx.x), lanes = 256 / f.quads, lane = tid / f.quads,
+            channel = (int(blockIdx.z) * f.quads + tid % f.quads) * kQuad;
   const int place0 = int(blockIdx.y) * kShort, left = f.wide_channels - channel;
   int offset[kShort][3], narrow[kShort];
 #pragma unroll
@@ -203,8 +211,12 @@ bool pointwise(const ConvGeometry& g) {
   return g.kernel == kOnes && g.stride == kOnes && g.pad == kZeros && g.in == g.out;
 }
 
-int tile_of(const ConvGeometry& g) { return std::max(g.in_channels, g.out_channels) / g.groups <= 32 ? 32 : 64; }
-bool worth_tiles(const ConvGeometry& g) { return g.groups == 1 || std::min(g.in_channels, g.out_channels) / g.groups >= 8; }
+int tile_of(const ConvGeometry& g) {
+  return std::max(g.in_channels, g.out_channels) / g.groups <= 32 ? 32 : 64;
+}
+bool worth_tiles(const ConvGeometry& g) {
+  return g.groups == 1 || std::min(g.in_channels, g.out_channels) / g.groups >= 8;
+}
 
 /// Blocks of one cut.
 std::int64_t cut_blocks(const ConvGeometry& g) {
@@ -213,15 +225,18 @@ std::int64_t cut_blocks(const ConvGeometry& g) {
     const FewShape f = few_shape(g);
     return tiles(f.places, kShort) * tiles(f.wide_channels, std::int64_t(f.quads) * kQuad);
   }
-  if (worth_tiles(g)) return g.groups * g.taps() * tiles(g.in_channels / g.groups, tile_of(g)) * tiles(g.out_channels / g.groups, tile_of(g));
+  if (worth_tiles(g))
+    return g.groups * g.taps() * tiles(g.in_channels / g.groups, tile_of(g)) * tiles(g.out_channels / g.groups, tile_of(g));
   return tiles(g.weights(), kBlock);
 }
 
-template <class T, int Tile> void run_tiles(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts) {
+template <class T, int Tile>
+void run_tiles(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts) {
   const ConvMap m(g, true);
   const std::size_t item = sizeof(T) * 4 < 16 ? sizeof(T) * 4 : 16;
-  start("conv_weight_tiles", dim3(unsigned(cut_blocks(g)), unsigned(cuts)), dim3(Tile * Tile / 16), 0, weight_tiles<T, Tile>, static_cast<const T*>(x), static_cast<const T*>(y),
-        static_cast<Acc<T>*>(partial), m, cuts, m.sources % 4 == 0 && aligned(x, item), m.results % 4 == 0 && aligned(y, item));
+  start("conv_weight_tiles", dim3(unsigned(cut_blocks(g)), unsigned(cuts)), dim3(Tile * Tile / 16), 0, weight_tiles<T, Tile>,
+        static_cast<const T*>(x), static_cast<const T*>(y), static_cast<Acc<T>*>(partial), m, cuts, m.sources % 4 == 0 && aligned(x, item),
+        m.results % 4 == 0 && aligned(y, item));
 }
 
 }  // namespace
@@ -235,17 +250,19 @@ std::int64_t conv_weight_cuts(const ConvGeometry& g) {
   const std::int64_t rows = g.batch * g.out_voxels(), least = conv_few_weights_fits(g) ? 512 : 128;
   const std::int64_t item = g.dtype == DType::f64 ? 8 : 4, most = (std::int64_t(256) << 20) / std::max<std::int64_t>(1, g.weights() * item);
   const std::int64_t wanted = std::min((kWanted + cut_blocks(g) - 1) / cut_blocks(g), rows / least);
-  return std::clamp<std::int64_t>(std::min(std::max(wanted, rows >> 18), most), 1, 4096);  // at least so many that no sum has a long chain of roundings
+  return std::clamp<std::int64_t>(std::min(std::max(wanted, rows >> 18), most), 1,
+                                  4096);  // at least so many that no sum has a long chain of roundings
 }
 
 void conv_few_weights(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts) {
   dispatch_floating("conv", g.dtype, [&](auto t) {
     using T = typename decltype(t)::type;
     const FewShape f = few_shape(g);
-    const unsigned places = unsigned((f.places + kShort - 1) / kShort), tiles = unsigned((f.wide_channels + f.quads * kQuad - 1) / (f.quads * kQuad));
+    const unsigned places = unsigned((f.places + kShort - 1) / kShort),
+                   tiles = unsigned((f.wide_channels + f.quads * kQuad - 1) / (f.quads * kQuad));
     const bool wide = f.wide_channels % kQuad == 0 && aligned(f.swapped ? x : y, sizeof(T) * 4 < 16 ? sizeof(T) * 4 : 16);
-    start("conv_weight_few", dim3(unsigned(cuts), places, tiles), dim3(256), 0, weight_few<T>, static_cast<const T*>(x), static_cast<const T*>(y), static_cast<Acc<T>*>(partial),
-          ConvMap(g, true), f, cuts, wide);
+    start("conv_weight_few", dim3(unsigned(cuts), places, tiles), dim3(256), 0, weight_few<T>, static_cast<const T*>(x),
+          static_cast<const T*>(y), static_cast<Acc<T>*>(partial), ConvMap(g, true), f, cuts, wide);
   });
 }
 
@@ -253,8 +270,8 @@ void conv_weights(const ConvGeometry& g, const void* x, const void* y, void* par
   dispatch_floating("conv", g.dtype, [&](auto t) {
     using T = typename decltype(t)::type;
     if (worth_tiles(g)) return tile_of(g) == 32 ? run_tiles<T, 32>(g, x, y, partial, cuts) : run_tiles<T, 64>(g, x, y, partial, cuts);
-    start("conv_weight_each", dim3(grid_for(g.weights()), unsigned(cuts)), dim3(kBlock), 0, weight_each<T>, static_cast<const T*>(x), static_cast<const T*>(y),
-          static_cast<Acc<T>*>(partial), ConvMap(g, true), cuts);
+    start("conv_weight_each", dim3(grid_for(g.weights()), unsigned(cuts)), dim3(kBlock), 0, weight_each<T>, static_cast<const T*>(x),
+          static_cast<const T*>(y), static_cast<Acc<T>*>(partial), ConvMap(g, true), cuts);
   });
 }
 

@@ -21,7 +21,8 @@ struct ConvChoice {
 ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias);
 
 /// What a choice does with the operands of the slots, channel sums apart. `workspace` holds conv_choice_workspace bytes.
-void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, const void* first, const void* second, const void* bias, void* result, void* workspace);
+void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, const void* first, const void* second, const void* bias,
+                     void* result, void* workspace);
 std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g);
 
 }  // namespace tenon::cuda

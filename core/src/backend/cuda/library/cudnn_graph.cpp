@@ -23,12 +23,17 @@ void* frontend_open(const char* file, int flags) {
 }
 
 void* frontend_symbol(void* handle, const char* name) {
-#define TENON_RUNTIME(function) {#function, reinterpret_cast<void*>(&::function)}
+#define TENON_RUNTIME(function) \
+  { #function, reinterpret_cast < void*>(&::function) }
   static const std::pair<const char*, void*> own[] = {
-      TENON_RUNTIME(cudaRuntimeGetVersion),   TENON_RUNTIME(cudaGetErrorString),    TENON_RUNTIME(cudaGetDevice),         {"cudaGetLastError", reinterpret_cast<void*>(&::cudaGetLastError)},
-      TENON_RUNTIME(cudaDeviceGetAttribute),  TENON_RUNTIME(cudaStreamIsCapturing),
+    TENON_RUNTIME(cudaRuntimeGetVersion),
+    TENON_RUNTIME(cudaGetErrorString),
+    TENON_RUNTIME(cudaGetDevice),
+    {"cudaGetLastError", reinterpret_cast<void*>(&::cudaGetLastError)},
+    TENON_RUNTIME(cudaDeviceGetAttribute),
+    TENON_RUNTIME(cudaStreamIsCapturing),
 #if CUDART_VERSION >= 12080
-      TENON_RUNTIME(cudaGetDriverEntryPointByVersion),
+    TENON_RUNTIME(cudaGetDriverEntryPointByVersion),
 #endif
   };
 #undef TENON_RUNTIME
@@ -112,7 +117,9 @@ Dims channels_last(const Dims& d) {
   return strides;
 }
 
-DataType_t type_of(DType t) { return t == DType::bf16 ? DataType_t::BFLOAT16 : t == DType::f16 ? DataType_t::HALF : DataType_t::FLOAT; }
+DataType_t type_of(DType t) {
+  return t == DType::bf16 ? DataType_t::BFLOAT16 : t == DType::f16 ? DataType_t::HALF : DataType_t::FLOAT;
+}
 
 class Graph final : public CudnnGraph, private fe::graph::Graph {
  public:
@@ -122,8 +129,9 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
       describe(q);
       if (validate().is_bad() || build_operation_graph(cudnn().handle).is_bad()) return false;
       if (create_execution_plans({q.fallback ? fe::HeurMode_t::FALLBACK : fe::HeurMode_t::A}).is_bad()) return false;
-      std::vector<NumericalNote_t> unwanted{NumericalNote_t::NONDETERMINISTIC, NumericalNote_t::DOWN_CONVERT_INPUTS, NumericalNote_t::REDUCED_PRECISION_REDUCTION,
-                                            NumericalNote_t::WINOGRAD_TILE_6x6, NumericalNote_t::WINOGRAD_TILE_13x13};
+      std::vector<NumericalNote_t> unwanted{NumericalNote_t::NONDETERMINISTIC, NumericalNote_t::DOWN_CONVERT_INPUTS,
+                                            NumericalNote_t::REDUCED_PRECISION_REDUCTION, NumericalNote_t::WINOGRAD_TILE_6x6,
+                                            NumericalNote_t::WINOGRAD_TILE_13x13};
       if (q.geometry.dtype != DType::f32) unwanted.push_back(NumericalNote_t::WINOGRAD);  // its transforms round to 16 bits
       if (q.geometry.dtype == DType::f32 && !q.allow_tf32) unwanted.push_back(NumericalNote_t::TENSOR_CORE);
       deselect_numeric_notes(unwanted);
@@ -140,7 +148,8 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
     std::lock_guard lock(cudnn().mutex);
     try {
       std::int64_t bytes = 0;
-      if (build_plan_at_index(index).is_bad() || get_workspace_size_plan_at_index(index, bytes).is_bad() || bytes > kMostWorkspace) return false;
+      if (build_plan_at_index(index).is_bad() || get_workspace_size_plan_at_index(index, bytes).is_bad() || bytes > kMostWorkspace)
+        return false;
       plan = {index, std::size_t(bytes < 0 ? 0 : bytes), {}};
       (void)get_plan_name_at_index(index, plan.engine);
       return true;
@@ -154,7 +163,8 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
   bool run(const CudnnPlan& plan, const void* first, const void* second, const void* bias, void* result, void* workspace) const override {
     std::lock_guard lock(cudnn().mutex);
     try {
-      std::unordered_map<std::int64_t, void*> pack{{kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
+      std::unordered_map<std::int64_t, void*> pack{
+          {kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
       if (bias_) pack[kBias] = const_cast<void*>(bias);
       return execute_plan_at_index(cudnn().handle, pack, workspace, plan.index).is_good();
     } catch (...) {
@@ -167,14 +177,20 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
     return tensor(fe::graph::Tensor_attributes().set_name(name).set_uid(uid).set_data_type(type).set_dim(d).set_stride(channels_last(d)));
   }
 
-  template <class Attributes> Attributes product(const ConvGeometry& g) {
-    return Attributes().set_padding(lifted(g, g.pad, 0)).set_stride(lifted(g, g.stride, 1)).set_dilation(lifted(g, g.dilation, 1)).set_compute_data_type(DataType_t::FLOAT);
+  template <class Attributes>
+  Attributes product(const ConvGeometry& g) {
+    return Attributes()
+        .set_padding(lifted(g, g.pad, 0))
+        .set_stride(lifted(g, g.stride, 1))
+        .set_dilation(lifted(g, g.dilation, 1))
+        .set_compute_data_type(DataType_t::FLOAT);
   }
 
   void describe(const CudnnQuestion& q) {
     const ConvGeometry& g = q.geometry;
     const DataType_t io = type_of(g.dtype);
-    const Dims x = dims(g, g.batch, g.in_channels, g.in), y = dims(g, g.batch, g.out_channels, g.out), w = dims(g, g.out_channels, g.in_channels / g.groups, g.kernel);
+    const Dims x = dims(g, g.batch, g.in_channels, g.in), y = dims(g, g.batch, g.out_channels, g.out),
+               w = dims(g, g.out_channels, g.in_channels / g.groups, g.kernel);
     bias_ = q.bias;
     set_io_data_type(io).set_intermediate_data_type(DataType_t::FLOAT).set_compute_data_type(DataType_t::FLOAT);
     set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);  // plans live as long as the process
@@ -189,7 +205,8 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
       TensorPtr source = input("source", kFirst, io, forward ? x : y), weights = input("weights", kSecond, io, w);
       shape = forward ? y : x;
       type = io;
-      made = forward ? conv_fprop(source, weights, product<fe::graph::Conv_fprop_attributes>(g)) : conv_dgrad(source, weights, product<fe::graph::Conv_dgrad_attributes>(g));
+      made = forward ? conv_fprop(source, weights, product<fe::graph::Conv_fprop_attributes>(g))
+                     : conv_dgrad(source, weights, product<fe::graph::Conv_dgrad_attributes>(g));
     }
     made->set_dim(shape).set_stride(channels_last(shape));
     if (q.bias) {
@@ -208,7 +225,9 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
 
 }  // namespace
 
-bool cudnn_here() { return cudnn().handle != nullptr; }
+bool cudnn_here() {
+  return cudnn().handle != nullptr;
+}
 
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion& question) {
   if (!cudnn_here()) return nullptr;
@@ -222,8 +241,12 @@ std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion& question) {
 
 namespace tenon::cuda {
 
-bool cudnn_here() { return false; }
-std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion&) { return nullptr; }
+bool cudnn_here() {
+  return false;
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion&) {
+  return nullptr;
+}
 
 }  // namespace tenon::cuda
 

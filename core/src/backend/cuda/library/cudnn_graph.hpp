@@ -1,4 +1,5 @@
-/// cuDNN's graphs of one convolution, behind an interface that needs none of its headers: cuDNN is found at run time, or is not there (private).
+/// cuDNN's graphs of one convolution, behind an interface that needs none of its headers: cuDNN is found at run time, or is not there
+/// (private).
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ struct CudnnQuestion {
   bool bias = false;          ///< added within the graph; one f32 a channel of the result
   bool half_weights = false;  ///< the weight gradient comes out in the type of the activations, else in f32
   bool allow_tf32 = false;
-  bool fallback = false;      ///< asks for the plans of last resort instead of the heuristics' best
+  bool fallback = false;  ///< asks for the plans of last resort instead of the heuristics' best
 };
 
 struct CudnnPlan {
@@ -38,7 +39,8 @@ class CudnnGraph {
   /// False where the plan cannot be built, or is none that is wanted: not deterministic, of reduced precision, of a large workspace.
   virtual bool build(std::int64_t index, CudnnPlan& plan) = 0;
   virtual void drop(std::int64_t index) = 0;
-  /// Enqueues it; `first` and `second` are what the pass reads (source and weights, or x and y's gradient). False, with nothing done, where cuDNN refuses.
+  /// Enqueues it; `first` and `second` are what the pass reads (source and weights, or x and y's gradient). False, with nothing done, where
+  /// cuDNN refuses.
   virtual bool run(const CudnnPlan& plan, const void* first, const void* second, const void* bias, void* result, void* workspace) const = 0;
 };
 
