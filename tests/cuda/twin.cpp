@@ -20,6 +20,9 @@ Outcome run_case(const Case& run, DType type, Device device) {
   } catch (const Error& e) {
     out.code = e.code();
     out.error = e.what();
+  } catch (const std::exception& e) {  // of a library
+    out.code = "unknown";
+    out.error = e.what();
   }
   out.noted = std::move(twin.noted);
   return out;

@@ -46,7 +46,7 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeT
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive, cudaStreamCaptureStatusInvalidated };
 inline constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2;
-inline constexpr unsigned cudaHostAllocDefault = 0, cudaHostRegisterDefault = 0;
+inline constexpr unsigned cudaHostAllocDefault = 0, cudaHostAllocPortable = 1, cudaHostAllocMapped = 2, cudaHostAllocWriteCombined = 4, cudaHostRegisterDefault = 0;
 
 struct cudaDeviceProp {
   char name[256] = {};
@@ -82,6 +82,7 @@ cudaError_t cudaMallocHost(void** at, std::size_t bytes);
 template <class T> cudaError_t cudaMallocHost(T** at, std::size_t bytes) { return cudaMallocHost(reinterpret_cast<void**>(at), bytes); }
 inline cudaError_t cudaHostAlloc(void** at, std::size_t bytes, unsigned) { return cudaMallocHost(at, bytes); }
 cudaError_t cudaFreeHost(void* at);
+inline cudaError_t cudaHostGetDevicePointer(void** on_device, void* on_host, unsigned) { return *on_device = on_host, cudaSuccess; }
 inline cudaError_t cudaHostRegister(void*, std::size_t, unsigned) { return cudaSuccess; }
 inline cudaError_t cudaHostUnregister(void*) { return cudaSuccess; }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
