@@ -9,6 +9,7 @@
 
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/conv_trial.cuh"
+#include "backend/cuda/library/plan_memory.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -41,7 +42,7 @@ bool try_graph(Trial& trial, const CudnnQuestion& q, ConvChoice& best) {
     const double spent = seconds_since(start);
     if (worked && (tried >= kCandidates || spent > kGraphSeconds || all_spent > kAllSeconds)) break;
     if (spent > 4 * kGraphSeconds) break;
-    ConvChoice c{graph, {}, q.bias, q.half_weights, 0};
+    ConvChoice c{graph, {}, q.bias, q.half_weights, 0, q.fallback};
     if (!graph->build(i, c.plan)) continue;
     ++tried;
     c.microseconds = trial.microseconds(c);
@@ -66,6 +67,45 @@ std::string sizes(const ConvGeometry& g, const ConvGeometry::Sizes& s) {
     text += std::to_string(s[std::size_t(a)]);
   }
   return text;
+}
+
+/// Everything that the choice depends on.
+std::string key_of(const ConvGeometry& g, ConvPass pass, bool bias) {
+  std::string key = std::to_string(int(pass)) + (bias ? "b " : " ") + std::string(name_of(g.dtype));
+  for (std::int64_t v : {std::int64_t(g.spatial), g.batch, g.in_channels, g.out_channels, g.groups}) key += " " + std::to_string(v);
+  for (const ConvGeometry::Sizes* s : {&g.in, &g.out, &g.kernel, &g.stride, &g.pad, &g.dilation})
+    for (std::int64_t v : *s) key += " " + std::to_string(v);
+  return key;
+}
+
+PlanMemory& memory() {
+  static PlanMemory& m = *new PlanMemory([] {
+    cudaDeviceProp p{};
+    check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties");
+    return std::string(p.name) + " cudnn " + std::to_string(cudnn_version()) + " 1";
+  }());
+  return m;
+}
+
+/// "own", or three words: graph of last resort, bias inside, weights in 16 bits as 0 and 1; then the plan's name.
+std::string written(const ConvChoice& c) {
+  if (!c.graph) return "own";
+  return std::string(c.last_resort ? "1" : "0") + (c.bias_inside ? "1" : "0") + (c.half_weights ? "1" : "0") + c.plan.engine;
+}
+
+/// The plan that was chosen before, if it is still there.
+bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, ConvChoice& choice) {
+  if (text == "own") return true;
+  if (text.size() < 4) return false;
+  const bool last_resort = text[0] == '1', inside = text[1] == '1', half_weights = text[2] == '1';
+  std::shared_ptr<CudnnGraph> graph = CudnnGraph::make({g, pass, inside, half_weights, kAllowTf32, last_resort});
+  if (!graph) return false;
+  for (std::int64_t i = 0; i < graph->plans(); ++i) {
+    if (graph->name(i) != text.substr(3)) continue;
+    choice = {graph, {}, inside, half_weights, 0, last_resort};
+    return graph->build(i, choice.plan);
+  }
+  return false;
 }
 
 std::string explain(const ConvGeometry& g, ConvPass pass, bool bias, const ConvChoice& c, double own) {
@@ -133,7 +173,11 @@ ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias) {
   ConvChoice choice;
   double own = 0;
   try {
-    choice = measure(g, pass, bias, own);
+    const std::string memory_key = key_of(g, pass, bias), known = memory().find(memory_key);
+    if (known.empty() || !recall(known, g, pass, choice)) {
+      choice = measure(g, pass, bias, own);
+      memory().keep(memory_key, written(choice));
+    }
   } catch (const Error&) {  // no memory for a trial: the kernels here need none
     (void)cudaGetLastError();
     choice = {};

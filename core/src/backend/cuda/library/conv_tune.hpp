@@ -13,7 +13,8 @@ struct ConvChoice {
   CudnnPlan plan;
   bool bias_inside = false;   ///< the graph adds the bias
   bool half_weights = false;  ///< the weight gradient comes out in 16 bits
-  double microseconds = 0;
+  double microseconds = 0;    ///< 0 where it was not measured in this process
+  bool last_resort = false;   ///< of a plan: not one of the heuristics' best
 };
 
 /// The choice for a pass; measured when it is asked for the first time, which must not be while a CUDA graph is captured: then it is this

@@ -151,11 +151,21 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
       if (build_plan_at_index(index).is_bad() || get_workspace_size_plan_at_index(index, bytes).is_bad() || bytes > kMostWorkspace)
         return false;
       plan = {index, std::size_t(bytes < 0 ? 0 : bytes), {}};
-      (void)get_plan_name_at_index(index, plan.engine);
+      plan.engine = name(index);
       return true;
     } catch (...) {
       return false;
     }
+  }
+
+  std::string name(std::int64_t index) const override {
+    std::string engine;
+    try {
+      if (get_plan_name_at_index(index, engine).is_bad()) engine.clear();
+    } catch (...) {
+      engine.clear();
+    }
+    return engine;
   }
 
   void drop(std::int64_t index) override { fe::graph::Graph::plans.execution_plans[std::size_t(index)].reset(); }
@@ -229,6 +239,10 @@ bool cudnn_here() {
   return cudnn().handle != nullptr;
 }
 
+std::size_t cudnn_version() {
+  return cudnn_here() ? fe::detail::get_backend_version() : 0;
+}
+
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion& question) {
   if (!cudnn_here()) return nullptr;
   auto graph = std::make_shared<Graph>();
@@ -243,6 +257,9 @@ namespace tenon::cuda {
 
 bool cudnn_here() {
   return false;
+}
+std::size_t cudnn_version() {
+  return 0;
 }
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion&) {
   return nullptr;

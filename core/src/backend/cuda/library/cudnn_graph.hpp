@@ -12,6 +12,7 @@ namespace tenon::cuda {
 
 /// Whether libcudnn.so.9, or the file that TENON_CUDNN names, could be loaded and gives a handle.
 bool cudnn_here();
+std::size_t cudnn_version();  ///< as 91900; 0 without it
 
 /// One product as cuDNN is asked for it. f32 stays f32 unless `allow_tf32`.
 struct CudnnQuestion {
@@ -36,6 +37,8 @@ class CudnnGraph {
   static std::shared_ptr<CudnnGraph> make(const CudnnQuestion& question);
   virtual ~CudnnGraph() = default;
   virtual std::int64_t plans() const = 0;
+  /// The engine of a plan and its settings: the same plan in any process on this device with this version of cuDNN. Empty where it has none.
+  virtual std::string name(std::int64_t index) const = 0;
   /// False where the plan cannot be built, or is none that is wanted: not deterministic, of reduced precision, of a large workspace.
   virtual bool build(std::int64_t index, CudnnPlan& plan) = 0;
   virtual void drop(std::int64_t index) = 0;
