@@ -22,11 +22,11 @@ Outcome run_case(const Case& run, tenon::DType type, tenon::Device device);
 double nmse(const tenon::Tensor& x, const tenon::Tensor& reference);
 bool same_bytes(const Outcome& x, const Outcome& y);
 
-/// What is asked of each type. Products of CPU libraries add in another order, and 16-bit results are rounded after each op.
+/// What is asked of each type: sums are added in another order, and 16-bit results are rounded after each op.
 double tolerance_of(tenon::DType type);
 
 enum class Verdict { agrees, not_for_this_type, no_kernel };
-/// Fails the test where CPU and device disagree. `tolerance` 0: that of the type. What the CPU refuses, the device must refuse too.
+/// Fails the test where CPU and device disagree. `tolerance` 0: that of the type, or of what was noted where that is narrower. What the CPU refuses, the device must refuse too.
 Verdict compare(const std::string& name, const Case& run, tenon::DType type, double tolerance = 0);
 
 }  // namespace under_test

@@ -1,22 +1,74 @@
-// The kernels that come from NVIDIA's libraries (core/src/backend/cuda/library) have no source to run here. In their place stand the CPU's:
-// "device" memory is host memory.
+// The kernels that come from NVIDIA's libraries (core/src/backend/cuda/library) have no source to run here. In their place stand the CPU's
+// ("device" memory is host memory) and plain loops. Where a library only takes over what it does faster, our own kernels stay.
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/product.hpp"
+#include "kernels/types.hpp"
+#include "ops/convert.hpp"
+#include "ops/dispatch.hpp"
 #include "ops/matmul_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
 
-template <class... Args> void borrow(KernelSlot<Args...>& slot) {
-  slot.set(DeviceType::cuda, [&slot](Args... args) { return slot(kCpu, args...); });
+/// Summed in double; the bias is f32, or f64 for f64.
+template <class In, class Out> void multiply(const ProductShape& s, const In* a, const In* b, const void* bias, Out* c) {
+  using Bias = Acc<In>;
+  for (std::int64_t i = 0; i < s.m; ++i)
+    for (std::int64_t j = 0; j < s.n; ++j) {
+      double sum = s.bias ? double(static_cast<const Bias*>(bias)[j]) : s.add ? convert<double>(c[i * s.n + j]) : 0.0;
+      for (std::int64_t k = 0; k < s.k; ++k) sum += double(Bias(a[i * s.a_row + k * s.a_col])) * double(Bias(b[k * s.b_row + j * s.b_col]));
+      c[i * s.n + j] = convert<Out>(Bias(sum));
+    }
+}
+
+/// The call for one matrix of the shape's types.
+using OneProduct = std::function<void(const void* a, std::int64_t a_at, const void* b, std::int64_t b_at, const void* bias, void* c, std::int64_t c_at)>;
+OneProduct plain_product(const ProductShape& s) {
+  return dispatch_floating("matmul", s.in, [&](auto in) -> OneProduct {
+    using In = typename decltype(in)::type;
+    return dispatch_floating("matmul", s.out, [&](auto out) -> OneProduct {
+      using Out = typename decltype(out)::type;
+      return [s](const void* a, std::int64_t a_at, const void* b, std::int64_t b_at, const void* bias, void* c, std::int64_t c_at) {
+        multiply(s, static_cast<const In*>(a) + a_at, static_cast<const In*>(b) + b_at, bias, static_cast<Out*>(c) + c_at);
+      };
+    });
+  });
+}
+
+/// Not every CPU's library has products of 16-bit numbers.
+bool by_loops(const MatmulGeometry& g) {
+  return size_of(g.in) == 2;
+}
+
+Kernel loops_over(const MatmulGeometry& g) {
+  ProductShape s;
+  s.in = g.in, s.out = g.out, s.m = g.m, s.n = g.n, s.k = g.k, s.bias = g.bias;
+  s.a_row = g.a_row, s.a_col = g.a_col, s.b_row = g.b_row, s.b_col = g.b_col;
+  return [g, one = plain_product(s)](void* const* p) {
+    for (std::size_t i = 0; i < g.a_offset.size(); ++i) one(p[0], g.a_offset[i], p[1], g.b_offset[i], g.bias ? p[2] : nullptr, p[g.bias ? 3 : 2], std::int64_t(i) * g.m * g.n);
+  };
 }
 
 }  // namespace
 
+ProductCall make_product(const ProductShape& s) {
+  return [s, one = plain_product(s)](const void* a, const void* b, const void* bias, void* c, void*) {
+    for (std::int64_t i = 0; i < s.count; ++i) one(a, i * s.a_step, b, i * s.b_step, bias, c, i * s.c_step);
+  };
+}
+std::size_t product_workspace(const ProductShape&) {
+  return 0;
+}
+void allow_tf32(bool) {}
+
 void install_matmul() {
-  borrow(matmul_slot);
-  set_matmul_workspace(DeviceType::cuda, matmul_workspace(DeviceType::cpu));
+  matmul_slot.set(DeviceType::cuda, [](const MatmulGeometry& g) { return by_loops(g) ? loops_over(g) : matmul_slot(kCpu, g); });
+  set_matmul_workspace(DeviceType::cuda, [](const MatmulGeometry& g) { return by_loops(g) ? 0 : matmul_workspace(DeviceType::cpu)(g); });
 }
 
-void install_conv_cudnn() {}  // the kernels of conv.cu stay
+void install_attention_mma() {}
+void install_conv_cudnn() {}
+void install_fft_library() {}
+void install_linalg_library() {}
 
 }  // namespace tenon::cuda

@@ -124,6 +124,7 @@ class Scheduler {
 
  private:
   std::string name() const { return std::string("kernel ") + name_; }
+  static bool same(Place x, Place y) { return x.line == y.line && (x.file == y.file || std::strcmp(x.file, y.file) == 0); }
   static std::string text(Place p) { return std::string(" at ") + p.file + ":" + std::to_string(p.line); }
 
   void check_limits(dim3 blocks, dim3 threads, std::size_t shared_bytes) const {
@@ -251,7 +252,7 @@ class Scheduler {
         return;
       }
       if (!first) first = &t;
-      if (t.place.line != first->place.line || std::strcmp(t.place.file, first->place.file) != 0)
+      if (!same(t.place, first->place))
         fail(name() + ": its threads wait at different barriers: " + waiting());
       ++here;
       votes += t.vote;
@@ -271,8 +272,7 @@ class Scheduler {
     for (int i = first; i < end; ++i) {
       const Thread& t = threads_[std::size_t(i)];
       if (!(asked.mask >> (i - first) & 1u) || t.state == State::ended) continue;
-      const bool here = t.state == State::waits_for_warp && t.op == asked.op && t.mask == asked.mask && t.place.line == asked.place.line &&
-                        std::strcmp(t.place.file, asked.place.file) == 0;
+      const bool here = t.state == State::waits_for_warp && t.op == asked.op && t.mask == asked.mask && same(t.place, asked.place);
       if (!here) return;
       group |= 1u << (i - first);
     }
