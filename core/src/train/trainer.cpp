@@ -222,7 +222,7 @@ class Trainer {
     record_step();
     Random random(recipe_.seed, 0x7ea1);
     MemoryScope loaded(MemoryTag::data);
-    BatchLoader loader(task_->batch_spec(), info_.step * train_.integer("accumulate"), int(train_.integer("loader_threads")), int(train_.integer("prefetch")),
+    BatchLoader loader(task_->batch_spec(), info_.step * train_.integer("accumulate"), loader_threads(), prefetch(),
                        [&](std::int64_t index, std::vector<Tensor>& batch) {
                          const double start = steady_seconds();
                          task_->fill_batch(index, random, batch);
@@ -275,6 +275,17 @@ class Trainer {
   }
 
   /// `done`: steps of this session before it. Some of them are watched where a profile was asked for: not the first, which meet cold memory.
+  bool on_cpu() const { return options_.device.type == DeviceType::cpu; }
+  /// What a batch holds does not depend on these.
+  int loader_threads() const {
+    const int given = int(train_.integer("loader_threads"));
+    return given > 0 ? given : on_cpu() ? 1 : std::clamp(thread_count() - 1, 1, 64);
+  }
+  int prefetch() const {
+    const int given = int(train_.integer("prefetch"));
+    return on_cpu() ? given : std::max(given, 2 * loader_threads());
+  }
+
   bool run_step(double learning_rate, BatchLoader& loader, std::int64_t done) {
     const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
     const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What a machine has for Tenon's CUDA backend, and what it lacks: bash apps/check-gpu.sh
+# Exit code 0: the backend can be built and run here; 1: something is missing (said below each line).
+set -uo pipefail
+missing=0
+have() { printf '  ok       %s\n' "$1"; }
+lack() { printf '  missing  %s\n           %s\n' "$1" "$2"; missing=1; }
+may() { printf '  absent   %s\n           %s\n' "$1" "$2"; }
+
+libraries() {  # where a shared library is: the loader's places, the toolkit, Python's packages
+  ldconfig -p 2>/dev/null | awk -v l="$1" '$1 ~ "^"l {print $NF}'
+  local dir
+  for dir in ${LD_LIBRARY_PATH:+${LD_LIBRARY_PATH//:/ }} "${cuda:-/usr/local/cuda}"/lib64 "${cuda:-/usr/local/cuda}"/lib /usr/lib/python3*/site-packages/nvidia/*/lib \
+    /usr/local/lib/python3*/*-packages/nvidia/*/lib ${VIRTUAL_ENV:+"$VIRTUAL_ENV"/lib/python3*/site-packages/nvidia/*/lib}; do
+    ls "$dir/$1"* 2>/dev/null
+  done
+}
+first() { libraries "$1" | head -1; }
+
+echo "To run"
+if command -v nvidia-smi >/dev/null && cards=$(nvidia-smi --query-gpu=name,compute_cap,memory.total,driver_version --format=csv,noheader 2>/dev/null) && [ -n "$cards" ]; then
+  while IFS=, read -r name capability memory driver; do
+    if [ "${capability%%.*}" -ge 8 ] 2>/dev/null; then have "$name,$memory, compute capability$capability, driver$driver"
+    else lack "$name: compute capability$capability" "Tenon needs 8.0 (2020) or more"; fi
+  done <<<"$cards"
+else
+  lack "a device with NVIDIA's driver" "on Debian: the non-free package nvidia-driver; then nvidia-smi must list the card"
+fi
+
+nvcc=${CUDACXX:-$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)}
+cuda=${CUDAToolkit_ROOT:-${nvcc:+$(dirname "$(dirname "$nvcc")")}}
+for library in libcublasLt.so libcufft.so libcusolver.so; do
+  at=$(first $library)
+  if [ -n "$at" ]; then have "$library at $at"; else lack "$library" "it is part of the CUDA toolkit, or: pip install nvidia-cublas nvidia-cufft nvidia-cusolver"; fi
+done
+at=$(first libcudnn.so.9)
+if [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
+
+echo "To build"
+if [ -n "$nvcc" ] && version=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p') && [ -n "$version" ]; then
+  if [ "${version%%.*}" -ge 12 ]; then have "nvcc $version at $nvcc"; else lack "nvcc 12 or later (found $version)" "https://developer.nvidia.com/cuda-downloads"; fi
+else
+  lack "the CUDA toolkit (nvcc)" "NVIDIA's Debian packages (cuda-toolkit), or pip install nvidia-cuda-nvcc nvidia-cuda-runtime with CUDAToolkit_ROOT naming the folder"
+fi
+header=$(find "${cuda:-/usr/local/cuda}/include" "${cuda:-/usr/local/cuda}"/targets/*/include /usr/include -maxdepth 1 -name cudnn_graph.h 2>/dev/null | head -1)
+if [ -n "$header" ]; then have "cuDNN's headers at $(dirname "$header")"; else may "cuDNN's headers" "without them the backend is built with our own convolutions alone"; fi
+if [ -e "$(dirname "$0")/../build/cudnn-frontend/include/cudnn_frontend.h" ]; then have "cuDNN's frontend"; else may "cuDNN's frontend" "bash apps/dependencies.sh build fetches it with pip where nvcc is found"; fi
+exit $missing
