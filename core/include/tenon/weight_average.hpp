@@ -7,6 +7,7 @@
 /// Two passes over the parameters a step; no effect on training itself. Buffers (running statistics) are not averaged. Not thread-safe.
 #pragma once
 
+#include "tenon/kernel.hpp"
 #include "tenon/nn/module.hpp"
 
 namespace tenon {
@@ -47,8 +48,10 @@ class TENON_API WeightAverage {
  private:
   void swap();
   Rule rule_;
-  std::vector<Tensor> source_;
+  std::vector<Tensor> source_, kept_;  ///< kept_: the averages
   nn::NamedTensors average_, buffers_;
+  Tensor keep_;  ///< f32 [1], where the weights are
+  Kernel blend_, exchange_;
 };
 
 }  // namespace tenon

@@ -246,6 +246,26 @@ __global__ void add_gradients(LeafAddresses a, const DeviceRun* runs, const floa
   for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) sum[i] = first ? g[i] : sum[i] + g[i];
 }
 
+__global__ void blend_averages(LeafAddresses a, const DeviceRun* runs, const float* keep) {
+  const DeviceRun run = runs[blockIdx.x];
+  const float kept = *keep;
+  for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
+    const float w = a.g[run.leaf][i];
+    a.w[run.leaf][i] = w + kept * (a.w[run.leaf][i] - w);
+  }
+}
+
+/// Both sides are written; the first stand where an update has its gradients.
+__global__ void exchange(LeafAddresses a, const DeviceRun* runs) {
+  const DeviceRun run = runs[blockIdx.x];
+  auto* first = const_cast<float*>(a.g[run.leaf]);
+  for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
+    const float w = first[i];
+    first[i] = a.w[run.leaf][i];
+    a.w[run.leaf][i] = w;
+  }
+}
+
 __global__ void no_longer_fresh(float* fresh) { *fresh = 0; }
 
 __global__ void unscale_runs(LeafAddresses a, const DeviceRun* runs, const float* scale, std::uint8_t* good) {
@@ -297,6 +317,19 @@ void install_optimisers() {
       auto* fresh = static_cast<float*>(p[2 * n]);
       for (const Group& g : *groups) start_runs("gradient_sum.add", g, add_gradients, addresses(g, p, 0, n), g.runs.data(), fresh);
       start("gradient_sum.add", dim3(1), dim3(1), 0, no_longer_fresh, fresh);
+    };
+  });
+  average_update_kernel.set(DeviceType::cuda, [](const FlatLeaves& leaves) -> Kernel {
+    auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
+    return [groups, n = leaves.count()](void* const* p) {
+      for (const Group& g : *groups)
+        start_runs("weight_average.update", g, blend_averages, addresses(g, p, 0, n + 1), g.runs.data(), static_cast<const float*>(p[n]));
+    };
+  });
+  exchange_kernel.set(DeviceType::cuda, [](const FlatLeaves& leaves) -> Kernel {
+    auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
+    return [groups, n = leaves.count()](void* const* p) {
+      for (const Group& g : *groups) start_runs("weight_average.exchange", g, exchange, addresses(g, p, 0, n), g.runs.data());
     };
   });
   unscale_kernel.set(DeviceType::cuda, [](const FlatLeaves& leaves) -> Kernel {

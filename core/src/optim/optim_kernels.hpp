@@ -87,4 +87,9 @@ extern TENON_API KernelSlot<const FlatLeaves&> gradient_sum_kernel;
 /// scale f32 [1] -> gradients divided by it, u8 [partials], finite f32 [1]: 1 where all are finite
 extern TENON_API KernelSlot<const FlatLeaves&> unscale_kernel;
 
+/// weights (one a leaf), keep f32 [1] -> averages (one a leaf), each w + keep (average - w)
+extern TENON_API KernelSlot<const FlatLeaves&> average_update_kernel;
+/// -> weights, averages (one a leaf each): they change places
+extern TENON_API KernelSlot<const FlatLeaves&> exchange_kernel;
+
 }  // namespace tenon

@@ -100,6 +100,7 @@ void* Tensor::raw() const {
 void* Tensor::checked_data(DType asked) const {
   if (asked != dtype_) throw_usage("Tensor::data", "asked for " + std::string(name_of(asked)) + " of " + str());
   if (is_recording()) refuse_while_recording("Tensor::data");
+  if (device().type != DeviceType::cpu) throw_usage("Tensor::data", "the tensor " + str() + " is not in the CPU's memory", "copy it with .to(kCpu)");
   return raw();
 }
 
