@@ -17,8 +17,8 @@ inline constexpr int kRuns = 2;
 
 }  // namespace under_test
 
-#define TENON_NEEDS_DEVICE()                     \
-  if (!under_test::has_device()) {               \
-    WARN("skipped: no usable CUDA device");      \
-    return;                                      \
+#define TENON_NEEDS_DEVICE()                \
+  if (!under_test::has_device()) {          \
+    WARN("skipped: no usable CUDA device"); \
+    return;                                 \
   }

@@ -7,7 +7,6 @@
 
 namespace under_test {
 
-inline const std::set<std::string> kKnownGaps{
-};
+inline const std::set<std::string> kKnownGaps{};
 
 }  // namespace under_test

@@ -19,7 +19,8 @@ using check::made;
 namespace {
 
 /// On the default device, with the values that the CPU draws.
-template <class M, class... Args> std::shared_ptr<M> with_same_values(const Args&... args) {
+template <class M, class... Args>
+std::shared_ptr<M> with_same_values(const Args&... args) {
   nn::NamedTensors values;
   {
     DeviceScope cpu(kCpu);
@@ -111,9 +112,10 @@ void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x,
 
 void train_unet(MakeOptimiser make, double rate) {
   std::vector<std::int64_t> v;
-  for (int i = 0; i < 2 * 8 * 8 * 8; ++i) v.push_back(i % 7 % 3);
-  const Tensor labels = Tensor::from(v, {2, 8, 8, 8}).to(DType::u8);
-  train(*with_same_values<nn::UNet>(small_unet("instance")), make, rate, made(1, {2, 8, 8, 8, 1}), [&](const Tensor& y) { return dice_cross_entropy(y, labels); });
+  for (int i = 0; i < 8 * 8 * 8; ++i) v.push_back(i % 7 % 3);
+  const Tensor labels = Tensor::from(v, {1, 8, 8, 8}).to(DType::u8);
+  train(*with_same_values<nn::UNet>(small_unet("instance")), make, rate, made(1, {1, 8, 8, 8, 1}),
+        [&](const Tensor& y) { return dice_cross_entropy(y, labels); });
 }
 void train_perceptron(MakeOptimiser make, double rate) {
   const Tensor target = made(2, {33, 3});
@@ -122,7 +124,8 @@ void train_perceptron(MakeOptimiser make, double rate) {
     Tensor forward(const Tensor& x) override { return last_->forward(gelu(first_->forward(x))); }
 
    private:
-    std::shared_ptr<nn::Linear> first_ = add_module("first", std::make_shared<nn::Linear>(7, 40)), last_ = add_module("last", std::make_shared<nn::Linear>(40, 3));
+    std::shared_ptr<nn::Linear> first_ = add_module("first", std::make_shared<nn::Linear>(7, 40)),
+                                last_ = add_module("last", std::make_shared<nn::Linear>(40, 3));
   };
   train(*with_same_values<Perceptron>(), make, rate, made(1, {33, 7}), [&](const Tensor& y) { return mse_loss(y, target); });
 }

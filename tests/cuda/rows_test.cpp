@@ -17,7 +17,8 @@ using namespace under_test;
 namespace {
 
 /// The host's own structures, which no device makes.
-const std::set<std::string> kOfTheHost{"dlpack.hpp: from_dlpack(DLManagedTensor*)", "dlpack.hpp: from_dlpack(DLManagedTensorVersioned*,bool)"};
+const std::set<std::string> kOfTheHost{"dlpack.hpp: from_dlpack(DLManagedTensor*)",
+                                       "dlpack.hpp: from_dlpack(DLManagedTensorVersioned*,bool)"};
 
 class Gaps {
  public:

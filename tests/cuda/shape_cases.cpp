@@ -51,7 +51,8 @@ void elementwise() {
 
 void sums() {
   const Tensor x = spread({7, 33, 65}), y = made(1, {2, 20, 28, 20, 16});
-  for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {}}) first([=](const In& v) { return square(sum(v[0], axes)); }, {x});
+  for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {}})
+    first([=](const In& v) { return square(sum(v[0], axes)); }, {x});
   for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {4}, {1, 2, 3}, {0, 1, 2, 3}, {}}) note("sum", sum(y, axes));
   for (std::int64_t n : kLengths) {
     note("a row", sum(made(2, {n})));
@@ -70,7 +71,8 @@ void channel_norms(std::int64_t channels, const Shape& spatial) {
   first([](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-5, 0.01); }, {made(1, shape), scale, shift});
 }
 void norms_3d() {
-  for (std::int64_t channels : {16, 32, 64}) channel_norms(channels, {2, 20, 28, 20});
+  channel_norms(16, {2, 20, 28, 20});
+  channel_norms(64, {1, 20, 28, 20});
 }
 void norms() {
   for (std::int64_t channels : {1, 3, 5, 8, 17, 96, 320}) channel_norms(channels, {2, 5, 7, 3});
@@ -158,7 +160,11 @@ void indices() {
   first([](const In& x) { return gather(x[0], 1, labels({9, 100, 7}, 33)); }, {spread({9, 33, 7})});
   first([](const In& x) { return scatter_add(x[0], 1, labels({9, 100, 7}, 33), x[1]); }, {spread({9, 33, 7}), spread({9, 100, 7})});
   first([](const In& x) { return embedding(x[0], labels({40, 25}, 70), 3); }, {spread({70, 33})});
-  first([](const In& x) { return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type()))); }, {spread({33, 65})});
+  first(
+      [](const In& x) {
+        return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type())));
+      },
+      {spread({33, 65})});
 }
 
 void running() {
@@ -179,30 +185,60 @@ void products() {
   first([](const In& x) { return matmul(x[0], x[1].transpose(1, 2)); }, {made(1, {6, 17, 33}), made(2, {6, 20, 33})});
 }
 void convolutions() {
-  first([](const In& x) { return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1}); }, {made(1, {2, 8, 10, 6, 4}), made(2, {16, 3, 3, 3, 4}), made(3, {16})});
-  first([](const In& x) { return conv(x[0], x[1], x[2], {{2, 2}, {1, 1}, {}, 1}); }, {made(1, {2, 17, 18, 16}), made(2, {32, 3, 3, 16}), made(3, {32})});
-  first([](const In& x) { return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1}); }, {made(1, {2, 9, 7, 16}), made(2, {16, 2, 2, 8}), made(3, {8})});
+  first(
+      [](const In& x) {
+        return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1});
+      },
+      {made(1, {2, 8, 10, 6, 4}), made(2, {16, 3, 3, 3, 4}), made(3, {16})});
+  first(
+      [](const In& x) {
+        return conv(x[0], x[1], x[2], {{2, 2}, {1, 1}, {}, 1});
+      },
+      {made(1, {2, 17, 18, 16}), made(2, {32, 3, 3, 16}), made(3, {32})});
+  first(
+      [](const In& x) {
+        return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1});
+      },
+      {made(1, {2, 9, 7, 16}), made(2, {16, 2, 2, 8}), made(3, {8})});
 }
 
 /// As in networks that compute in 16 bits: activations in bf16, weights and their gradients in f32.
 void mixed_types() {
   const DType narrow = DType::bf16;
-  first([](const In& x) { return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1}); }, {made(1, {2, 8, 6, 6, 16}, narrow), made(2, {8, 3, 3, 3, 16}), made(3, {8})});
-  first([](const In& x) { return conv(x[0], x[1], x[2], {{2, 2}, {1, 1}, {}, 1}); }, {made(1, {2, 9, 10, 1}, narrow), made(2, {16, 3, 3, 1}), made(3, {16})});
-  first([](const In& x) { return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1}); }, {made(1, {2, 9, 7, 16}, narrow), made(2, {16, 2, 2, 8}), made(3, {8})});
-  first([](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-5, 0.01); }, {made(1, {2, 8, 6, 7, 24}, narrow), spread({24}, 0.5, 2), spread({24}, -0.3, 0.4)});
+  first(
+      [](const In& x) {
+        return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1});
+      },
+      {made(1, {2, 8, 6, 6, 16}, narrow), made(2, {8, 3, 3, 3, 16}), made(3, {8})});
+  first(
+      [](const In& x) {
+        return conv(x[0], x[1], x[2], {{2, 2}, {1, 1}, {}, 1});
+      },
+      {made(1, {2, 9, 10, 1}, narrow), made(2, {16, 3, 3, 1}), made(3, {16})});
+  first(
+      [](const In& x) {
+        return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1});
+      },
+      {made(1, {2, 9, 7, 16}, narrow), made(2, {16, 2, 2, 8}), made(3, {8})});
+  first([](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-5, 0.01); },
+        {made(1, {2, 8, 6, 7, 24}, narrow), spread({24}, 0.5, 2), spread({24}, -0.3, 0.4)});
   first([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-3); }, {made(1, {9, 65}, narrow), spread({65}, 0.5, 2), spread({65})});
   first([](const In& x) { return dice_cross_entropy(x[0], labels({2, 9, 14}, 3)); }, {made(1, {2, 9, 14, 3}, narrow)});
 }
 
 void attentions() {
-  note("one key", scaled_dot_product_attention(made(1, {2, 1, 2, 16}), made(2, {2, 1, 2, 16}), made(3, {2, 1, 2, 24})));  // its gradient is 0 but for rounding
+  note("one key", scaled_dot_product_attention(made(1, {2, 1, 2, 16}), made(2, {2, 1, 2, 16}),
+                                               made(3, {2, 1, 2, 24})));  // its gradient is 0 but for rounding
   for (std::int64_t l : {2, 17, 33, 64, 65, 130})
     for (bool causal : {false, true})
       first([=](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = causal}); },
             {spread({2, l, 2, 16}), spread({2, l, 2, 16}, -0.9, 1.1), spread({2, l, 2, 24})});
-  first([](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.mask = greater(spread({2, 1, 20, 70}), Tensor::zeros({}, check::number_type()))}); },
-        {made(1, {2, 20, 3, 40}), made(2, {2, 70, 3, 40}), made(3, {2, 70, 3, 40})});
+  first(
+      [](const In& x) {
+        return scaled_dot_product_attention(x[0], x[1], x[2],
+                                            {.mask = greater(spread({2, 1, 20, 70}), Tensor::zeros({}, check::number_type()))});
+      },
+      {made(1, {2, 20, 3, 40}), made(2, {2, 70, 3, 40}), made(3, {2, 70, 3, 40})});
 }
 Tensor joined(const In& parts) {
   In flat;
@@ -232,7 +268,7 @@ void transforms() {
 const Register cases(std::vector<Extra>{
     {"elementwise shapes", elementwise, kAll},
     {"sums", sums, kAll},
-    {"channel norms, [2, 20, 28, 20, 16 to 64]", norms_3d, {DType::f32}},
+    {"channel norms of 11200 voxels", norms_3d, {DType::f32}},
     {"channel norms", norms, kAll},
     {"row norms", row_norms, kAll},
     {"softmax rows", softmaxes, kAll},

@@ -58,10 +58,13 @@ bool same_bytes(const Outcome& x, const Outcome& y) {
 double tolerance_of(DType type) {
   switch (type) {
     case DType::f32:
-    case DType::c64: return 1e-10;
+    case DType::c64:
+      return 1e-10;
     case DType::bf16:
-    case DType::f16: return 1e-4;
-    default: return 1e-20;
+    case DType::f16:
+      return 1e-4;
+    default:
+      return 1e-20;
   }
 }
 
@@ -87,7 +90,8 @@ Verdict compare(const std::string& name, const Case& run, DType type, double tol
   for (std::size_t i = 0; i < std::min(first.noted.size(), cpu.noted.size()); ++i) {
     INFO(cpu.noted[i].what << ", entry " << i << ", " << cpu.noted[i].values.str());
     CHECK(first.noted[i].what == cpu.noted[i].what);
-    CHECK(nmse(first.noted[i].values, cpu.noted[i].values) <= (tolerance > 0 ? tolerance : std::max(tolerance_of(type), tolerance_of(cpu.noted[i].values.dtype()))));
+    CHECK(nmse(first.noted[i].values, cpu.noted[i].values) <=
+          (tolerance > 0 ? tolerance : std::max(tolerance_of(type), tolerance_of(cpu.noted[i].values.dtype()))));
   }
   for (std::size_t i = 1; i < device.size(); ++i) {
     INFO("run " << i << " against run 0");

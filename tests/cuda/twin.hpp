@@ -26,7 +26,8 @@ bool same_bytes(const Outcome& x, const Outcome& y);
 double tolerance_of(tenon::DType type);
 
 enum class Verdict { agrees, not_for_this_type, no_kernel };
-/// Fails the test where CPU and device disagree. `tolerance` 0: that of the type, or of what was noted where that is narrower. What the CPU refuses, the device must refuse too.
+/// Fails the test where CPU and device disagree. `tolerance` 0: that of the type, or of what was noted where that is narrower. What the CPU
+/// refuses, the device must refuse too.
 Verdict compare(const std::string& name, const Case& run, tenon::DType type, double tolerance = 0);
 
 }  // namespace under_test

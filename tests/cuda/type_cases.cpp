@@ -18,7 +18,8 @@ using In = std::vector<Tensor>;
 
 namespace {
 
-const DType kAllTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean};
+const DType kAllTypes[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8,
+                           DType::i16, DType::i32, DType::i64, DType::u8,   DType::boolean};
 const DType kIntegers[] = {DType::i8, DType::i16, DType::i32, DType::i64, DType::u8};
 
 Tensor whole(const Shape& shape, std::int64_t low, std::int64_t high, DType type) {
@@ -32,8 +33,9 @@ std::string pair(DType a, DType b) {
 
 void conversions() {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const std::vector<double> awkward{0, -0.0, 1, -1, 0.4999, 2.5, -2.5, 127, 128, 255, 256, -129, 65504, 65520, 1e-8, 6e-8, 3.3895e38, 1e39, -1e39, 2147483648.0, -9.3e18, kInf, -kInf,
-                                    std::numeric_limits<double>::quiet_NaN()};
+  const std::vector<double> awkward{0,         -0.0, 1,     -1,           0.4999,  2.5,   -2.5,  127,
+                                    128,       255,  256,   -129,         65504,   65520, 1e-8,  6e-8,
+                                    3.3895e38, 1e39, -1e39, 2147483648.0, -9.3e18, kInf,  -kInf, std::numeric_limits<double>::quiet_NaN()};
   const Tensor x = Tensor::from(awkward, {24});
   for (DType a : kAllTypes)
     for (DType b : kAllTypes) {
@@ -49,7 +51,9 @@ void integer_maths() {
   for (DType t : kIntegers) {
     const Tensor a = whole({9, 33}, t == DType::u8 ? 0 : -90, 100, t), b = whole({33}, t == DType::u8 ? 0 : -3, 5, t);
     const std::string name(name_of(t));
-    for (const Tensor& y : {add(a, b), sub(a, b), mul(a, b), div(a, b), maximum(a, b), minimum(a, b), sum(a, {0}), sum(a), max(a, 1), min(a, 0), argmax(a, 1), where(less(a, b), a, b)}) note(name, y);
+    for (const Tensor& y : {add(a, b), sub(a, b), mul(a, b), div(a, b), maximum(a, b), minimum(a, b), sum(a, {0}), sum(a), max(a, 1),
+                            min(a, 0), argmax(a, 1), where(less(a, b), a, b)})
+      note(name, y);
   }
   const Tensor yes = whole({300}, 0, 2, DType::boolean);
   note("bool", equal(yes, whole({300}, 0, 3, DType::boolean)));

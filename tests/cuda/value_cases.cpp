@@ -19,7 +19,8 @@ namespace {
 /// With ties, zeros, infinities and a NaN.
 Tensor awkward(const Shape& shape) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const std::vector<double> values{0, -0.0, 1, -1, 0.5, 1.5, 2.5, -0.5, -1.5, kInf, -kInf, std::numeric_limits<double>::quiet_NaN(), 3.25, -7};
+  const std::vector<double> values{0,    -0.0, 1, -1, 0.5, 1.5, 2.5, -0.5, -1.5, kInf, -kInf, std::numeric_limits<double>::quiet_NaN(),
+                                   3.25, -7};
   std::vector<double> v;
   for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back(values[std::size_t(i * 5 % 14)]);
   return Tensor::from(v, shape).to(check::number_type());
@@ -86,11 +87,14 @@ const Register ops(std::map<std::string, Case>{
 
 const Register others(std::map<std::string, Case>{
     {"sampling.hpp: random_bernoulli(Shape,uint64_t,uint64_t,double)",
-     [] { note("values", random_bernoulli({7, 111}, 3, 5, 0.3)); }},
+     [] {
+       note("values", random_bernoulli({7, 111}, 3, 5, 0.3));
+     }},
     {"sampling.hpp: random_integers(Shape,uint64_t,uint64_t,int64_t,int64_t)",
      [] {
        note("values", random_integers({7, 111}, 3, 5, -4, 12));
-       note("a wide range", random_integers({33}, 3, 5, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
+       note("a wide range",
+            random_integers({33}, 3, 5, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
      }},
     {"sampling.hpp: random_permutation(int64_t,uint64_t,uint64_t)",
      [] {

@@ -11,7 +11,8 @@ namespace tenon::cuda {
 namespace {
 
 /// Summed in double; the bias is f32, or f64 for f64.
-template <class In, class Out> void multiply(const ProductShape& s, const In* a, const In* b, const void* bias, Out* c) {
+template <class In, class Out>
+void multiply(const ProductShape& s, const In* a, const In* b, const void* bias, Out* c) {
   using Bias = Acc<In>;
   for (std::int64_t i = 0; i < s.m; ++i)
     for (std::int64_t j = 0; j < s.n; ++j) {
@@ -22,7 +23,8 @@ template <class In, class Out> void multiply(const ProductShape& s, const In* a,
 }
 
 /// The call for one matrix of the shape's types.
-using OneProduct = std::function<void(const void* a, std::int64_t a_at, const void* b, std::int64_t b_at, const void* bias, void* c, std::int64_t c_at)>;
+using OneProduct =
+    std::function<void(const void* a, std::int64_t a_at, const void* b, std::int64_t b_at, const void* bias, void* c, std::int64_t c_at)>;
 OneProduct plain_product(const ProductShape& s) {
   return dispatch_floating("matmul", s.in, [&](auto in) -> OneProduct {
     using In = typename decltype(in)::type;
@@ -45,7 +47,8 @@ Kernel loops_over(const MatmulGeometry& g) {
   s.in = g.in, s.out = g.out, s.m = g.m, s.n = g.n, s.k = g.k, s.bias = g.bias;
   s.a_row = g.a_row, s.a_col = g.a_col, s.b_row = g.b_row, s.b_col = g.b_col;
   return [g, one = plain_product(s)](void* const* p) {
-    for (std::size_t i = 0; i < g.a_offset.size(); ++i) one(p[0], g.a_offset[i], p[1], g.b_offset[i], g.bias ? p[2] : nullptr, p[g.bias ? 3 : 2], std::int64_t(i) * g.m * g.n);
+    for (std::size_t i = 0; i < g.a_offset.size(); ++i)
+      one(p[0], g.a_offset[i], p[1], g.b_offset[i], g.bias ? p[2] : nullptr, p[g.bias ? 3 : 2], std::int64_t(i) * g.m * g.n);
   };
 }
 

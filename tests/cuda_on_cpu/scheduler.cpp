@@ -32,7 +32,9 @@ using boost::context::fiber;
 constexpr std::size_t kStackBytes = 128 * 1024;
 constexpr int kNan = 0xff;  // this byte everywhere makes a NaN of every floating type
 
-[[noreturn]] void fail(const std::string& what) { throw Error(ErrorKind::internal, "cuda_on_cpu", what); }
+[[noreturn]] void fail(const std::string& what) {
+  throw Error(ErrorKind::internal, "cuda_on_cpu", what);
+}
 
 /// Runs threads until one must wait, then that one alone until it ends, then further ones.
 struct Worker {
@@ -54,12 +56,18 @@ struct Thread {
 
 std::uint64_t folded(WarpOp op, std::uint64_t x, std::uint64_t y) {
   switch (op) {
-    case WarpOp::add: return x + y;
-    case WarpOp::least: return std::uint64_t(std::min(std::int64_t(x), std::int64_t(y)));
-    case WarpOp::greatest: return std::uint64_t(std::max(std::int64_t(x), std::int64_t(y)));
-    case WarpOp::bit_and: return x & y;
-    case WarpOp::bit_or: return x | y;
-    default: return x ^ y;
+    case WarpOp::add:
+      return x + y;
+    case WarpOp::least:
+      return std::uint64_t(std::min(std::int64_t(x), std::int64_t(y)));
+    case WarpOp::greatest:
+      return std::uint64_t(std::max(std::int64_t(x), std::int64_t(y)));
+    case WarpOp::bit_and:
+      return x & y;
+    case WarpOp::bit_or:
+      return x | y;
+    default:
+      return x ^ y;
   }
 }
 
@@ -118,7 +126,8 @@ class Scheduler {
   unsigned live_lanes() const {
     unsigned live = 0;
     const int first = now_ / 32 * 32;
-    for (int i = first; i < std::min(first + 32, size_); ++i) live |= unsigned(threads_[std::size_t(i)].state != State::ended) << (i - first);
+    for (int i = first; i < std::min(first + 32, size_); ++i)
+      live |= unsigned(threads_[std::size_t(i)].state != State::ended) << (i - first);
     return live;
   }
 
@@ -134,7 +143,8 @@ class Scheduler {
                        std::uint64_t(threads.x) * threads.y * threads.z <= 1024;
     if (!grid) fail(name() + ": a grid of " + shape(blocks) + " blocks is not within a device's limits");
     if (!block) fail(name() + ": a block of " + shape(threads) + " threads is not within a device's limits");
-    if (shared_bytes > kMaxSharedBytes) fail(name() + ": " + std::to_string(shared_bytes) + " bytes of shared memory a block are more than a device has");
+    if (shared_bytes > kMaxSharedBytes)
+      fail(name() + ": " + std::to_string(shared_bytes) + " bytes of shared memory a block are more than a device has");
   }
 
   /// Exactly as large as asked for, so that what lies behind is a guard.
@@ -144,7 +154,8 @@ class Scheduler {
     dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void*) {
           for (int i = 0; i < info->dlpi_phnum; ++i)
-            if (info->dlpi_phdr[i].p_type == PT_TLS && info->dlpi_tls_data) std::memset(info->dlpi_tls_data, kNan, info->dlpi_phdr[i].p_memsz);
+            if (info->dlpi_phdr[i].p_type == PT_TLS && info->dlpi_tls_data)
+              std::memset(info->dlpi_tls_data, kNan, info->dlpi_phdr[i].p_memsz);
           return 1;  // the first entry is the program itself
         },
         nullptr);
@@ -252,8 +263,7 @@ class Scheduler {
         return;
       }
       if (!first) first = &t;
-      if (!same(t.place, first->place))
-        fail(name() + ": its threads wait at different barriers: " + waiting());
+      if (!same(t.place, first->place)) fail(name() + ": its threads wait at different barriers: " + waiting());
       ++here;
       votes += t.vote;
     }
@@ -295,9 +305,12 @@ class Scheduler {
     for (int i = 0; i < 32; ++i) {
       if (!(group >> i & 1u)) continue;
       const std::uint64_t v = threads_[std::size_t(first + i)].value;
-      if (t.op == WarpOp::ballot) result |= v << i;
-      else if (t.op == WarpOp::match) result |= std::uint64_t(v == t.value) << i;
-      else result = begun ? folded(t.op, result, v) : v;
+      if (t.op == WarpOp::ballot)
+        result |= v << i;
+      else if (t.op == WarpOp::match)
+        result |= std::uint64_t(v == t.value) << i;
+      else
+        result = begun ? folded(t.op, result, v) : v;
       begun = true;
     }
     return result;
@@ -308,10 +321,11 @@ class Scheduler {
     std::map<std::string, std::pair<int, int>> places;
     for (int i = 0; i < size_; ++i) {
       const Thread& t = threads_[std::size_t(i)];
-      std::string what = t.state == State::ended           ? "ended"
+      std::string what = t.state == State::ended             ? "ended"
                          : t.state == State::waits_for_block ? "at the block's barrier" + text(t.place)
-                         : t.state == State::waits_for_warp  ? "at the warp's operation" + text(t.place) + " with mask " + std::to_string(t.mask)
-                                                             : "on their way";
+                         : t.state == State::waits_for_warp
+                             ? "at the warp's operation" + text(t.place) + " with mask " + std::to_string(t.mask)
+                             : "on their way";
       auto [it, fresh] = places.try_emplace(what, 0, i);
       ++it->second.first;
     }
@@ -353,15 +367,24 @@ void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_by
   reports_of(name);
   scheduler().run(name, blocks, threads, shared_bytes, body, given);
   if (const std::string damage = damaged_guards(); !damage.empty()) fail("kernel " + std::string(name) + ": " + damage);
-  if (const int n = reports_of(nullptr)) fail("kernel " + std::string(name) + ": undefined behaviour (" + std::to_string(n) + " reports on standard error)");
+  if (const int n = reports_of(nullptr))
+    fail("kernel " + std::string(name) + ": undefined behaviour (" + std::to_string(n) + " reports on standard error)");
 }
 
-void* block_memory() { return scheduler().shared.data(); }
-int wait_for_block(bool vote, Place place) { return scheduler().wait_for_block(vote, place); }
+void* block_memory() {
+  return scheduler().shared.data();
+}
+int wait_for_block(bool vote, Place place) {
+  return scheduler().wait_for_block(vote, place);
+}
 std::uint64_t wait_for_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Place place) {
   return scheduler().wait_for_warp(op, mask, value, source, place);
 }
-int lane() { return scheduler().lane(); }
-unsigned live_lanes() { return scheduler().live_lanes(); }
+int lane() {
+  return scheduler().lane();
+}
+unsigned live_lanes() {
+  return scheduler().live_lanes();
+}
 
 }  // namespace tenon::cuda::on_cpu

@@ -14,7 +14,8 @@ using Catch::Matchers::Contains;
 namespace {
 
 /// Given back at the end, whatever happened.
-template <class T> struct DeviceArray {
+template <class T>
+struct DeviceArray {
   explicit DeviceArray(std::size_t n) : size(n), data(static_cast<T*>(take(n * sizeof(T)))) {}
   ~DeviceArray() { give_back(data); }
   DeviceArray(const DeviceArray&) = delete;
@@ -80,7 +81,9 @@ __global__ void votes(int* x) {
   if (threadIdx.x % 3 == 0 && threadIdx.x > 90) return;  // those who are gone need not vote
   x[threadIdx.x] = __syncthreads_count(threadIdx.x < 10);
 }
-__global__ void beyond(int* x) { x[threadIdx.x + 1] = 1; }
+__global__ void beyond(int* x) {
+  x[threadIdx.x + 1] = 1;
+}
 __global__ void uninitialised(float* x) {
   __shared__ float s[64];
   x[threadIdx.x] = s[threadIdx.x] + dynamic_shared<float>()[threadIdx.x];
@@ -90,7 +93,8 @@ __global__ void past_the_array(int* x) {
   x[1] = s[x[0]];
 }
 __global__ void grid_of(uint3* x) {
-  if (threadIdx.x == 0 && threadIdx.y == 0 && threadIdx.z == 0) x[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = blockIdx;
+  if (threadIdx.x == 0 && threadIdx.y == 0 && threadIdx.z == 0)
+    x[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = blockIdx;
 }
 
 }  // namespace
@@ -138,8 +142,9 @@ TEST_CASE("a missing barrier shows in another order", "[cuda_on_cpu]") {
 TEST_CASE("a barrier or exchange that not all reach is an error that names kernel and place", "[cuda_on_cpu]") {
   DeviceArray<int> x(64);
   for (int i = 0; i < 2; ++i) {  // and the next launch works again
-    CHECK_THROWS_WITH(start("divergent_barrier", dim3(1), dim3(64), 0, divergent_barrier, x.data),
-                      Contains("kernel divergent_barrier") && Contains("different barriers") && Contains("20 threads at the block's barrier at"));
+    CHECK_THROWS_WITH(
+        start("divergent_barrier", dim3(1), dim3(64), 0, divergent_barrier, x.data),
+        Contains("kernel divergent_barrier") && Contains("different barriers") && Contains("20 threads at the block's barrier at"));
     CHECK_THROWS_WITH(start("divergent_shuffle", dim3(1), dim3(64), 0, divergent_shuffle, x.data),
                       Contains("kernel divergent_shuffle") && Contains("wait for each other for ever") && Contains("scheduler_test.cpp"));
     start("reversed", dim3(1), dim3(64), 256, reversed, x.data);
@@ -148,14 +153,16 @@ TEST_CASE("a barrier or exchange that not all reach is an error that names kerne
 
 TEST_CASE("writes outside of a block of memory are found", "[cuda_on_cpu]") {
   DeviceArray<int> x(64);
-  CHECK_THROWS_WITH(start("beyond", dim3(1), dim3(64), 0, beyond, x.data), Contains("kernel beyond") && Contains("written behind a block of 256 bytes"));
+  CHECK_THROWS_WITH(start("beyond", dim3(1), dim3(64), 0, beyond, x.data),
+                    Contains("kernel beyond") && Contains("written behind a block of 256 bytes"));
   CHECK(damaged_guards().empty());
 }
 
 TEST_CASE("an index past a shared array is found", "[cuda_on_cpu]") {
   DeviceArray<int> x(2);
   x.data[0] = 8;
-  CHECK_THROWS_WITH(start("past_the_array", dim3(1), dim3(1), 0, past_the_array, x.data), Contains("kernel past_the_array: undefined behaviour"));
+  CHECK_THROWS_WITH(start("past_the_array", dim3(1), dim3(1), 0, past_the_array, x.data),
+                    Contains("kernel past_the_array: undefined behaviour"));
 }
 
 TEST_CASE("memory that was not written holds NaNs", "[cuda_on_cpu]") {

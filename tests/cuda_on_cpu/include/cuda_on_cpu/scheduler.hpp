@@ -18,8 +18,10 @@ void set_order(Order order, unsigned seed = 1);
 
 void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*body)(const void*), const void* given);
 /// `body()` for every thread.
-template <class Body> void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, const Body& body) {
-  run_grid(name, blocks, threads, shared_bytes, [](const void* b) { (*static_cast<const Body*>(b))(); }, &body);
+template <class Body>
+void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, const Body& body) {
+  run_grid(
+      name, blocks, threads, shared_bytes, [](const void* b) { (*static_cast<const Body*>(b))(); }, &body);
 }
 /// The dynamic shared memory of the block that runs now.
 void* block_memory();
