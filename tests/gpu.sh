@@ -2,13 +2,13 @@
 # Everything that needs a GPU, in one call of at most ten minutes: the device tests, compute-sanitizer over them, training steps beside PyTorch's on the
 # same card, and the same steps on this machine's CPU. Writes gpu.json and gpu.md into a folder and prints the table.
 #   bash tests/gpu.sh [tests|sanitize|bench ...]     default: all three
-#   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 f32"   MODES="eager channels_last compile"
+#   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail
 cd "$(dirname "$0")/.."
 steps=${*:-tests sanitize bench} out=${OUT:-build/gpu/results} models=${MODELS:-unet3d fno2d basset lstm transformer mlp} dtypes=${DTYPES:-bf16}
-modes=${MODES:-eager channels_last compile} python=${PYTHON:-python3} rounds=${ROUNDS:-9} seconds=${SECONDS_EACH:-3}
+modes=${MODES:-eager channels_last compile graphs} python=${PYTHON:-python3} rounds=${ROUNDS:-9} seconds=${SECONDS_EACH:-3}
 mkdir -p "$out"
 if [ -z "${BINARIES:-}" ]; then
   BINARIES=build/gpu
@@ -22,18 +22,34 @@ for dir in $("$python" -c 'import site, glob; print(*[d for p in site.getsitepac
 failed=0
 ours() { LD_LIBRARY_PATH="$libraries" "$@"; }
 
+# One process a table of ops: what one of them does to the device cannot spoil the others.
+tables=$(grep -rhoE '"[a-z_]+\.hpp"' tests/core/op_tables | tr -d '"' | sort -u)
+device_tests() {  # name of the logs, seconds, command before the program
+  local name=$1 seconds=$2 table log pids=()
+  shift 2
+  for table in $tables; do
+    (TENON_CASES="$table: " ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[rows],[values]" >"$out/$name.$table.log" 2>&1) &
+    pids+=($!)
+  done
+  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[extra]" >"$out/$name.extra.log" 2>&1) &
+  pids+=($!)
+  local bad=0 pid
+  for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + 1)); done
+  for log in "$out/$name".*.log; do grep -qa "All tests passed" "$log" || { echo "failed: $log"; grep -aE "^(known gaps|assertions|=+ ERROR)" "$log"; }; done
+  grep -ah "^skipped" "$out/$name".*.log | sort -u
+  echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | grep -oE '[0-9]+$' | paste -sd+ - | bc 2>/dev/null || echo some) comparisons"
+  [ "$bad" -eq 0 ] || failed=1
+}
+
 for step in $steps; do
   case $step in
     tests)
       echo "== device tests"
-      ours timeout "${TEST_SECONDS:-240}" "$BINARIES/bin/cuda_tests" >"$out/tests.log" 2>&1 || failed=1
-      grep -aE "^(known gaps|skipped)" "$out/tests.log" | head -20
-      tail -${TAIL:-3} "$out/tests.log"
+      device_tests tests "${TEST_SECONDS:-240}"
       ;;
     sanitize)
       echo "== compute-sanitizer"
-      ours timeout "${SANITIZE_SECONDS:-120}" compute-sanitizer --tool memcheck --error-exitcode 1 "$BINARIES/bin/cuda_tests" "[small]" >"$out/sanitizer.log" 2>&1 || failed=1
-      tail -2 "$out/sanitizer.log"
+      device_tests sanitizer "${SANITIZE_SECONDS:-150}" compute-sanitizer --tool memcheck --error-exitcode 1
       ;;
     bench)
       : >"$out/gpu.jsonl"

@@ -28,11 +28,11 @@ def main():
 
     show = lambda v, form="{:.3f}": "" if v is None else form.format(v)
     lines = [f"{card()}, {datetime.date.today()}; milliseconds a training step, MB of device memory at the most", "",
-             "| model | type | Tenon | PyTorch eager | channels last | compile | ratio to best | memory | PyTorch | ratio | Tenon on the CPU | CPU / GPU |",
-             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+             "| model | type | Tenon | PyTorch eager | channels last | compile | compile, CUDA graphs | ratio to best | memory | PyTorch | ratio | Tenon on the CPU | CPU / GPU |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
     results = []
     for model, dtype in dict.fromkeys((r["model"], r["dtype"]) for r in rows if r["device"] == "cuda"):
-        modes = {m: of(model, dtype, m, "cuda", "ms") for m in ("eager", "channels_last", "compile")}
+        modes = {m: of(model, dtype, m, "cuda", "ms") for m in ("eager", "channels_last", "compile", "graphs")}
         best = min((v for v in modes.values() if v is not None), default=None)
         memory = min((v for v in (of(model, dtype, m, "cuda", "peak_mb") for m in modes) if v is not None), default=None)
         ours, mine, cpu = of(model, dtype, "tenon", "cuda", "ms"), of(model, dtype, "tenon", "cuda", "peak_mb"), of(model, dtype, "tenon", "cpu", "ms")
