@@ -33,10 +33,16 @@ device_tests() {  # name of the logs, seconds, command before the program
   done
   (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[extra]" >"$out/$name.extra.log" 2>&1) &
   pids+=($!)
-  local bad=0 pid
-  for pid in "${pids[@]}"; do wait "$pid" || bad=$((bad + 1)); done
-  for log in "$out/$name".*.log; do grep -qa "All tests passed" "$log" || { echo "failed: $log"; grep -aE "^(known gaps|assertions|=+ ERROR)" "$log"; }; done
-  grep -ah "^skipped" "$out/$name".*.log | sort -u
+  local bad=0 i=0
+  for log in $tables extra; do
+    wait "${pids[$i]}" || {
+      bad=$((bad + 1))
+      echo "failed: $out/$name.$log.log"
+      grep -aE "^(known gaps|assertions|=+ ERROR)" "$out/$name.$log.log"
+    }
+    i=$((i + 1))
+  done
+  grep -ah "skipped: " "$out/$name".*.log | sort | uniq -c
   echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | grep -oE '[0-9]+$' | paste -sd+ - | bc 2>/dev/null || echo some) comparisons"
   [ "$bad" -eq 0 ] || failed=1
 }
