@@ -1,10 +1,11 @@
-/// The recurrences on CUDA: a step is a product with the recurrent weights and one kernel for the gates. Inside a graph these launches
-/// cost little, and the product runs on all of the device, which a block that keeps a sample through time could not use.
+/// The recurrences on CUDA. Where the recurrent weights fit on a multiprocessor, one kernel does all steps (recurrent_sequence.hpp); else a
+/// step is a product with them and one kernel for the gates.
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
 #include "backend/cuda/product.hpp"
 #include "kernels/recurrent.hpp"
 #include "ops/recurrent_kernels.hpp"
+#include "ops/recurrent_sequence.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -217,8 +218,10 @@ Kernel gru_gradient_of(const Recurrence& p) {
   };
 }
 
-template <Kernel (*F32)(const Recurrence&), Kernel (*F64)(const Recurrence&)>
+/// Whole: all steps in one kernel, or none.
+template <Kernel (*Whole)(const Recurrence&), Kernel (*F32)(const Recurrence&), Kernel (*F64)(const Recurrence&)>
 Kernel of_type(const Recurrence& p) {
+  if (Kernel kernel = Whole(p)) return kernel;
   return p.dtype == DType::f64 ? F64(p) : F32(p);
 }
 
@@ -231,10 +234,10 @@ Kernel make_mask(const Recurrence& p) {
 }  // namespace
 
 void install_recurrent() {
-  lstm_kernel.set(DeviceType::cuda, of_type<lstm_of<float>, lstm_of<double>>);
-  lstm_gradient_kernel.set(DeviceType::cuda, of_type<lstm_gradient_of<float>, lstm_gradient_of<double>>);
-  gru_kernel.set(DeviceType::cuda, of_type<gru_of<float>, gru_of<double>>);
-  gru_gradient_kernel.set(DeviceType::cuda, of_type<gru_gradient_of<float>, gru_gradient_of<double>>);
+  lstm_kernel.set(DeviceType::cuda, of_type<lstm_sequence, lstm_of<float>, lstm_of<double>>);
+  lstm_gradient_kernel.set(DeviceType::cuda, of_type<lstm_sequence_gradient, lstm_gradient_of<float>, lstm_gradient_of<double>>);
+  gru_kernel.set(DeviceType::cuda, of_type<gru_sequence, gru_of<float>, gru_of<double>>);
+  gru_gradient_kernel.set(DeviceType::cuda, of_type<gru_sequence_gradient, gru_gradient_of<float>, gru_gradient_of<double>>);
   sequence_mask_kernel.set(DeviceType::cuda, make_mask);
 }
 
