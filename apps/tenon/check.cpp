@@ -2,8 +2,8 @@
 
 #include "command.hpp"
 #include "tenon/error.hpp"
-#include "tenon/plugin.hpp"
 #include "tenon/recipe.hpp"
+#include "tenon/run.hpp"
 #include "terminal.hpp"
 
 namespace tenon::command {
@@ -12,7 +12,6 @@ int check_command(const CheckCommand& command, const Common& common) {
   const RecipeArguments arguments = split_recipe_arguments(command.arguments);
   if (arguments.recipe.empty()) throw Error(ErrorKind::usage, "command.missing_argument", "check: no recipe given", "tenon check RECIPE.toml");
   const Recipe recipe = Recipe::load(arguments.recipe, arguments.overrides);
-  recipe.require_paths();
   apply_threads(common);
   catch_interrupts();
   RunDisplay display(common.quiet);
@@ -23,14 +22,10 @@ int check_command(const CheckCommand& command, const Common& common) {
                           warnings.push_back(text);
                           display.message("warning: " + text);
                         }};
-  TaskContext context;
-  context.sections = recipe.sections;
-  context.recipe_directory = recipe.directory;
-  context.seed = recipe.seed;
-  const auto task = PluginHost::instance().task(recipe.task).make(context);
-  const std::vector<Problem> problems = task->check(monitor);
+  const auto [refusal, problems] = check(recipe, monitor);
   display.finish();
   if (interrupted()) return kInterrupted;
+  if (refusal && problems.empty()) throw *refusal;
   if (common.json) {
     nlohmann::ordered_json out{{"problems", nlohmann::ordered_json::array()}, {"warnings", warnings}};
     for (const Problem& p : problems) out["problems"].push_back({{"code", p.code}, {"where", p.where}, {"message", p.message}, {"remedy", p.remedy}});
@@ -42,6 +37,7 @@ int check_command(const CheckCommand& command, const Common& common) {
     for (const Problem& p : problems) print(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy));
     print(std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems"));
   }
+  if (refusal) throw *refusal;
   return problems.empty() ? 0 : int(ErrorKind::data);
 }
 

@@ -42,7 +42,9 @@ class Regression : public Task {
  public:
   explicit Regression(const TaskContext& context)
       : root_(context.sections.at("data").text("root")), list_(context.sections.at("data").text("list")), exact_(context.sections.at("data").text("mode") == "exact"),
-        pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {}
+        pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {
+    if (context.sections.at("data").text("mode") == "refused") throw Error(ErrorKind::usage, "toy.mode", "data.mode: refused", "choose another", "data.mode");
+  }
 
   std::vector<Problem> check(const Monitor& monitor) override {
     std::vector<Problem> problems;
@@ -153,7 +155,7 @@ TENON_PLUGIN(tenon::Registrar& r) {
                         {tenon::path_param("root", "", "folder with points.txt", true), tenon::path_param("extra", "", "another file"), tenon::text_param("list", "", "a file below root"),
                          tenon::real_param("noise", 0.0, "noise added", 0, 1), tenon::integers_param("sizes", {1, 2}, "sizes", 1, 9),
                          tenon::reals_param("weights", {}, "weights"), tenon::texts_param("labels", {"a"}, "names of the labels"),
-                         tenon::text_param("mode", "fast", "how", {"fast", "exact"}), tenon::integer_param("pause", 0, "milliseconds a batch", 0, 1000)}},
+                         tenon::text_param("mode", "fast", "how", {"fast", "exact", "refused"}), tenon::integer_param("pause", 0, "milliseconds a batch", 0, 1000)}},
                        {"augment", {tenon::boolean_param("flip", false, "mirror")}}},
           .default_model = "line",
           .make = [](const tenon::TaskContext& c) -> std::unique_ptr<tenon::Task> { return std::make_unique<Regression>(c); }});

@@ -211,6 +211,36 @@ TEST_CASE("a wrong recipe is exit 2, with place and remedy, and writes nothing")
   refused({}, "line.toml:1:", "error[recipe.syntax]");
 }
 
+TEST_CASE("check refuses a recipe as train does, and lists the bad cases first") {
+  const Folder folder;
+  prepare(folder);
+  const auto same = [&](const std::vector<std::string>& overrides) {
+    auto arguments = overrides;
+    arguments.insert(arguments.begin(), {"check", "line.toml"});
+    const Result check = toy(folder, arguments);
+    arguments[0] = "train";
+    arguments.push_back("--dry-run");
+    const Result train = toy(folder, arguments);
+    INFO(check.err << train.err);
+    CHECK(check.status == 2);
+    CHECK(train.status == 2);
+    CHECK(check.err == train.err);
+    return check;
+  };
+  const std::string data = "task = \"toy.regression\"\n[data]\nroot = \"points\"\n";
+  folder.write("line.toml", data + "list = \"point.txt\"\n[train]\nsteps = 1\n");
+  CHECK(same({}).says("error[recipe.missing_file]: line.toml:4: data.list: no file 'point.txt'\n  help: did you mean 'points.txt'?"));
+  CHECK(same({}).out.empty());
+  folder.write("points/bad1.txt", "");
+  folder.write("points/bad2.txt", "");
+  const Result listed = same({});
+  for (const char* text : {"bad1.txt", "bad2.txt", "2 problems"}) CHECK(listed.prints(text));
+  CHECK(json::parse(same({"--json"}).out)["problems"].size() == 2);
+  folder.write("line.toml", data + "[train]\nsteps = 1\nrequire = [\"x <= 1\"]\n");
+  CHECK(same({}).says("error[train.require]: line.toml:6"));
+  CHECK(same({"data.mode=refused"}).says("error[toy.mode]: command line, data.mode"));
+}
+
 TEST_CASE("bad data is exit 3; check lists all of it at once") {
   const Folder folder;
   prepare(folder);

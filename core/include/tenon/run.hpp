@@ -16,11 +16,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tenon/callbacks.hpp"
 #include "tenon/device.hpp"
+#include "tenon/error.hpp"
 #include "tenon/recipe.hpp"
 #include "tenon/task.hpp"
 
@@ -51,6 +53,15 @@ struct RunOptions {
 /// Throws what train() would before it reads data: lengths, demands and early stopping that do not fit, values that the task
 /// refuses, names of files below the data's folder that are not there. Errors name the line of the recipe.
 TENON_API void require_trainable(const Recipe& recipe);
+
+/// What is wrong with a recipe and with its data.
+struct Findings {
+  std::optional<Error> refusal;   ///< the usage error that require_trainable() throws
+  std::vector<Problem> problems;  ///< of the data; none that says the same as `refusal`
+};
+/// Every defect of the data in one pass. What the recipe misspells hides none that can be found without it; throws only where
+/// nothing can be looked at: no data folder, no task from these values.
+TENON_API Findings check(const Recipe& recipe, const Monitor& monitor);
 
 /// Throws run.not_a_run where `run` is not a run directory. Loads no plugin.
 TENON_API void require_run(const std::filesystem::path& run);

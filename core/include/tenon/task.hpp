@@ -109,7 +109,7 @@ class TENON_API Task {
  public:
   virtual ~Task();
 
-  /// Every defect of the data set in one pass; empty when clean.
+  /// Every defect of the data set in one pass; empty when clean. Where require_inputs() throws: what can be found for all that.
   virtual std::vector<Problem> check(const Monitor& monitor) = 0;
   /// Reads the data; throws on the first defect (data error that mentions `tenon check`).
   virtual void load(const Monitor& monitor) = 0;
@@ -143,8 +143,8 @@ class TENON_API Task {
   /// Samples of an epoch, asked for after load(): what train.epochs counts by. 0, the default: the task has no epochs.
   virtual std::int64_t train_samples() const;
 
-  /// Throws a usage error for a file or folder that the recipe names below the data's folder and that is not there, with the
-  /// key ("data.folds") as its `where`. Asked before load() and in a dry run: reads no data. The default asks for nothing.
+  /// Throws a usage error for what the recipe names of the data and that is not there, a file or folder below the data's folder
+  /// or a part of its split, with the key ("data.folds") as its `where`. Asked before load() and in a dry run: reads no data. The default asks for nothing.
   virtual void require_inputs() const;
 };
 

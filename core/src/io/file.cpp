@@ -142,7 +142,9 @@ void throw_io_error(int error_number, std::string_view action, const std::filesy
     case ENFILE:
       throw Error(ErrorKind::device, "io.too_many_open", what, "raise the limit of open files (ulimit -n)", file);
     default:
-      if (reading) throw Error(ErrorKind::data, "io.read", what, "check the disk and the file, then try again", file);
+      if (reading)
+        throw Error(ErrorKind::data, "io.read", what,
+                    error_number == ENAMETOOLONG ? "give it a shorter name" : "check the disk and the file, then try again", file);
       throw Error(ErrorKind::device, "io.write", what, "check the disk, then try again", file);
   }
 }

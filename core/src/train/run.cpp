@@ -63,15 +63,34 @@ class OutputFolder {
   std::vector<std::filesystem::path> made_;  ///< innermost first
 };
 
+void require_fitting(const Recipe& recipe, const Task& task) {
+  require_length(recipe);
+  demands_of(recipe, task);
+  require_early_stop(recipe, task);
+  located_in(recipe, [&] { task.require_inputs(); });
+}
+
 }  // namespace
 
 void require_trainable(const Recipe& recipe) {
   recipe.require_paths();
-  require_length(recipe);
+  require_fitting(recipe, *make_task(recipe, DType::f32));
+}
+
+Findings check(const Recipe& recipe, const Monitor& monitor) {
+  recipe.require_paths();
   const auto task = make_task(recipe, DType::f32);
-  demands_of(recipe, *task);
-  require_early_stop(recipe, *task);
-  located_in(recipe, [&] { task->require_inputs(); });
+  Findings found;
+  try {
+    require_fitting(recipe, *task);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::usage) throw;
+    found.refusal = e;
+  }
+  found.problems = located_in(recipe, [&] { return task->check(monitor); });
+  if (found.refusal)
+    std::erase_if(found.problems, [&](const Problem& p) { return p.code == found.refusal->code() && p.message == found.refusal->message(); });
+  return found;
 }
 
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {

@@ -46,6 +46,22 @@ std::string holes(const std::map<std::int64_t, std::int64_t>& numbers) {
   return absent < std::int64_t(numbers.size()) ? list : std::string();
 }
 
+/// Least difference of two instance numbers; 0 where the slices are not numbered.
+std::int64_t number_step(const std::map<std::int64_t, std::int64_t>& numbers) {
+  std::int64_t step = 0;
+  for (auto a = numbers.begin(), b = a; b != numbers.end() && ++b != numbers.end(); ++a)
+    step = step == 0 ? b->first - a->first : std::min(step, b->first - a->first);
+  return step;
+}
+
+/// The largest length that the slices give, in mm; 0 where none gives one.
+double length(std::span<const DicomSlice> slices, DicomTag tag) {
+  double most = 0;
+  for (const auto& s : slices)
+    if (const auto v = s.file.decimals(tag); v.size() == 1 && std::isfinite(v[0])) most = std::max(most, std::abs(v[0]));  // NM: signed
+  return most;
+}
+
 /// Images that the scanner counts of one stack, the largest of what the slices say; 0 where none does.
 std::int64_t images_in_acquisition(std::span<const DicomSlice> slices) {
   std::int64_t most = 0;
@@ -77,6 +93,22 @@ std::string absent_slices(std::span<const DicomSlice> slices) {
   compare("ImagesInAcquisition", images_in_acquisition(slices));
   compare("NumberOfSlices", number_of_slices(slices));
   return text;
+}
+
+DistanceFindings judge_distance(std::span<const DicomSlice> slices, double step) {
+  constexpr double kFar = 1.5;       // without every second slice it is 2
+  constexpr double kRounding = 0.1;  // share by which two lengths that should agree may differ
+  const double between = length(slices, 0x00180088), thickness = length(slices, 0x00180050);
+  if (between > 0) {
+    if (step <= kFar * between) return {};
+    // Some scanners write the gap that is left between two slices in place of the distance of their centres.
+    const bool is_gap = between < (1 - kRounding) * thickness && std::abs(step - between - thickness) <= kRounding * step;
+    if (!is_gap) return {fmt::format("\n  the slices lie {:.4g} mm apart, SpacingBetweenSlices is {:.4g} mm", step, between), {}};
+  }
+  if (thickness == 0 || step <= kFar * thickness) return {};
+  const std::int64_t by = number_step(instance_numbers(slices));
+  const std::string numbered = by > 1 ? fmt::format(" (the instance numbers go up by {})", by) : std::string();
+  return {{}, fmt::format("the slices lie {:.4g} mm apart and are {:.4g} mm thick: either the scan has gaps, or slices are missing evenly{}", step, thickness, numbered)};
 }
 
 }  // namespace tenon::medical

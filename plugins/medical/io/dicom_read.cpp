@@ -284,9 +284,12 @@ Volume read_stack(Found& found, const DicomOptions& options, std::vector<std::st
     }
   }
   // Before duplicates go, whose numbers count too. Projections have no place and are no stack.
-  const std::string absent = found.is_folder && slices.front().has_place ? absent_slices(slices) : std::string();
+  std::string absent = found.is_folder && slices.front().has_place ? absent_slices(slices) : std::string();
   std::vector<double> places = order_slices(slices, options, notes);
   double step = median_step(places);
+  const auto [contradiction, doubt] = judge_distance(slices, step);
+  absent += contradiction;
+  if (!doubt.empty()) notes.push_back(doubt);
   bool uneven = false;
   if (slices.size() > 1) {
     auto [code, what] = unevenness(slices, places);
@@ -296,10 +299,10 @@ Volume read_stack(Found& found, const DicomOptions& options, std::vector<std::st
   }
   if (!uneven && !absent.empty()) {
     if (!options.regularise) {
-      fail("dicom.missing_slice", "the headers count slices that are not here:" + absent,
+      fail("dicom.missing_slice", "the headers tell of slices that are not here:" + absent,
            "find the missing files; where they belong to another image (a scout, an echo), give --regularise to read what is here");
     }
-    notes.push_back("read without slices that the headers count:" + absent);
+    notes.push_back("read without slices that the headers tell of:" + absent);
   }
   const DicomSlice& first = slices.front();
   Volume v;

@@ -34,11 +34,26 @@ Shape shape_of(const NiftiHeader& h) {
   return {h.size[2], h.size[1], h.size[0]};
 }
 
+/// Sizes and codes of the extensions, as they are written: little-endian. What they hold has a byte order of its own.
+void swap_extension_heads(std::span<std::byte> extensions) {
+  for (std::size_t at = 4; at + 8 <= extensions.size();) {
+    const auto size = get<std::int32_t>(extensions, at, true);
+    if (size < 8 || std::size_t(size) > extensions.size() - at) return;  // padding
+    put(extensions, at, size);
+    put(extensions, at + 4, get<std::int32_t>(extensions, at + 4, true));
+    at += std::size_t(size);
+  }
+}
+
 void keep_extensions(Volume& v, const NiftiHeader& h, std::span<const std::byte> content) {
   std::size_t start = h.version == 2 ? kNifti2Bytes : kNifti1Bytes;
   if (h.data_offset < start + 4 || content[start] == std::byte{}) return;
   std::size_t size = std::size_t(h.data_offset) - start;
-  if (size > 4 && size <= kMostExtensionBytes) v.attributes["nifti.extensions"] = to_hex(content.subspan(start, size));
+  if (size <= 4 || size > kMostExtensionBytes) return;
+  const auto as_read = content.subspan(start, size);
+  std::vector<std::byte> kept(as_read.begin(), as_read.end());
+  if (h.big_endian) swap_extension_heads(kept);
+  v.attributes["nifti.extensions"] = to_hex(kept);
 }
 
 Volume read_checked(const std::filesystem::path& path) {

@@ -81,26 +81,47 @@ DataSettings data_settings(const ParamValues& v, const fs::path& recipe_director
   return s;
 }
 
-void require_below_root(const DataSettings& s) {
+std::vector<Error> absent_below_root(const DataSettings& s) {
   const auto is_folder = [](const fs::path& path) {
-    const auto info = tenon::files().stat(path);
-    return info && info->is_directory;
+    try {
+      const auto info = tenon::files().stat(path);
+      return info && info->is_directory;
+    } catch (const Error&) {
+      return false;
+    }
   };
-  if (!is_folder(s.root)) throw Error(ErrorKind::usage, "recipe.missing_file", "data.root: no folder " + s.root.string(), "give data.root=PATH", "data.root");
-  const auto require = [&](const char* key, const std::string& name, bool folder) {
+  if (!is_folder(s.root))
+    return {Error(ErrorKind::usage, "recipe.missing_file", "data.root: no folder " + s.root.string(), "give data.root=PATH", "data.root")};
+  std::vector<Error> absent;
+  const auto require = [&](const std::string& key, const std::string& name, bool folder) {
     const fs::path path = s.root / name;
-    const auto info = tenon::files().stat(path);
-    if (info && info->is_directory == folder) return;
+    try {
+      const auto info = tenon::files().stat(path);
+      if (info && info->is_directory == folder) return;
+    } catch (const Error& e) {  // a link to itself, a name that is too long
+      absent.emplace_back(ErrorKind::usage, e.code(), key + ": " + e.message(), e.hint(), key);
+      return;
+    }
     std::vector<std::string> there;
     if (is_folder(path.parent_path()))
       for (const fs::path& entry : tenon::files().list(path.parent_path()))
         if (is_folder(entry) == folder) there.push_back(entry.filename().string());
-    throw Error(ErrorKind::usage, "recipe.missing_file", std::string("data.") + key + ": no " + (folder ? "folder '" : "file '") + name + "' in " + s.root.string(),
-                suggestion(path.filename().string(), there), std::string("data.") + key);
+    absent.emplace_back(ErrorKind::usage, "recipe.missing_file", key + ": no " + (folder ? "folder '" : "file '") + name + "' in " + s.root.string(),
+                        suggestion(path.filename().string(), there), key);
   };
-  require("images", s.images, true);
-  require("labels", s.labels, true);
-  if (!s.folds.empty()) require("folds", s.folds, false);
+  require("data.images", s.images, true);
+  require("data.labels", s.labels, true);
+  if (!s.folds.empty()) require("data.folds", s.folds, false);
+  return absent;
+}
+
+void require_below_root(const DataSettings& s) {
+  if (const auto absent = absent_below_root(s); !absent.empty()) throw absent.front();
+  try {
+    Dataset(s).current_split();
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::usage) throw;  // a split file that is broken is bad data: load() and check() tell it
+  }
 }
 
 Tensor NormalisationRule::apply(const Tensor& image, std::size_t channel) const {
@@ -147,14 +168,20 @@ bool Dataset::has_split(const std::string& name) const {
 CaseFiles Dataset::find(const std::string& id) const {
   CaseFiles files{id, std::vector<fs::path>(std::size_t(settings_.channels)), {}, {}};
   auto only = [&](const std::string& folder, const std::string& stem) {
-    fs::path found;
+    fs::path found, refused;  // a link to itself, a name that is too long: reading it tells what is wrong
     for (const auto& extension : settings_.extensions) {
       fs::path path = settings_.root / folder / (stem + extension);
-      if (path == found || !file_exists(path)) continue;
+      if (path == found) continue;
+      try {
+        if (!file_exists(path)) continue;
+      } catch (const Error&) {
+        if (refused.empty()) refused = std::move(path);
+        continue;
+      }
       if (!found.empty()) files.doubled.emplace_back(found, path);
       else found = std::move(path);
     }
-    return found;
+    return found.empty() ? refused : found;
   };
   for (std::int64_t c = 0; c < settings_.channels; ++c)
     files.images[std::size_t(c)] = only(settings_.images, settings_.channels > 1 ? id + channel_suffix(c) : id);
@@ -185,7 +212,7 @@ void Dataset::choose_normalisation(const Pass& pass) {
 }
 
 void Dataset::load(const Monitor& monitor, const ModelSpace* space, const NormalisationRule* rule) {
-  Pass pass = read_all(true, false, monitor);
+  Pass pass = read_all(true, monitor);
   const auto problems = pass.all();
   if (!problems.empty()) {
     const Problem& first = problems.front();

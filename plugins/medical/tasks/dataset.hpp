@@ -10,6 +10,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "medical/image/normalise.hpp"
 #include "medical/tasks/model_space.hpp"
 #include "medical/tasks/split.hpp"
+#include "tenon/error.hpp"
 #include "tenon/params.hpp"
 #include "tenon/task.hpp"
 
@@ -38,7 +40,10 @@ struct DataSettings {
 const ParamSpec& data_params();
 DataSettings data_settings(const ParamValues& values, const std::filesystem::path& recipe_directory);
 
-/// Throws a usage error, with the recipe's key as its `where`, for the first of root, folders and split file that is not there.
+/// Usage errors, with the recipe's key as their `where`, for what of root, folders and split file is not there. Nothing is looked
+/// for below a root that is not there.
+std::vector<Error> absent_below_root(const DataSettings& settings);
+/// Throws the first of these; where all is there, the same for a fold that the split does not have.
 void require_below_root(const DataSettings& settings);
 
 /// How grey values are brought to the model: each scan by its own statistics, or all by the training set's.
@@ -69,9 +74,11 @@ class Dataset {
  public:
   explicit Dataset(DataSettings settings);
 
-  /// Every defect of the split's cases, and of files in the folders that belong to no case, in one pass.
+  /// Every defect of the split's cases, and of files in the folders that belong to no case, in one pass. A folder or split that
+  /// is not there or cannot be used is one of them: what can be read without it is checked all the same.
   std::vector<Problem> check(const Monitor& monitor);
-  bool has_split(const std::string& name) const;  ///< whether the split, as written or drawn, names cases for it
+  Split current_split() const;                    ///< as written or drawn
+  bool has_split(const std::string& name) const;  ///< whether the split names cases for it
   /// Reads everything; throws the first defect of a case of the split. Grid and grey-value rule are chosen from the training cases,
   /// or, where a trained model's are given, those.
   void load(const Monitor& monitor, const ModelSpace* space = nullptr, const NormalisationRule* rule = nullptr);
@@ -87,11 +94,12 @@ class Dataset {
  private:
   struct Facts;
   struct Pass;
-  Split current_split() const;
   CaseFiles find(const std::string& id) const;
   std::vector<std::string> ids_in(const std::string& folder, bool images) const;
-  Facts inspect(const CaseFiles& files, bool keep) const;
-  Pass read_all(bool keep, bool strays, const Monitor& monitor) const;
+  void survey(Pass& pass) const;
+  void list_strays(Pass& pass, const std::set<std::string>& known) const;
+  Facts inspect(const CaseFiles& files, const Pass& pass) const;
+  Pass read_all(bool keep, const Monitor& monitor) const;
   void compare(Pass& pass) const;
   void choose_normalisation(const Pass& pass);
 

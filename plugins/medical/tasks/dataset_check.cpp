@@ -32,9 +32,11 @@ Problem problem_of(const Error& e, const std::string& id, const fs::path& file) 
   return {e.code(), id, (e.where().empty() ? file.string() : e.where()) + ": " + e.message(), e.hint()};
 }
 
+Problem problem_of_set(const Error& e) { return {e.code(), e.where(), e.message(), e.hint()}; }
+
 }  // namespace
 
-Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
+Dataset::Facts Dataset::inspect(const CaseFiles& files, const Pass& pass) const {
   Facts facts;
   facts.files = files;
   auto report = [&](std::string code, std::string message, std::string remedy) {
@@ -45,7 +47,7 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
   };
   const bool any_image = std::any_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return !p.empty(); });
   const bool all_images = std::none_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return p.empty(); });
-  if (!any_image && files.label.empty()) {
+  if (!any_image && files.label.empty() && pass.images && pass.labels) {
     report("medical.case_absent", "named in the split, but neither a scan nor a label is there below " + settings_.root.string(),
            "put its files there or take it out of the split");
     return facts;
@@ -53,12 +55,13 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
   for (const auto& [one, other] : files.doubled)
     report("medical.two_files", "both " + one.string() + " and " + other.string() + " are there",
            "keep the right one, or leave the other's extension out of data.extensions");
-  if (!all_images)
+  if (!all_images && pass.images)
     report("medical.image_absent",
            (files.label.empty() ? std::string() : files.label.string() + ": ") + "its scan is not in '" + settings_.images + "'",
            "put the scan there or take the case out");
-  if (files.label.empty())
-    report("medical.unlabelled", files.images.front().string() + ": no label in '" + settings_.labels + "'",
+  if (files.label.empty() && pass.labels)
+    report("medical.unlabelled",
+           (files.images.front().empty() ? std::string() : files.images.front().string() + ": ") + "no label in '" + settings_.labels + "'",
            "add its label or take the case out");
 
   for (std::size_t c = 0; c < files.images.size(); ++c) {
@@ -101,7 +104,7 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
         sha.update(v.data(), v.size_bytes());
         facts.digest = sha.hex_digest();
       }
-      if (keep) facts.images.push_back(values);
+      if (pass.keep) facts.images.push_back(values);
     } catch (const Error& e) {
       facts.problems.push_back(problem_of(e, files.id, files.images[c]));
     }
@@ -138,17 +141,63 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, bool keep) const {
     if (foreground == 0 && !settings_.allow_empty)
       report("medical.empty_foreground", files.label.string() + ": every voxel is background",
              "label the case, take it out, or set data.allow_empty = true");
-    if (keep) facts.label = label;
+    if (pass.keep) facts.label = label;
   } catch (const Error& e) {
     facts.problems.push_back(problem_of(e, files.id, files.label));
   }
   return facts;
 }
 
-Dataset::Pass Dataset::read_all(bool keep, bool strays, const Monitor& monitor) const {
+/// For the check: what is wrong with the set itself is one problem among others.
+void Dataset::survey(Pass& pass) const {
+  std::set<std::string> absent;
+  for (const Error& e : absent_below_root(settings_)) {
+    pass.problems.push_back(problem_of_set(e));
+    absent.insert(e.where());
+  }
+  const bool root = !absent.contains("data.root");
+  pass.images = root && !absent.contains("data.images");
+  pass.labels = root && !absent.contains("data.labels");
+  pass.divided = settings_.folds.empty() ? pass.images : root && !absent.contains("data.folds");
+  if (!pass.divided) return;
+  try {
+    pass.split = current_split();
+  } catch (const Error& e) {
+    pass.divided = false;
+    pass.problems.push_back(problem_of_set(e));
+  }
+}
+
+/// Files in the folders that belong to no case of the split.
+void Dataset::list_strays(Pass& pass, const std::set<std::string>& known) const {
+  std::set<std::string> others;
+  for (bool images : {true, false}) {
+    if (!(images ? pass.images : pass.labels)) continue;
+    try {
+      for (auto& id : ids_in(images ? settings_.images : settings_.labels, images))
+        if (!known.contains(id)) others.insert(id);
+    } catch (const Error& e) {
+      pass.problems.push_back(problem_of_set(e));
+    }
+  }
+  for (const auto& id : others) {
+    const CaseFiles files = find(id);
+    // A whole pair outside the split is somebody's choice; half a pair is a defect.
+    if (pass.divided && !files.label.empty() && !files.images.front().empty()) continue;
+    pass.strays.emplace_back();
+    pass.strays.back().files.id = id;
+  }
+}
+
+Dataset::Pass Dataset::read_all(bool keep, const Monitor& monitor) const {
   Pass pass;
-  pass.split = current_split();
-  pass.problems = split_problems(pass.split, settings_.allow_leak);
+  pass.keep = keep;
+  if (keep)
+    pass.split = current_split();
+  else
+    survey(pass);
+  if (pass.divided)
+    for (auto& problem : split_problems(pass.split, settings_.allow_leak)) pass.problems.push_back(std::move(problem));
 
   std::vector<Facts*> slots;
   std::set<std::string> known;
@@ -164,27 +213,15 @@ Dataset::Pass Dataset::read_all(bool keep, bool strays, const Monitor& monitor) 
     }
     for (auto& f : facts) slots.push_back(&f);
   }
-  if (strays) {
-    std::set<std::string> others;
-    for (bool images : {true, false})
-      for (auto& id : ids_in(images ? settings_.images : settings_.labels, images))
-        if (!known.contains(id)) others.insert(id);
-    for (const auto& id : others) {
-      CaseFiles files = find(id);
-      // A whole pair outside the split is somebody's choice; half a pair is a defect.
-      if (!files.label.empty() && !files.images.front().empty()) continue;
-      pass.strays.emplace_back();
-      pass.strays.back().files.id = id;
-    }
-    for (auto& f : pass.strays) slots.push_back(&f);
-  }
+  if (!keep) list_strays(pass, known);
+  for (auto& f : pass.strays) slots.push_back(&f);
 
   const auto total = std::int64_t(slots.size());
   for (std::int64_t begin = 0; begin < total; begin += kChunk) {
     monitor.turn(keep ? "reading scans" : "checking scans", begin, total);
     parallel_for(std::min(kChunk, total - begin), [&](std::int64_t i) {
       Facts& slot = *slots[std::size_t(begin + i)];
-      slot = inspect(find(slot.files.id), keep);
+      slot = inspect(find(slot.files.id), pass);
     });
     for (std::int64_t i = begin; i < std::min(total, begin + kChunk); ++i)
       for (const auto& text : slots[std::size_t(i)]->warnings) monitor.warn(text);
@@ -269,12 +306,7 @@ void Dataset::compare(Pass& pass) const {
 }
 
 std::vector<Problem> Dataset::check(const Monitor& monitor) {
-  try {
-    return read_all(false, true, monitor).all();
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::data) throw;
-    return {{e.code(), e.where().empty() ? settings_.root.string() : e.where(), e.message(), e.hint()}};
-  }
+  return read_all(false, monitor).all();
 }
 
 }  // namespace tenon::medical

@@ -24,6 +24,9 @@ struct Dataset::Facts {
 };
 
 struct Dataset::Pass {
+  bool keep = false;  ///< to load: voxels are kept
+  /// What of the set is there: cases are not blamed one by one for a folder or a split that is not.
+  bool images = true, labels = true, divided = true;
   Split split;
   std::vector<Problem> problems;                    ///< of the split itself and between cases
   std::map<std::string, std::vector<Facts>> parts;  ///< as in the split

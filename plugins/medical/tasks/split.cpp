@@ -17,6 +17,10 @@ using Json = nlohmann::json;
   throw Error(ErrorKind::data, "medical.split", what, hint, file.string());
 }
 
+[[noreturn]] void refuse_fold(const std::string& what, const std::string& hint) {
+  throw Error(ErrorKind::usage, "medical.fold", what, hint, "data.fold");
+}
+
 std::vector<std::string> ids_of(const Json& list, const std::string& key, const std::filesystem::path& file) {
   if (!list.is_array()) refuse(file, "'" + key + "' is not a list", "give a list of case ids");
   std::vector<std::string> ids;
@@ -52,8 +56,7 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
     if (!folds.contains(fold)) {
       std::string known;
       for (const auto& [k, key] : folds) known += (known.empty() ? "" : ", ") + std::to_string(k);
-      throw Error(ErrorKind::usage, "medical.fold", "there is no fold " + std::to_string(fold), "set data.fold to one of " + known,
-                  file.string());
+      refuse_fold("there is no fold " + std::to_string(fold) + " in " + file.string(), "set data.fold to one of " + known);
     }
     for (const auto& [k, key] : folds) {
       auto ids = ids_of(json[key], key, file);
@@ -61,6 +64,7 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
       into.insert(into.end(), ids.begin(), ids.end());
     }
   } else {
+    if (fold > 0) refuse_fold("there is no fold " + std::to_string(fold) + " in " + file.string() + ": it names no folds", "leave data.fold out");
     for (const char* key : {"train", "validation", "test"})
       if (json.contains(key)) split[key] = ids_of(json[key], key, file);
   }
@@ -71,7 +75,8 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
 
 Split draw_split(std::vector<std::string> ids, std::int64_t fold, std::int64_t count) {
   if (count < 2 || fold < 0 || fold >= count)
-    throw Error(ErrorKind::usage, "medical.fold", "fold " + std::to_string(fold) + " of " + std::to_string(count), "folds count from 0");
+    refuse_fold("there is no fold " + std::to_string(fold) + " of " + std::to_string(count),
+                "folds count from 0: lower data.fold, or raise data.fold_count");
   std::sort(ids.begin(), ids.end());
   const Random random(0, 0x666f6c64);  // "fold"
   for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[std::size_t(random.below(i, i))]);

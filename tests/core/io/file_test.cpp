@@ -77,6 +77,7 @@ TEST_CASE("errors of files name the file, the reason and a code", "[io]") {
   CHECK(code_of([&] { throw_io_error(EDQUOT, "write", "x"); }) == "io.no_space");
   CHECK(code_of([&] { throw_io_error(EACCES, "open", "x"); }) == "io.permission");
   CHECK(code_of([&] { throw_io_error(EIO, "read", "x"); }) == "io.read");
+  CHECK_THROWS_WITH(files().stat(folder / std::string(300, 'n')), Catch::Contains("name too long") && Catch::Contains("shorter name"));
   CHECK(code_of([&] { throw_io_error(EIO, "write", "x"); }) == "io.write");
 }
 

@@ -38,6 +38,16 @@ class Series {
       });
     }
   }
+  /// Sets SliceThickness or SpacingBetweenSlices of every slice that is there; "" takes it out.
+  void length(int element_number, const std::string& millimetres) const {
+    for (const auto& f : fs::directory_iterator(path_)) {
+      edit(f.path(), [&](std::string& text) {
+        const std::size_t at = text.find(std::string{'\x18', '\0', char(element_number), '\0', 'D', 'S'});
+        REQUIRE(at != std::string::npos);
+        text.replace(at, 8 + std::size_t(text[at + 6]), millimetres.empty() ? std::string() : element(element_number, "DS", millimetres, '\x18'));
+      });
+    }
+  }
   /// Adds an element of group 0020 to every slice that is there.
   void add(int element_number, const std::string& value) const {
     for (const auto& f : fs::directory_iterator(path_)) {
@@ -49,9 +59,9 @@ class Series {
   static void drop_count(std::string& text) {
     if (const std::size_t at = text.find(std::string("\x20\0\x02\x10IS", 6)); at != std::string::npos) text.erase(at, 8 + std::size_t(text[at + 6]));
   }
-  static std::string element(int number, const std::string& vr, std::string value) {
+  static std::string element(int number, const std::string& vr, std::string value, char group = '\x20') {
     if (value.size() % 2) value += ' ';
-    return std::string{'\x20', '\0', char(number & 255), char(number >> 8)} + vr + char(value.size()) + '\0' + value;
+    return std::string{group, '\0', char(number & 255), char(number >> 8)} + vr + char(value.size()) + '\0' + value;
   }
   template <class F> void edit(int z, F&& f) const { edit(file(z), f); }
   template <class F> void edit(const fs::path& path, F&& f) const {
@@ -122,6 +132,59 @@ TEST_CASE("dicom: a series that begins above 1 or ends early is accepted", "[med
   CHECK(code(s.path()) == "");
   s.remove(6);
   CHECK(read_image(s.path()).geometry.size[2] == 4);
+}
+
+TEST_CASE("dicom: slices missing evenly are refused by SpacingBetweenSlices", "[medical][dicom]") {
+  TempFolder folder;
+  for (const std::vector<int>& lost : {std::vector<int>{2}, {2, 4, 6, 8}, {2, 3, 5, 6, 8, 9}, {1, 3, 5, 7, 9}}) {
+    INFO(lost.size() << " lost, the first is " << lost[0]);
+    Series s(folder, "s", lost.size() == 1 ? 3 : 9);
+    for (int z : lost) s.remove(z);
+    CHECK(code(s.path()) == "dicom.missing_slice");
+    const std::string message = message_of([&] { read_image(s.path()); });
+    for (const char* part : {" mm apart, SpacingBetweenSlices is 1 mm", "--regularise"}) CHECK(message.find(part) != std::string::npos);
+    const Volume v = read_dicom(s.path(), {"", false, true});
+    CHECK(v.geometry.spacing()[2] == Approx(lost.size() == 6 ? 3 : 2));
+    CHECK(v.warnings().size() == 1);
+    fs::remove_all(s.path());
+  }
+}
+
+TEST_CASE("dicom: slices farther apart than they are thick are a warning where nothing says how far they should be", "[medical][dicom]") {
+  TempFolder folder;
+  Series s(folder, "s", 9);
+  constexpr int kThickness = 0x50, kBetween = 0x88;
+  const auto warnings = [&] {
+    CHECK(code(s.path()) == "");
+    return read_image(s.path()).warnings();
+  };
+  s.length(kBetween, "-1");  // as nuclear medicine may sign it
+  CHECK(warnings().empty());
+  s.length(kBetween, "");
+  CHECK(warnings().empty());
+  for (int z : {2, 4, 6, 8}) s.remove(z);
+  REQUIRE(warnings().size() == 1);
+  CHECK(warnings()[0] == "the slices lie 2 mm apart and are 1 mm thick: either the scan has gaps, or slices are missing evenly (the instance numbers go up by 2)");
+  s.length(kThickness, "1.5");  // a gap that is usual
+  CHECK(warnings().empty());
+  s.length(kThickness, "");
+  CHECK(warnings().empty());  // nothing to tell by
+}
+
+TEST_CASE("dicom: true gaps that the header declares are no finding, however it does", "[medical][dicom]") {
+  TempFolder folder;
+  Series s(folder, "s", 4);
+  constexpr int kThickness = 0x50, kBetween = 0x88;
+  s.length(kThickness, "0.4");  // and 1 mm between centres
+  CHECK(code(s.path()) == "");
+  CHECK(read_image(s.path()).warnings().empty());
+  s.length(kThickness, "0.8");
+  s.length(kBetween, "0.2");  // the gap that is left, which some scanners write
+  CHECK(code(s.path()) == "");
+  CHECK(read_image(s.path()).warnings().empty());
+  s.remove(2);
+  s.remove(4);
+  CHECK(code(s.path()) == "dicom.missing_slice");
 }
 
 TEST_CASE("dicom: a series of our own is refused without its first or its last slice", "[medical][dicom]") {

@@ -316,6 +316,36 @@ TEST_CASE("nifti: a plane and trailing ones keep their number of dimensions", "[
   CHECK(read_labels(folder / "one.nii").values.shape() == Shape{1, 3, 4});
 }
 
+TEST_CASE("nifti: extensions of a big-endian file are written with the header's byte order", "[medical][nifti]") {
+  TempFolder folder;
+  const auto file = [](bool big) {  // extensions of 16 and 32 bytes, then 16 of padding
+    Bytes b = small_nifti(big);
+    b.insert(b.begin() + 352, 64, std::byte{});
+    put_at<float>(b, 108, 352 + 64, big);
+    b[348] = std::byte{1};
+    put_at<std::int32_t>(b, 352, 16, big);
+    put_at<std::int32_t>(b, 356, 6, big);
+    std::memcpy(b.data() + 360, "comment", 7);
+    put_at<std::int32_t>(b, 368, 32, big);
+    put_at<std::int32_t>(b, 372, 4, big);
+    std::memcpy(b.data() + 376, "<AFNI_attributes/>", 18);
+    return b;
+  };
+  const Volume big = read_nifti(write_bytes(folder / "big.nii", file(true))), little = read_nifti(write_bytes(folder / "little.nii", file(false)));
+  write_image(folder / "from_big.nii", big);
+  write_image(folder / "from_little.nii", little);
+  CHECK((read_file(folder / "from_big.nii") == read_file(folder / "from_little.nii")));
+  CHECK((read_file(folder / "from_little.nii") == file(false)));
+
+  for (const std::int32_t size : {0, 7, -16, 100, INT32_MAX}) {  // of an extension that is none
+    Bytes b = file(true);
+    put_at<std::int32_t>(b, 368, size, true);
+    write_image(folder / "odd.nii", read_nifti(write_bytes(folder / "in.nii", b)));
+    const Bytes out = read_file(folder / "odd.nii");
+    CHECK(std::equal(b.begin() + 368, b.begin() + 416, out.begin() + 368));
+  }
+}
+
 TEST_CASE("nifti: a new header carries any orthogonal grid in both forms", "[medical][nifti]") {
   TempFolder folder;
   double c = std::cos(0.3), s = std::sin(0.3);

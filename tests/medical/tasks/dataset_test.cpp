@@ -189,7 +189,7 @@ TEST_CASE("a missing folder or split file is named") {
   Folder f("missing");
   f.put("a", 1);
   auto s = f.settings();
-  CHECK(Dataset(s).check({}).at(0).where.find("folds.json") != std::string::npos);
+  CHECK(holds(Dataset(s).check({}), "recipe.missing_file", "data.folds"));
   CHECK_THROWS_AS(Dataset(s).load({}), Error);
 
   const auto refused = [](const DataSettings& settings) {
@@ -215,6 +215,101 @@ TEST_CASE("a missing folder or split file is named") {
   CHECK_THAT(refused(s), Catch::StartsWith("data.labels: "));
   s.root = f.root() / "absent";
   CHECK_THAT(refused(s), Catch::StartsWith("data.root: "));
+}
+
+TEST_CASE("a file that cannot be asked for is one problem among the others") {
+  Folder f("unaskable");
+  for (int i = 0; i < 3; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  for (const char* name : {"imagesTr/loop.nii.gz", "labelsTr/stray.nii.gz"}) fs::create_symlink(fs::path(name).filename(), f.root() / name);
+  f.put_label("loop", Folder::label());
+  f.put("cut", 9);
+  fs::resize_file(f.root() / "imagesTr/cut.nii.gz", 60);
+  fs::remove(f.root() / "labelsTr/case2.nii.gz");
+  const std::string endless(300, 'n');
+  f.folds(R"({"train": ["case0", "loop", "cut", ")" + endless + R"("], "validation": ["case1", "case2"]})");
+  Dataset data(f.settings());
+  const auto problems = data.check({});
+  INFO(listed(problems));
+  CHECK(holds(problems, "io.not_a_file", "loop"));
+  CHECK(holds(problems, "io.read", endless));
+  CHECK(holds(problems, "medical.unlabelled", "case2"));
+  CHECK(holds(problems, "medical.image_absent", "stray"));
+  CHECK(holds(problems, "io.not_a_file", "stray"));
+  CHECK(std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "cut"; }));
+  CHECK(problems.size() == 7);  // the endless name has a scan and a label
+  CHECK_THROWS_WITH(data.load({}), Catch::Contains("loop.nii.gz"));
+}
+
+TEST_CASE("a folder or a split that is not there hides no bad case that shows without it") {
+  Folder f("misspelt");
+  for (int i = 0; i < 4; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  f.put_label("case1", Folder::label({10, 12, 8}, 7));
+  f.put_image("case2", Folder::image(2, {1, 12, 8}));
+  fs::resize_file(f.root() / "imagesTr/case3.nii.gz", 60);
+  f.folds(R"({"fold_0": ["case0", "case1"], "fold_1": ["case2", "case3"]})");
+  const auto check = [&](const auto& change) {
+    auto settings = f.settings();
+    change(settings);
+    auto problems = Dataset(settings).check({});
+    UNSCOPED_INFO(listed(problems));
+    return problems;
+  };
+  const auto cut = [](const std::vector<Problem>& problems) {
+    return std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "case3" && p.code.starts_with("gzip."); });
+  };
+  const auto labels = check([](DataSettings& s) { s.labels = "labelTr"; });
+  CHECK(holds(labels, "recipe.missing_file", "data.labels"));
+  CHECK(cut(labels));
+  CHECK(labels.size() == 2);
+  const auto images = check([](DataSettings& s) { s.images = "imageTr"; });
+  CHECK(holds(images, "recipe.missing_file", "data.images"));
+  CHECK(holds(images, "medical.label_value", "case1"));
+  CHECK(images.size() == 2);
+  for (const bool drawn : {false, true}) {
+    const auto split = check([&](DataSettings& s) {
+      s.fold = 99;
+      if (drawn) s.folds.clear();
+    });
+    CHECK(holds(split, "medical.fold", "data.fold"));
+    CHECK(holds(split, "medical.label_value", "case1"));
+    CHECK(holds(split, "medical.geometry", "case2"));
+    CHECK(cut(split));
+    CHECK(split.size() == 4);
+  }
+  f.folds("{");
+  const auto broken = check([](DataSettings&) {});
+  CHECK(holds(broken, "medical.split", (f.root() / "folds.json").string()));
+  CHECK(broken.size() == 4);
+  const auto none = check([&](DataSettings& s) { s.root = f.root() / "absent"; });
+  CHECK(none.size() == 1);
+}
+
+TEST_CASE("a fold that the split does not have is refused before data is read") {
+  Folder f("fold");
+  for (int i = 0; i < 4; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  const auto refused = [&](std::int64_t fold, bool drawn) {
+    auto s = f.settings();
+    s.fold = fold;
+    if (drawn) s.folds.clear();
+    try {
+      require_below_root(s);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.where() == "data.fold");  // the recipe makes a line of it
+      return e.code() + ": " + e.message() + ": " + e.hint();
+    }
+    return std::string("taken");
+  };
+  f.folds(R"({"fold_0": ["case0", "case1"], "fold_1": ["case2", "case3"]})");
+  CHECK(refused(1, false) == "taken");
+  CHECK(refused(99, false) == "medical.fold: there is no fold 99 in " + (f.root() / "folds.json").string() + ": set data.fold to one of 0, 1");
+  CHECK(refused(4, true) == "taken");
+  CHECK_THAT(refused(5, true), Catch::StartsWith("medical.fold: there is no fold 5 of 5"));
+  f.folds(R"({"train": ["case0", "case1"], "validation": ["case2", "case3"]})");
+  CHECK(refused(0, false) == "taken");
+  CHECK_THAT(refused(1, false), Catch::StartsWith("medical.fold: there is no fold 1") && Catch::Contains("leave data.fold out"));
+  f.folds("{");  // bad data, which load() and check() tell
+  CHECK(refused(0, false) == "taken");
 }
 
 TEST_CASE("scans in other orientations and spacings reach the model on one grid, and labels come back on their own") {

@@ -228,6 +228,20 @@ TEST_CASE("one bad file among good ones: the good are written, the bad named") {
   CHECK_THROWS_AS(task.predict(model, {bad}, {set.root() / "out2", false, {}}), Error);
 }
 
+TEST_CASE("what the recipe names of the data and is not there is refused by key before it is loaded") {
+  BrightSet set("inputs");
+  SegmentationTask(set.context()).require_inputs();
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"data.labels", "labelTr"}, {"data.fold", "99"}}) {
+    try {
+      SegmentationTask(set.context({{key, value}})).require_inputs();
+      FAIL("taken: " << key);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.where() == key);
+    }
+  }
+}
+
 TEST_CASE("a state that is damaged or another task's is refused") {
   BrightSet set("state");
   SegmentationTask task(set.context());
