@@ -15,7 +15,10 @@ set(TENON_PLUGIN_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib/tenon/plugins")
 
 find_program(TENON_CCACHE ccache)
 if(TENON_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${TENON_CCACHE}")
+  # paths count from the project's folder: another checkout of it finds what this one compiled
+  set(TENON_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${TENON_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${TENON_LAUNCHER}")
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${TENON_LAUNCHER}")
 endif()
 
 add_library(tenon_warnings INTERFACE)
