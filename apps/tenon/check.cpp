@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/recipe.hpp"
 #include "tenon/run.hpp"
 #include "terminal.hpp"
@@ -24,12 +25,12 @@ int check_command(const CheckCommand& command, const Common& common) {
                         }};
   const auto [refusal, problems] = check(recipe, monitor);
   display.finish();
-  if (interrupted()) return kInterrupted;
+  if (interrupted()) throw Error(ErrorKind::usage, "run.interrupted", "stopped while checking", "run the same command again");
   if (refusal && problems.empty()) throw *refusal;
   if (common.json) {
     nlohmann::ordered_json out{{"problems", nlohmann::ordered_json::array()}, {"warnings", warnings}};
     for (const Problem& p : problems) out["problems"].push_back({{"code", p.code}, {"where", p.where}, {"message", p.message}, {"remedy", p.remedy}});
-    print(out.dump(2));
+    print(json_text(out));
   } else if (problems.empty()) {
     const std::string count = std::to_string(warnings.size()) + (warnings.size() == 1 ? " file" : " files");
     print(warnings.empty() ? "no problem found" : "no problem found, warnings for " + count);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <new>
+#include <nlohmann/json.hpp>
 
 #include "cli.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/params.hpp"
 #include "tenon/plugin.hpp"
 #include "terminal.hpp"
@@ -124,7 +126,8 @@ struct CommandLine {
     if (chosen == "devices") return devices_command(common);
     if (chosen == "data") return data_command(data, common);
     if (chosen == "explain") return explain_command(explain_code, common);
-    print(completion_script(app, shell));
+    const std::string script = completion_script(app, shell);
+    print(common.json ? json_text(nlohmann::ordered_json{{"shell", shell}, {"script", script}}) : script);
     return 0;
   }
 };
@@ -162,7 +165,27 @@ int dispatch(const std::vector<std::string>& arguments) {
     }
   }
   if (const auto done = parse_command_line(line.app, arguments)) return *done;
-  return line.run();
+  return run_stoppable(line.common, [&] { return line.run(); });
+}
+
+// The exit status; what went wrong is said.
+int status_of(int argc, char** argv) {
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const Error& e) {
+    if (e.code() == "run.interrupted") {  // whatever else went wrong after Ctrl-C is an error like any other
+      status("interrupted: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
+      return kInterrupted;
+    }
+    print_error(e);
+    return int(e.kind());
+  } catch (const std::bad_alloc&) {
+    print_error(Error(ErrorKind::device, "memory.exhausted", "out of memory", "make the batch, the patch or the model smaller"));
+    return int(ErrorKind::device);
+  } catch (const std::exception& e) {
+    print_error(Error(ErrorKind::internal, "internal.exception", e.what(), "this is a defect: report it with the command and its input"));
+    return int(ErrorKind::internal);
+  }
 }
 
 }  // namespace
@@ -183,23 +206,25 @@ RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments
   return out;
 }
 
-int run_command(int argc, char** argv) {
+int run_stoppable(const Common& common, const std::function<int()>& work) {
   try {
-    return dispatch({argv + 1, argv + argc});
+    return work();
   } catch (const Error& e) {
-    if (e.code() == "run.interrupted") {  // whatever else went wrong after Ctrl-C is an error like any other
-      status("interrupted: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
-      return kInterrupted;
-    }
-    print_error(e);
-    return int(e.kind());
-  } catch (const std::bad_alloc&) {
-    print_error(Error(ErrorKind::device, "memory.exhausted", "out of memory", "make the batch, the patch or the model smaller"));
-    return int(ErrorKind::device);
-  } catch (const std::exception& e) {
-    print_error(Error(ErrorKind::internal, "internal.exception", e.what(), "this is a defect: report it with the command and its input"));
-    return int(ErrorKind::internal);
+    if (e.code() == "run.interrupted" && common.json)
+      print(json_text(nlohmann::ordered_json{{"status", "interrupted"}, {"message", e.message()}}));
+    throw;
   }
+}
+
+int run_command(int argc, char** argv) {
+  const int exit_status = status_of(argc, argv);
+  try {
+    require_printed();
+  } catch (const Error& e) {
+    print_error(e);
+    return exit_status == 0 ? int(e.kind()) : exit_status;
+  }
+  return exit_status;
 }
 
 }  // namespace tenon::command

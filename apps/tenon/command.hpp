@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,6 +72,9 @@ struct RecipeArguments {
   std::vector<std::string> overrides;
 };
 RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments);
+
+/// `work()`. One that is stopped before it has a result answers --json all the same: {"status": "interrupted", ...}.
+int run_stoppable(const Common& common, const std::function<int()>& work);
 
 /// Applies --threads; shared by all commands that compute.
 void apply_threads(const Common& common);

@@ -4,6 +4,7 @@
 #include "fetch.hpp"
 #include "tenon/catalogue.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/utf8.hpp"
 #include "terminal.hpp"
 
 namespace tenon::command {
@@ -19,7 +20,7 @@ int list(const Common& common) {
   if (common.json) {
     auto out = nlohmann::ordered_json::array();
     for (const DataSet& set : data_sets()) out.push_back(as_json(set));
-    print(out.dump(2));
+    print(json_text(out));
     return 0;
   }
   Table table({"data set", "size", "licence", "place", "title"});
@@ -34,7 +35,7 @@ int list(const Common& common) {
 
 int info(const DataSet& set, const Common& common) {
   if (common.json) {
-    print(as_json(set).dump(2));
+    print(json_text(as_json(set)));
     return 0;
   }
   const auto place = locate(set);
@@ -60,7 +61,7 @@ int fetch_set(const DataSet& set, const DataCommand& command, const Common& comm
     already = fetch(set, {.to = place, .from = command.from, .quiet = common.quiet}) == FetchResult::already_there;
   }
   if (common.json) {
-    print(nlohmann::ordered_json{{"name", set.name}, {"place", place.string()}, {"fetched", !already}}.dump(2));
+    print(json_text(nlohmann::ordered_json{{"name", set.name}, {"place", place.string()}, {"fetched", !already}}));
   } else {
     if (already && !common.quiet) status("already here, and every digest is right");
     print(place.string());

@@ -2,6 +2,7 @@
 
 #include "command.hpp"
 #include "tenon/device.hpp"
+#include "tenon/io/utf8.hpp"
 #include "terminal.hpp"
 
 namespace tenon::command {
@@ -18,7 +19,7 @@ int devices_command(const Common& common) {
     for (const DeviceInfo& d : devices)
       out["devices"].push_back({{"device", d.device.str()}, {"name", d.name}, {"memory_bytes", d.memory_bytes}, {"capability", d.capability},
                                 {"driver", d.driver}, {"usable", d.usable}, {"reason", d.reason}});
-    print(out.dump(2));
+    print(json_text(out));
     return 0;
   }
   Table table({"device", "name", "memory", "capability", "driver", "usable"});

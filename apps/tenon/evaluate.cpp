@@ -5,6 +5,7 @@
 #include "scores.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/run.hpp"
 #include "terminal.hpp"
 
@@ -24,11 +25,12 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
                                           .profile = command.profile},
                                          display);
   display.finish();
-  if (interrupted()) return kInterrupted;
+  if (interrupted())
+    throw Error(ErrorKind::usage, "run.interrupted", "stopped while scoring; nothing was written", "run the same command again");
   if (common.json) {
     auto out = nlohmann::ordered_json::parse(scores_json(evaluation));
     out["evaluation"] = nlohmann::ordered_json::parse(evaluation_to_json(evaluation));
-    print(out.dump(2));
+    print(json_text(out));
   } else {
     print(scores_table(evaluation));
     if (!common.quiet) status("per case: " + (std::filesystem::path(command.run) / "evaluation.json").string() + "; pages: tenon report " + command.run);
@@ -54,7 +56,7 @@ int predict_command(const PredictCommand& command, const Common& common) {
   if (common.json) {
     nlohmann::ordered_json out{{"written", nlohmann::ordered_json::array()}};
     for (const auto& path : written) out["written"].push_back(path.string());
-    print(out.dump(2));
+    print(json_text(out));
   } else {
     for (const auto& path : written) print(path.string());
   }
@@ -64,7 +66,7 @@ int predict_command(const PredictCommand& command, const Common& common) {
 int report_command(const std::string& run, const Common& common) {
   require_run(run);
   const std::string page = write_report(run).string();
-  print(common.json ? nlohmann::ordered_json{{"report", page}}.dump(2) : page);
+  print(common.json ? json_text(nlohmann::ordered_json{{"report", page}}) : page);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "command.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/params.hpp"
 #include "terminal.hpp"
 
@@ -53,7 +54,7 @@ int explain_command(const std::string& code, const Common& common) {
     if (common.json) {
       auto out = nlohmann::ordered_json::array();
       for (const Explanation& e : all) out.push_back({{"code", e.code}, {"title", e.title()}});
-      print(out.dump(2));
+      print(json_text(out));
       return 0;
     }
     Table table({"code", "what happened"});
@@ -66,7 +67,7 @@ int explain_command(const std::string& code, const Common& common) {
   for (const Explanation& e : all) {
     known.push_back(e.code);
     if (!matches(e, code)) continue;
-    print(common.json ? nlohmann::ordered_json{{"code", e.code}, {"text", e.text}}.dump(2) : e.code + "\n\n" + e.text);
+    print(common.json ? json_text(nlohmann::ordered_json{{"code", e.code}, {"text", e.text}}) : e.code + "\n\n" + e.text);
     return 0;
   }
   const auto near = nearest_names(code, known);

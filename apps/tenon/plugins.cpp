@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/plugin.hpp"
 #include "terminal.hpp"
 
@@ -35,7 +36,7 @@ int plugins_command(const Common& common) {
     for (const PluginInfo& p : plugins)
       out["plugins"].push_back({{"file", p.file.string()}, {"state", state_name(p.state)}, {"code", p.code}, {"reason", p.reason}, {"name", p.name},
                                 {"version", p.version}, {"summary", p.summary}, {"licence", p.licence}, {"provides", p.provides}});
-    print(out.dump(2));
+    print(json_text(out));
     return 0;
   }
   if (plugins.empty()) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tenon/io/utf8.hpp"
 #include "tenon/run.hpp"
 #include "terminal.hpp"
 
@@ -47,7 +48,7 @@ std::string scores_json(const Evaluation& evaluation) {
     out["metrics"].push_back(std::move(metric));
   }
   out["notes"] = evaluation.notes;
-  return out.dump(2);
+  return json_text(out);
 }
 
 }  // namespace tenon::command

@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "tenon/io/file.hpp"
 
 namespace tenon::command {
 namespace {
@@ -50,11 +53,12 @@ std::string cut(const std::string& text, std::size_t width) {
   return text;
 }
 
-void write_line(std::FILE* to, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), to);
-  if (text.empty() || text.back() != '\n') std::fputc('\n', to);
-  std::fflush(to);
+/// False with errno when something of it was not written.
+bool write_line(std::FILE* to, const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), to) == text.size() && (text.ends_with('\n') || std::fputc('\n', to) != EOF) &&
+         std::fflush(to) == 0;
 }
+int print_failure = 0;  // errno of the first line that did not reach standard output
 
 bool bar_shown = false;
 void clear_bar() {
@@ -74,7 +78,7 @@ void on_interrupt(int) {
 
 void print(const std::string& text) {
   clear_bar();
-  write_line(stdout, text);
+  if (!write_line(stdout, text) && print_failure == 0) print_failure = errno;
 }
 
 void status(const std::string& text) {
@@ -89,6 +93,10 @@ void print_error(const Error& error) {
   out += error.message();
   if (!error.hint().empty()) out += "\n  help: " + error.hint();
   status(out + "\n  more: tenon explain " + error.code());
+}
+
+void require_printed() {
+  if (print_failure != 0) throw_io_error(print_failure, "write", "standard output");
 }
 
 std::string Table::str() const {

@@ -15,6 +15,8 @@ namespace tenon::command {
 void print(const std::string& text);    ///< a line (or lines) to standard output
 void status(const std::string& text);   ///< the same to standard error, below a cleared bar
 void print_error(const Error& error);
+/// Throws the io.* error of the first print() whose text did not reach standard output (a full disk, a closed pipe).
+void require_printed();
 
 /// Aligned columns with a line under the header. Cells are UTF-8; numbers go right, the first column left.
 class Table {

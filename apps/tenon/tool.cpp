@@ -128,7 +128,7 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
   PluginHost::instance().set_extra_directories({common.plugin_dirs.begin(), common.plugin_dirs.end()});
   catch_interrupts();
   Console console(common);
-  const int result = entry.run(inputs, values, console);
+  const int result = run_stoppable(common, [&] { return entry.run(inputs, values, console); });
   console.finish();
   return interrupted() ? kInterrupted : result;
 }

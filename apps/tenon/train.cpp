@@ -1,10 +1,12 @@
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "command.hpp"
 #include "scores.hpp"
 #include "tenon/error.hpp"
-#include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/run.hpp"
 #include "terminal.hpp"
 
@@ -30,9 +32,17 @@ Recipe recipe_of(const TrainCommand& command, RunOptions& options) {
   return Recipe::load(fs::path(command.resume) / "recipe.toml", arguments.overrides);
 }
 
-nlohmann::ordered_json result_json(const TrainResult& result, const std::string& report) {
+/// train() throws at a demanded figure that was missed; this keeps the result of the run, which is whole all the same.
+struct ResultKeeper : TrainCallback {
+  std::optional<TrainResult> result;
+  void on_end(const TrainResult& ended) override { result = ended; }
+};
+
+/// `missed`: what was demanded and not reached; empty: nothing.
+nlohmann::ordered_json result_json(const TrainResult& result, const std::string& report, const std::string& missed = {}) {
   nlohmann::ordered_json out;
-  out["status"] = result.status == TrainStatus::finished ? "finished" : "interrupted";
+  out["status"] = result.status == TrainStatus::interrupted ? "interrupted" : missed.empty() ? "finished" : "missed";
+  if (!missed.empty()) out["missed"] = missed;
   out["directory"] = result.directory.string();
   out["steps"] = result.steps;
   out["seconds"] = result.seconds;
@@ -42,11 +52,16 @@ nlohmann::ordered_json result_json(const TrainResult& result, const std::string&
   return out;
 }
 
-// A run that misses a demanded figure is still a whole run: its scores and its report are what explains the miss.
-void show_missed_run(const fs::path& run) {
-  if (!file_exists(run / "evaluation.json")) return;
-  print(scores_table(evaluation_from_json(read_text(run / "evaluation.json"), run)));
-  print("report: " + write_report(run).string());
+void show_result(const TrainResult& result, const std::string& missed, const Common& common) {
+  const std::string report = write_report(result.directory).string();
+  if (common.json) {
+    print(json_text(result_json(result, report, missed)));
+    return;
+  }
+  if (!result.evaluation.columns.empty()) print(scores_table(result.evaluation));
+  print("steps:  " + std::to_string(result.steps) + " in " + format_seconds(result.seconds));
+  print("run:    " + result.directory.string());
+  print("report: " + report);
 }
 
 }  // namespace
@@ -59,7 +74,8 @@ int train_command(const TrainCommand& command, const Common& common) {
   require_trainable(recipe);
   if (command.dry_run) {
     if (common.json) {
-      print(nlohmann::ordered_json{{"name", recipe.name}, {"task", recipe.task}, {"model", recipe.model}, {"resolved", recipe.resolved()}}.dump(2));
+      print(json_text(
+          nlohmann::ordered_json{{"name", recipe.name}, {"task", recipe.task}, {"model", recipe.model}, {"resolved", recipe.resolved()}}));
     } else {
       print(recipe.resolved());
     }
@@ -70,29 +86,24 @@ int train_command(const TrainCommand& command, const Common& common) {
   options.device = Device::parse(common.device);
   catch_interrupts();
   RunDisplay display(common.quiet);
+  const auto keeper = std::make_shared<ResultKeeper>();
+  options.callbacks.push_back(keeper);
   TrainResult result;
   try {
     result = train(recipe, options, display);
   } catch (const Error& e) {
     display.finish();
-    if (e.kind() == ErrorKind::acceptance && !common.json && fs::is_directory(e.where())) show_missed_run(e.where());
+    // Scores and report are what explains the miss.
+    if (e.kind() == ErrorKind::acceptance && keeper->result) show_result(*keeper->result, e.message(), common);
     throw;
   }
   display.finish();
   if (result.status == TrainStatus::interrupted) {
-    if (common.json) print(result_json(result, "").dump(2));
+    if (common.json) print(json_text(result_json(result, "")));
     if (!common.quiet) status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
     return kStoppedEarly;
   }
-  const std::string report = write_report(result.directory).string();
-  if (common.json) {
-    print(result_json(result, report).dump(2));
-    return 0;
-  }
-  if (!result.evaluation.columns.empty()) print(scores_table(result.evaluation));
-  print("steps:  " + std::to_string(result.steps) + " in " + format_seconds(result.seconds));
-  print("run:    " + result.directory.string());
-  print("report: " + report);
+  show_result(result, "", common);
   return 0;
 }
 

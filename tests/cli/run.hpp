@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -53,8 +54,9 @@ struct Result {
 /// A running command; wait() collects it.
 class Running {
  public:
-  /// `user`: whom the command runs as; 0: whoever runs the test.
-  Running(const std::vector<std::string>& arguments, const fs::path& in, const std::vector<std::string>& environment = {}, uid_t user = 0) {
+  /// `user`: whom the command runs as; 0: whoever runs the test. `before`: called in the child, last before the command.
+  Running(const std::vector<std::string>& arguments, const fs::path& in, const std::vector<std::string>& environment = {}, uid_t user = 0,
+          const std::function<bool()>& before = {}) {
     const fs::path out = log_.path / "out", err = log_.path / "err";
     child_ = fork();
     if (child_ == 0) {
@@ -64,6 +66,7 @@ class Running {
       for (const std::string& e : environment) putenv(const_cast<char*>(e.c_str()));
       if (chdir(in.c_str()) != 0 || !freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
       if (user != 0 && (setgid(user) != 0 || setuid(user) != 0)) _exit(125);
+      if (before && !before()) _exit(124);
       execv(TENON_COMMAND, argv.data());
       _exit(127);
     }

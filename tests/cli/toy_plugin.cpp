@@ -90,9 +90,11 @@ class Regression : public Task {
   std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) override {
     return {{"loss", mean(square(model(batch[0]) - batch[1]))}};
   }
-  Evaluation evaluate(nn::Module& model, const std::string& split, int, const Monitor&) override {
+  Evaluation evaluate(nn::Module& model, const std::string& split, int, const Monitor& monitor) override {
     Evaluation out{.split = split, .columns = {{"error", "m", false}}};
     for (const float x : {-1.0f, 0.0f, 1.0f}) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(pause_));
+      monitor.turn("scoring", std::int64_t(out.cases.size()), 3);
       const double y = model(Tensor::full(Shape{1, 1}, x)).item();
       out.cases.push_back({.id = "at " + std::to_string(int(x)), .values = {std::abs(y - (2 * double(x) + 1))}});
     }
@@ -120,7 +122,13 @@ class Regression : public Task {
   }
   std::string state() const override { return "{}"; }
   void load_state(const std::string&) override {}
-  std::map<std::string, std::string> input_digests() const override { return {{"points.txt", sha256_of_file(root_ / "points.txt")}}; }
+  std::map<std::string, std::string> input_digests() const override {
+    std::map<std::string, std::string> digests;
+    for (const auto& file : files().list(root_))
+      if (const std::string name = file.filename().string(); name == "points.txt" || name.starts_with("more"))
+        digests[name] = sha256_of_file(file);
+    return digests;
+  }
 
  private:
   std::filesystem::path root_;

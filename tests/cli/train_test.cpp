@@ -269,6 +269,42 @@ TEST_CASE("a demanded figure that is not met is exit 7, with scores and report")
   CHECK(r.says("error[train.acceptance]"));
   CHECK(r.prints("always one"));
   CHECK(fs::exists(folder.path / "runs" / "line" / "report.html"));
+
+  const Result as_json = toy(folder, {"train", "line.toml", "train.steps=2", "train.require=[\"error <= 0.000001\"]", "--json"});
+  CHECK(as_json.status == 7);
+  CHECK(as_json.says("error[train.acceptance]"));
+  REQUIRE(json::accept(as_json.out));
+  const json result = json::parse(as_json.out);
+  CHECK(result["status"] == "missed");
+  CHECK(result["missed"].get<std::string>().starts_with("error reached "));
+  CHECK(result["steps"] == 2);
+  CHECK(result["scores"]["metrics"][0]["mean"].get<double>() > 0.000001);
+  CHECK(fs::exists(folder.path / result["report"].get<std::string>()));
+}
+
+TEST_CASE("an evaluation that is stopped is exit 130, and an object where JSON was asked for") {
+  const Folder folder;
+  prepare(folder);
+  folder.write("points/odd.txt", "");  // its warning tells that the command has begun and takes signals
+  REQUIRE(toy(folder, {"train", "line.toml", "train.steps=5", "--run", "run"}).status == 0);
+  const std::string evaluation = slurp(folder.path / "run" / "evaluation.json");
+  for (const bool as_json : {true, false}) {
+    std::vector<std::string> arguments{"evaluate", "run", "data.pause=1000"};
+    if (as_json) arguments.push_back("--json");
+    Running running(with_toy(arguments), folder.path);
+    for (int i = 0; i < 3000 && running.errors().find("warning: odd.txt") == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    running.interrupt();
+    const Result r = running.wait();
+    INFO(r.err);
+    CHECK(r.status == 130);
+    CHECK(r.says("interrupted: stopped while scoring"));
+    if (as_json)
+      CHECK(json::parse(r.out, nullptr, false).value("status", "") == "interrupted");
+    else
+      CHECK(r.out.empty());
+  }
+  CHECK(slurp(folder.path / "run" / "evaluation.json") == evaluation);
 }
 
 TEST_CASE("an interrupt saves, exits 75 and names the command that goes on; the end is the same bits") {

@@ -1,5 +1,5 @@
 /// Random and quasi-random tensors beyond the uniform and the normal (ops.hpp): element i depends on (seed, stream, i) alone, so it is the
-/// same for any shape, thread count and restart. On the CPU. No gradients. Wrong parameters throw a usage error.
+/// same for any shape, thread count and restart. On default_device(). No gradients. Wrong parameters throw a usage error.
 #pragma once
 
 #include <cstdint>

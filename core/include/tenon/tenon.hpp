@@ -31,6 +31,7 @@
 #include "tenon/io/png.hpp"
 #include "tenon/io/safetensors.hpp"
 #include "tenon/io/sha256.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/labelled.hpp"
 #include "tenon/lbfgs.hpp"

@@ -12,6 +12,7 @@
 
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian and is copied as it lies");
 
@@ -86,7 +87,7 @@ class Reader {
       if (event == Json::parse_event_t::object_start) keys.emplace_back();
       if (event == Json::parse_event_t::object_end) keys.pop_back();
       if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-        refuse("duplicate", "the name " + value.dump(-1, ' ', false, Json::error_handler_t::replace) + " stands twice in the header");
+        refuse("duplicate", "the name " + json_text(value, -1) + " stands twice in the header");
       return true;
     };
     try {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "ops/dispatch.hpp"
 #include "ops/index_kernels.hpp"
 #include "tenon/device.hpp"
 
@@ -27,20 +28,6 @@ void check_range(const IndexMove& p, const std::int64_t* index, std::int64_t beg
 
 void check_all(const IndexMove& p, const std::int64_t* index) {
   parallel_blocks(p.index_shape.numel(), 4 * kGrain, [&](std::int64_t begin, std::int64_t end) { check_range(p, index, begin, end); });
-}
-
-template <class F>
-decltype(auto) by_size(DType t, F&& f) {
-  switch (size_of(t)) {
-    case 1:
-      return f(std::uint8_t{});
-    case 2:
-      return f(std::uint16_t{});
-    case 4:
-      return f(std::uint32_t{});
-    default:
-      return f(std::uint64_t{});
-  }
 }
 
 // ---- picking ---------------------------------------------------------------------------------------------------------
@@ -91,8 +78,8 @@ Kernel make_select(const IndexMove& p) {
 }
 
 Kernel make_gather(const IndexMove& p) {
-  return by_size(p.dtype, [&](auto tag) -> Kernel {
-    using T = decltype(tag);
+  return dispatch_size(p.dtype, [&](auto tag) -> Kernel {
+    using T = typename decltype(tag)::type;
     return [p](void* const* o) {
       const T* x = static_cast<const T*>(o[0]);
       const auto* index = static_cast<const std::int64_t*>(o[1]);
@@ -256,7 +243,7 @@ void refuse_index(const char* op, std::int64_t value, std::int64_t at, const Sha
 KernelSlot<const IndexMove&> index_select_kernel("index_select", make_select);
 KernelSlot<const IndexMove&> gather_kernel("gather", make_gather);
 KernelSlot<const IndexMove&> scatter_kernel("scatter", [](const IndexMove& p) -> Kernel {
-  return by_size(p.dtype, [&](auto tag) { return make_placing<decltype(tag), Assign>(p); });
+  return dispatch_size(p.dtype, [&](auto tag) { return make_placing<typename decltype(tag)::type, Assign>(p); });
 });
 KernelSlot<const IndexMove&> scatter_add_kernel("scatter_add", [](const IndexMove& p) -> Kernel {
   return p.dtype == DType::f64   ? make_placing<double, Add>(p)

@@ -5,6 +5,7 @@
 #include "ops/index_kernels.hpp"
 #include "ops/indexing.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -16,6 +17,12 @@ Tensor dense_index(const char* op, const Tensor& x, const Tensor& index) {
     throw_usage(op, "indices " + index.str() + " are neither i64 nor i32", "convert them with .to(DType::i64)");
   check_same_device(op, x, index);
   return index.to(DType::i64).contiguous();
+}
+
+/// [...] -> [..., 2]: room for the parts of complex elements.
+Shape with_parts(Shape shape) {
+  shape.push_back(2);
+  return shape;
 }
 
 /// The type in which sums of `t` are carried.
@@ -69,8 +76,11 @@ Tensor place_sums(const char* op, const Tensor& x, const IndexMove& p, const Sha
 
 Tensor select_rows(const char* op, const Tensor& x_given, int axis, const Tensor& index);
 
-/// x, or zeros of `shape` when it is undefined, plus the sources by place. `index` is dense i64 and stands for whole rows.
+/// x, or zeros of `shape` when it is undefined, plus the sources by place. `index` is dense i64 and stands for whole rows. Complex
+/// elements are added part by part.
 Tensor add_rows(const char* op, const Tensor& x, const Shape& shape, int axis, const Tensor& index, const Tensor& source) {
+  if (is_complex(source.dtype()))
+    return view_as_complex(add_rows(op, x.defined() ? view_as_real(x) : x, with_parts(shape), axis, index, view_as_real(source)));
   const DType wide = summed(op, source);
   if (wide != source.dtype()) return add_rows(op, x.defined() ? x.to(wide) : x, shape, axis, index, source.to(wide)).to(source.dtype());
   IndexMove p{op, AxisSplit(shape, axis), index.numel(), index.shape(), wide, true, !x.defined()};
@@ -93,6 +103,9 @@ Tensor select_rows(const char* op, const Tensor& x_given, int axis, const Tensor
 Tensor gather_dense(const char* op, const Tensor& x_given, int axis, const Tensor& index);
 
 Tensor scatter_sum_dense(const char* op, const Tensor& x, const Shape& shape, int axis, const Tensor& index, const Tensor& source) {
+  if (is_complex(source.dtype()))
+    return view_as_complex(scatter_sum_dense(op, x.defined() ? view_as_real(x) : x, with_parts(shape), axis,
+                                             index.unsqueeze(-1).expand(with_parts(index.shape())).contiguous(), view_as_real(source)));
   const DType wide = summed(op, source);
   if (wide != source.dtype())
     return scatter_sum_dense(op, x.defined() ? x.to(wide) : x, shape, axis, index, source.to(wide)).to(source.dtype());

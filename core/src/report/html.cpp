@@ -5,28 +5,12 @@
 #include <cmath>
 #include <ctime>
 
+#include "tenon/io/utf8.hpp"
+
 namespace tenon::report {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-
-/// Length of the valid UTF-8 sequence at the start of `text`; 0 when it is broken (overlong, surrogate, cut).
-std::size_t utf8_length(std::string_view text) {
-  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto follows = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    bool bad = !follows(1) || !follows(2) || (first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0);
-    return bad ? 0 : 3;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    bool bad = !follows(1) || !follows(2) || !follows(3) || (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90);
-    return bad ? 0 : 4;
-  }
-  return 0;
-}
 
 }  // namespace
 

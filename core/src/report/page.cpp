@@ -10,6 +10,7 @@
 #include "report/vega.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
+#include "tenon/io/utf8.hpp"
 
 namespace tenon {
 namespace report {
@@ -21,7 +22,7 @@ std::string plain_text(const Json& value) {
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_number_integer()) return grouped(value.get<std::int64_t>());
   if (value.is_number()) return figure(value.get<double>());
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json_text(value, -1);
 }
 
 std::string state_text(const RunRecord& run, const char* key) {

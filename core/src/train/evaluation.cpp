@@ -8,6 +8,7 @@
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/metrics.hpp"
 #include "tenon/report.hpp"
 #include "tenon/run.hpp"
@@ -142,7 +143,7 @@ std::string evaluation_to_json(const Evaluation& evaluation) {
     out["cases"].push_back(std::move(item));
   }
   // Names that are no UTF-8 (file names of another age) are shown with replacement characters rather than lost.
-  return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out, 1) + "\n";
 }
 
 Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run) {

@@ -8,6 +8,7 @@
 #include "tenon/catalogue.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "train/recipe_toml.hpp"
 
 namespace tenon {
@@ -60,6 +61,13 @@ bool names_a_folder(const std::string& name) {
   const auto unfit = [](unsigned char c) { return c == '/' || c < 0x20 || c == 0x7f; };
   return !name.empty() && name.size() <= 200 && name[0] != '.' && std::none_of(name.begin(), name.end(), unfit);
 }
+
+// A run keeps its recipe as TOML, which holds UTF-8 only: what is none could be written, but not read back.
+void require_utf8(const std::string& text, const std::string& key, const char* remedy, const std::string& where) {
+  if (!is_utf8(text)) throw Error(ErrorKind::usage, "recipe.not_utf8", key + ": " + text + " is not UTF-8", remedy, where);
+}
+constexpr const char* kRenamePath = "rename what is named in another encoding, or name it by a link (ln -s) whose own path is UTF-8";
+constexpr const char* kWriteUtf8 = "write the value in UTF-8; a file or folder named in another encoding must be renamed";
 
 // A path as the rest of the toolkit sees it: absolute, with data sets of the catalogue looked up.
 std::string absolute_path(const std::string& text, const fs::path& base) {
@@ -120,10 +128,12 @@ class Builder {
       else (o.key == "name" ? recipe_.name : recipe_.task) = o.text;
       recipe_.origins[o.key] = o.where();
     }
+    const std::string named_at = recipe_.origins.count("name") ? recipe_.origins["name"] : file_.name;
+    require_utf8(recipe_.name, "name", "a recipe is named after its file: rename that, or add name = \"...\" to it", named_at);
     // The name becomes the run's folder.
     if (!names_a_folder(recipe_.name))
-      throw Error(ErrorKind::usage, "recipe.name", "name = " + toml_text(recipe_.name) + " cannot name a folder", "leave out '/', control characters and a leading '.'; at most 200 bytes",
-                  recipe_.origins.count("name") ? recipe_.origins["name"] : file_.name);
+      throw Error(ErrorKind::usage, "recipe.name", "name = " + toml_text(recipe_.name) + " cannot name a folder",
+                  "leave out '/', control characters and a leading '.'; at most 200 bytes", named_at);
   }
 
   void choose_model(const TaskEntry& task) {
@@ -182,7 +192,15 @@ class Builder {
     store(p, where);
     if (p->type == ParamType::path)
       located(where, [&] { values.set(spec, key, absolute_path(values.text(key), base), where); });
+    require_readable(values, *p, section + "." + key, where);
     recipe_.origins[section + "." + key] = where;
+  }
+
+  static void require_readable(const ParamValues& values, const Param& p, const std::string& key, const std::string& where) {
+    if (p.type == ParamType::path) require_utf8(values.text(p.name), key, kRenamePath, where);
+    if (p.type == ParamType::text) require_utf8(values.text(p.name), key, kWriteUtf8, where);
+    if (p.type == ParamType::texts)
+      for (const std::string& text : values.texts(p.name)) require_utf8(text, key, kWriteUtf8, where);
   }
 
   const ParamSpec* spec_of(const std::string& section) const {

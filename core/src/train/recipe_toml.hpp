@@ -41,7 +41,7 @@ struct RecipeFile {
 /// Throws recipe.syntax (with line and column) and recipe.wrong_type for what no parameter can be (dates, nested tables).
 RecipeFile read_recipe_toml(const std::string& text, const std::string& name);
 
-/// `text` in quotes, as TOML writes it: control characters escaped.
+/// `text`, which is UTF-8, in quotes, as TOML writes it: control characters escaped.
 std::string toml_text(const std::string& text);
 
 /// `value` as the declared type has it where TOML leaves it open: an empty list has no type, 1 may stand for 1.0.

@@ -5,6 +5,7 @@
 
 #include "tenon/device.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/plugin.hpp"
 
 namespace tenon {
@@ -21,7 +22,7 @@ void write_run_state(const std::filesystem::path& run, const RunState& s) {
   j["inputs"] = nlohmann::ordered_json::object();
   if (s.inputs)
     for (const auto& [path, digest] : *s.inputs) j["inputs"][path] = digest;
-  write_atomic(run / "state.json", j.dump(1) + "\n");
+  write_atomic(run / "state.json", json_text(j, 1) + "\n");
 }
 
 std::map<std::string, std::string> read_run_inputs(const std::filesystem::path& run) {

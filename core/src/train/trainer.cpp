@@ -7,6 +7,7 @@
 #include "tenon/callbacks.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/loss_scale.hpp"
 #include "tenon/memory.hpp"
 #include "tenon/optim.hpp"
@@ -138,6 +139,8 @@ class Trainer {
     require_validation();
     pacer_ = Pacer(steps_of_run(recipe_, *task_), train_.real("minutes") * 60);
     digests_ = task_->input_digests();
+    for (const auto& [input, digest] : digests_)  // a resumed run compares them by these names, which it reads from JSON
+      if (!is_utf8(input)) throw Error(ErrorKind::data, "run.input_name", "the input's name is not UTF-8", "rename it", input);
     make_model_and_optimiser();
     if (options_.resume) {
       resume();

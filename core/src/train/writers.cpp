@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tenon/io/utf8.hpp"
+
 namespace tenon {
 
 using Json = nlohmann::ordered_json;
@@ -24,7 +26,7 @@ void MetricsWriter::on_log(const LogEvent& e) {
     line["loss_scale"] = e.loss_scale;
     line["skipped"] = e.skipped;
   }
-  directory_.metrics(line.dump());
+  directory_.metrics(json_text(line, -1));
 }
 
 void MetricsWriter::on_validation(const ValidationEvent& e) {
@@ -33,7 +35,7 @@ void MetricsWriter::on_validation(const ValidationEvent& e) {
     line["columns"].push_back(e.evaluation.columns[i].name);
     line["mean"].push_back(std::isfinite(e.columns[i].mean) ? Json(e.columns[i].mean) : Json(nullptr));
   }
-  directory_.metrics(line.dump());
+  directory_.metrics(json_text(line, -1));
 }
 
 void TensorBoardWriter::on_begin(const BeginEvent& e) { events_.trim(e.step); }

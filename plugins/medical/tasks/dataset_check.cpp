@@ -9,6 +9,7 @@
 #include "medical/tasks/dataset_pass.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/sha256.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/kernel.hpp"
 
 namespace tenon::medical {
@@ -45,6 +46,8 @@ Dataset::Facts Dataset::inspect(const CaseFiles& files, const Pass& pass) const 
   auto note = [&](std::string warning) {
     if (!warning.empty()) facts.warnings.push_back(std::move(warning));
   };
+  if (!is_utf8(files.id))  // ids are kept in JSON, and a case is known by its id again
+    report("medical.id", "the case's name is not UTF-8", "rename its scan and its label");
   const bool any_image = std::any_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return !p.empty(); });
   const bool all_images = std::none_of(files.images.begin(), files.images.end(), [](const fs::path& p) { return p.empty(); });
   if (!any_image && files.label.empty() && pass.images && pass.labels) {

@@ -9,6 +9,7 @@
 #include "medical/tools/tools.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -35,8 +36,12 @@ int finish(const std::filesystem::path& in, const std::filesystem::path& out, co
   report_warnings(before, in, context);
   write_output(out, after);
   if (context.json()) {
-    context.print(nlohmann::json{{"input", in.string()}, {"output", out.string()}, {"size", after.geometry.size}, {"spacing_mm", after.geometry.spacing()},
-                                 {"axes", after.geometry.orientation()}, {"warnings", before.warnings()}}.dump(2));
+    context.print(json_text(nlohmann::json{{"input", in.string()},
+                                           {"output", out.string()},
+                                           {"size", after.geometry.size},
+                                           {"spacing_mm", after.geometry.spacing()},
+                                           {"axes", after.geometry.orientation()},
+                                           {"warnings", before.warnings()}}));
   } else {
     context.print(fmt::format("{}: {}", out.string(), one_line(after)));
   }

@@ -7,6 +7,7 @@
 #include "medical/tools/common.hpp"
 #include "medical/tools/tools.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/utf8.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -48,7 +49,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
                               d["mean"].get<double>(), d["deviation"].get<double>(), d["not_finite"].get<std::int64_t>()));
     report_warnings(v, input, context);
   }
-  if (context.json()) context.print(all.dump(2));
+  if (context.json()) context.print(json_text(all));
   return 0;
 }
 

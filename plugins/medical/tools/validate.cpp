@@ -10,6 +10,7 @@
 #include "medical/tools/tools.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 #include "tenon/task.hpp"
 
 namespace tenon::medical {
@@ -72,7 +73,9 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   nlohmann::json list = nlohmann::json::array();
   std::int64_t bad = 0, warned = 0, seen = 0;
   for (const auto& path : paths) {
-    if (context.interrupted()) return 130;
+    if (context.interrupted())
+      throw Error(ErrorKind::usage, "run.interrupted", fmt::format("stopped after {} of {} images", seen, paths.size()),
+                  "run the same command again");
     Verdict v = judge(path, params);
     bad += !v.problems.empty();
     warned += !v.warnings.empty();
@@ -86,7 +89,8 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
     }
     context.progress(++seen, std::int64_t(paths.size()));
   }
-  if (context.json()) context.print(nlohmann::json{{"images", paths.size()}, {"bad", bad}, {"with_warnings", warned}, {"findings", list}}.dump(2));
+  if (context.json())
+    context.print(json_text(nlohmann::json{{"images", paths.size()}, {"bad", bad}, {"with_warnings", warned}, {"findings", list}}));
   else context.print(fmt::format("{} images: {} bad, {} with warnings", paths.size(), bad, warned));
   return bad ? int(ErrorKind::data) : 0;
 }

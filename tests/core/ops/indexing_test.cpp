@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/ops/golden_cases.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/random.hpp"
 
@@ -179,6 +180,45 @@ TEST_CASE("elements of every type are moved as they are", "[indexing]") {
     same(masked_fill(x, x.to(DType::boolean), 1), masked_fill(wide, x.to(DType::boolean), 1));
     same(diag_embed(x, 2), diag_embed(wide, 2));
     same(nonzero(x), nonzero(wide));
+  }
+}
+
+TEST_CASE("complex elements are picked, placed and added whole, and so are their gradients", "[indexing][complex]") {
+  for (DType type : {DType::c64, DType::c128}) {
+    INFO(name_of(type));
+    const DType part = type == DType::c64 ? DType::f32 : DType::f64;
+    const auto pair = [&](const Shape& shape, std::uint64_t stream) {
+      return complex(numbers(shape, part, stream), numbers(shape, part, stream + 1));
+    };
+    const Tensor x = pair({3, 5, 4}, 1), source = pair({3, 7, 4}, 3), rows = places({7}, 5), index = places({3, 7, 4}, 5);
+    // What op does to complex numbers it does to their parts.
+    const auto by_parts = [&](const auto& op) {
+      const Tensor y = op(x, source);
+      REQUIRE(y.dtype() == type);
+      CHECK(real(y).to_vector() == op(real(x), real(source)).to_vector());
+      CHECK(imag(y).to_vector() == op(imag(x), imag(source)).to_vector());
+      const Tensor weights = numbers(y.shape(), part, 9);
+      std::vector<Tensor> whole, parts;
+      for (bool complex_leaves : {true, false}) {
+        Tensor a = x.clone(), b = source.clone(), loss;
+        if (!complex_leaves) a = real(a).clone(), b = real(b).clone();
+        a.set_requires_grad();
+        b.set_requires_grad();
+        const Tensor out = op(a, b);
+        sum((complex_leaves ? real(out) : out) * weights).backward();
+        for (const Tensor& t : {a, b}) (complex_leaves ? whole : parts).push_back(t.grad());
+      }
+      for (std::size_t i = 0; i < whole.size(); ++i) {
+        REQUIRE(whole[i].defined() == parts[i].defined());
+        if (whole[i].defined()) CHECK(real(whole[i]).to_vector() == parts[i].to_vector());
+      }
+    };
+    by_parts([&](const Tensor& a, const Tensor&) { return index_select(a, 1, rows); });
+    by_parts([&](const Tensor& a, const Tensor&) { return gather(a, 1, index); });
+    by_parts([&](const Tensor& a, const Tensor& b) { return scatter(a, 1, index, b); });
+    by_parts([&](const Tensor& a, const Tensor& b) { return scatter_add(a, 1, index, b); });
+    by_parts([&](const Tensor& a, const Tensor& b) { return index_add(a, 1, rows, b); });
+    by_parts([&](const Tensor& a, const Tensor&) { return take(a, index); });
   }
 }
 

@@ -173,6 +173,30 @@ TEST_CASE("every defect is listed in one pass, each by its code") {
   }
 }
 
+TEST_CASE("a case whose id is not UTF-8 is listed, and not loaded") {
+  Folder f("names");
+  const std::string latin1 = "caf\xe9";
+  for (int i = 0; i < 4; ++i) f.put("case" + std::to_string(i), std::uint64_t(i));
+  f.put("plain", 7);
+  for (const char* folder : {"imagesTr", "labelsTr"})
+    fs::rename(f.root() / folder / "plain.nii.gz", f.root() / folder / (latin1 + ".nii.gz"));
+  DataSettings s = f.settings();
+  s.folds = "";
+  s.fold_count = 2;
+  Dataset data(s);
+  const auto problems = data.check({});
+  INFO(listed(problems));
+  REQUIRE(problems.size() == 1);
+  CHECK(holds(problems, "medical.id", latin1));
+  try {
+    data.load({});
+    FAIL("it was loaded");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::data);
+    CHECK(e.code() == "medical.id");
+  }
+}
+
 TEST_CASE("what a user allows is allowed") {
   Folder f("allowed");
   f.put("a", 1);

@@ -17,11 +17,12 @@ class Recorder : public ToolContext {
  public:
   void print(const std::string& text) override { out += text + "\n"; }
   void status(const std::string& text) override { err += text + "\n"; }
-  void progress(std::int64_t, std::int64_t) override {}
+  void progress(std::int64_t done, std::int64_t) override { seen = done; }
   bool json() const override { return as_json; }
-  bool interrupted() const override { return false; }
+  bool interrupted() const override { return seen >= stop_after; }
   std::string out, err;
   bool as_json = false;
+  std::int64_t seen = 0, stop_after = std::numeric_limits<std::int64_t>::max();
 };
 
 struct Call {
@@ -72,6 +73,33 @@ TEST_CASE("tools: info, convert, orient, resample on one scan", "[medical][tools
   CHECK(f.values.dtype() == DType::i16);
   CHECK(f.values.to_vector()[1] == 0);
   CHECK(f.values.to_vector()[2] == 1);
+}
+
+TEST_CASE("tools: JSON is whole whatever the files are called", "[medical][tools]") {
+  TempFolder folder;
+  const std::string latin1 = write_bytes(folder / "caf\xe9.nii", small_nifti()).string(), shown = "caf\xef\xbf\xbd.nii";
+  CHECK(call(info_tool(), {latin1}, {}, true).out.find(shown) != std::string::npos);
+  CHECK(call(convert_tool(), {latin1, (folder / "a.nrrd").string()}, {}, true).out.find(shown) != std::string::npos);
+  Bytes cut = small_nifti();
+  cut.pop_back();
+  write_bytes(latin1, cut);
+  const Call bad = call(validate_tool(), {latin1}, {}, true);
+  CHECK(bad.status == 3);
+  CHECK(bad.out.find(shown) != std::string::npos);
+}
+
+TEST_CASE("tools: validate stops between two images when asked to", "[medical][tools]") {
+  TempFolder folder;
+  const std::string in = write_bytes(folder / "in.nii", small_nifti()).string();
+  Recorder recorder;
+  recorder.stop_after = 1;
+  try {
+    validate_tool().run({in, in, in}, ParamValues(validate_tool().params), recorder);
+    FAIL("it went on");
+  } catch (const Error& e) {
+    CHECK(e.code() == "run.interrupted");
+    CHECK(e.message() == "stopped after 1 of 3 images");
+  }
 }
 
 TEST_CASE("tools: nothing is overwritten or half written", "[medical][tools]") {

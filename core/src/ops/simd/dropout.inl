@@ -13,10 +13,10 @@ inline void random_words(std::uint64_t seed, std::uint64_t stream, std::uint64_t
     PhiloxLanes<Wide> lanes{index, index >> 32, Wide{} + stream, Wide{} + (stream >> 32), std::uint32_t(seed), std::uint32_t(seed >> 32)};
     for (int round = 0; round < 10; ++round)
       lanes.mix(multiply_low(lanes.c0, kPhiloxMultiplier0), multiply_low(lanes.c2, kPhiloxMultiplier1));
+    const Wide c0 = lanes.c0, c1 = lanes.c1, c2 = lanes.c2, c3 = lanes.c3;  // GCC loses track of the lanes of a struct's vectors
     const int n = blocks - b < N ? int(blocks - b) : N;
     for (int j = 0; j < n; ++j, out += 4)
-      out[0] = std::uint32_t(lanes.c0[j]), out[1] = std::uint32_t(lanes.c1[j]), out[2] = std::uint32_t(lanes.c2[j]),
-      out[3] = std::uint32_t(lanes.c3[j]);
+      out[0] = std::uint32_t(c0[j]), out[1] = std::uint32_t(c1[j]), out[2] = std::uint32_t(c2[j]), out[3] = std::uint32_t(c3[j]);
   }
 }
 
