@@ -5,8 +5,9 @@
 ///
 /// While recording, ops check shapes and prepare kernels but nothing is computed and no memory is taken. The
 /// plan then knows the life of every buffer made inside the step and lays them into one arena, so replay
-/// neither allocates nor dispatches. Buffers that the caller still holds afterwards (`loss` above) get memory
-/// of their own and can be read after each run; tensors made before the recording keep their addresses.
+/// neither takes tensor memory nor dispatches (libraries that a kernel calls may take small blocks of their own).
+/// Buffers that the caller still holds afterwards (`loss` above) get memory of their own and can be read after
+/// each run; tensors made before the recording keep their addresses.
 ///
 /// Inside the recorded function nothing may read values (`item()`, `data()`): such a call throws. What changes
 /// from step to step must therefore live in tensors: inputs, and the scalars of `StepScalars` (train/).
