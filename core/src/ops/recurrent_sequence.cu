@@ -8,22 +8,11 @@ namespace {
 
 using namespace sequence;
 
-/// The state of this lane's unit, and where it goes: into the block's vectors (two, for steps in turn) and to memory.
-template <class A, int S>
-struct State {
-  A value = A(0);
-  A* slot;
-  __device__ State(const Run& run, const Place<S>& at, const A* first, A* slots) {
-    slot = slots + at.row(run.reverse ? run.steps : 0, run, run.hidden);
-    if (!at.live) return;
-    value = first[at.row(0, run, run.hidden)];
-    if (at.part == 0) *slot = value;
-  }
-  __device__ void step(const Run& run, const Place<S>& at) {
-    slot += run.stride() * run.hidden;
-    if (at.live && at.part == 0) *slot = value;
-  }
-};
+/// Where this lane's unit is among the first states, and in the slot of states that the first step reads.
+template <int S>
+__device__ std::int64_t first_slot(const Run& run, const Place<S>& at) {
+  return at.row(run.reverse ? run.steps : 0, run, run.hidden);
+}
 
 template <class A, int S, int R>
 __global__ void __launch_bounds__(kMostThreads, 1)
@@ -34,8 +23,12 @@ __global__ void __launch_bounds__(kMostThreads, 1)
   const Weights<A, 4, R, false> w(run, weights, vectors + 2 * S * row / 4);
   A* mine = reinterpret_cast<A*>(vectors) + at.slot * row + at.unit;
   clear(reinterpret_cast<A*>(vectors), 2 * S * row);
-  State<A, S> h(run, at, first_state, states), c(run, at, first_cell, cells);
-  if (at.part == 0) *mine = h.value;
+  const bool writes = at.live && at.part == 0;
+  std::int64_t slot = first_slot(run, at);
+  const std::int64_t given = at.row(0, run, H);
+  A h = at.live ? first_state[given] : A(0), c = at.live ? first_cell[given] : A(0);
+  if (at.part == 0) *mine = h;
+  if (writes) states[slot] = h, cells[slot] = c;
   A* gate = gates + at.row(run.time(0), run, 4 * H);
   A x[S];
   for (int r = 0; r < S; ++r) x[r] = at.live ? gate[at.gate(r) * H] : A(0);
@@ -48,11 +41,12 @@ __global__ void __launch_bounds__(kMostThreads, 1)
 #pragma unroll
     for (int r = 0; r < S; ++r) own[r] = activate(sum[r] + x[r], at.gate(r) == 2);
     gather_gates<S>(own, at, all);
-    const A cell = all[1] * c.value + all[0] * all[2], state = all[3] * activate(cell, true);
+    const A cell = all[1] * c + all[0] * all[2], state = all[3] * activate(cell, true);
     const bool runs = run.time(step) < at.end;
-    if (runs) c.value = cell, h.value = state;
-    if (at.part == 0) mine[(from ^ 1) * S * row] = h.value;
-    h.step(run, at), c.step(run, at);
+    if (runs) c = cell, h = state;
+    if (at.part == 0) mine[(from ^ 1) * S * row] = h;
+    slot += run.stride() * H;
+    if (writes) states[slot] = h, cells[slot] = c;
     if (at.live && runs)
       for (int r = 0; r < S; ++r) gate[at.gate(r) * H] = own[r];
     gate += run.stride() * 4 * H;
@@ -73,8 +67,11 @@ __global__ void __launch_bounds__(kMostThreads, 1)
   const Weights<A, 3, R, false> w(run, weights, vectors + 2 * S * row / 4);
   A* mine = reinterpret_cast<A*>(vectors) + at.slot * row + at.unit;
   clear(reinterpret_cast<A*>(vectors), 2 * S * row);
-  State<A, S> h(run, at, first_state, states);
-  if (at.part == 0) *mine = h.value;
+  const bool writes = at.live && at.part == 0;
+  std::int64_t slot = first_slot(run, at);
+  A h = at.live ? first_state[at.row(0, run, H)] : A(0);
+  if (at.part == 0) *mine = h;
+  if (writes) states[slot] = h;
   A *gate = gates + at.row(run.time(0), run, 3 * H), *keep = kept + at.row(run.time(0), run, H);
   const auto offset = [&](int g) { return (g == 3 ? 2 : g) * H; };
   A x[S], b[S];
@@ -95,11 +92,12 @@ __global__ void __launch_bounds__(kMostThreads, 1)
       own[r] = at.gate(r) < 2 ? activate(total, false) : total;
     }
     gather_gates<S>(own, at, all);
-    const A fresh = activate(all[3] + all[0] * all[2], true), state = fresh + all[1] * (h.value - fresh);
+    const A fresh = activate(all[3] + all[0] * all[2], true), state = fresh + all[1] * (h - fresh);
     const bool runs = run.time(step) < at.end;
-    if (runs) h.value = state;
-    if (at.part == 0) mine[(from ^ 1) * S * row] = h.value;
-    h.step(run, at);
+    if (runs) h = state;
+    if (at.part == 0) mine[(from ^ 1) * S * row] = h;
+    slot += run.stride() * H;
+    if (writes) states[slot] = h;
     if (at.live && runs)
       for (int r = 0; r < S; ++r) {
         const int g = at.gate(r);

@@ -15,6 +15,11 @@ inline constexpr int kLanes = 4, kChunk = 16, kMostHidden = 128;
 /// A full block has the multiprocessor to itself, with 128 registers a thread.
 inline constexpr int kMostThreads = kLanes * kMostHidden;
 
+/// Lanes that share a product, so quads that a chunk of a vector has: of four states, or of the gates of one unit backward.
+constexpr int product_lanes(bool back) {
+  return back ? kChunk : kChunk / 4;
+}
+
 /// What a kernel needs to know beside its operands.
 struct Run {
   std::int64_t batch;
@@ -67,8 +72,9 @@ struct Place {
 template <class A, int G, int R, bool Back>
 class Weights {
  public:
-  /// Lanes that share a product, so parts that a chunk of a vector has: a quad has four states, or the gates of one unit backward.
-  static constexpr int kWidth = Back ? 16 : 4;
+  static constexpr int kWidth = product_lanes(Back);
+  /// Between quads of a thread in shared memory, where threads lie side by side. A constant saves the loop instructions; f64 has no room.
+  static constexpr int stride(int threads) { return R == 0 ? threads : kMostThreads; }
 
   __device__ Weights(const Run& run, const A* weights, Quad<A>* shared) : far_(shared + threadIdx.x) {
 #pragma unroll
@@ -76,7 +82,7 @@ class Weights {
 #pragma unroll
       for (int g = 0; g < G; ++g) near_[i][g] = read(run, weights, i, g);
     for (int i = R; i < run.chunks; ++i)
-      for (int g = 0; g < G; ++g) far_[((i - R) * G + g) * blockDim.x] = read(run, weights, i, g);
+      for (int g = 0; g < G; ++g) far_[((i - R) * G + g) * stride(blockDim.x)] = read(run, weights, i, g);
   }
 
   /// Adds the products with S vectors to sum, backward [S, 4 states], else [G, S].
@@ -88,11 +94,12 @@ class Weights {
     for (int i = 0; i < R; ++i)
 #pragma unroll
       for (int s = 0; s < S; ++s) add<S>(near_[i], v[s * row + kWidth * i], s, sum);
-#pragma unroll 2
-    for (int i = R; i < chunks; ++i) {
+    const Quad<A>* far = far_;
+#pragma unroll 1
+    for (int i = R; i < chunks; ++i, far += G * stride(blockDim.x)) {
       Quad<A> w[G];
 #pragma unroll
-      for (int g = 0; g < G; ++g) w[g] = far_[((i - R) * G + g) * blockDim.x];
+      for (int g = 0; g < G; ++g) w[g] = far[g * stride(blockDim.x)];
 #pragma unroll
       for (int s = 0; s < S; ++s) add<S>(w, v[s * row + kWidth * i], s, sum);
     }

@@ -29,11 +29,10 @@ constexpr int near_chunks(bool wide, int gates, int samples, int chunks) {
   if (chunks <= 2) return 2;
   if (gates == 4 && samples > 1) return 3;
   if (chunks <= 4) return 4;
-  return samples > 1 ? 5 : gates == 4 ? 5 : 7;
+  return samples > 1 || gates == 4 ? 5 : 7;
 }
 
-/// width: Weights::kWidth.
-inline Layout layout(const Recurrence& p, int gates, int width) {
+inline Layout layout(const Recurrence& p, int gates, bool back) {
   Layout l;
   if (p.hidden > kMostHidden || p.steps > std::numeric_limits<int>::max()) return l;
   const bool wide = p.dtype == DType::f64;
@@ -45,7 +44,8 @@ inline Layout layout(const Recurrence& p, int gates, int width) {
   l.near = near_chunks(wide, gates, l.samples, filled);
   l.chunks = filled > l.near ? filled : l.near;
   const std::size_t quad = wide ? sizeof(Quad<double>) : sizeof(Quad<float>);
-  l.bytes = quad * (2 * std::size_t(l.samples * width * l.chunks) + std::size_t(l.chunks - l.near) * std::size_t(gates) * l.threads);
+  l.bytes = quad * (2 * std::size_t(l.samples * l.chunks * product_lanes(back)) +
+                    std::size_t(l.chunks - l.near) * std::size_t(gates) * (wide ? l.threads : kMostThreads));
   if (l.bytes > std::size_t(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))) return l;
   l.blocks = unsigned((p.batch + l.samples - 1) / l.samples);
   return l;
@@ -66,7 +66,7 @@ auto kernel_of(int near) {
 /// call(start), where start(run's lengths, weights, the kernel's other arguments...) starts it; none where it does not fit.
 template <class Op, class A, class Call>
 Kernel sequence_of(const Recurrence& p, const Call& call) {
-  const Layout l = layout(p, Op::kGates, Op::kBack ? 16 : 4);
+  const Layout l = layout(p, Op::kGates, Op::kBack);
   if (!l.blocks) return {};
   const auto kernel = l.samples == 1   ? kernel_of<Op, A, 1>(l.near)
                       : l.samples == 2 ? kernel_of<Op, A, 2>(l.near)
