@@ -86,12 +86,15 @@ fresh; echo '{"train": ["hippocampus_001"]}' >set/folds.json; refused 3 train.no
 # several at once: one pass lists them all
 fresh; rm $label; cut set/imagesTr/hippocampus_003.nii.gz 2000; edit set/labelsTr/hippocampus_004.nii.gz 'b[400] = 9'
 listed medical.unlabelled gzip.truncated medical.label_value "3 problems"
+fresh; rm $label; cut set/imagesTr/hippocampus_003.nii.gz 2000; ln -sf hippocampus_004.nii.gz set/imagesTr/hippocampus_004.nii.gz  # a link to itself
+listed medical.unlabelled gzip.truncated io.not_a_file "3 problems"
 
 # the recipe
 fresh
 more=(train.step=5); refused 2 recipe.unknown_key "'steps'"
 more=(train.batch=two); refused 2 train.batch
 more=(data.root="$work/absent"); refused 2 recipe.missing_file
+more=(data.fold=99); refused 2 medical.fold "command line, data.fold" "one of 0, 1"; more+=(--dry-run); refused 2 medical.fold "one of 0, 1"
 more=('train.require=["Dice anterior > 0.8"]'); refused 2 train.require "is not a demand"
 more=('train.require=["Dice posteror >= 0.8"]'); refused 2 train.require "Dice posterior"
 more=(model.widths=[4,8,16] patch.size=[18,18,18]); refused 2 medical.unet3d "multiple of 4"

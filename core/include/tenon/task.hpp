@@ -144,7 +144,7 @@ class TENON_API Task {
   virtual std::int64_t train_samples() const;
 
   /// Throws a usage error for what the recipe names of the data and that is not there, a file or folder below the data's folder
-  /// or a part of its split, with the key ("data.folds") as its `where`. Asked before load() and in a dry run: reads no data. The default asks for nothing.
+  /// or a part of its split, with its key ("data.folds") as `where`. Asked before load() and in a dry run: reads no data. Default: nothing.
   virtual void require_inputs() const;
 };
 

@@ -89,7 +89,8 @@ Findings check(const Recipe& recipe, const Monitor& monitor) {
   }
   found.problems = located_in(recipe, [&] { return task->check(monitor); });
   if (found.refusal)
-    std::erase_if(found.problems, [&](const Problem& p) { return p.code == found.refusal->code() && p.message == found.refusal->message(); });
+    std::erase_if(found.problems,
+                  [&](const Problem& p) { return p.code == found.refusal->code() && p.message == found.refusal->message(); });
   return found;
 }
 

@@ -108,7 +108,9 @@ DistanceFindings judge_distance(std::span<const DicomSlice> slices, double step)
   if (thickness == 0 || step <= kFar * thickness) return {};
   const std::int64_t by = number_step(instance_numbers(slices));
   const std::string numbered = by > 1 ? fmt::format(" (the instance numbers go up by {})", by) : std::string();
-  return {{}, fmt::format("the slices lie {:.4g} mm apart and are {:.4g} mm thick: either the scan has gaps, or slices are missing evenly{}", step, thickness, numbered)};
+  return {{},
+          fmt::format("the slices lie {:.4g} mm apart and are {:.4g} mm thick: either the scan has gaps, or slices are missing evenly{}",
+                      step, thickness, numbered)};
 }
 
 }  // namespace tenon::medical

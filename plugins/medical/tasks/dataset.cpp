@@ -106,7 +106,8 @@ std::vector<Error> absent_below_root(const DataSettings& s) {
     if (is_folder(path.parent_path()))
       for (const fs::path& entry : tenon::files().list(path.parent_path()))
         if (is_folder(entry) == folder) there.push_back(entry.filename().string());
-    absent.emplace_back(ErrorKind::usage, "recipe.missing_file", key + ": no " + (folder ? "folder '" : "file '") + name + "' in " + s.root.string(),
+    absent.emplace_back(ErrorKind::usage, "recipe.missing_file",
+                        key + ": no " + (folder ? "folder '" : "file '") + name + "' in " + s.root.string(),
                         suggestion(path.filename().string(), there), key);
   };
   require("data.images", s.images, true);
@@ -178,8 +179,10 @@ CaseFiles Dataset::find(const std::string& id) const {
         if (refused.empty()) refused = std::move(path);
         continue;
       }
-      if (!found.empty()) files.doubled.emplace_back(found, path);
-      else found = std::move(path);
+      if (!found.empty())
+        files.doubled.emplace_back(found, path);
+      else
+        found = std::move(path);
     }
     return found.empty() ? refused : found;
   };

@@ -33,7 +33,9 @@ Problem problem_of(const Error& e, const std::string& id, const fs::path& file) 
   return {e.code(), id, (e.where().empty() ? file.string() : e.where()) + ": " + e.message(), e.hint()};
 }
 
-Problem problem_of_set(const Error& e) { return {e.code(), e.where(), e.message(), e.hint()}; }
+Problem problem_of_set(const Error& e) {
+  return {e.code(), e.where(), e.message(), e.hint()};
+}
 
 }  // namespace
 

@@ -64,7 +64,8 @@ Split read_split(const std::filesystem::path& file, std::int64_t fold) {
       into.insert(into.end(), ids.begin(), ids.end());
     }
   } else {
-    if (fold > 0) refuse_fold("there is no fold " + std::to_string(fold) + " in " + file.string() + ": it names no folds", "leave data.fold out");
+    if (fold > 0)
+      refuse_fold("there is no fold " + std::to_string(fold) + " in " + file.string() + ": it names no folds", "leave data.fold out");
     for (const char* key : {"train", "validation", "test"})
       if (json.contains(key)) split[key] = ids_of(json[key], key, file);
   }

@@ -44,7 +44,8 @@ class Series {
       edit(f.path(), [&](std::string& text) {
         const std::size_t at = text.find(std::string{'\x18', '\0', char(element_number), '\0', 'D', 'S'});
         REQUIRE(at != std::string::npos);
-        text.replace(at, 8 + std::size_t(text[at + 6]), millimetres.empty() ? std::string() : element(element_number, "DS", millimetres, '\x18'));
+        text.replace(at, 8 + std::size_t(text[at + 6]),
+                     millimetres.empty() ? std::string() : element(element_number, "DS", millimetres, '\x18'));
       });
     }
   }
@@ -164,7 +165,9 @@ TEST_CASE("dicom: slices farther apart than they are thick are a warning where n
   CHECK(warnings().empty());
   for (int z : {2, 4, 6, 8}) s.remove(z);
   REQUIRE(warnings().size() == 1);
-  CHECK(warnings()[0] == "the slices lie 2 mm apart and are 1 mm thick: either the scan has gaps, or slices are missing evenly (the instance numbers go up by 2)");
+  CHECK(warnings()[0] ==
+        "the slices lie 2 mm apart and are 1 mm thick: either the scan has gaps, or slices are missing evenly (the instance numbers go up "
+        "by 2)");
   s.length(kThickness, "1.5");  // a gap that is usual
   CHECK(warnings().empty());
   s.length(kThickness, "");

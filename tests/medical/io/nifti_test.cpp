@@ -331,7 +331,8 @@ TEST_CASE("nifti: extensions of a big-endian file are written with the header's 
     std::memcpy(b.data() + 376, "<AFNI_attributes/>", 18);
     return b;
   };
-  const Volume big = read_nifti(write_bytes(folder / "big.nii", file(true))), little = read_nifti(write_bytes(folder / "little.nii", file(false)));
+  const Volume big = read_nifti(write_bytes(folder / "big.nii", file(true))),
+               little = read_nifti(write_bytes(folder / "little.nii", file(false)));
   write_image(folder / "from_big.nii", big);
   write_image(folder / "from_little.nii", little);
   CHECK((read_file(folder / "from_big.nii") == read_file(folder / "from_little.nii")));

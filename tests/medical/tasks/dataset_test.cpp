@@ -279,7 +279,7 @@ TEST_CASE("a folder or a split that is not there hides no bad case that shows wi
     return problems;
   };
   const auto cut = [](const std::vector<Problem>& problems) {
-    return std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "case3" && p.code.starts_with("gzip."); });
+    return std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.where == "case3"; });
   };
   const auto labels = check([](DataSettings& s) { s.labels = "labelTr"; });
   CHECK(holds(labels, "recipe.missing_file", "data.labels"));
@@ -326,7 +326,8 @@ TEST_CASE("a fold that the split does not have is refused before data is read") 
   };
   f.folds(R"({"fold_0": ["case0", "case1"], "fold_1": ["case2", "case3"]})");
   CHECK(refused(1, false) == "taken");
-  CHECK(refused(99, false) == "medical.fold: there is no fold 99 in " + (f.root() / "folds.json").string() + ": set data.fold to one of 0, 1");
+  CHECK(refused(99, false) ==
+        "medical.fold: there is no fold 99 in " + (f.root() / "folds.json").string() + ": set data.fold to one of 0, 1");
   CHECK(refused(4, true) == "taken");
   CHECK_THAT(refused(5, true), Catch::StartsWith("medical.fold: there is no fold 5 of 5"));
   f.folds(R"({"train": ["case0", "case1"], "validation": ["case2", "case3"]})");
