@@ -136,7 +136,12 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
   return differentiable(op, c, {a, b, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_c = d[0].to(a.dtype()), d_a, d_b, d_bias;
     if (a_needed) d_a = sum_to(product(op, d_c, swap_last(b), {}, d_a_type), a.shape());
-    if (b_needed) d_b = sum_to(product(op, swap_last(a), d_c, {}, d_b_type), b.shape());
+    if (b_needed) {
+      // the gradient of a transposed b is made transposed too: what b is a view of, a layer's weight, then has a dense one, and no copy is made
+      const bool turned = b.strides()[-2] == 1 && b.strides()[-1] >= b.size(-2) && b.size(-1) > 1;
+      d_b = turned ? swap_last(product(op, swap_last(d_c), a, {}, d_b_type)) : product(op, swap_last(a), d_c, {}, d_b_type);
+      d_b = sum_to(d_b, b.shape());
+    }
     if (bias_needed) d_bias = sum_to(d[0].to(bias.dtype()), bias.shape());
     return {d_a, d_b, d_bias};
   });
