@@ -256,6 +256,16 @@ void recurrences() {
     }
   }
 }
+/// More hidden units than one block keeps, and more samples than there are multiprocessors to give each a block of its own.
+void large_recurrences() {
+  for (const auto& [batch, h] : {std::pair<std::int64_t, std::int64_t>{2, 131}, {270, 5}, {134, 33}}) {
+    const Tensor x = spread({batch, 2, 3});
+    first([](const In& v) { return joined(lstm(v[0], {}, {}, v[1], v[2], v[3], v[4])); },
+          {x, spread({4 * h, 3}), spread({4 * h, h}, -0.3, 0.3), spread({4 * h}), spread({4 * h}, -0.2, 0.2)});
+    first([](const In& v) { return joined(gru(v[0], {}, v[1], v[2], v[3], v[4])); },
+          {x, spread({3 * h, 3}), spread({3 * h, h}, -0.3, 0.3), spread({3 * h}), spread({3 * h}, -0.2, 0.2)});
+  }
+}
 void transforms() {
   for (std::int64_t n : {1, 2, 3, 16, 30, 37, 64, 100, 257}) {
     first([](const In& x) { return view_as_real(rfft(x[0])); }, {spread({3, n})});
@@ -283,6 +293,7 @@ const Register cases(std::vector<Extra>{
     {"bf16 activations with f32 weights", mixed_types, {DType::f32}, 1e-4},
     {"attention", attentions, kExact},
     {"recurrences", recurrences, kExact},
+    {"large recurrences", large_recurrences, {DType::f32}},
     {"Fourier transforms", transforms, kExact},
 });
 
