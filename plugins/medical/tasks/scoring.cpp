@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "medical/metrics/overlap.hpp"
-#include "medical/metrics/surface.hpp"
+#include "tenon/surface_distance.hpp"
 #include "tenon/kernel.hpp"
 
 namespace tenon::medical {

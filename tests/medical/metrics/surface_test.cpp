@@ -4,7 +4,7 @@
 
 #include "medical/image/volume.hpp"
 #include "medical/metrics/overlap.hpp"
-#include "medical/metrics/surface.hpp"
+#include "tenon/surface_distance.hpp"
 #include "medical/shared_data.hpp"
 #include "tenon/error.hpp"
 

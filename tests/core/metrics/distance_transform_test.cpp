@@ -3,12 +3,12 @@
 #include <limits>
 #include <vector>
 
-#include "medical/metrics/distance_transform.hpp"
+#include "tenon/distance_transform.hpp"
 #include "tenon/error.hpp"
 #include "tenon/random.hpp"
 
 using namespace tenon;
-using namespace tenon::medical;
+using namespace tenon;
 
 TEST_CASE("the distance transform equals the search over all points") {
   const std::array<std::int64_t, 3> n{7, 9, 11};

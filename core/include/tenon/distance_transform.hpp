@@ -9,11 +9,13 @@
 #include <span>
 #include <vector>
 
-namespace tenon::medical {
+#include "tenon/export.hpp"
 
-/// Squared distance in mm2 from every voxel to the nearest one where `set` is not zero; infinity when there is none.
+namespace tenon {
+
+/// Squared distance, in the spacing's unit, from every voxel to the nearest one where `set` is not zero; infinity when there is none.
 /// [z, y, x]; size and spacing in the same order.
-std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size,
+TENON_API std::vector<double> squared_distance(std::span<const std::uint8_t> set, const std::array<std::int64_t, 3>& size,
                                      const std::array<double, 3>& spacing);
 
-}  // namespace tenon::medical
+}  // namespace tenon

@@ -1,11 +1,11 @@
-#include "medical/metrics/distance_transform.hpp"
+#include "tenon/distance_transform.hpp"
 
 #include <limits>
 
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 
-namespace tenon::medical {
+namespace tenon {
 namespace {
 
 constexpr double kFar = std::numeric_limits<double>::infinity();
@@ -69,4 +69,4 @@ std::vector<double> squared_distance(std::span<const std::uint8_t> set, const st
   return d;
 }
 
-}  // namespace tenon::medical
+}  // namespace tenon

@@ -1,4 +1,4 @@
-/// Distances between the surfaces of two masks, in mm, by either of the two definitions in use; they differ, so name the one used.
+/// Distances between the surfaces of two masks, in the unit of their spacing (mm, say), by either of the two definitions in use; they differ, so name the one used.
 ///
 /// * Surfel (google-deepmind/surface-distance, Nikolov et al. 2018): points are the 2x2x2 neighbourhoods that are neither empty
 ///   nor full, each weighted by its marching-cubes area at the spacing. Averages are area-weighted, one a direction; HDp is the
@@ -16,7 +16,9 @@
 #include <span>
 #include <vector>
 
-namespace tenon::medical {
+#include "tenon/export.hpp"
+
+namespace tenon {
 
 enum class SurfaceKind { surfel, voxel };
 
@@ -25,10 +27,10 @@ struct SurfacePoint {
   double distance, weight;
 };
 
-struct SurfaceDistances {
+struct TENON_API SurfaceDistances {
   std::vector<SurfacePoint> truth_to_prediction, prediction_to_truth;  ///< sorted by distance
   bool truth_empty = false, prediction_empty = false;
-  double diagonal = 0;  ///< mm, of the volume
+  double diagonal = 0;  ///< of the volume
   SurfaceKind kind = SurfaceKind::surfel;
 
   std::array<double, 2> average() const;         ///< truth to prediction, and back
@@ -37,12 +39,12 @@ struct SurfaceDistances {
   double surface_dice(double tolerance) const;   ///< NSD
 };
 
-/// `truth` and `prediction`: not zero inside, [z, y, x]; size and spacing (mm) in the same order.
-SurfaceDistances surface_distances(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> prediction,
+/// `truth` and `prediction`: not zero inside, [z, y, x]; size and spacing in the same order.
+TENON_API SurfaceDistances surface_distances(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> prediction,
                                    const std::array<std::int64_t, 3>& size, const std::array<double, 3>& spacing, SurfaceKind kind);
 
-/// Area in mm2 of the surface through a 2x2x2 neighbourhood, by its code: bit 7 - (4 z + 2 y + x) is set where that corner is
+/// Area of the surface through a 2x2x2 neighbourhood, by its code: bit 7 - (4 z + 2 y + x) is set where that corner is
 /// inside. Spacing (z, y, x).
-std::array<double, 256> surfel_areas(const std::array<double, 3>& spacing);
+TENON_API std::array<double, 256> surfel_areas(const std::array<double, 3>& spacing);
 
-}  // namespace tenon::medical
+}  // namespace tenon

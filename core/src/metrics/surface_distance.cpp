@@ -1,13 +1,13 @@
-#include "medical/metrics/surface.hpp"
+#include "tenon/surface_distance.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "medical/metrics/distance_transform.hpp"
+#include "tenon/distance_transform.hpp"
 #include "tenon/error.hpp"
 
-namespace tenon::medical {
+namespace tenon {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -182,4 +182,4 @@ double SurfaceDistances::surface_dice(double tolerance) const {
   return near / (total(truth_to_prediction) + total(prediction_to_truth));
 }
 
-}  // namespace tenon::medical
+}  // namespace tenon

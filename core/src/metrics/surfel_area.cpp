@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "medical/metrics/surface.hpp"
+#include "tenon/surface_distance.hpp"
 
 // The surface through a 2x2x2 neighbourhood, built from first principles instead of a table: corners are inside or outside,
 // the surface cuts the edges between them in the middle. With more than four corners inside, the outside is what is
@@ -11,7 +11,7 @@
 // at the middle corner; the hexagon of four corners in a row, a-b-c-d, loses the ears at b and c, and the rest is cut from
 // the vertex of a next to c's to the vertex of d next to b's.
 
-namespace tenon::medical {
+namespace tenon {
 namespace {
 
 using Vector = std::array<double, 3>;
@@ -131,4 +131,4 @@ std::array<double, 256> surfel_areas(const std::array<double, 3>& spacing) {
   return areas;
 }
 
-}  // namespace tenon::medical
+}  // namespace tenon
