@@ -35,7 +35,7 @@ int check_command(const CheckCommand& command, const Common& common) {
     const std::string count = std::to_string(warnings.size()) + (warnings.size() == 1 ? " file" : " files");
     print(warnings.empty() ? "no problem found" : "no problem found, warnings for " + count);
   } else {
-    for (const Problem& p : problems) print(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy));
+    for (const Problem& p : problems) print(visible(p.code + ": " + p.where + ": " + p.message + (p.remedy.empty() ? "" : "\n  help: " + p.remedy)));
     print(std::to_string(problems.size()) + (problems.size() == 1 ? " problem" : " problems"));
   }
   if (refusal) throw *refusal;

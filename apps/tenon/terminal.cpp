@@ -86,12 +86,27 @@ void status(const std::string& text) {
   write_line(stderr, text);
 }
 
+std::string visible(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if ((code < 0x20 && c != '\n' && c != '\t') || code == 0x7f) {
+      char hex[5];
+      std::snprintf(hex, sizeof hex, "\\x%02x", code);
+      out += hex;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 void print_error(const Error& error) {
   const bool colour = on_terminal() && !std::getenv("NO_COLOR");
   std::string out = (colour ? "\033[1;31merror\033[0m[" : "error[") + error.code() + "]: ";
-  if (!error.where().empty()) out += error.where() + ": ";
-  out += error.message();
-  if (!error.hint().empty()) out += "\n  help: " + error.hint();
+  if (!error.where().empty()) out += visible(error.where()) + ": ";
+  out += visible(error.message());
+  if (!error.hint().empty()) out += "\n  help: " + visible(error.hint());
   status(out + "\n  more: tenon explain " + error.code());
 }
 

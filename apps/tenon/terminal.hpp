@@ -15,6 +15,8 @@ namespace tenon::command {
 void print(const std::string& text);    ///< a line (or lines) to standard output
 void status(const std::string& text);   ///< the same to standard error, below a cleared bar
 void print_error(const Error& error);
+/// Names of files may hold anything: control characters, but for new lines and tabs, as "\x1b".
+std::string visible(const std::string& text);
 /// Throws the io.* error of the first print() whose text did not reach standard output (a full disk, a closed pipe).
 void require_printed();
 

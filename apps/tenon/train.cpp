@@ -79,7 +79,7 @@ int train_command(const TrainCommand& command, const Common& common) {
     } else {
       print(recipe.resolved());
     }
-    if (!common.quiet) status("dry run: the recipe is good; nothing was trained or written");
+    if (!common.quiet) status("dry run: the recipe is good; no data was read (tenon check does that), nothing trained or written");
     return 0;
   }
   apply_threads(common);

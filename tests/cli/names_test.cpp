@@ -101,3 +101,12 @@ TEST_CASE("a run, an input and an output may have any name, and --json stays JSO
   CHECK(check["problems"][0]["where"] == "bad" + shown);
   CHECK(check["warnings"][0].get<std::string>().starts_with("odd" + shown));
 }
+
+TEST_CASE("control characters of names do not reach the terminal") {
+  const Folder folder;
+  const Result r = toy(folder.path, {"train", "re\x1b[31mcipe.toml"});
+  INFO(r.err);
+  CHECK(r.status == 2);
+  CHECK(r.err.find('\x1b') == std::string::npos);
+  CHECK(r.says("re\\x1b[31mcipe.toml"));
+}

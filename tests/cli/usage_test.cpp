@@ -142,6 +142,9 @@ TEST_CASE("a run or recipe that is not there is exit 2") {
   const Folder folder;
   CHECK(tenon({"train", "none.toml"}, folder.path).says("error[recipe.not_found]"));
   CHECK(tenon({"train", "--resume", "none"}, folder.path).says("error[run.not_a_run]"));
+  // all that is there of a run that was killed as it began
+  fs::create_directories(folder.path / "begun" / "checkpoints");
+  CHECK(tenon({"train", "--resume", "begun"}, folder.path).says("start it anew with tenon train RECIPE --run begun"));
   for (const char* command : {"evaluate", "report"}) {
     const Result r = tenon({command, "none"}, folder.path);
     CHECK(r.status == 2);

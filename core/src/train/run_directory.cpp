@@ -82,7 +82,8 @@ void RunDirectory::discard() {
 void require_run(const fs::path& path) {
   if (file_exists(path / "recipe.toml")) return;
   if (!files().stat(path)) throw Error(ErrorKind::usage, "run.not_a_run", "there is no such folder", "give the folder that 'tenon train' printed", path.string());
-  const bool begun = files().stat(path / ".lock").has_value();
+  // what a run makes first, its folder of checkpoints and then its lock
+  const bool begun = files().stat(path / ".lock").has_value() || files().stat(path / "checkpoints").has_value();
   throw Error(ErrorKind::usage, "run.not_a_run", "not a run: it has no recipe.toml",
               begun ? "the run was stopped before anything was saved: start it anew with tenon train RECIPE --run " + path.string() : "give the folder that 'tenon train' printed", path.string());
 }

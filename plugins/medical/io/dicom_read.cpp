@@ -158,7 +158,7 @@ std::vector<double> order_slices(std::vector<DicomSlice>& slices, const DicomOpt
     kept.push_back(std::move(slices[i]));
   }
   if (count && !options.drop_duplicates) {
-    fail("dicom.duplicate_slice", fmt::format("{} duplicated slices:{}", count, duplicates), "remove them, or give --drop-duplicates to keep the first of each place");
+    fail("dicom.duplicate_slice", fmt::format("{} duplicated slices:{}", count, duplicates), "remove them, or keep the first of each place: tenon medical convert --drop-duplicates");
   }
   if (count) notes.push_back(fmt::format("dropped {} duplicated slices:{}", count, duplicates));
   slices = std::move(kept);
@@ -294,13 +294,13 @@ Volume read_stack(Found& found, const DicomOptions& options, std::vector<std::st
   if (slices.size() > 1) {
     auto [code, what] = unevenness(slices, places);
     uneven = code != nullptr;
-    if (uneven && !options.regularise) fail(code, "the slices are not evenly spaced:" + what + absent, "find the missing files, or give --regularise to interpolate onto even steps");
+    if (uneven && !options.regularise) fail(code, "the slices are not evenly spaced:" + what + absent, "find the missing files, or interpolate onto even steps: tenon medical convert --regularise");
     if (uneven) notes.push_back("interpolated onto even steps:" + what + absent);
   }
   if (!uneven && !absent.empty()) {
     if (!options.regularise) {
       fail("dicom.missing_slice", "the headers tell of slices that are not here:" + absent,
-           "find the missing files; where they belong to another image (a scout, an echo), give --regularise to read what is here");
+           "find the missing files; where they belong to another image (a scout, an echo), read what is here: tenon medical convert --regularise");
     }
     notes.push_back("read without slices that the headers tell of:" + absent);
   }

@@ -91,6 +91,7 @@ void read_offset_and_scale(const Fields& f, NiftiHeader& h) {
   h.data_offset = std::uint64_t(offset);
   double slope = f.real(f.at.slope), inter = f.real(f.at.inter);
   if (std::isinf(slope)) fail("nifti.scale", fmt::format("scl_slope = {}", slope), kRepair);
+  if (std::isnan(slope)) h.warnings.push_back("scl_slope is not a number, which is taken as no scaling");
   if (slope == 0 || std::isnan(slope)) return;  // unscaled, by the standard
   if (!std::isfinite(inter)) fail("nifti.scale", fmt::format("scl_inter = {} with scl_slope = {}", inter, slope), kRepair);
   h.slope = slope;
@@ -173,10 +174,26 @@ double millimetres_of_unit(int units) {
   }
 }
 
+/// Fields that say nothing valid, where others give the geometry: they are kept as they are in what is written after this header.
+void warn_of_odd_fields(const Fields& f, NiftiHeader& h, bool pixdim_ok) {
+  for (const auto& [name, code] : {std::pair{"sform_code", h.sform_code}, std::pair{"qform_code", h.qform_code}})
+    if (code < 0 || code > 5) h.warnings.push_back(fmt::format("{} = {} is none of 0 to 5; taken as {}", name, code, code > 0 ? "given" : "absent"));
+  if (!pixdim_ok && h.sform_code > 0)
+    h.warnings.push_back(fmt::format("pixdim[1..3] = {}, {}, {} are no spacings; those of the sform are used", f.real(f.at.pixdim, 1), f.real(f.at.pixdim, 2),
+                                     f.real(f.at.pixdim, 3)));
+  if (h.qform_code <= 0) return;
+  if (const double handed = f.real(f.at.pixdim); !(handed == -1 || handed == 0 || handed == 1))
+    h.warnings.push_back(fmt::format("pixdim[0], the handedness of the qform, is {} and none of -1, 0, 1; taken as {}", handed, handed < 0 ? -1 : 1));
+  const double b = f.real(f.at.quatern, 0), c = f.real(f.at.quatern, 1), d = f.real(f.at.quatern, 2);
+  if (h.sform_code > 0 && !(b * b + c * c + d * d <= 1.001))
+    h.warnings.push_back(fmt::format("the quaternion of the qform, ({}, {}, {}), is no rotation; the sform is used", b, c, d));
+}
+
 void read_geometry_fields(const Fields& f, NiftiHeader& h) {
   h.sform_code = f.code(f.at.sform);
   h.qform_code = f.code(f.at.qform);
   bool pixdim_ok = pixdim_valid(f, f.dim(0));
+  warn_of_odd_fields(f, h, pixdim_ok);
   double mm = millimetres_of_unit(f.two ? get<std::int32_t>(f.head, f.at.units, f.big) : int(f.head[f.at.units]));
   Geometry& g = h.geometry;
   if (h.sform_code > 0) {

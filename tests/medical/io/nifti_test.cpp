@@ -98,6 +98,36 @@ TEST_CASE("nifti: sform wins over qform, with a warning in mm; units are honoure
   CHECK(read_nifti(write_bytes(folder / "b.nii", b)).geometry.spacing() == std::array<double, 3>{2000, 3000, 4000});
 }
 
+TEST_CASE("nifti: fields that say nothing valid are warned of where others give the geometry", "[medical][nifti]") {
+  TempFolder folder;
+  const auto warnings_of = [&](const std::function<void(Bytes&)>& spoil) {
+    Bytes b = small_nifti();
+    spoil(b);
+    return read_nifti(write_bytes(folder / "a.nii", b)).warnings();
+  };
+  const auto warned = [&](const std::string& words, const std::function<void(Bytes&)>& spoil) {
+    const auto all = warnings_of(spoil);
+    INFO(words);
+    CHECK(std::any_of(all.begin(), all.end(), [&](const std::string& w) { return w.find(words) != w.npos; }));
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(warnings_of([](Bytes&) {}).empty());
+  for (float v : {0.0f, -2.0f, nan, std::numeric_limits<float>::infinity()})
+    warned("are no spacings; those of the sform are used", [v](Bytes& b) { put_at(b, 80, v); });
+  for (std::int16_t code : {std::int16_t(99), std::int16_t(-1)}) warned("qform_code = " + std::to_string(code), [code](Bytes& b) { put_at(b, 252, code); });
+  warned("sform_code = 99", [](Bytes& b) { put_at(b, 254, std::int16_t(99)); });
+  for (float v : {5.0f, nan})
+    warned("handedness of the qform", [v](Bytes& b) {
+      put_at(b, 252, std::int16_t(1));
+      put_at(b, 76, v);
+    });
+  warned("is no rotation; the sform is used", [nan](Bytes& b) {
+    put_at(b, 252, std::int16_t(1));
+    put_at(b, 256, nan);
+  });
+  warned("scl_slope is not a number", [nan](Bytes& b) { put_at(b, 112, nan); });
+}
+
 TEST_CASE("nifti: scaling", "[medical][nifti]") {
   TempFolder folder;
   Bytes b = small_nifti();
