@@ -142,9 +142,6 @@ TEST_CASE("a run or recipe that is not there is exit 2") {
   const Folder folder;
   CHECK(tenon({"train", "none.toml"}, folder.path).says("error[recipe.not_found]"));
   CHECK(tenon({"train", "--resume", "none"}, folder.path).says("error[run.not_a_run]"));
-  // all that is there of a run that was killed as it began
-  fs::create_directories(folder.path / "begun" / "checkpoints");
-  CHECK(tenon({"train", "--resume", "begun"}, folder.path).says("start it anew with tenon train RECIPE --run begun"));
   for (const char* command : {"evaluate", "report"}) {
     const Result r = tenon({command, "none"}, folder.path);
     CHECK(r.status == 2);
@@ -152,6 +149,12 @@ TEST_CASE("a run or recipe that is not there is exit 2") {
   }
   CHECK(tenon({"predict", "none", "a.nii", "-o", "out"}, folder.path).status == 2);
   CHECK(folder.list().empty());
+}
+
+TEST_CASE("all that is there of a run that was killed as it began is told to be begun anew") {
+  const Folder folder;
+  fs::create_directories(folder.path / "begun" / "checkpoints");
+  CHECK(tenon({"train", "--resume", "begun"}, folder.path).says("start it anew with tenon train RECIPE --run begun"));
 }
 
 TEST_CASE("lists are tables, and JSON when asked") {
