@@ -4,6 +4,7 @@
 #   bash tests/gpu.sh [tests|sanitize|bench ...]     default: all three
 #   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
+#   LIMIT=420      seconds after which no more of the peer is started; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -67,6 +68,10 @@ for step in $steps; do
           [ -n "${SKIP_CPU:-}" ] || ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cpu --dtype "$dtype" --threads "$(nproc)" --rounds 5 --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err"
           for mode in $modes; do
             [ "$mode" = channels_last ] && [ "$model" != unet3d ] && continue
+            if [ "$SECONDS" -gt "${LIMIT:-420}" ]; then
+              echo "left out for want of time: PyTorch, $model $dtype $mode" >&2
+              continue
+            fi
             timeout "${PEER_SECONDS:-75}" "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/peer.err" || true
           done
         done

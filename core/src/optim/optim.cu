@@ -1,10 +1,10 @@
 /// Optimisers on a device: a few launches over all parameters, however many there are.
 #include <memory>
 
-#include "backend/cuda/device_table.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
 #include "backend/cuda/sums.cuh"
+#include "backend/cuda/upload.cuh"
 #include "optim/optim_kernels.hpp"
 
 namespace tenon::cuda {
@@ -26,8 +26,8 @@ struct LeafAddresses {
 /// Runs of the leaves [first, first + count), and where they are in the list of all.
 struct Group {
   std::size_t first, count;
-  std::int64_t first_run;
-  DeviceTable<DeviceRun> runs;
+  std::int64_t first_run, run_count;
+  std::shared_ptr<const DeviceRun> runs;
 };
 
 std::vector<Group> groups_of(const FlatLeaves& leaves) {
@@ -43,7 +43,7 @@ std::vector<Group> groups_of(const FlatLeaves& leaves) {
       const LeafFactors& own = leaves.factors[run.leaf];
       runs.push_back({run.begin, run.end, run.base + run.begin, std::int32_t(run.leaf - first), own.rate, own.decay});
     }
-    if (!runs.empty()) groups.push_back({first, count, std::int64_t(first_run), DeviceTable<DeviceRun>(runs)});
+    if (!runs.empty()) groups.push_back({first, count, std::int64_t(first_run), std::int64_t(runs.size()), upload(runs)});
   }
   return groups;
 }
@@ -59,7 +59,7 @@ LeafAddresses addresses(const Group& g, void* const* p, std::size_t gradients, s
 }
 
 template <class... P, class... A> void start_runs(const char* name, const Group& g, void (*kernel)(P...), A... args) {
-  start(name, dim3(unsigned(g.runs.size())), dim3(kBlock), 0, kernel, args...);
+  start(name, dim3(unsigned(g.run_count)), dim3(kBlock), 0, kernel, args...);
 }
 
 // ---- norm ---------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ Kernel make_norm(const FlatLeaves& leaves) {
   auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
   return [groups, n = leaves.count(), clipping = leaves.clipping, runs = std::int64_t(leaves.runs(kShortRun).size())](void* const* p) {
     auto* partial = static_cast<double*>(p[n]);
-    for (const Group& g : *groups) start_runs("optimiser.norm", g, run_squares, addresses(g, p, 0, 0), g.runs.data(), clipping, partial + g.first_run);
+    for (const Group& g : *groups) start_runs("optimiser.norm", g, run_squares, addresses(g, p, 0, 0), g.runs.get(), clipping, partial + g.first_run);
     start("optimiser.norm", dim3(1), dim3(kBlock), 0, root_of_sum, partial, runs, static_cast<float*>(p[n + 1]));
   };
 }
@@ -155,7 +155,7 @@ Kernel make_update(const FlatUpdate& f, const ElementMaths& element) {
           Slots s{};
           for (std::size_t k = 0; k < slots; ++k) s.of[k] = static_cast<float*>(p[2 * n + 2 + k]);
           const StepScalars step{static_cast<const float*>(p[n]), static_cast<const float*>(p[n + 1]), clipping, decay};
-          for (const Group& g : *groups) start_runs("optimiser.update", g, update_runs<Maths>, addresses(g, p, 0, n + 2), g.runs.data(), s, step, maths);
+          for (const Group& g : *groups) start_runs("optimiser.update", g, update_runs<Maths>, addresses(g, p, 0, n + 2), g.runs.get(), s, step, maths);
         };
       },
       element);
@@ -206,8 +206,8 @@ Kernel make_lamb(const FlatUpdate& f, const kernels::Lamb& maths) {
     const StepScalars step{static_cast<const float*>(p[n]), static_cast<const float*>(p[n + 1]), clipping, decay};
     for (const Group& g : *groups) {
       const LeafAddresses a = addresses(g, p, 0, n + 2);
-      start_runs("optimiser.lamb", g, lamb_directions, a, g.runs.data(), s, step, maths, squares + 2 * g.first_run);
-      start_runs("optimiser.lamb", g, lamb_apply, a, g.runs.data(), std::int64_t(g.runs.size()), s, step, squares + 2 * g.first_run);
+      start_runs("optimiser.lamb", g, lamb_directions, a, g.runs.get(), s, step, maths, squares + 2 * g.first_run);
+      start_runs("optimiser.lamb", g, lamb_apply, a, g.runs.get(), g.run_count, s, step, squares + 2 * g.first_run);
     }
   };
 }
@@ -315,7 +315,7 @@ void install_optimisers() {
     auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
     return [groups, n = leaves.count()](void* const* p) {
       auto* fresh = static_cast<float*>(p[2 * n]);
-      for (const Group& g : *groups) start_runs("gradient_sum.add", g, add_gradients, addresses(g, p, 0, n), g.runs.data(), fresh);
+      for (const Group& g : *groups) start_runs("gradient_sum.add", g, add_gradients, addresses(g, p, 0, n), g.runs.get(), fresh);
       start("gradient_sum.add", dim3(1), dim3(1), 0, no_longer_fresh, fresh);
     };
   });
@@ -323,13 +323,13 @@ void install_optimisers() {
     auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
     return [groups, n = leaves.count()](void* const* p) {
       for (const Group& g : *groups)
-        start_runs("weight_average.update", g, blend_averages, addresses(g, p, 0, n + 1), g.runs.data(), static_cast<const float*>(p[n]));
+        start_runs("weight_average.update", g, blend_averages, addresses(g, p, 0, n + 1), g.runs.get(), static_cast<const float*>(p[n]));
     };
   });
   exchange_kernel.set(DeviceType::cuda, [](const FlatLeaves& leaves) -> Kernel {
     auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
     return [groups, n = leaves.count()](void* const* p) {
-      for (const Group& g : *groups) start_runs("weight_average.exchange", g, exchange, addresses(g, p, 0, n), g.runs.data());
+      for (const Group& g : *groups) start_runs("weight_average.exchange", g, exchange, addresses(g, p, 0, n), g.runs.get());
     };
   });
   unscale_kernel.set(DeviceType::cuda, [](const FlatLeaves& leaves) -> Kernel {
@@ -337,7 +337,7 @@ void install_optimisers() {
     return [groups, n = leaves.count(), runs = std::int64_t(leaves.runs(kShortRun).size())](void* const* p) {
       auto* good = static_cast<std::uint8_t*>(p[1 + n]);
       for (const Group& g : *groups)
-        start_runs("loss_scale.unscale", g, unscale_runs, addresses(g, p, 1, 1), g.runs.data(), static_cast<const float*>(p[0]), good + g.first_run);
+        start_runs("loss_scale.unscale", g, unscale_runs, addresses(g, p, 1, 1), g.runs.get(), static_cast<const float*>(p[0]), good + g.first_run);
       start("loss_scale.unscale", dim3(1), dim3(kBlock), 0, all_good, good, runs, static_cast<float*>(p[2 + n]));
     };
   });
