@@ -10,6 +10,7 @@
 #include "kernels/loss.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/loss_kernels.hpp"
+#include "ops/row_softmax.cuh"
 
 namespace tenon::cuda {
 
@@ -93,30 +94,5 @@ __device__ inline double segment_sum(double v, double* shared, int segment) {
   }
   return v;
 }
-
-/// Largest value of a row and the sum of exponentials over it, for the whole team.
-template <class T, int N>
-struct RowSoftmax {
-  Acc<T> top, sum;
-  __device__ RowSoftmax(const RowCut& k, const TeamPlace& at, bool active, const RowPart<T, N, 4>& part, Acc<T>* shared) {
-    using A = Acc<T>;
-    A high = -std::numeric_limits<A>::infinity(), total = A(0);
-    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-      A v[N];
-      part.get(u, pack, v);
-#pragma unroll
-      for (int i = 0; i < N; ++i) high = max_nan(v[i], high);
-    });
-    high = team_join<A>(high, k.team, shared, MaxValues<A>{});
-    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-      A v[N];
-      part.get(u, pack, v);
-#pragma unroll
-      for (int i = 0; i < N; ++i) total += exp_fast(v[i] - high);
-    });
-    sum = team_sum<A>(total, k.team, shared);
-    top = high;
-  }
-};
 
 }  // namespace tenon::cuda

@@ -43,13 +43,7 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial) {
     }
   }
   sum_tile_rows<double, 2 * N>(total, dynamic_shared<double>(), k.tx, k.ty);
-  if (at.row != 0 || at.c >= k.channels) return;
-  double* out = partial + (at.sample * k.chunks + at.chunk) * 2 * k.channels + at.c;
-#pragma unroll
-  for (int i = 0; i < N; ++i) {
-    out[i] = total[i];
-    out[k.channels + i] = total[N + i];
-  }
+  store_totals<N>(k, at, total, partial);
 }
 
 /// A team of 32 lanes (1 where a group is one channel) for each sample and group; partial is folded.

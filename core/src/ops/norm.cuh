@@ -93,6 +93,18 @@ inline unsigned finish_blocks(std::int64_t threads) {
   return grid_blocks((threads + kBlock - 1) / kBlock);
 }
 
+/// A chunk's two sums a channel, as its first row has them.
+template <int N>
+__device__ void store_totals(const NormCut& k, const NormPlace& at, const double (&total)[2 * N], double* partial) {
+  if (at.row != 0 || at.c >= k.channels) return;
+  double* out = partial + (at.sample * k.chunks + at.chunk) * 2 * k.channels + at.c;
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    out[i] = total[i];
+    out[k.channels + i] = total[N + i];
+  }
+}
+
 #define TENON_NORM_KERNEL(function)                                                                                                      \
   [](const ChannelNorm& p) -> Kernel {                                                                                                   \
     return dispatch_floating("normalisation", p.dtype,                                                                                   \

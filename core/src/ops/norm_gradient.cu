@@ -36,13 +36,7 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
 #pragma unroll
   for (int i = 0; i < 2 * N; ++i) total[i] = double(sum[i]);
   sum_tile_rows<double, 2 * N>(total, dynamic_shared<double>(), k.tx, k.ty);
-  if (at.row != 0 || at.c >= k.channels) return;
-  double* out = partial + (at.sample * k.chunks + at.chunk) * 2 * k.channels + at.c;
-#pragma unroll
-  for (int i = 0; i < N; ++i) {
-    out[i] = total[i];
-    out[k.channels + i] = total[N + i];
-  }
+  store_totals<N>(k, at, total, partial);
 }
 
 /// Teams for the pulls of samples and groups, then a thread for each channel's gradients; partial is folded.

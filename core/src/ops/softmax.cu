@@ -4,6 +4,7 @@
 #include "backend/cuda/class_tile.cuh"
 #include "backend/cuda/install.hpp"
 #include "ops/dispatch.hpp"
+#include "ops/row_softmax.cuh"
 #include "ops/softmax_kernels.hpp"
 
 namespace tenon::cuda {
@@ -64,21 +65,8 @@ __global__ void softmax_teams(RowCut k, const T* x, T* y) {
   const TeamPlace at = team_place(k.team);
   const bool active = at.row < k.rows;
   const RowPart<T, N, 4> part(k, at, x);
-  A top = -std::numeric_limits<A>::infinity(), sum = A(0);
-  each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-    A v[N];
-    part.get(u, pack, v);
-#pragma unroll
-    for (int i = 0; i < N; ++i) top = max_nan(v[i], top);
-  });
-  top = team_join<A>(top, k.team, shared, MaxValues<A>{});
-  each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-    A v[N];
-    part.get(u, pack, v);
-#pragma unroll
-    for (int i = 0; i < N; ++i) sum += exp_fast(v[i] - top);
-  });
-  sum = team_sum<A>(sum, k.team, shared);
+  const RowSoftmax<T, N> row(k, at, active, part, shared);
+  const A top = row.top, sum = row.sum;
   const A base = Log ? log_fast(sum) : A(1) / sum;
   each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
     A v[N];
