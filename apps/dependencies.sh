@@ -4,7 +4,8 @@
 set -euo pipefail
 
 build_packages=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
-  zlib1g-dev libpng-dev libdeflate-dev libboost-dev libinsighttoolkit5-dev libhts-dev libjs-vega curl ca-certificates tar)
+  zlib1g-dev libpng-dev libdeflate-dev libboost-dev libinsighttoolkit5-dev libhts-dev libjs-vega
+  libnetcdf-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets curl ca-certificates tar)
 test_packages=(catch2 libboost-context-dev chromium python3 binutils)
 bench_packages=(libbenchmark-dev python3-venv)
 
