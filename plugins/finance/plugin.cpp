@@ -1,8 +1,12 @@
 /// The finance plugin's table of contents.
 #include "tenon/plugin.hpp"
 
-TENON_PLUGIN([[maybe_unused]] tenon::Registrar& r) {
+#include "finance/io/format.hpp"
+
+TENON_PLUGIN(tenon::Registrar& r) {
+  using namespace tenon::finance;
   // Formats: io/.
+  r.format(csv_format());
   // Models: models/. Tasks: tasks/.
   // Tools: tools/.
 }
