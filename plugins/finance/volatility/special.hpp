@@ -1,0 +1,20 @@
+/// The few special functions of volatility models and tests, in double.
+#pragma once
+
+namespace tenon::finance {
+
+double digamma_of(double x);   ///< x > 0
+double trigamma_of(double x);  ///< x > 0
+double normal_density(double x);
+double normal_cdf(double x);
+/// Inverse of normal_cdf, 0 < p < 1: Acklam's rational start and one step of Halley.
+double normal_quantile(double p);
+/// Quantile of Student's t with nu > 2 degrees of freedom scaled to unit variance.
+double unit_t_quantile(double p, double nu);
+double unit_t_cdf(double x, double nu);
+/// P(X > x) of chi-squared with n degrees of freedom (1, 2 or any other).
+double chi_squared_tail(double x, int n);
+/// Regularised incomplete beta function I_x(a, b).
+double incomplete_beta(double a, double b, double x);
+
+}  // namespace tenon::finance
