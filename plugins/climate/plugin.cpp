@@ -1,8 +1,12 @@
 /// The climate plugin's table of contents.
 #include "tenon/plugin.hpp"
 
-TENON_PLUGIN([[maybe_unused]] tenon::Registrar& r) {
+#include "climate/io/formats.hpp"
+
+TENON_PLUGIN(tenon::Registrar& r) {
+  using namespace tenon::climate;
   // Formats: io/formats.cpp.
+  r.format(netcdf_format());
   // Models: models/. Tasks: tasks/.
   // Tools: tools/.
 }

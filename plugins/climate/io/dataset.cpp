@@ -1,0 +1,167 @@
+#include "climate/io/dataset.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "climate/io/unpack.hpp"
+#include "tenon/error.hpp"
+#include "tenon/indexing.hpp"
+
+namespace tenon::climate {
+namespace {
+
+/// Attributes that say how values were stored; a writer decides them anew.
+const std::set<std::string, std::less<>> kStorage = {"_FillValue", "missing_value", "scale_factor", "add_offset", "valid_range", "valid_min", "valid_max", "_Unsigned",
+                                                     "units",      "_ChunkSizes",   "_Storage",     "_DeflateLevel", "_Shuffle", "_Endianness"};
+
+void copy_attributes(const std::vector<Attribute>& from, std::map<std::string, std::string>& texts, std::map<std::string, std::vector<double>>& numbers) {
+  for (const auto& a : from) {
+    if (kStorage.count(a.name)) continue;
+    if (a.is_text()) texts[a.name] = a.text();
+    else if (!a.numbers.empty()) numbers[a.name] = a.numbers;
+  }
+}
+
+std::string leaf(std::string_view name) { return std::string(name.substr(name.rfind('/') + 1)); }
+
+/// Rows of an axis in another order.
+Tensor taken(const Tensor& values, int axis, const std::vector<std::int64_t>& order) {
+  return index_select(values, axis, Tensor::from(order, {std::int64_t(order.size())}));
+}
+
+/// Values and axes; `auxiliary` is the caller's.
+LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
+  LabelledArray out;
+  out.name = leaf(v.name);
+  out.unit = v.text("units");
+  copy_attributes(v.attributes, out.attributes, out.numbers);
+  if (!v.members.empty()) {  // an enum, as CF writes flags
+    std::string meanings;
+    for (const auto& [name, value] : v.members) {
+      meanings += (meanings.empty() ? "" : " ") + name;
+      out.numbers["flag_values"].push_back(double(value));
+    }
+    out.attributes["flag_meanings"] = meanings;
+  }
+  Packing packing(v, options.mask_values);
+  for (const auto& n : packing.notes) note(n);
+  const auto shape = file.shape(v);
+  out.values = read_values(file, v, packing, std::vector<std::int64_t>(shape.size(), 0), shape).values;
+  for (std::size_t k = 0; k < v.dimensions.size(); ++k) {
+    AxisRead axis = read_axis(file, v, v.dimensions[k], options.coordinates, note);
+    if (!axis.order.empty()) out.values = taken(out.values, int(k), axis.order);
+    out.axes.push_back(std::move(axis.axis));
+  }
+  return out;
+}
+
+/// Names that belong to a coordinate variable of one of the variable's own dimensions are axes already.
+bool is_axis(const NetcdfFile& file, const Variable& v, const Variable& other) {
+  if (other.dimensions.size() != 1) return false;
+  return std::find(v.dimensions.begin(), v.dimensions.end(), other.dimensions[0]) != v.dimensions.end() && file.header().dimensions[other.dimensions[0]].name == other.name;
+}
+
+void read_auxiliary(const NetcdfFile& file, const Variable& v, LabelledArray& out, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
+  for (const char* attribute : {"coordinates", "grid_mapping", "ancillary_variables", "cell_measures"}) {
+    const std::string_view kind(attribute);
+    for (const auto& name : names_in(v.text(attribute))) {
+      const Variable* other = mentioned(file, v, name);
+      if (!other) {
+        // cell_measures may name variables of another file.
+        if (kind != "cell_measures") note(fmt::format("'{}' names '{}' in its {}, which is not there", v.name, name, attribute));
+        continue;
+      }
+      if (other == &v) note(fmt::format("'{}' names itself in its {}", v.name, attribute));
+      if (other == &v || (kind != "coordinates" && kind != "grid_mapping") || is_axis(file, v, *other)) continue;
+      if (size_of(other->type) == 0 || other->type == NcType::character) {
+        if (kind != "grid_mapping") continue;
+      }
+      if (std::any_of(out.axes.begin(), out.axes.end(), [&](const Axis& a) { return a.attributes.count("coordinate") && a.attributes.at("coordinate") == other->name; })) continue;
+      ReadOptions plain = options;
+      plain.mask_values.clear();
+      if (other->type == NcType::character) {
+        LabelledArray mapping;
+        mapping.name = leaf(other->name);
+        copy_attributes(other->attributes, mapping.attributes, mapping.numbers);
+        mapping.values = Tensor::zeros({}, DType::i32, kCpu);
+        out.auxiliary.push_back(std::move(mapping));
+      } else {
+        out.auxiliary.push_back(read_plain(file, *other, plain, note));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> data_variables(const NetcdfFile& file) {
+  std::set<std::string> used;
+  for (const auto& v : file.header().variables) {
+    for (const char* attribute : {"bounds", "climatology", "coordinates", "grid_mapping", "formula_terms", "ancillary_variables"}) {
+      for (const auto& name : names_in(v.text(attribute)))
+        if (const Variable* other = mentioned(file, v, name); other && other != &v) used.insert(other->name);
+    }
+    if (v.dimensions.size() == 1 && file.header().dimensions[v.dimensions[0]].name == v.name) used.insert(v.name);
+    // A coordinate by its meaning, though the dimension has another name.
+    if (const AxisRole role = role_of(v); v.dimensions.size() <= 2 && (role == AxisRole::latitude || role == AxisRole::longitude)) used.insert(v.name);
+  }
+  std::vector<std::string> out;
+  for (const auto& v : file.header().variables)
+    if (!used.count(v.name)) out.push_back(v.name);
+  return out;
+}
+
+std::string only_variable(const NetcdfFile& file) {
+  std::vector<std::string> numbers;
+  std::size_t most = 0;
+  for (const auto& name : data_variables(file)) {
+    const Variable& v = *file.find(name);
+    if (is_number(v.type)) numbers.push_back(name), most = std::max(most, v.dimensions.size());
+  }
+  // Scalars and series beside one field are not what is meant.
+  std::vector<std::string> fields;
+  for (const auto& name : numbers)
+    if (file.find(name)->dimensions.size() == most) fields.push_back(name);
+  if (fields.size() == 1) return fields[0];
+  std::string list;
+  for (const auto& n : numbers) list += (list.empty() ? "" : ", ") + n;
+  throw Error(ErrorKind::data, "climate.which_variable", numbers.empty() ? "the file holds no variable of numbers" : "the file holds several variables: " + list,
+              numbers.empty() ? "give another file" : "name one with --variable", file.path().string());
+}
+
+LabelledArray read_variable(const NetcdfFile& file, const std::string& name, const ReadOptions& options) {
+  const auto note = [&](const std::string& text) {
+    if (options.note) options.note(text);
+  };
+  const Variable& v = file.variable(name);
+  try {
+    LabelledArray out = read_plain(file, v, options, note);
+    if (options.auxiliary) read_auxiliary(file, v, out, options, note);
+    return out;
+  } catch (const Error& e) {
+    throw e.at(file.path().string());
+  }
+}
+
+LabelledArray read_netcdf(const std::filesystem::path& path, const std::string& name, const ReadOptions& options) {
+  const auto file = open_netcdf(path, {options.whole_records});
+  if (options.note)
+    for (const auto& n : file->header().notes) options.note(n);
+  return read_variable(*file, name.empty() ? only_variable(*file) : name, options);
+}
+
+Dataset read_dataset(const NetcdfFile& file, const std::vector<std::string>& names, const ReadOptions& options) {
+  Dataset out;
+  copy_attributes(file.header().attributes, out.attributes, out.numbers);
+  std::vector<std::string> wanted = names;
+  if (wanted.empty()) {
+    for (const auto& name : data_variables(file))
+      if (is_number(file.find(name)->type)) wanted.push_back(name);
+  }
+  for (const auto& name : wanted) out.variables.push_back(read_variable(file, name, options));
+  return out;
+}
+
+}  // namespace tenon::climate
