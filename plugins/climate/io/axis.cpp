@@ -18,6 +18,9 @@ std::string leaf(std::string_view name) { return std::string(name.substr(name.rf
 
 bool is_one_dimensional(const Variable& v, std::size_t dimension) { return v.dimensions.size() == 1 && v.dimensions[0] == dimension; }
 
+/// Names of positions: characters [position, length].
+bool is_labels(const Variable& v, std::size_t dimension) { return v.type == NcType::character && v.dimensions.size() == 2 && v.dimensions[0] == dimension; }
+
 std::vector<double> doubles(const NetcdfFile& file, const Variable& v, const Note& note) {
   Packing packing(v);
   for (const auto& n : packing.notes) note(n);
@@ -33,19 +36,18 @@ const Variable* coordinate_of(const NetcdfFile& file, const Variable& user, std:
     const Variable& v = file.variable(*named);
     if (is_one_dimensional(v, dimension)) return &v;
   }
-  if (const Variable* v = file.find(dim.name); v && is_one_dimensional(*v, dimension)) return v;
+  if (const Variable* v = file.find(dim.name); v && (is_one_dimensional(*v, dimension) || is_labels(*v, dimension))) return v;
   if (const Variable* v = mentioned(file, user, leaf(dim.name)); v && is_one_dimensional(*v, dimension)) return v;
-  for (const auto& name : names_in(user.text("coordinates"))) {
-    const Variable* v = mentioned(file, user, name);
-    if (v && v != &user && is_one_dimensional(*v, dimension) && is_number(v->type)) return v;
-  }
+  // By what it says of itself. Where latitude and longitude both run along the dimension, it counts places and is no axis of either.
+  const Variable* found = nullptr;
   for (const auto& v : file.header().variables) {
     const AxisRole role = role_of(v);
     if (&v == &user || !is_one_dimensional(v, dimension) || !is_number(v.type) || (role != AxisRole::latitude && role != AxisRole::longitude && role != AxisRole::time)) continue;
-    note(fmt::format("dimension '{}' has no coordinate of its name: '{}' is taken for its {}", dim.name, v.name, name_of(role)));
-    return &v;
+    if (found && role_of(*found) != role) return nullptr;
+    if (!found) found = &v;
   }
-  return nullptr;
+  if (found) note(fmt::format("dimension '{}' has no coordinate of its name: '{}' is taken for its {}", dim.name, found->name, name_of(role_of(*found))));
+  return found;
 }
 
 void read_bounds(const NetcdfFile& file, const Variable& v, Axis& axis, const TimeUnits* units, const Note& note) {
@@ -179,8 +181,8 @@ AxisRead read_axis(const NetcdfFile& file, const Variable& user, std::size_t dim
   }
   out.axis.unit = v->text("units");
   out.axis.attributes.erase("units");
-  if (!v->find("units")) out.axis.attributes.erase("units");
   if (v->name != dim.name) out.axis.attributes["coordinate"] = v->name;
+  if (v->type == NcType::character || v->type == NcType::string) out.axis.labels = file.read_texts(*v);
   if (!is_number(v->type)) return out;
   out.axis.coordinates = doubles(file, *v, note);
   AxisRole role = role_of(*v);

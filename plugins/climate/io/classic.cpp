@@ -122,7 +122,7 @@ class Parser {
   std::string name(const char* what) {
     const std::uint64_t at = c_.at();
     const std::uint64_t n = nonneg("the length of a name");
-    if (n > c_.left()) fail(at, fmt::format("the name of a {} has {} bytes, the file has {} left", what, n, c_.left()));
+    if (n > c_.left()) fail(at, fmt::format("the name of {} has {} bytes, the file has {} left", what, n, c_.left()));
     std::string text(n, '\0');
     c_.bytes(text.data(), n, "a name");
     pad(n);
@@ -145,7 +145,7 @@ class Parser {
     for (std::uint64_t i = 0, n = list(kDimensionTag, 8, "dimensions"); i < n; ++i) {
       const std::uint64_t at = c_.at();
       Dimension d;
-      d.name = name("dimension");
+      d.name = name("a dimension");
       const std::uint64_t size = nonneg("the length of a dimension");
       if (!seen.insert(d.name).second) fail(at, "two dimensions are called '" + d.name + "'");
       if (size == 0) {
@@ -164,7 +164,7 @@ class Parser {
     for (std::uint64_t i = 0, n = list(kAttributeTag, 12, "attributes"); i < n; ++i) {
       const std::uint64_t at = c_.at();
       Attribute a;
-      a.name = name("attribute");
+      a.name = name("an attribute");
       if (!seen.insert(a.name).second) fail(at, fmt::format("two attributes of {} are called '{}'", owner, a.name));
       a.type = type();
       const std::uint64_t where = c_.at(), count = nonneg("the length of an attribute");
@@ -206,7 +206,7 @@ class Parser {
     for (std::uint64_t i = 0, n = list(kVariableTag, 28, "variables"); i < n; ++i) {
       const std::uint64_t at = c_.at();
       Variable v;
-      v.name = name("variable");
+      v.name = name("a variable");
       if (!seen.insert(v.name).second) fail(at, "two variables are called '" + v.name + "'");
       const std::uint64_t where = c_.at(), rank = nonneg("the number of dimensions");
       if (rank > c_.left() / (version_ == 5 ? 8 : 4)) fail(where, fmt::format("variable '{}' has {} dimensions, the file has {} bytes left", v.name, rank, c_.left()));
@@ -303,8 +303,8 @@ class Parser {
       const auto& e = out_.extents[i];
       const auto end = end_of(e);
       if (!end) cut(fmt::format("variable '{}': {} records of {} bytes are announced, the file has {} bytes", vars[i].name, records_, out_.record_bytes, c_.size()));
-      if (e.bytes > 0 && *end > c_.size()) missing(vars[i], e, *end);
-      last = std::max(last, *end);
+      if (e.bytes > 0 && !(e.record && records_ == 0) && *end > c_.size()) missing(vars[i], e, *end);
+      if (!(e.record && records_ == 0)) last = std::max(last, *end);
     }
     if (c_.size() > (last + 3) / 4 * 4) out_.header.notes.push_back(fmt::format("{} bytes follow the last value; they are not read", c_.size() - last));
   }

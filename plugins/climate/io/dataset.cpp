@@ -33,6 +33,8 @@ Tensor taken(const Tensor& values, int axis, const std::vector<std::int64_t>& or
 
 /// Values and axes; `auxiliary` is the caller's.
 LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
+  file.require_numbers(v);
+  if (v.type == NcType::character) throw Error(ErrorKind::data, "climate.type", "variable '" + v.name + "' holds text", "ask for another variable");
   LabelledArray out;
   out.name = leaf(v.name);
   out.unit = v.text("units");

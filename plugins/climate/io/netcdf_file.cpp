@@ -146,7 +146,7 @@ void require_name(std::string_view name, std::string_view what, const std::strin
   if (wrong.empty()) return;
   std::string hex;
   for (unsigned char c : name.substr(0, 40)) hex += fmt::format("{:02x} ", c);
-  throw Error(ErrorKind::data, "climate.name", fmt::format("the name of a {} {}: bytes {}{}", what, wrong, hex, where), "write the file again with a valid name");
+  throw Error(ErrorKind::data, "climate.name", fmt::format("the name of {} {}: bytes {}{}", what, wrong, hex, where), "write the file again with a valid name");
 }
 
 bool is_netcdf(std::span<const std::byte> head) noexcept {

@@ -85,10 +85,11 @@ class NetcdfFile {
   virtual void read(const Variable& variable, std::span<const std::int64_t> start, std::span<const std::int64_t> count, void* out) const = 0;
   /// All values of a string variable, or of a char variable with the last dimension as the length of a text.
   virtual std::vector<std::string> read_texts(const Variable& variable) const = 0;
+  /// Throws climate.type unless read() works for it.
+  void require_numbers(const Variable& variable) const;
 
  protected:
   NetcdfFile(std::filesystem::path path, Header header) : path_(std::move(path)), header_(std::move(header)) {}
-  void require_numbers(const Variable& variable) const;
   std::vector<std::string> texts_of_characters(const Variable& variable) const;
 
   std::filesystem::path path_;
