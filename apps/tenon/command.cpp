@@ -54,6 +54,9 @@ struct CommandLine {
     t.add_option("arguments", train.arguments, "RECIPE.toml, then overrides such as train.steps=200")->type_name("RECIPE [section.key=value]");
     t.add_option("--run", train.run, "Run directory to make (runs/<name>)")->type_name("DIR");
     t.add_option("--resume", train.resume, "Go on with a run that was stopped")->type_name("RUN");
+    t.add_option("--seeds", train.seeds, "Train N runs, seeds counting up from the recipe's, and give means with Student's t interval")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000).description(""));
     t.add_option("--seed", train.seed, "The recipe's seed, replaced")->type_name("N");
     add_device(t, common);
     t.add_flag("--dry-run", train.dry_run, "Check the recipe, print it with every value, write nothing");

@@ -26,6 +26,7 @@ struct Common {
 struct TrainCommand {
   std::vector<std::string> arguments;  ///< RECIPE and overrides
   std::string run, resume;
+  int seeds = 1;
   std::optional<std::string> seed;  ///< unparsed: read as the recipe's would be
   bool dry_run = false, explain_plan = false, profile = false;
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include "scores.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/utf8.hpp"
+#include "tenon/metrics.hpp"
 #include "tenon/run.hpp"
 #include "terminal.hpp"
 
@@ -16,6 +19,8 @@ namespace {
 
 Recipe recipe_of(const TrainCommand& command, RunOptions& options) {
   RecipeArguments arguments = split_recipe_arguments(command.arguments);
+  if (command.seeds > 1 && !command.resume.empty())
+    throw Error(ErrorKind::usage, "command.conflict", "train --resume goes on with one run; --seeds begins several", "leave --seeds out");
   if (command.seed) arguments.overrides.push_back("seed=" + *command.seed);
   if (command.resume.empty()) {
     if (arguments.recipe.empty())
@@ -64,6 +69,105 @@ void show_result(const TrainResult& result, const std::string& missed, const Com
   print("report: " + report);
 }
 
+/// One run to its end. `miss`: what the recipe demands and the run did not reach.
+struct Outcome {
+  TrainResult result;
+  std::optional<Error> miss;
+  std::string missed() const { return miss ? miss->message() : ""; }
+};
+
+Outcome run_once(const Recipe& recipe, RunOptions options, const Common& common) {
+  RunDisplay display(common.quiet);
+  const auto keeper = std::make_shared<ResultKeeper>();
+  options.callbacks.push_back(keeper);
+  try {
+    TrainResult result = train(recipe, options, display);
+    display.finish();
+    return {std::move(result), {}};
+  } catch (const Error& e) {
+    display.finish();
+    // Scores and report are what explains the miss.
+    if (e.kind() != ErrorKind::acceptance || !keeper->result) throw;
+    return {std::move(*keeper->result), e};
+  }
+}
+
+int stopped(const TrainResult& result, const Common& common) {
+  if (!common.quiet)
+    status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
+  return kStoppedEarly;
+}
+
+/// Folders of runs that differ by their seed: the first base name of which none is there yet.
+std::vector<fs::path> seed_directories(const TrainCommand& command, const Recipe& recipe) {
+  const fs::path base = command.run.empty() ? fs::path("runs") / recipe.name : fs::path(command.run);
+  for (int attempt = 1;; ++attempt) {
+    std::vector<fs::path> out;
+    bool free = true;
+    for (int i = 0; i < command.seeds; ++i) {
+      fs::path folder = base;
+      if (attempt > 1) folder += "-" + std::to_string(attempt);
+      folder += "-seed" + std::to_string(recipe.seed + std::uint64_t(i));
+      free = free && !fs::exists(folder);
+      out.push_back(folder);
+    }
+    if (free || !command.run.empty()) return out;
+  }
+}
+
+/// Means over seeds; a run's own interval is over its cases, this one over the runs.
+void show_seeds(const std::vector<Outcome>& outcomes, const Common& common) {
+  const std::vector<MetricColumn>& columns = outcomes.front().result.evaluation.columns;
+  Table table({"over " + std::to_string(outcomes.size()) + " seeds", "mean", "95 % t interval", "lowest", "highest"});
+  nlohmann::ordered_json json{{"runs", nlohmann::ordered_json::array()}, {"metrics", nlohmann::ordered_json::array()}};
+  for (const Outcome& o : outcomes) json["runs"].push_back(result_json(o.result, (o.result.directory / "report.html").string(), o.missed()));
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    std::vector<double> values;
+    for (const Outcome& o : outcomes) {
+      const double value = summarise(o.result.evaluation).at(c).mean;
+      if (std::isfinite(value)) values.push_back(value);
+    }
+    const std::string name = columns[c].name + (columns[c].unit.empty() ? "" : " (" + columns[c].unit + ")");
+    if (values.size() != outcomes.size()) {
+      table.row({name, "not scored in every run", "", "", ""});
+      continue;
+    }
+    const Interval mean = mean_interval(values);
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    table.row({name, format_number(mean.value), "[" + format_number(mean.low) + ", " + format_number(mean.high) + "]", format_number(*low), format_number(*high)});
+    json["metrics"].push_back({{"name", columns[c].name}, {"unit", columns[c].unit}, {"mean", mean.value}, {"low", mean.low}, {"high", mean.high}, {"values", values}});
+  }
+  print(common.json ? json_text(json) : table.str());
+}
+
+int train_seeds(const TrainCommand& command, const Recipe& first, RunOptions options, const Common& common) {
+  const std::vector<fs::path> folders = seed_directories(command, first);
+  std::vector<Outcome> outcomes;
+  std::optional<Error> miss;
+  for (int i = 0; i < command.seeds; ++i) {
+    const std::uint64_t seed = first.seed + std::uint64_t(i);
+    TrainCommand one = command;
+    one.seed = std::to_string(seed);
+    options.directory = folders[std::size_t(i)];
+    RunOptions unused;
+    if (!common.quiet) status("seed " + one.seed.value() + ", run " + std::to_string(i + 1) + " of " + std::to_string(command.seeds) + ": " + options.directory.string());
+    Outcome outcome = run_once(recipe_of(one, unused), options, common);
+    if (outcome.result.status == TrainStatus::interrupted) {
+      if (common.json) print(json_text(result_json(outcome.result, "")));
+      return stopped(outcome.result, common);
+    }
+    write_report(outcome.result.directory);
+    if (!common.json && !outcome.result.evaluation.columns.empty()) print(scores_table(outcome.result.evaluation));
+    if (outcome.miss && !miss) miss = Error(outcome.miss->kind(), outcome.miss->code(), "seed " + *one.seed + ": " + outcome.missed(), outcome.miss->hint(), outcome.miss->where());
+    outcomes.push_back(std::move(outcome));
+  }
+  show_seeds(outcomes, common);
+  if (!common.json)
+    for (const fs::path& folder : folders) print("report: " + (folder / "report.html").string());
+  if (miss) throw *miss;
+  return 0;
+}
+
 }  // namespace
 
 int train_command(const TrainCommand& command, const Common& common) {
@@ -85,25 +189,14 @@ int train_command(const TrainCommand& command, const Common& common) {
   apply_threads(common);
   options.device = Device::parse(common.device);
   catch_interrupts();
-  RunDisplay display(common.quiet);
-  const auto keeper = std::make_shared<ResultKeeper>();
-  options.callbacks.push_back(keeper);
-  TrainResult result;
-  try {
-    result = train(recipe, options, display);
-  } catch (const Error& e) {
-    display.finish();
-    // Scores and report are what explains the miss.
-    if (e.kind() == ErrorKind::acceptance && keeper->result) show_result(*keeper->result, e.message(), common);
-    throw;
+  if (command.seeds > 1) return train_seeds(command, recipe, options, common);
+  const Outcome outcome = run_once(recipe, options, common);
+  if (outcome.result.status == TrainStatus::interrupted) {
+    if (common.json) print(json_text(result_json(outcome.result, "")));
+    return stopped(outcome.result, common);
   }
-  display.finish();
-  if (result.status == TrainStatus::interrupted) {
-    if (common.json) print(json_text(result_json(result, "")));
-    if (!common.quiet) status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
-    return kStoppedEarly;
-  }
-  show_result(result, "", common);
+  show_result(outcome.result, outcome.missed(), common);
+  if (outcome.miss) throw *outcome.miss;
   return 0;
 }
 

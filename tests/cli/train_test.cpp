@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -411,4 +412,29 @@ TEST_CASE("keys of [train] that were mistyped get the nearest, with file and lin
   CHECK(r.status == 2);
   CHECK(r.says("line.toml:7"));
   CHECK(r.says("'accumulate'"));
+}
+
+TEST_CASE("several seeds: a run each, means with the t interval over runs") {
+  const Folder folder;
+  prepare(folder);
+  const Result trained = toy(folder, {"train", "line.toml", "--seeds", "3", "--seed", "5"});
+  INFO(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.prints("over 3 seeds"));
+  for (const char* seed : {"5", "6", "7"}) CHECK(fs::exists(folder.path / "runs" / ("line-seed" + std::string(seed)) / "report.html"));
+
+  const Result again = toy(folder, {"train", "line.toml", "--seeds", "2", "--seed", "5", "--json", "--quiet"});  // the same name: made unique
+  REQUIRE(again.status == 0);
+  const json out = json::parse(again.out);
+  CHECK(fs::exists(folder.path / "runs" / "line-2-seed5"));
+  REQUIRE(out["runs"].size() == 2);
+  const std::vector<double> values = out["metrics"][0]["values"];
+  REQUIRE(values.size() == 2);
+  CHECK(values[0] == out["runs"][0]["scores"]["metrics"][0]["mean"]);
+  const double half = 12.706204736174698 * std::abs(values[0] - values[1]) / 2;  // t of one degree of freedom, .975
+  CHECK(out["metrics"][0]["mean"].get<double>() == Approx((values[0] + values[1]) / 2));
+  CHECK(out["metrics"][0]["high"].get<double>() - out["metrics"][0]["low"].get<double>() == Approx(2 * half).epsilon(1e-9));
+
+  CHECK(toy(folder, {"train", "--resume", "runs/line-seed5", "--seeds", "2"}).status == 2);
+  CHECK(toy(folder, {"train", "line.toml", "--seeds", "0"}).status == 2);
 }

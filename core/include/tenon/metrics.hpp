@@ -26,6 +26,8 @@ TENON_API Interval bootstrap(std::int64_t n, const std::function<double(std::spa
 /// on their neighbours.
 TENON_API Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block, std::int64_t resamples = 2000, double level = 0.95,
                                         std::uint64_t seed = 0);
+/// Mean of independent values (runs with several seeds) with Student's t interval; one value: no interval (NaN).
+TENON_API Interval mean_interval(std::span<const double> values, double level = 0.95);
 
 // ---- classes: labels count from 0 ------------------------------------------------------------------------------
 /// counts[truth * classes + predicted].

@@ -80,9 +80,11 @@ struct TrainResult {
 /// Trains, validates as the recipe says, writes the run directory. Interrupted: finishes the step, saves, returns.
 TENON_API TrainResult train(const Recipe& recipe, const RunOptions& options, RunObserver& observer);
 
-/// Mean, 95 % percentile-bootstrap interval (2000 resamples of cases, Philox, fixed seed) and worst of one column.
+/// Mean, 95 % percentile-bootstrap interval (2000 resamples of cases, Philox, fixed seed) and worst of one column; where the task gave a
+/// total (Evaluation::totals), that and its interval in their place.
 struct Summary {
   double mean = 0, low = 0, high = 0, worst = 0;
+  bool total = false;
   std::int64_t scored = 0, not_scored = 0;
   std::string worst_case;
 };

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/metrics.hpp"
 #include "tenon/nn/module.hpp"
 #include "tenon/params.hpp"
 #include "tenon/random.hpp"
@@ -52,6 +53,7 @@ struct MetricColumn {
   std::string name;  ///< "Dice anterior"
   std::string unit;
   bool higher_is_better = true;
+  bool per_case = true;  ///< false: a score of all cases together (an area under a curve); no case has a value of it
 };
 
 /// A picture for the report.
@@ -72,12 +74,35 @@ struct CaseResult {
   std::vector<Picture> pictures;
 };
 
+/// One curve of a chart; NaN leaves a gap.
+struct Curve {
+  enum class Kind : std::uint8_t { line, points, bars };
+  std::string name;
+  std::vector<double> x, y;
+  std::vector<double> low = {}, high = {};  ///< a band around it, as long as y; empty: none
+  Kind kind = Kind::line;
+  bool reference = false;  ///< a baseline: dashed, in the colour of the text
+};
+
+/// A chart of an evaluation, in the field's language: an ROC curve, skill by lead time, a forecast with its band.
+struct Chart {
+  std::string title;
+  std::string x, y;  ///< what the axes show, with its unit: "lead (days)"
+  std::vector<Curve> curves;
+  std::string note = {};  ///< a sentence below it
+};
+
 /// A reference score beside the model's: a floor, a published figure.
 struct Baseline {
   std::string name;            ///< "image-blind atlas"
   std::vector<double> values;  ///< one a column
   std::string source;          ///< how obtained: "computed on this split", or the citation
 };
+
+/// The parameter "published" of a task's [baselines] section, and its reading: a figure of the literature beside each score. Throws a usage
+/// error for text that is not "name | value, value... | source" and for more values than columns.
+TENON_API Param published_param();
+TENON_API std::vector<Baseline> published_baselines(const ParamValues& baselines, std::size_t columns);
 
 struct Evaluation {
   std::string split;  ///< "validation"
@@ -86,6 +111,11 @@ struct Evaluation {
   std::vector<Baseline> baselines;
   std::vector<std::string> notes;  ///< declared rules: empty masks, what was not scored
   std::vector<ColourKey> picture_key;  ///< of the cases' pictures
+  /// Scores that are no mean of the cases' values (an area under a curve, a root taken after the mean), with intervals whose rule a note
+  /// gives: one a column, NaN where the column is the mean over cases after all. Empty: means over cases, percentile bootstrap.
+  std::vector<Interval> totals = {};
+  std::vector<Chart> charts = {};
+  std::vector<Picture> pictures = {};  ///< of the whole split: a map of the error, a logo
 };
 
 /// Whether the user wants to stop, progress and warnings, for long calls.

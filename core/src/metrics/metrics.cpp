@@ -1,6 +1,7 @@
 #include "tenon/metrics.hpp"
 
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -156,6 +157,19 @@ Interval bootstrap(std::int64_t n, const std::function<double(std::span<const st
     resampled[std::size_t(r)] = statistic(drawn);
   });
   return percentiles(value, std::move(resampled), level);
+}
+
+Interval mean_interval(std::span<const double> values, double level) {
+  if (values.empty()) throw_usage("mean_interval", "no values");
+  check_finite("mean_interval", values);
+  if (!(level > 0 && level < 1)) throw_usage("mean_interval", "level " + std::to_string(level), "between 0 and 1");
+  const double n = double(values.size());
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  if (values.size() == 1) return {mean, kNaN, kNaN};
+  for (double v : values) squares += (v - mean) * (v - mean);
+  const double half = boost::math::quantile(boost::math::students_t(n - 1), (1 + level) / 2) * std::sqrt(squares / (n - 1) / n);
+  return {mean, mean - half, mean + half};
 }
 
 Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block, std::int64_t resamples, double level, std::uint64_t seed) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -47,14 +48,21 @@ std::string tick_label(double v) {
 }
 
 std::string colour(int index) {
+  if (index == kInk) return "var(--ink)";
   return fmt::format("var(--series-{})", index % kSeriesColours);
 }
 
 Range x_range(const LineChart& chart) {
   Range range;
-  for (const Series& s : chart.series)
-    for (const auto& [x, y] : s.points) range.take(x);
-  if (range.low > 0 && range.low < 0.15 * range.high) range.low = 0;  // training starts at nought, whatever was recorded first
+  double nearest = INFINITY;  // of two bars
+  for (const Series& s : chart.series) {
+    for (std::size_t i = 0; i < s.points.size(); ++i) {
+      range.take(s.points[i].first);
+      if (s.bars && i > 0) nearest = std::min(nearest, std::abs(s.points[i].first - s.points[i - 1].first));
+    }
+  }
+  if (std::isfinite(nearest)) range.low -= nearest / 2, range.high += nearest / 2;
+  if (chart.by_step && range.low > 0 && range.low < 0.15 * range.high) range.low = 0;  // training starts at nought, whatever was recorded first
   return range.low < range.high ? range : range.padded(0.1);
 }
 
@@ -62,7 +70,12 @@ Range x_range(const LineChart& chart) {
 Range y_range(const LineChart& chart) {
   Range strong, faint;
   for (const Series& s : chart.series)
+  {
     for (const auto& [x, y] : s.points) (s.faint ? faint : strong).take(y);
+    for (const auto& [x, y] : s.low) strong.take(y);
+    for (const auto& [x, y] : s.high) strong.take(y);
+    if (s.bars) strong.take(0);
+  }
   for (const Rule& r : chart.rules) strong.take(r.value);
   if (!(strong.low <= strong.high)) return faint.padded(0.05);
   double reach = std::max(strong.high - strong.low, 1e-9) * 0.4;
@@ -94,11 +107,36 @@ std::vector<double> spread(const StripRow& row, Range range) {
   return offsets;
 }
 
-Json points_json(const Points& points) {
+/// `gaps`: a point that is missing interrupts the line.
+Json points_json(const Points& points, bool gaps) {
   Json list = Json::array();
-  for (const auto& [x, y] : points)
-    if (std::isfinite(y)) list.push_back({{"x", x}, {"y", y}});
+  for (const auto& [x, y] : points) {
+    if (std::isfinite(y))
+      list.push_back({{"x", x}, {"y", y}, {"d", true}});
+    else if (gaps)
+      list.push_back({{"x", x}, {"y", 0}, {"d", false}});
+  }
   return list;
+}
+
+/// Half the distance of neighbouring bars, less a gap; of charts that have bars.
+double bar_width(const Series& s) {
+  double nearest = INFINITY;
+  for (std::size_t i = 1; i < s.points.size(); ++i) nearest = std::min(nearest, std::abs(s.points[i].first - s.points[i - 1].first));
+  return std::isfinite(nearest) && nearest > 0 ? 0.4 * nearest : 0.4;
+}
+
+/// The band of a series as points of its two edges; a place where either is missing ends one stretch and begins another.
+std::vector<std::vector<std::array<double, 3>>> band_stretches(const Series& s) {
+  std::vector<std::vector<std::array<double, 3>>> out;
+  bool open = false;
+  for (std::size_t i = 0; i < s.low.size(); ++i) {
+    const bool here = std::isfinite(s.low[i].second) && std::isfinite(s.high[i].second);
+    if (here && !open) out.emplace_back();
+    if (here) out.back().push_back({s.low[i].first, s.low[i].second, s.high[i].second});
+    open = here;
+  }
+  return out;
 }
 
 Json value_of(const char* name) {
@@ -173,8 +211,8 @@ std::string polyline(const Frame& f, const Series& s) {
     if (std::isfinite(y)) path += fmt::format("{}{:.1f} {:.1f}", pen ? "L" : "M", f.x(x), std::clamp(f.y(y), f.top, f.bottom));
     pen = std::isfinite(y);
   }
-  return fmt::format(R"(<path d="{}" style="fill:none;stroke:{};stroke-width:{};opacity:{}"/>)", path, colour(s.colour), s.faint ? 1 : 2,
-                     s.faint ? 0.3 : 1);
+  return fmt::format(R"(<path d="{}" style="fill:none;stroke:{};stroke-width:{};opacity:{}{}"/>)", path, colour(s.colour), s.faint ? 1 : 2,
+                     s.faint ? 0.3 : 1, s.dash < 0 ? "" : ";stroke-dasharray:" + dash_css(s.dash));
 }
 
 }  // namespace
@@ -213,6 +251,33 @@ Points smoothed(const Points& points, std::size_t span) {
   return out;
 }
 
+LineChart line_chart(const Chart& chart) {
+  constexpr std::size_t kMost = 1500;  // of a curve: more than a page has pixels
+  LineChart out{.title = chart.title, .x_title = chart.x, .height = 300, .series = {}, .rules = {}, .y_title = chart.y, .by_step = false};
+  int colours = 0, dashes = 0;
+  for (const Curve& c : chart.curves) {
+    Series s{.name = c.name, .colour = c.reference ? kInk : colours++, .points = {}};
+    s.line = c.kind == Curve::Kind::line;
+    s.bars = c.kind == Curve::Kind::bars;
+    s.markers = c.kind == Curve::Kind::points || (s.line && c.x.size() <= 40);
+    if (c.reference && s.line) s.dash = dashes++;
+    const auto at = [&](const std::vector<double>& values) {
+      Points points;
+      for (std::size_t i = 0; i < values.size(); ++i) points.emplace_back(c.x[i], values[i]);
+      // Bars and gaps stand where they are; a long whole line is thinned by taking every n-th point, its last one always.
+      if (points.size() <= kMost || s.bars) return points;
+      Points some;
+      const std::size_t every = (points.size() + kMost - 1) / kMost;
+      for (std::size_t i = 0; i < points.size(); i += every) some.push_back(points[i]);
+      if ((points.size() - 1) % every != 0) some.push_back(points.back());
+      return some;
+    };
+    s.points = at(c.y), s.low = at(c.low), s.high = at(c.high);
+    out.series.push_back(std::move(s));
+  }
+  return out;
+}
+
 Json vega_spec(const LineChart& chart) {
   Range xs = x_range(chart), ys = y_range(chart);
   Json spec = base_spec(chart.height);
@@ -228,18 +293,53 @@ Json vega_spec(const LineChart& chart) {
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     const Series& s = chart.series[i];
     std::string name = "line" + std::to_string(i);
-    data.push_back({{"name", name}, {"values", points_json(s.points)}});
-    marks.push_back({{"type", "line"},
-                     {"from", {{"data", name}}},
-                     {"clip", true},
-                     {"interactive", false},
-                     {"encode",
-                      {{"enter",
-                        {{"stroke", value_of(colour(s.colour).c_str())},
-                         {"strokeWidth", {{"value", s.faint ? 1 : 2}}},
-                         {"opacity", {{"value", s.faint ? 0.3 : 1.0}}},
-                         {"strokeJoin", value_of("round")}}},
-                       {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}}}}}});
+    data.push_back({{"name", name}, {"values", points_json(s.points, s.line)}});
+    const auto stretches = band_stretches(s);
+    for (std::size_t b = 0; b < stretches.size(); ++b) {
+      const std::string band = name + "-band" + std::to_string(b);
+      Json values = Json::array();
+      for (const auto& [x, low, high] : stretches[b]) values.push_back({{"x", x}, {"a", low}, {"b", high}});
+      data.push_back({{"name", band}, {"values", values}});
+      marks.push_back({{"type", "area"},
+                       {"from", {{"data", band}}},
+                       {"clip", true},
+                       {"interactive", false},
+                       {"encode",
+                        {{"enter", {{"fill", value_of(colour(s.colour).c_str())}, {"opacity", {{"value", 0.18}}}}},
+                         {"update",
+                          {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "a"}}}, {"y2", {{"scale", "y"}, {"field", "b"}}}}}}}});
+    }
+    if (s.bars) {
+      const double half = bar_width(s);
+      Json bars = Json::array();
+      for (const auto& [x, y] : s.points)
+        if (std::isfinite(y)) bars.push_back({{"a", x - half}, {"b", x + half}, {"y", y}});
+      data.push_back({{"name", name + "-bars"}, {"values", bars}});
+      marks.push_back({{"type", "rect"},
+                       {"from", {{"data", name + "-bars"}}},
+                       {"clip", true},
+                       {"interactive", false},
+                       {"encode",
+                        {{"enter", {{"fill", value_of(colour(s.colour).c_str())}, {"opacity", {{"value", 0.55}}}}},
+                         {"update",
+                          {{"x", {{"scale", "x"}, {"field", "a"}}},
+                           {"x2", {{"scale", "x"}, {"field", "b"}}},
+                           {"y", {{"scale", "y"}, {"field", "y"}}},
+                           {"y2", {{"scale", "y"}, {"value", 0}}}}}}}});
+    }
+    if (s.line) {
+      Json enter = {{"stroke", value_of(colour(s.colour).c_str())},
+                    {"strokeWidth", {{"value", s.faint ? 1 : 2}}},
+                    {"opacity", {{"value", s.faint ? 0.3 : 1.0}}},
+                    {"defined", {{"field", "d"}}},
+                    {"strokeJoin", value_of("round")}};
+      if (s.dash >= 0) enter["strokeDash"] = {{"value", dash_json(s.dash)}};
+      marks.push_back({{"type", "line"},
+                       {"from", {{"data", name}}},
+                       {"clip", true},
+                       {"interactive", false},
+                       {"encode", {{"enter", enter}, {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}}}}}});
+    }
     if (s.faint) continue;
     for (const auto& [x, y] : thinned(s.points, 240))
       if (std::isfinite(y))
@@ -247,7 +347,8 @@ Json vega_spec(const LineChart& chart) {
                          {"y", y},
                          {"c", colour(s.colour)},
                          {"o", s.markers ? 1 : 0},
-                         {"t", fmt::format("{}: {} at {} {}", s.name, figure(y), chart.x_title, tick_label(std::round(x)))}});
+                         {"t", chart.by_step ? fmt::format("{}: {} at {} {}", s.name, figure(y), chart.x_title, tick_label(std::round(x)))
+                                              : fmt::format("{}: {} at {}", s.name, figure(y), figure(x))}});
   }
   data.push_back({{"name", "hover"}, {"values", hover}});
   marks.push_back(
@@ -261,7 +362,7 @@ Json vega_spec(const LineChart& chart) {
   spec["scales"] = {
       {{"name", "x"}, {"type", "linear"}, {"range", "width"}, {"domain", {xs.low, xs.high}}, {"nice", false}, {"zero", false}},
       {{"name", "y"}, {"type", "linear"}, {"range", "height"}, {"domain", {ys.low, ys.high}}, {"nice", false}, {"zero", false}}};
-  spec["axes"] = {axis("left", "y", "", chart.height < 180 ? 4 : 6), axis("bottom", "x", chart.x_title, 8)};
+  spec["axes"] = {axis("left", "y", chart.y_title, chart.height < 180 ? 4 : 6), axis("bottom", "x", chart.x_title, 8)};
   spec["marks"] = marks;
   return spec;
 }
@@ -357,7 +458,7 @@ Json vega_spec(const StripChart& chart) {
 
 std::string static_svg(const LineChart& chart) {
   double height = chart.height;
-  Frame f{52, kWidth - 12, 8, height - 42, x_range(chart), y_range(chart)};
+  Frame f{chart.y_title.empty() ? 52.0 : 74.0, kWidth - 12, 8, height - 42, x_range(chart), y_range(chart)};
   std::string out = svg_open(height, chart.title) + x_axis(f, chart.x_title);
   for (double t : ticks(f.ys, height < 180 ? 4 : 6)) {
     out += svg_line(f.left, f.y(t), f.right, f.y(t), "stroke:var(--rule)");
@@ -366,8 +467,23 @@ std::string static_svg(const LineChart& chart) {
   for (const Rule& r : chart.rules)
     out += svg_line(f.left, f.y(r.value), f.right, f.y(r.value),
                     fmt::format("stroke:{};opacity:.75;stroke-dasharray:{}", colour(r.colour), dash_css(r.dash)));
+  if (!chart.y_title.empty())
+    out += fmt::format(R"svg(<text x="14" y="{0:.1f}" text-anchor="middle" transform="rotate(-90 14 {0:.1f})">{1}</text>)svg", (f.top + f.bottom) / 2, escape(chart.y_title));
   for (const Series& s : chart.series) {
-    out += polyline(f, s);
+    for (const auto& stretch : band_stretches(s)) {
+      std::string path;
+      for (const auto& [x, low, high] : stretch) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", f.x(x), std::clamp(f.y(high), f.top, f.bottom));
+      for (std::size_t i = stretch.size(); i-- > 0;) path += fmt::format("L{:.1f} {:.1f}", f.x(stretch[i][0]), std::clamp(f.y(stretch[i][1]), f.top, f.bottom));
+      out += fmt::format(R"(<path d="{}Z" style="fill:{};opacity:.18"/>)", path, colour(s.colour));
+    }
+    if (s.bars)
+      for (const auto& [x, y] : s.points)
+        if (std::isfinite(y)) {
+          const double half = bar_width(s), a = f.y(y), b = f.y(0);
+          out += fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" style="fill:{};opacity:.55"/>)", f.x(x - half), std::min(a, b),
+                             f.x(x + half) - f.x(x - half), std::abs(a - b), colour(s.colour));
+        }
+    if (s.line) out += polyline(f, s);
     if (!s.markers) continue;
     for (const auto& [x, y] : s.points)
       if (std::isfinite(y))

@@ -14,12 +14,18 @@ namespace tenon::report {
 
 using Points = std::vector<std::pair<double, double>>;
 
+inline constexpr int kInk = -1;  ///< the colour of the text
+
 struct Series {
   std::string name;
-  int colour = 0;  ///< CSS variable --series-<colour>
+  int colour = 0;  ///< CSS variable --series-<colour>, or kInk
   Points points;
   bool faint = false;  ///< background of another series: no legend, no hover
   bool markers = false;
+  bool line = true;    ///< false: markers or bars alone
+  bool bars = false;   ///< from nought up to each point
+  int dash = -1;       ///< of the line (dash_css()); -1: none
+  Points low = {}, high = {};  ///< edges of a band around the line; empty: none
 };
 
 /// A horizontal reference value.
@@ -34,6 +40,8 @@ struct LineChart {
   int height = 250;
   std::vector<Series> series;
   std::vector<Rule> rules;
+  std::string y_title = {};
+  bool by_step = true;  ///< x counts steps: whole numbers, from nought
 };
 
 /// Every case of one metric on a line, with the mean's interval and the baselines.
@@ -59,6 +67,8 @@ std::string static_svg(const StripChart& chart);
 
 /// Stroke pattern of a rule, numbers with spaces between.
 std::string dash_css(int index);
+/// The chart of a task's evaluation, thinned to what a page can show.
+LineChart line_chart(const Chart& chart);
 
 /// At most `limit` points: each stands for a run of equal length and is its mean.
 Points thinned(const Points& points, std::size_t limit);

@@ -167,6 +167,7 @@ std::string Page::head(const std::string& policy) const {
 
 std::string Page::html() {
   scores();
+  charts();
   curves();
   cases();
   pictures();

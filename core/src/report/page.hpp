@@ -29,6 +29,7 @@ class Page {
   void score_card(std::size_t column);
   void curves();
   void validation_charts();
+  void charts();
   void cases();
   void case_table();
   void pictures();

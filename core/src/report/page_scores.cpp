@@ -34,15 +34,17 @@ std::vector<std::vector<std::size_t>> by_unit(const Evaluation& evaluation) {
 /// By the mean of the metrics that share the first one's unit and direction; what was not scored comes last.
 std::vector<const CaseResult*> worst_first(const Evaluation& evaluation) {
   const auto& columns = evaluation.columns;
+  std::size_t first = 0;
+  while (first + 1 < columns.size() && !columns[first].per_case) ++first;
   std::vector<std::pair<double, const CaseResult*>> keyed;
   for (const CaseResult& c : evaluation.cases) {
     double sum = 0;
     int n = 0;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      bool same = columns[i].unit == columns[0].unit && columns[i].higher_is_better == columns[0].higher_is_better;
+      bool same = columns[i].per_case && columns[i].unit == columns[first].unit && columns[i].higher_is_better == columns[first].higher_is_better;
       if (same && std::isfinite(c.values[i])) sum += c.values[i], ++n;
     }
-    keyed.emplace_back(n == 0 ? INFINITY : (columns[0].higher_is_better ? 1 : -1) * sum / n, &c);
+    keyed.emplace_back(n == 0 ? INFINITY : (columns[first].higher_is_better ? 1 : -1) * sum / n, &c);
   }
   std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<const CaseResult*> order;
@@ -55,6 +57,11 @@ std::string without_id(const std::string& caption, const std::string& id) {
   if (id.empty() || !caption.starts_with(id)) return caption;
   const std::size_t at = caption.find_first_not_of(",: ", id.size());
   return at == std::string::npos ? "" : at == id.size() ? caption : caption.substr(at);
+}
+
+bool is_png(const std::vector<std::uint8_t>& bytes) {
+  static constexpr std::array<std::uint8_t, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  return bytes.size() >= kSignature.size() && std::equal(kSignature.begin(), kSignature.end(), bytes.begin());
 }
 
 std::string colour_style(std::size_t column) {
@@ -70,9 +77,13 @@ void Page::scores() {
     return end_section();
   }
   const Evaluation& e = *run_.evaluation;
-  body_ += fmt::format(
-      "<p class=\"soft\">Split <b>{}</b>, {} {}. Means over cases; intervals are 95 % percentile bootstrap, 2000 resamples of cases.</p>",
-      escape(e.split), e.cases.size(), e.cases.size() == 1 ? "case" : "cases");
+  const auto of_all = std::count_if(summaries_.begin(), summaries_.end(), [](const Summary& s) { return s.total; });
+  const char* means = "Means over cases; intervals are 95 % percentile bootstrap, 2000 resamples of cases.";
+  const char* totals = "Scores of all cases together; the rules of the scores say how their intervals were made.";
+  body_ += fmt::format("<p class=\"soft\">Split <b>{}</b>, {} {}. {}</p>", escape(e.split), e.cases.size(), e.cases.size() == 1 ? "case" : "cases",
+                       of_all == 0                               ? std::string(means)
+                       : std::size_t(of_all) == summaries_.size() ? std::string(totals)
+                                                                  : "Scores of all cases together where the rules of the scores say so; else: " + std::string(means));
   body_ += "<div class=\"scores\">";
   for (std::size_t i = 0; i < e.columns.size(); ++i) score_card(i);
   body_ += "</div>\n";
@@ -90,7 +101,7 @@ void Page::score_card(std::size_t column) {
   body_ += fmt::format("<div class=\"score\" style=\"{}\"><h3>{}<span>{} is better</span></h3><p class=\"big\">{}{}</p>",
                        colour_style(column), escape(c.name), c.higher_is_better ? "higher" : "lower", figure(s.mean),
                        c.unit.empty() ? "" : " <small>" + escape(c.unit) + "</small>");
-  body_ += s.scored == 0 ? "<p class=\"interval soft\">no case was scored</p>"
+  body_ += s.scored == 0 && !s.total ? "<p class=\"interval soft\">no case was scored</p>"
                          : fmt::format("<p class=\"interval soft\">95 % interval {} to {}</p>", figure(s.low), figure(s.high));
   if (!e.baselines.empty()) {
     body_ += "<table>";
@@ -105,18 +116,39 @@ void Page::score_card(std::size_t column) {
   }
   body_ += "<p class=\"foot soft\">";
   if (s.scored > 0) body_ += fmt::format("worst {} ({})", figure(s.worst), escape(s.worst_case));
-  if (s.not_scored > 0) body_ += fmt::format("{}{} of {} not scored", s.scored > 0 ? "; " : "", s.not_scored, s.scored + s.not_scored);
+  if (s.not_scored > 0 && c.per_case) body_ += fmt::format("{}{} of {} not scored", s.scored > 0 ? "; " : "", s.not_scored, s.scored + s.not_scored);
   body_ += "</p></div>";
+}
+
+void Page::charts() {
+  if (!run_.evaluation || (run_.evaluation->charts.empty() && run_.evaluation->pictures.empty())) return;
+  section("skill", "Skill");
+  for (const Chart& c : run_.evaluation->charts) {
+    const LineChart drawn = line_chart(c);
+    std::string legend;
+    for (const Series& s : drawn.series)
+      legend += legend_item(s.name, s.colour == kInk ? "var(--ink)" : fmt::format("var(--series-{})", s.colour % kSeriesColours), s.dash < 0 ? "none" : dash_css(s.dash));
+    chart(drawn, c.title, legend);
+    if (!c.note.empty()) body_ += "<p class=\"soft\">" + escape(c.note) + "</p>";
+  }
+  std::string figures;
+  for (const Picture& p : run_.evaluation->pictures)
+    if (is_png(p.png))
+      figures += fmt::format("<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>\n", escape(p.caption), base64(p.png));
+  if (!figures.empty()) body_ += "<div class=\"pictures\">" + figures + "</div>";
+  end_section();
 }
 
 void Page::cases() {
   if (!run_.evaluation || run_.evaluation->cases.empty()) return;
   const Evaluation& e = *run_.evaluation;
   section("cases", "Every case");
+  bool first = true;
   for (const auto& group : by_unit(e)) {
     StripChart strip{e.columns[group[0]].unit, {}};
     for (std::size_t column : group) {
       const Summary& s = summaries_[column];
+      if (!e.columns[column].per_case) continue;
       StripRow row{e.columns[column].name, int(column), {}, s.mean, s.low, s.high, {}};
       for (const CaseResult& c : e.cases)
         if (std::isfinite(c.values[column])) row.cases.emplace_back(c.id, c.values[column]);
@@ -130,7 +162,9 @@ void Page::cases() {
         "style=\"stroke:var(--ink);stroke-width:4\"/>"
         "<circle cx=\"13.5\" cy=\"6\" r=\"4\" style=\"fill:var(--paper);stroke:var(--ink);stroke-width:2\"/></svg>mean and 95 % "
         "interval</li>";
-    if (!strip.rows.empty()) chart(strip, "", group[0] == 0 ? legend + baseline_legend() : "");
+    if (strip.rows.empty()) continue;
+    chart(strip, "", first ? legend + baseline_legend() : "");
+    first = false;
   }
   case_table();
   end_section();
@@ -138,7 +172,10 @@ void Page::cases() {
 
 void Page::case_table() {
   const Evaluation& e = *run_.evaluation;
-  if (e.columns.empty()) return;
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < e.columns.size(); ++i)
+    if (e.columns[i].per_case) shown.push_back(i);
+  if (shown.empty()) return;
   std::vector<const CaseResult*> order = worst_first(e);
   std::vector<double> low(e.columns.size(), INFINITY), high(e.columns.size(), -INFINITY);
   for (const CaseResult& c : e.cases)
@@ -152,14 +189,16 @@ void Page::case_table() {
   body_ +=
       "</p><div class=\"scroll\"><table class=\"cases sortable\"><thead><tr><th scope=\"col\" data-kind=\"text\" "
       "data-first=\"ascending\"><button>Case</button></th>";
-  for (const MetricColumn& c : e.columns)
+  for (std::size_t i : shown) {
+    const MetricColumn& c = e.columns[i];
     body_ += fmt::format("<th scope=\"col\" data-kind=\"number\" data-first=\"{}\"><button>{}</button></th>",
                          c.higher_is_better ? "ascending" : "descending", escape(with_unit(c)));
+  }
   body_ += "</tr></thead><tbody>\n";
   for (std::size_t r = 0; r < std::min(order.size(), kMaxRows); ++r) {
     const CaseResult& c = *order[r];
     body_ += fmt::format("<tr><th scope=\"row\" data-key=\"{0}\">{0}</th>", escape(c.id));
-    for (std::size_t i = 0; i < e.columns.size(); ++i) {
+    for (std::size_t i : shown) {
       double v = c.values[i];
       if (!std::isfinite(v)) {
         body_ += "<td data-key=\"\"><span class=\"not-scored\">not scored</span></td>";
@@ -181,8 +220,7 @@ void Page::pictures() {
   std::size_t missing = 0;
   for (const CaseResult* c : worst_first(*run_.evaluation)) {
     for (const Picture& p : c->pictures) {
-      static constexpr std::array<std::uint8_t, 8> kSignature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-      if (p.png.size() < kSignature.size() || !std::equal(kSignature.begin(), kSignature.end(), p.png.begin())) {
+      if (!is_png(p.png)) {
         ++missing;
         continue;
       }

@@ -1,5 +1,3 @@
-#include <cstdlib>
-
 #include "medical/tasks/segmentation.hpp"
 #include "medical/tasks/segmentation_params.hpp"
 #include "tenon/error.hpp"
@@ -71,7 +69,7 @@ const ParamSpec& metrics_params() {
 const ParamSpec& baselines_params() {
   static const ParamSpec spec{
       boolean_param("atlas", true, "score the image-blind atlas of the training labels beside the model"),
-      texts_param("published", {}, "reference scores, each \"name | value, value... | source\", values in the order of the columns"),
+      published_param(),
   };
   return spec;
 }
@@ -96,11 +94,6 @@ std::vector<int> axes(const ParamValues& v, const std::string& key, const std::s
     list.push_back(int(axis));
   }
   return list;
-}
-
-std::string trimmed(std::string text) {
-  const auto from = text.find_first_not_of(" \t"), to = text.find_last_not_of(" \t");
-  return from == std::string::npos ? std::string() : text.substr(from, to - from + 1);
 }
 
 }  // namespace
@@ -158,31 +151,6 @@ ScoreSettings score_settings(const ParamValues& v, const std::vector<std::string
   s.surface = v.text("surface");
   s.tolerance = v.real("tolerance");
   return s;
-}
-
-std::vector<Baseline> published_baselines(const ParamValues& v, std::size_t columns) {
-  std::vector<Baseline> list;
-  for (const auto& text : v.texts("published")) {
-    const auto first = text.find('|'), second = first == std::string::npos ? first : text.find('|', first + 1);
-    if (second == std::string::npos) refuse("baselines.published", "'" + text + "'", "write \"name | value, value... | source\"");
-    Baseline b{trimmed(text.substr(0, first)), {}, trimmed(text.substr(second + 1))};
-    std::string values = text.substr(first + 1, second - first - 1);
-    for (std::size_t at = 0; at <= values.size();) {
-      const auto comma = std::min(values.find(',', at), values.size());
-      const std::string item = trimmed(values.substr(at, comma - at));
-      char* end = nullptr;
-      b.values.push_back(std::strtod(item.c_str(), &end));
-      if (item.empty() || *end)
-        refuse("baselines.published", "'" + item + "' in '" + text + "' is no number", "write \"name | value, value... | source\"");
-      at = comma + 1;
-    }
-    if (b.values.size() > columns)
-      refuse("baselines.published",
-             "'" + b.name + "' has " + std::to_string(b.values.size()) + " values for " + std::to_string(columns) + " columns",
-             "give one a column");
-    list.push_back(std::move(b));
-  }
-  return list;
 }
 
 }  // namespace tenon::medical

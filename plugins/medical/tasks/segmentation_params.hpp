@@ -26,7 +26,5 @@ IntensitySettings intensity_settings(const ParamValues& augment);
 WindowSettings window_settings(const ParamValues& predict, const std::array<std::int64_t, 3>& patch, std::int64_t levels,
                                std::int64_t classes);
 ScoreSettings score_settings(const ParamValues& metrics, const std::vector<std::string>& label_names);
-/// "name | value, value... | source"; fewer values than columns leave the last columns empty (NaN).
-std::vector<Baseline> published_baselines(const ParamValues& baselines, std::size_t columns);
 
 }  // namespace tenon::medical

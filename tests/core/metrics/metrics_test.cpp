@@ -166,3 +166,15 @@ TEST_CASE("bootstrap intervals are those of the normal theory for a mean, and do
   const Interval single = block_bootstrap_mean(pairs, 1), blocks = block_bootstrap_mean(pairs, 20);
   CHECK((blocks.high - blocks.low) / (single.high - single.low) == Approx(std::sqrt(2.0)).epsilon(0.15));
 }
+
+TEST_CASE("mean of runs with Student's interval", "[metrics]") {
+  // R: t.test(c(.95, .96, .955, .97, .965))$conf.int
+  const Interval i = mean_interval(Values{.95, .96, .955, .97, .965});
+  CHECK(i.value == Approx(.96).epsilon(1e-14));
+  const double half = 2.7764451051977987 * std::sqrt(.00025 / 4 / 5);  // t of 4 degrees of freedom at .975
+  CHECK(i.low == Approx(.96 - half).epsilon(1e-12));
+  CHECK(i.high == Approx(.96 + half).epsilon(1e-12));
+  CHECK(std::isnan(mean_interval(Values{3}).low));
+  CHECK_THROWS_AS(mean_interval(Values{}), Error);
+  CHECK_THROWS_AS(mean_interval(Values{1, NAN}), Error);
+}

@@ -134,3 +134,50 @@ TEST_CASE("an evaluation.json that is broken or leads elsewhere is refused", "[e
   TemporaryFolder run("twice");
   CHECK(code_of([&] { write_evaluation(run.path, twice); }) == "evaluation.duplicate_case");
 }
+
+TEST_CASE("a total takes the place of the mean over cases, with its own interval", "[evaluation]") {
+  Evaluation e = one_column({0.5, 1.0});
+  e.columns.push_back({"AUROC", "", true, false});
+  for (CaseResult& c : e.cases) c.values.push_back(NAN);
+  e.totals = {{NAN, NAN, NAN}, {0.9, 0.8, 0.95}};
+  const auto s = summarise(e);
+  CHECK(s[0].mean == 0.75);
+  CHECK_FALSE(s[0].total);
+  CHECK(s[1].mean == 0.9);
+  CHECK(s[1].low == 0.8);
+  CHECK(s[1].high == 0.95);
+  CHECK(s[1].total);
+  e.totals.pop_back();
+  CHECK(code_of([&] { summarise(e); }) == "evaluation.columns");
+}
+
+TEST_CASE("totals, charts and pictures of a split survive the disk", "[evaluation]") {
+  TemporaryFolder run("charts");
+  Evaluation e = one_column({0.5, 1.0});
+  e.columns[0].per_case = false;
+  e.totals = {{0.9, 0.8, NAN}};
+  e.charts = {{"ROC", "false positives", "true positives", {{"model", {0, 0.5, 1}, {0, NAN, 1}, {0, 0.1, 0.2}, {0.1, 0.3, 1}}, {.name = "chance", .x = {0, 1}, .y = {0, 1}, .kind = Curve::Kind::bars, .reference = true}}, "why"}};
+  e.pictures = {{"map", sample::panels(2)}};
+  e.cases[0].id = "split+1";  // a case of that name does not meet the split's picture
+  e.cases[0].pictures = {{"case", sample::panels(9)}};
+  write_evaluation(run.path, e);
+  const Evaluation back = evaluation_from_json(read_text(run / "evaluation.json"), run.path);
+  CHECK_FALSE(back.columns[0].per_case);
+  REQUIRE(back.totals.size() == 1);
+  CHECK(back.totals[0].low == 0.8);
+  CHECK(std::isnan(back.totals[0].high));
+  REQUIRE(back.charts.size() == 1);
+  REQUIRE(back.charts[0].curves.size() == 2);
+  const Curve& model = back.charts[0].curves[0];
+  CHECK(model.x == std::vector<double>{0, 0.5, 1});
+  CHECK(std::isnan(model.y[1]));
+  CHECK(model.high == std::vector<double>{0.1, 0.3, 1});
+  CHECK(back.charts[0].curves[1].kind == Curve::Kind::bars);
+  CHECK(back.charts[0].curves[1].reference);
+  CHECK(back.charts[0].note == "why");
+  REQUIRE(back.pictures.size() == 1);
+  CHECK(back.pictures[0].png == e.pictures[0].png);
+  CHECK(back.cases[0].pictures[0].png == e.cases[0].pictures[0].png);
+  e.charts[0].curves[0].high.pop_back();
+  CHECK(code_of([&] { write_evaluation(run.path, e); }) == "evaluation.chart");
+}

@@ -85,6 +85,32 @@ TEST_CASE("pictures say their case once and what their colours mean; curves say 
   CHECK(page.find("each step") == std::string::npos);
 }
 
+TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
+  TemporaryFolder run("skill");
+  sample::make_run(run.path);
+  Evaluation e = sample::evaluation();
+  e.columns.push_back({"AUROC", "", true, false});
+  for (auto& c : e.cases) c.values.push_back(NAN);
+  for (auto& b : e.baselines) b.values.push_back(0.5);
+  e.totals = {{NAN, NAN, NAN}, {NAN, NAN, NAN}, {NAN, NAN, NAN}, {0.913, 0.871, 0.954}};
+  e.charts = {{"Skill by lead", "lead (days)", "RMSE (hPa)",
+               {{"model", {1, 2, 3}, {4.3, 6.9, 8.1}, {4.1, 6.5, 7.8}, {4.5, 7.2, 8.4}},
+                {.name = "persistence <b>", .x = {1, 2, 3}, .y = {6.4, 9.1, 10.3}, .reference = true},
+                {.name = "cases", .x = {1, 2, 3}, .y = {1, 2, 3}, .kind = Curve::Kind::bars},
+                {.name = "seen", .x = {1, 2, 3}, .y = {5, NAN, 7}, .kind = Curve::Kind::points}},
+               "Bands: 95 % block bootstrap."}};
+  e.pictures = {{"RMSE on the map", sample::panels(3)}};
+  write_evaluation(run.path, e);
+  const std::string page = without_scripts(read_text(write_report(run.path)));
+  CHECK_THAT(page, Contains("<h2>Skill</h2>") && Contains("Skill by lead") && Contains("RMSE (hPa)") && Contains("Bands: 95 % block bootstrap."));
+  CHECK_THAT(page, Contains("persistence &lt;b&gt;") && Contains("<figcaption>RMSE on the map</figcaption>"));
+  CHECK_THAT(page, Contains("<p class=\"big\">0.913") && Contains("95 % interval 0.871 to 0.954"));
+  CHECK_THAT(page, Contains("Scores of all cases together where the rules"));
+  CHECK(page.find("65 of 65 not scored") == std::string::npos);
+  CHECK(page.find("<button>AUROC</button>") == std::string::npos);  // no case has a value of it
+  CHECK(count(page, "<rect x=") == 3);
+}
+
 TEST_CASE("rows of a report begin with the worst case", "[report]") {
   TemporaryFolder run("worst");
   Evaluation e;
