@@ -137,12 +137,12 @@ std::vector<Split> walk_forward(std::int64_t rows, std::int64_t first, std::int6
     s.test_end = std::min(rows, begin + length);
     s.fit_end = begin - embargo - validation;
     if (s.fit_end <= 0) {
-      throw Error(ErrorKind::usage, "finance.split", fmt::format("nothing remains to fit on: the first test begins at row {}, after {} rows of embargo and {} of validation", begin, embargo, validation),
+      throw Error(ErrorKind::usage, "finance.walk_forward", fmt::format("nothing remains to fit on: the first test begins at row {}, after {} rows of embargo and {} of validation", begin, embargo, validation),
                   "begin later, or hold back less");
     }
     out.push_back(s);
   }
-  if (out.empty()) throw Error(ErrorKind::usage, "finance.split", fmt::format("the first test would begin at row {} of {}", first, rows), "begin earlier");
+  if (out.empty()) throw Error(ErrorKind::usage, "finance.walk_forward", fmt::format("the first test would begin at row {} of {}", first, rows), "begin earlier");
   return out;
 }
 

@@ -51,7 +51,7 @@ struct Split {
 };
 /// Walk-forward origins: the first test begins at `first`, each is `length` rows long (the last may be cut), `step` apart (0: length). With
 /// `embargo` rows between the end of fitting and each test, and of the history before that `validation` rows held back for choices.
-/// Every test row is after every row fitted on. Throws finance.split where nothing remains to fit on.
+/// Every test row is after every row fitted on. Throws finance.walk_forward where nothing remains to fit on.
 std::vector<Split> walk_forward(std::int64_t rows, std::int64_t first, std::int64_t length, std::int64_t step = 0, std::int64_t embargo = 0,
                                 std::int64_t validation = 0);
 

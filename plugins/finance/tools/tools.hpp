@@ -1,0 +1,14 @@
+/// The classical commands of the plugin: `tenon finance check|garch|var|price|greeks`.
+#pragma once
+
+#include "tenon/plugin.hpp"
+
+namespace tenon::finance {
+
+ToolEntry check_tool();
+ToolEntry garch_tool();
+ToolEntry var_tool();
+ToolEntry price_tool();
+ToolEntry greeks_tool();
+
+}  // namespace tenon::finance

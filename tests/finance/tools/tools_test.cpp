@@ -1,0 +1,143 @@
+#include "finance/tools/tools.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "finance/shared_data.hpp"
+#include "tenon/io/file.hpp"
+
+using namespace tenon;
+using namespace tenon::finance;
+using tenon::test::error_of;
+
+namespace {
+
+class Recorder : public ToolContext {
+ public:
+  void print(const std::string& text) override { out += text + "\n"; }
+  void status(const std::string& text) override { err += text + "\n"; }
+  void progress(std::int64_t, std::int64_t) override {}
+  bool json() const override { return as_json; }
+  bool interrupted() const override { return false; }
+  std::string out, err;
+  bool as_json = false;
+};
+
+using Given = std::vector<std::pair<std::string, std::string>>;
+
+std::string call(const ToolEntry& tool, const std::vector<std::string>& inputs, const Given& given, bool json) {
+  ParamValues values(tool.params);
+  for (const auto& [name, text] : given) values.set_from_text(tool.params, name, text, "test");
+  Recorder recorder;
+  recorder.as_json = json;
+  CHECK(tool.run(inputs, values, recorder) == 0);
+  return recorder.out;
+}
+nlohmann::json call_json(const ToolEntry& tool, const std::vector<std::string>& inputs, const Given& given = {}) {
+  return nlohmann::json::parse(call(tool, inputs, given, true));
+}
+
+struct TempFolder {
+  std::filesystem::path path;
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tenon-finance-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~TempFolder() { std::filesystem::remove_all(path); }
+};
+
+}  // namespace
+
+TEST_CASE("tools: garch prints the benchmark beside its conventions", "[finance][tools]") {
+  TENON_NEEDS_FINANCE_DATA(data);
+  const std::string file = (data / "garch_fcp" / "MarkPound.csv").string();
+  const Given given = {{"column", "value"}, {"returns", "given"}};
+  const auto j = call_json(garch_tool(), {file}, given);
+  CHECK(std::abs(j["log_likelihood"].get<double>() + 1106.607881041288) < 1e-9);
+  CHECK(j["parameters"][3]["name"] == "beta");
+  CHECK(j["conventions"]["periods_a_year"] == 252);
+  CHECK(j["conventions"]["returns"] == "given");
+  const std::string text = call(garch_tool(), {file}, given, false);
+  CHECK(text.find("log-likelihood -1106.6078810413") != std::string::npos);
+  CHECK(text.find("conventions: returns given") != std::string::npos);
+}
+
+TEST_CASE("tools: a fit on a bound says so", "[finance][tools]") {
+  TENON_NEEDS_FINANCE_DATA(data);
+  const std::string text = call(garch_tool(), {(data / "arch_data" / "sp500.csv.gz").string()}, {{"column", "Adj Close"}, {"model", "gjr"}}, false);
+  CHECK(text.find("flag: alpha = 0 lies on a bound") != std::string::npos);
+}
+
+TEST_CASE("tools: garch asks for what it cannot know", "[finance][tools]") {
+  TENON_NEEDS_FINANCE_DATA(data);
+  const std::string sp = (data / "arch_data" / "sp500.csv.gz").string();
+  CHECK(error_of([&] { call(garch_tool(), {sp}, {}, false); }).starts_with("finance.column |"));
+  CHECK(error_of([&] { call(garch_tool(), {sp}, {{"column", "Adj Clsoe"}}, false); }).find("Adj Close") != std::string::npos);
+  const std::string wti = (data / "arch_data" / "wti.csv.gz").string();
+  const auto e = error_of([&] { call(garch_tool(), {wti}, {}, false); });
+  CHECK(e.starts_with("finance.missing |"));
+  CHECK(e.find("290 rows") != e.npos);
+  CHECK(call_json(garch_tool(), {wti}, {{"drop_missing", "true"}})["dropped"] == 290);
+}
+
+TEST_CASE("tools: outputs are written whole and never over another file", "[finance][tools]") {
+  TENON_NEEDS_FINANCE_DATA(data);
+  TempFolder folder;
+  const std::string out = (folder.path / "fit.csv").string(), in = (data / "garch_fcp" / "MarkPound.csv").string();
+  const Given given = {{"column", "value"}, {"returns", "given"}, {"output", out}};
+  call(garch_tool(), {in}, given, false);
+  const std::string text = read_text(out);
+  CHECK(text.starts_with("row,return,residual,variance,volatility\n1,"));
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1975);
+  CHECK(error_of([&] { call(garch_tool(), {in}, given, false); }).starts_with("finance.exists |"));
+  Given again = given;
+  again.emplace_back("overwrite", "true");
+  call(garch_tool(), {in}, again, false);
+}
+
+TEST_CASE("tools: var judges each method at each level", "[finance][tools]") {
+  TENON_NEEDS_FINANCE_DATA(data);
+  const auto j = call_json(var_tool(), {(data / "arch_data" / "sp500.csv.gz").string()},
+                           {{"column", "Adj Close"}, {"methods", "[\"historical\", \"filtered\"]"}, {"begin", "2017-01-01"}, {"end", "2018-12-31"}, {"refit_every", "50"}, {"window", "500"}});
+  CHECK(j["days"] == 502);
+  CHECK(j["first"] == "2017-01-03");
+  REQUIRE(j["methods"].size() == 2);
+  for (const auto& m : j["methods"]) {
+    REQUIRE(m["levels"].size() == 3);
+    CHECK(m["levels"][0]["exceedances"].get<int>() <= m["levels"][2]["exceedances"].get<int>());
+  }
+  CHECK(j["conventions"]["window"] == 500);
+  CHECK(error_of([&] { call(var_tool(), {(data / "arch_data" / "sp500.csv.gz").string()}, {{"column", "Adj Close"}, {"begin", "2000-01-01"}}, false); }).starts_with("finance.window |"));
+}
+
+TEST_CASE("tools: price and greeks show the closed form beside the estimate", "[finance][tools]") {
+  const auto j = call_json(price_tool(), {}, {{"strike", "105"}, {"rate", "0.05"}, {"paths", "20000"}});
+  CHECK(j["closed_form"]["price"].get<double>() == Approx(8.0213522351431763).epsilon(1e-12));  // S 100, K 105, r .05, v .2, T 1
+  CHECK(std::abs(j["deviation_in_errors"].get<double>()) < 4);
+  CHECK(j["conventions"]["rates"] == "continuous, a year");
+  CHECK(call_json(price_tool(), {}, {{"model", "heston"}, {"paths", "2000"}})["closed_form"]["formula"] == "Heston, Lewis's integral");
+  const auto g = call_json(greeks_tool(), {}, {{"paths", "4096"}, {"steps", "4"}});
+  CHECK(g["greeks"].size() == 8);
+  CHECK(g["greeks"][2]["name"] == "gamma");
+  CHECK(error_of([&] { call(price_tool(), {"x.csv"}, {}, false); }).find("takes no files") != std::string::npos);
+}
+
+TEST_CASE("tools: check says what a file holds, and where it is wrong", "[finance][tools]") {
+  TempFolder folder;
+  const std::string good = (folder.path / "good.csv").string(), bad = (folder.path / "bad.csv").string();
+  std::ofstream(good) << "Date,Close\n2003-01-02,5\n2003-01-03,NA\n2003-01-06,6.5\n";
+  std::ofstream(bad) << "Date,Close\n2003-01-02,5\n2003-01-03\n";
+  const auto j = call_json(check_tool(), {good});
+  CHECK(j[0]["rows"] == 3);
+  CHECK(j[0]["columns"][0]["type"] == "date");
+  CHECK(j[0]["columns"][1]["missing"] == 1);
+  CHECK(j[0]["columns"][1]["maximum"] == 6.5);
+  CHECK(call(check_tool(), {good}, {}, false).find("note: 1 cells are missing, written 'NA'") != std::string::npos);
+  const auto e = error_of([&] { call(check_tool(), {bad}, {}, false); });
+  CHECK(e.starts_with("finance.field_count |"));
+  CHECK(e.ends_with("bad.csv:3:1"));
+}
