@@ -239,15 +239,23 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
   says([&] { linear(a, Tensor{}); }, "linear", "undefined");
 }
 
-TEST_CASE("large products of a transposed operand, packed on the way, equal f64", "[matmul]") {
-  // both widths of a task's columns, with tails along every axis
-  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{70, 300, 600}, std::array<std::int64_t, 3>{530, 270, 257}}) {
-    INFO(m << " x " << n << " x " << k);
-    Tensor a = random_normal({k, m}, 1, 1), b = random_normal({k, n}, 1, 2);
-    auto f = [](const std::vector<Tensor>& x) { return matmul(x[0].transpose(0, 1), x[1]); };
-    NoGrad no_grad;
-    std::vector<double> narrow = f({a, b}).to_vector(), wide = f({a.to(DType::f64), b.to(DType::f64)}).to_vector();
-    for (std::size_t i = 0; i < wide.size(); ++i) REQUIRE(std::abs(narrow[i] - wide[i]) < 2e-4);
-    check::same_bits([&] { return std::vector<Tensor>{f({a, b})}; });
-  }
+TEST_CASE("large products, packed on the way, equal f64 for every layout, with a bias and without", "[matmul]") {
+  // widths of a task's columns, tails along every axis, rows of a that meet in the cache (a multiple of 512 apart)
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{70, 300, 600}, std::array<std::int64_t, 3>{530, 270, 257}, std::array<std::int64_t, 3>{150, 65, 1024}, std::array<std::int64_t, 3>{650, 130, 64}})
+    for (int layout = 0; layout < 8; ++layout) {
+      const bool a_turned = layout & 1, b_turned = layout & 2, with_bias = layout & 4;
+      if (with_bias && (a_turned || !b_turned)) continue;  // linear's own
+      INFO(m << " x " << n << " x " << k << ", layout " << layout);
+      Tensor a = random_normal(a_turned ? Shape{k, m} : Shape{m, k}, 1, 1), b = random_normal(b_turned ? Shape{n, k} : Shape{k, n}, 1, 2), bias = random_normal({n}, 1, 3);
+      auto f = [&](const std::vector<Tensor>& x) {
+        if (with_bias) return linear(x[0], x[1], x[2]);
+        return matmul(a_turned ? x[0].transpose(0, 1) : x[0], b_turned ? x[1].transpose(0, 1) : x[1]);
+      };
+      NoGrad no_grad;
+      std::vector<double> narrow = f({a, b, bias}).to_vector(), wide = f({a.to(DType::f64), b.to(DType::f64), bias.to(DType::f64)}).to_vector();
+      double worst = 0;
+      for (std::size_t i = 0; i < wide.size(); ++i) worst = std::max(worst, std::abs(narrow[i] - wide[i]));
+      CHECK(worst < 2e-4);
+      check::same_bits([&] { return std::vector<Tensor>{f({a, b, bias})}; });
+    }
 }

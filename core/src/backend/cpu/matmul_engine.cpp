@@ -32,13 +32,16 @@ constexpr std::int64_t kDepthWorthAPart = 2048;
 // Of our own loops, which pack what a tile reads: fewer, larger tiles.
 constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512, kOwnColumnsOfRows = 256;
 
-// Products a^T b: rows of a task, columns of one where there are enough of them, and depth packed at a time.
-constexpr std::int64_t kPackedRows = 64, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
+// Products that pack both operands: rows of a task, columns of one where there are too few rows for many tasks, depth packed at a time.
+constexpr std::int64_t kPackedRows = 72, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
+constexpr std::int64_t kRowGap = 16;    // between packed rows of a, which else meet in the cache's sets
+constexpr std::int64_t kRowsMeet = 512;  // rows of a that lie a multiple of this apart do, and are packed
 constexpr double kFlopsWorthPacking = 16e6;
 
+/// One large f32 product: our own loop then beats the library's, which packs b anew for each tile, and meets itself in the cache where
+/// rows are a power of two apart.
 bool worth_packing(const MatmulGeometry& g) {
-  return g.in == DType::f32 && !g.bias && g.a_offset.size() == 1 && g.a_row == 1 && g.a_col >= g.m && g.a_col > 1 && g.b_col == 1 && g.m >= kPackedRows && g.n >= 32 &&
-         g.k >= kPackedDepth && 2.0 * double(g.m) * double(g.n) * double(g.k) >= kFlopsWorthPacking;
+  return g.in == DType::f32 && g.a_offset.size() == 1 && g.m >= 64 && g.n >= 32 && g.k >= 64 && 2.0 * double(g.m) * double(g.n) * double(g.k) >= kFlopsWorthPacking;
 }
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
@@ -190,26 +193,35 @@ void MatmulProgram::run_tile(const Tile& t, const void* a, const void* b, const 
   }
 }
 
-void MatmulProgram::run_packed(const float* a, const float* b, float* c, float* packed_b) const {
+void MatmulProgram::run_packed(const float* a, const float* b, const float* bias, float* c, float* packed_b) const {
   const auto& product = small_products<float>();
   a += g_.a_offset[0];
   b += g_.b_offset[0];
-  const std::int64_t row_tiles = ceil_div(g_.m, kPackedRows), width = row_tiles * ceil_div(g_.n, kPackedColumns) >= kPackedTiles ? kPackedColumns : kPackedColumns / 4;
-  const std::int64_t column_tiles = ceil_div(g_.n, width), parts = ceil_div(g_.k, kPackedDepth);
+  const std::int64_t row_tiles = ceil_div(g_.m, kPackedRows), parts = ceil_div(g_.k, kPackedDepth);
+  const std::int64_t width = row_tiles >= kPackedTiles ? g_.n : row_tiles * ceil_div(g_.n, kPackedColumns) >= kPackedTiles ? kPackedColumns : kPackedColumns / 4;
+  const std::int64_t column_tiles = ceil_div(g_.n, width);
   auto part_size = [&](std::int64_t part) { return std::min(kPackedDepth, g_.k - part * kPackedDepth); };
   // a part of the depth: its panels after each other, all columns
-  const std::int64_t part_stride = packed_bound(kPackedDepth, g_.n);
-  parallel_for(parts, [&](std::int64_t part) {
-    product.pack(b + part * kPackedDepth * g_.b_row, g_.b_row, 1, part_size(part), g_.n, 1.0f, packed_b + part * part_stride);
+  const std::int64_t part_stride = packed_bound(kPackedDepth, g_.n), chunks = ceil_div(g_.n, kPackedColumns);
+  parallel_for(parts * chunks, [&](std::int64_t chunk) {
+    const std::int64_t part = chunk / chunks, j = chunk % chunks * kPackedColumns, depth = part_size(part);
+    product.pack(b + part * kPackedDepth * g_.b_row + j * g_.b_col, g_.b_row, g_.b_col, depth, std::min(kPackedColumns, g_.n - j), 1.0f,
+                 packed_b + part * part_stride + j * depth);
   });
+  const bool by_rows = g_.a_col == 1, in_place = by_rows && g_.a_row % kRowsMeet != 0;
   parallel_for(row_tiles * column_tiles, [&](std::int64_t tile) {
     const std::int64_t i = tile / column_tiles * kPackedRows, j = tile % column_tiles * width, m = std::min(kPackedRows, g_.m - i), n = std::min(width, g_.n - j);
-    auto* rows = static_cast<float*>(thread_scratch(std::size_t(kPackedRows * kPackedDepth) * sizeof(float)));
+    auto* rows = static_cast<float*>(thread_scratch(std::size_t(kPackedRows * (kPackedDepth + kRowGap)) * sizeof(float)));
+    if (bias) start_rows(c + i * g_.n + j, g_.n, m, n, bias + j);
     for (std::int64_t part = 0; part < parts; ++part) {
       const std::int64_t depth = part_size(part);
-      const float* from = a + part * kPackedDepth * g_.a_col + i;
-      for (std::int64_t k = 0; k < depth; ++k) std::copy_n(from + k * g_.a_col, m, rows + k * m);
-      product.run({m, n, depth, 1, m, g_.n, part > 0}, rows, packed_b + part * part_stride + j * depth, c + i * g_.n + j);
+      const float* from = a + part * kPackedDepth * g_.a_col + i * g_.a_row;
+      const std::int64_t row = in_place ? g_.a_row : by_rows ? depth + kRowGap : 1, step = by_rows ? 1 : m;
+      if (by_rows && !in_place)
+        for (std::int64_t r = 0; r < m; ++r) std::copy_n(from + r * g_.a_row, depth, rows + r * row);
+      else if (!by_rows)
+        for (std::int64_t k = 0; k < depth; ++k) std::copy_n(from + k * g_.a_col, m, rows + k * m);
+      product.run({m, n, depth, row, step, g_.n, part > 0 || bias}, in_place ? from : rows, packed_b + part * part_stride + j * depth, c + i * g_.n + j);
     }
   });
 }
@@ -235,8 +247,9 @@ void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) 
 }
 
 void MatmulProgram::run(const void* a, const void* b, const void* bias, void* c, void* workspace) const {
-  if (packed_) return run_packed(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(c), static_cast<float*>(workspace));
   const void* given = g_.bias ? bias : nullptr;
+  if (packed_)
+    return run_packed(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<const float*>(given), static_cast<float*>(c), static_cast<float*>(workspace));
   parallel_blocks(tiles_, tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) run_tile(tile(i), a, b, given, c, workspace);
   });

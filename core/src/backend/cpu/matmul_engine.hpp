@@ -2,7 +2,7 @@
 ///
 /// A MatmulProgram is prepared for given sizes, immutable, and may run on several threads at once; its runs use
 /// tenon::parallel_for over tiles cut by size alone, so the bits are the same for any thread count. f64 and small f32 products run
-/// on loops of our own (dense_product.hpp), other f32 ones on oneDNN's sgemm. Preparing costs about
+/// on loops of our own (dense_product.hpp), large f32 ones too (small_product.hpp, both operands packed), f32 ones between on oneDNN's sgemm. Preparing costs about
 /// a microsecond in f32 and f64; bf16 uses library primitives from a bounded cache, about a millisecond the first time.
 #pragma once
 
@@ -33,8 +33,8 @@ class TENON_API MatmulProgram {
   /// Index among the bf16 primitives: a tile is whole or last along each of rows, columns and depth.
   std::size_t product_index(const Tile& t) const;
   void run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const;
-  /// a^T b in f32: the library's loops meet themselves in the cache where rows are a power of two apart, so both operands are packed here.
-  void run_packed(const float* a, const float* b, float* c, float* packed_b) const;
+  /// One large product in f32, both operands packed: b once for all tasks, rows of a by each.
+  void run_packed(const float* a, const float* b, const float* bias, float* c, float* packed_b) const;
   void add_parts(const void* workspace, const void* bias, void* c) const;
 
   MatmulGeometry g_;

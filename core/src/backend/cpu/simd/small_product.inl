@@ -33,9 +33,13 @@ template <int R, class A>
 [[gnu::always_inline]] inline void product_tile(std::int64_t depth, const A* a, std::int64_t a_row, std::int64_t a_depth, const A* b, A* c,
                                                 std::int64_t c_row, std::int64_t columns, bool add) {
   constexpr int L = kLanes<A>;
-  Vec<A, L> sums[R][2] = {};
+  Vec<A, L> sums[R][2];
   const A* rows[R];
-  for (int r = 0; r < R; ++r) rows[r] = a + r * a_row;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {  // in registers: an initialiser of the whole array would go by way of memory
+    sums[r][0] = sums[r][1] = splat<A, L>(A(0));
+    rows[r] = a + r * a_row;
+  }
   for (std::int64_t k = 0, at = 0; k < depth; ++k, at += a_depth, b += 2 * L) {
     const Vec<A, L> left = load<L>(b), right = load<L>(b + L);
     for (int r = 0; r < R; ++r) {
