@@ -29,7 +29,8 @@ struct CommandLine {
   PredictCommand predict;
   CheckCommand check;
   DataCommand data;
-  std::string report_run, explain_code, shell;
+  std::vector<std::string> report_runs;
+  std::string summary, explain_code, shell;
 
   CommandLine() {
     app.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
@@ -81,8 +82,9 @@ struct CommandLine {
     p.add_flag("--profile", predict.profile, "Time each op: table, and profile-predict.json in the run");
     add_device(p, common);
 
-    CLI::App& r = sub("report", "Write report.html of a run and print its path", false);
-    r.add_option("run", report_run, "Run directory")->required()->type_name("RUN");
+    CLI::App& r = sub("report", "Write report.html of each run and print its path; of several runs also one page that links them", false);
+    r.add_option("runs", report_runs, "Run directories")->required()->type_name("RUN");
+    r.add_option("--summary", summary, "The page that links the reports (summary.html beside the first of several runs)")->type_name("FILE");
 
     CLI::App& c = sub("check", "List everything wrong with a recipe and its data, in one pass", true);
     c.add_option("arguments", check.arguments, "RECIPE.toml, then overrides")->type_name("RECIPE [section.key=value]");
@@ -123,7 +125,7 @@ struct CommandLine {
     if (chosen == "train") return train_command(train, common);
     if (chosen == "evaluate") return evaluate_command(evaluate, common);
     if (chosen == "predict") return predict_command(predict, common);
-    if (chosen == "report") return report_command(report_run, common);
+    if (chosen == "report") return report_command(report_runs, summary, common);
     if (chosen == "check") return check_command(check, common);
     if (chosen == "plugins") return plugins_command(common);
     if (chosen == "devices") return devices_command(common);

@@ -58,7 +58,8 @@ int run_command(int argc, char** argv);
 int train_command(const TrainCommand& command, const Common& common);
 int evaluate_command(const EvaluateCommand& command, const Common& common);
 int predict_command(const PredictCommand& command, const Common& common);
-int report_command(const std::string& run, const Common& common);
+/// `summary`: the page that links several reports; empty: summary.html beside the first run, where there are several.
+int report_command(const std::vector<std::string>& runs, const std::string& summary, const Common& common);
 int check_command(const CheckCommand& command, const Common& common);
 int plugins_command(const Common& common);
 int devices_command(const Common& common);

@@ -63,10 +63,21 @@ int predict_command(const PredictCommand& command, const Common& common) {
   return interrupted() ? kInterrupted : 0;
 }
 
-int report_command(const std::string& run, const Common& common) {
-  require_run(run);
-  const std::string page = write_report(run).string();
-  print(common.json ? json_text(nlohmann::ordered_json{{"report", page}}) : page);
+int report_command(const std::vector<std::string>& runs, const std::string& summary, const Common& common) {
+  for (const std::string& run : runs) require_run(run);
+  std::vector<std::string> pages;
+  for (const std::string& run : runs) pages.push_back(write_report(run).string());
+  std::string whole = summary;
+  if (whole.empty() && runs.size() > 1) whole = (std::filesystem::absolute(runs[0]).lexically_normal() / ".." / "summary.html").lexically_normal().string();
+  if (!whole.empty()) write_summary({runs.begin(), runs.end()}, whole);
+  if (common.json) {
+    nlohmann::ordered_json out = runs.size() == 1 ? nlohmann::ordered_json{{"report", pages[0]}} : nlohmann::ordered_json{{"reports", pages}};
+    if (!whole.empty()) out["summary"] = whole;
+    print(json_text(out));
+    return 0;
+  }
+  for (const std::string& page : pages) print(page);
+  if (!whole.empty()) print(whole);
   return 0;
 }
 

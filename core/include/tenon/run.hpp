@@ -115,5 +115,7 @@ TENON_API std::vector<std::filesystem::path> predict(const std::filesystem::path
 
 /// Writes report.html of a run from what the directory holds; returns its path. Reads no training data.
 TENON_API std::filesystem::path write_report(const std::filesystem::path& run);
+/// Writes one page that shows several runs' scores beside their baselines and links to their reports (relative addresses); returns `file`.
+TENON_API std::filesystem::path write_summary(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& file);
 
 }  // namespace tenon

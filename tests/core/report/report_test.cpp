@@ -111,6 +111,24 @@ TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
   CHECK(count(page, "<rect x=") == 3);
 }
 
+TEST_CASE("one page links several runs, scores beside baselines", "[report]") {
+  TemporaryFolder parent("summary");
+  const std::vector<std::filesystem::path> runs{parent / "a run & more", parent / "second"};
+  for (const auto& run : runs) {
+    files().make_directories(run);
+    sample::make_run(run);
+  }
+  const auto file = write_summary(runs, parent / "summary.html");
+  const std::string page = read_text(file);
+  CHECK_THAT(page, Contains("href=\"a%20run%20%26%20more/report.html\"") && Contains("href=\"second/report.html\""));
+  CHECK(count(page, "class=\"run\"") == 2);
+  CHECK_THAT(page, Contains("Dice anterior") && Contains("image-blind atlas") && Contains("class=\"better\""));
+  CHECK(count(page, "data:image/png;base64,iVBORw0KGgo") == 2);
+  CHECK(page.find("<script") == std::string::npos);
+  CHECK(code_of([&] { write_summary({parent / "nothing"}, parent / "x.html"); }) == "run.not_found");
+  CHECK_FALSE(std::filesystem::exists(parent / "x.html"));
+}
+
 TEST_CASE("rows of a report begin with the worst case", "[report]") {
   TemporaryFolder run("worst");
   Evaluation e;
