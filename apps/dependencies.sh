@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: bash apps/dependencies.sh [build] [test] [bench]
+# Installs the Debian packages that are missing: bash apps/dependencies.sh GROUP...   build (core and command), medical, climate, genomics, finance, test, bench
 # Needs root or sudo only when something is missing.
 set -euo pipefail
 
-build_packages=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
-  zlib1g-dev libpng-dev libdeflate-dev libboost-dev libinsighttoolkit5-dev libhts-dev libjs-vega
-  libnetcdf-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets curl ca-certificates tar)
-test_packages=(catch2 libboost-context-dev chromium python3 binutils)
-bench_packages=(libbenchmark-dev python3-venv)
+declare -A packages=(
+  [build]="g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
+    zlib1g-dev libpng-dev libdeflate-dev libboost-dev libjs-vega curl ca-certificates tar"
+  [medical]="libinsighttoolkit5-dev"
+  [climate]="libnetcdf-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets"
+  [genomics]="libhts-dev"
+  [finance]="python3-pip"
+  [test]="catch2 libboost-context-dev chromium python3 binutils"
+  [bench]="libbenchmark-dev python3-venv"
+)
 
 wanted=()
 for group in "${@:-build}"; do
-  case $group in
-    build) wanted+=("${build_packages[@]}") ;;
-    test) wanted+=("${test_packages[@]}") ;;
-    bench) wanted+=("${bench_packages[@]}") ;;
-    *) echo "dependencies.sh: unknown group '$group' (build, test, bench)" >&2; exit 2 ;;
-  esac
+  [ -n "${packages[$group]:-}" ] || { echo "dependencies.sh: unknown group '$group' (${!packages[*]})" >&2; exit 2; }
+  read -ra some <<<"${packages[$group]//$'\n'/ }"
+  wanted+=("${some[@]}")
 done
 
 # The headers of cuDNN's frontend are in no Debian package. Without them the CUDA backend is built too, with its own convolutions alone.

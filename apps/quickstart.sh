@@ -1,35 +1,55 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a scored model on real scans: installs what is missing, builds, trains a 3D U-Net on the
-# hippocampus scans that ship with the project, scores it on scans it never saw, writes predictions and a report.
-#   bash apps/quickstart.sh [section.key=value ...]      e.g. train.minutes=1
+# From a fresh Debian 12 to a scored model on real data: installs what is missing, builds, trains, scores, predicts, and writes reports.
+#   bash apps/quickstart.sh                                hippocampus scans: a 3D U-Net
+#   bash apps/quickstart.sh medical climate genomics finance      the fields named (all: every one), and one page that links their reports
+#   bash apps/quickstart.sh [field ...] section.key=value ...     with values of the recipes replaced, e.g. train.minutes=1
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$(date +%s)
 
-bash apps/dependencies.sh build
+fields=() overrides=()
+for argument in "$@"; do
+  case $argument in
+    *=*) overrides+=("$argument") ;;
+    all) fields=(medical climate genomics finance) ;;
+    *)
+      [ -f "apps/jobs/$argument.sh" ] || { echo "quickstart.sh: no field '$argument'; there are: $(cd apps/jobs && echo *.sh | sed 's/\.sh//g') all" >&2; exit 2; }
+      fields+=("$argument") ;;
+  esac
+done
+[ ${#fields[@]} -gt 0 ] || fields=(medical)
+
+bash apps/dependencies.sh build "${fields[@]}"
 mkdir -p build
+options=()
+for field in medical climate genomics finance; do
+  [[ " ${fields[*]} " == *" $field "* ]] && options+=("-DTENON_BUILD_${field^^}=ON") || options+=("-DTENON_BUILD_${field^^}=OFF")
+done
 echo "== building (log: build/quickstart.log)" >&2
-if ! { cmake --preset release -DTENON_BUILD_TESTS=OFF -DTENON_BUILD_BENCH=OFF && cmake --build --preset release -j "$(nproc)"; } >build/quickstart.log 2>&1; then
+if ! { cmake --preset release -DTENON_BUILD_TESTS=OFF -DTENON_BUILD_BENCH=OFF "${options[@]}" && cmake --build --preset release -j "$(nproc)"; } >build/quickstart.log 2>&1; then
   grep -nE 'error|FAILED' build/quickstart.log | head -20 >&2 || true
   tail -20 build/quickstart.log >&2
   exit 1
 fi
-tenon=$PWD/build/release/bin/tenon
+export TENON=$PWD/build/release/bin/tenon
 echo "== built after $(($(date +%s) - started)) s" >&2
 
-run=runs/quickstart
-for ((i = 2; ; i++)); do
-  [ -e "$run" ] || break
-  run=runs/quickstart-$i
+runs=()
+for field in "${fields[@]}"; do
+  name=quickstart
+  [ "$field" = medical ] || name=quickstart-$field
+  run=runs/$name
+  for ((i = 2; ; i++)); do
+    [ -e "$run" ] || break
+    run=runs/$name-$i
+  done
+  [ ${#fields[@]} -eq 1 ] || echo "== $field" >&2
+  bash "apps/jobs/$field.sh" "$run" ${overrides[@]+"${overrides[@]}"}
+  runs+=("$run")
+  echo "report:      $PWD/$run/report.html"
 done
-"$tenon" train plugins/medical/recipes/hippocampus-sample.toml --run "$run" "$@"
-
-# the run directory is all that prediction needs
-mapfile -t scans < <(for id in $(tr -d ' ",' <data/samples/hippocampus/folds.json | sed -n '/fold_0/,/\]/p' | grep '^hippocampus_'); do
-  echo "data/samples/hippocampus/imagesTr/$id.nii.gz"; done)
-"$tenon" predict "$run" "${scans[@]}" -o "$run/predictions"
-
-echo
-echo "predictions: $run/predictions (${#scans[@]} label maps, each with its scan's geometry)"
-echo "report:      $PWD/$run/report.html"
+if [ ${#runs[@]} -gt 1 ]; then
+  "$TENON" report "${runs[@]}" --summary runs/summary.html >/dev/null
+  echo "all reports: $PWD/runs/summary.html"
+fi
 echo "all of it took $(($(date +%s) - started)) s"

@@ -7,7 +7,7 @@
 # Data sets: $TENON_DATA, else ../shared/data beside the project; tests that need absent data are skipped by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bash apps/dependencies.sh build test
+bash apps/dependencies.sh build medical climate genomics finance test
 
 suite=full
 case ${1:-} in full | fast | asan) suite=$1; shift ;; esac

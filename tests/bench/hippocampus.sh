@@ -11,7 +11,7 @@ threads=${THREADS:-2}
 if [ -z "${TENON_DATA:-}" ] && [ -d ../shared/data ]; then TENON_DATA=$(cd ../shared/data && pwd); fi
 export TENON_DATA=${TENON_DATA:-}
 [ -d "$TENON_DATA/medical/hippocampus" ] || { echo "hippocampus.sh: no medical/hippocampus under TENON_DATA='$TENON_DATA'" >&2; exit 2; }
-bash apps/dependencies.sh build bench
+bash apps/dependencies.sh build medical climate genomics finance bench
 python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 mkdir -p build

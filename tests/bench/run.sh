@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-3} threads=${THREADS:-2} models=${MODELS:-unet3d fno2d basset lstm transformer mlp}
 if grep -qE "avx512_bf16|amx_bf16" /proc/cpuinfo; then dtypes=${DTYPES:-f32 bf16}; else dtypes=${DTYPES:-f32}; fi
-bash apps/dependencies.sh build bench
+bash apps/dependencies.sh build medical climate genomics finance bench
 python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 export LD_LIBRARY_PATH=$site/nvidia/nccl/lib:/usr/local/cuda/lib64
