@@ -2,11 +2,22 @@
 #include "tenon/plugin.hpp"
 
 #include "climate/io/formats.hpp"
+#include "climate/models/models.hpp"
+#include "climate/tasks/forecast.hpp"
+#include "climate/tasks/operator.hpp"
+#include "climate/tasks/super_resolution.hpp"
 
 TENON_PLUGIN(tenon::Registrar& r) {
   using namespace tenon::climate;
   // Formats: io/formats.cpp.
   r.format(netcdf_format());
-  // Models: models/. Tasks: tasks/.
+  // Models: models/.
+  r.model(fno2d_model());
+  r.model(unet_model());
+  r.model(resnet_model());
+  // Tasks: tasks/.
+  r.task(forecast_task());
+  r.task(operator_task());
+  r.task(super_resolution_task());
   // Tools: tools/.
 }
