@@ -74,8 +74,7 @@ std::vector<Baseline> ForecastTask::baselines(const std::string&, const std::vec
   const AnomalySeries& a = data_->anomalies;
   const std::vector<float> truth = fields_of(a, verifying);
   const InitialPositions initial = initial_positions(a, verifying, settings_.leads);
-  const std::string computed = "computed on this split";
-  std::vector<Baseline> list{{"climatology", column_values(climatology), fmt::format("{}: {} annual harmonics a grid point, of the fit years", computed, climatology_.harmonics())}};
+  std::vector<Baseline> list{{"climatology", column_values(climatology), fmt::format("computed: {} annual harmonics", climatology_.harmonics())}};
 
   const std::vector<double> factors = damping(a, data_->fitted, settings_.leads);
   std::vector<std::vector<float>> persistent, damped;
@@ -86,8 +85,8 @@ std::vector<Baseline> ForecastTask::baselines(const std::string&, const std::vec
     damped.push_back(persistent.back());
     for (float& v : damped.back()) v = float(double(v) * factors[l]);
   }
-  list.push_back({"persistence", column_values(score_forecasts(persistent, truth, data_->point_weights)), computed + ": the anomaly of the initial day"});
-  list.push_back({"damped persistence", column_values(score_forecasts(damped, truth, data_->point_weights)), computed + ": one factor a lead, of the fit years"});
+  list.push_back({"persistence", column_values(score_forecasts(persistent, truth, data_->point_weights)), "computed: of the anomaly"});
+  list.push_back({"damped persistence", column_values(score_forecasts(damped, truth, data_->point_weights)), "computed: one factor a lead"});
 
   const ParamValues& v = section(context_, "baselines");
   LinearSettings linear;
@@ -103,13 +102,13 @@ std::vector<Baseline> ForecastTask::baselines(const std::string&, const std::vec
     bool possible = true;
     for (auto t : initial.all) possible &= a.has_history(t, days, any);
     Baseline b{days == 1 ? "linear, last field" : fmt::format("linear, last {} fields", days), std::vector<double>(2 * settings_.leads.size(), kNaN),
-               fmt::format("{}: linear inverse model of {} EOFs, of the fit years", computed, linear.eofs)};
+               fmt::format("computed: inverse model, {} EOFs", linear.eofs)};
     if (possible) b.values = column_values(score_forecasts(by_lead(model.forecast(a, initial.all), initial, a.points), truth, data_->point_weights));
     list.push_back(std::move(b));
   }
   if (has_base() && settings_.mode == ForecastMode::direct && settings_.base == ForecastBase::linear)
     list.push_back({"base of the network", column_values(score_forecasts(by_lead(base_forecasts(a, initial.all, false), initial, a.points), truth, data_->point_weights)),
-                    fmt::format("{}: damped persistence and a linear model of {} EOFs, ridge chosen by leaving out fit years", computed, settings_.linear.eofs)});
+                    fmt::format("computed: {} EOFs, ridge by fit years", settings_.linear.eofs)});
   return list;
 }
 
@@ -163,6 +162,7 @@ Evaluation ForecastTask::evaluate(nn::Module& model, const std::string& split, i
   result.notes.push_back(fmt::format("{} verification times ({} to {}); RMSE: root of the mean over times and points of the squared error, weighted by cos(latitude); "
                                      "ACC: weighted, uncentred correlation of anomalies in space, mean over times",
                                      scores.times, result.cases.front().id, result.cases.back().id));
+  result.notes.push_back("all baselines are fitted on the fit years; the network's base is damped persistence and what a linear model adds, its ridge chosen for each lead by leaving out one fit year after the other");
   result.notes.push_back(fmt::format("intervals: 95 %, 2000 resamples of blocks of {} verification times", length));
   if (left_out) result.notes.push_back(fmt::format("{} times of the split are not scored: their initial fields are not in the file", left_out));
   if (split == "validation" && !data_settings_.hold_back.empty()) result.notes.push_back("this split is the part of the fit period that was held back for choices, not the score years");

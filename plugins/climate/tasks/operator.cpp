@@ -324,10 +324,9 @@ Evaluation OperatorTask::evaluate(nn::Module& model, const std::string& split, i
     mean_scores.push_back(mean_field && fits ? mean_of(relative_errors(simple->mean_field(sets[k]), sets[k].target)) : kNaN);
     ridge_scores.push_back(ridge > 0 && fits ? mean_of(relative_errors(simple->regression(sets[k]), sets[k].target)) : kNaN);
   }
-  const std::string trained = std::to_string(train_.count()) + " training samples";
-  if (mean_field) result.baselines.push_back({"mean field", mean_scores, "computed on this split: the mean of " + trained + ", on finer grids interpolated"});
-  if (ridge > 0)
-    result.baselines.push_back({"ridge regression", ridge_scores, "computed on this split: all points on all points of " + trained + ", on finer grids interpolated"});
+  if (mean_field) result.baselines.push_back({"mean field", mean_scores, "computed: the training targets' mean"});
+  if (ridge > 0) result.baselines.push_back({"ridge regression", ridge_scores, "computed: all points on all points"});
+  result.notes.push_back("mean field and ridge regression are of the " + std::to_string(train_.count()) + " training samples, on finer grids interpolated linearly");
   if (split != "train" && (split == "test" || hold_back_ == 0))
     for (auto& b : published_baselines(section(context_, "baselines"), sets.size())) result.baselines.push_back(std::move(b));
   result.notes.push_back("relative L2: ||p - y|| / ||y|| of each sample, mean over samples");

@@ -184,7 +184,7 @@ Evaluation SuperResolutionTask::evaluate(nn::Module& model, const std::string& s
   result.totals.push_back(bootstrap(std::int64_t(blocks.size()), [&](std::span<const std::int64_t> drawn) { return errors[0].rmse(drawn) / errors[1].rmse(drawn); }));
   for (std::size_t g = 1; g < guesses.size(); ++g)
     result.baselines.push_back({guesses[g].first, {errors[g].rmse(), errors[g].rmse() / errors[1].rmse()},
-                                g == 1 ? "computed on this split: Keys' kernel with a = -1/2" : "computed on this split"});
+                                g == 1 ? "computed: Keys' kernel, a = -1/2" : "computed"});
   for (auto& b : published_baselines(section(context_, "baselines"), result.columns.size())) result.baselines.push_back(std::move(b));
   result.notes.push_back(fmt::format("RMSE: root of the mean squared error over the {} x {} fine points of the split, weighted by cos(latitude)", rows * f, count * f));
   result.notes.push_back(fmt::format("cases are blocks of {:g}\u00b0 by {:g}\u00b0, named by their south-western corner; intervals: 95 %, 2000 resamples of them", block, block));
