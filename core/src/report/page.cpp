@@ -54,6 +54,11 @@ std::string Page::legend_item(const std::string& text, const std::string& colour
       colour, dash, escape(text));
 }
 
+std::string Page::legend_mark(const std::string& text, const std::string& colour, bool bar) {
+  const char* shape = bar ? "<rect x=\"9\" y=\"1\" width=\"9\" height=\"10\"" : "<circle cx=\"13.5\" cy=\"6\" r=\"4\"";
+  return fmt::format("<li><svg viewBox=\"0 0 27 11\" aria-hidden=\"true\">{} style=\"fill:{}\"/></svg>{}</li>", shape, colour, escape(text));
+}
+
 std::string Page::baseline_legend() const {
   std::string out;
   for (std::size_t i = 0; i < run_.evaluation->baselines.size(); ++i)

@@ -48,6 +48,7 @@ class Page {
   }
   void add_chart(Json spec, const std::string& svg, const std::string& title, const std::string& legend);
   static std::string legend_item(const std::string& text, const std::string& colour, const std::string& dash);
+  static std::string legend_mark(const std::string& text, const std::string& colour, bool bar);  ///< of points, or of bars
   std::string baseline_legend() const;
 
   const RunRecord& run_;

@@ -126,8 +126,10 @@ void Page::charts() {
   for (const Chart& c : run_.evaluation->charts) {
     const LineChart drawn = line_chart(c);
     std::string legend;
-    for (const Series& s : drawn.series)
-      legend += legend_item(s.name, s.colour == kInk ? "var(--ink)" : fmt::format("var(--series-{})", s.colour % kSeriesColours), s.dash < 0 ? "none" : dash_css(s.dash));
+    for (const Series& s : drawn.series) {
+      const std::string colour = s.colour == kInk ? "var(--ink)" : fmt::format("var(--series-{})", s.colour % kSeriesColours);
+      legend += s.line ? legend_item(s.name, colour, s.dash < 0 ? "none" : dash_css(s.dash)) : legend_mark(s.name, colour, s.bars);
+    }
     chart(drawn, c.title, legend);
     if (!c.note.empty()) body_ += "<p class=\"soft\">" + escape(c.note) + "</p>";
   }

@@ -25,7 +25,7 @@ constexpr const char* kSummaryStyle = R"css(
 .run td,.run thead th{padding:.25rem .6rem .25rem 0;vertical-align:top}
 .run tbody th{padding:.25rem .8rem .25rem 0;font-weight:600}
 .run tr.baseline th{font-weight:400;color:var(--soft);padding-left:1rem}
-.run tr.score>*{border-top:1px solid var(--rule)}
+.run tr.scored>*{border-top:1px solid var(--rule)}
 .run td{white-space:nowrap}
 .run img{display:block;width:100%;height:auto;border-radius:.5rem;image-rendering:pixelated}
 .run figure{margin:0 0 1rem}
@@ -55,7 +55,7 @@ std::string scores_of(const Evaluation& e) {
   for (std::size_t i = 0; i < e.columns.size(); ++i) {
     const MetricColumn& c = e.columns[i];
     const Summary& s = summaries[i];
-    out += fmt::format("<tr class=\"score\"><th scope=\"row\">{}{}</th><td><b>{}</b></td><td>{}</td></tr>", escape(c.name), c.unit.empty() ? "" : " (" + escape(c.unit) + ")",
+    out += fmt::format("<tr class=\"scored\"><th scope=\"row\">{}{}</th><td><b>{}</b></td><td>{}</td></tr>", escape(c.name), c.unit.empty() ? "" : " (" + escape(c.unit) + ")",
                        figure(s.mean), std::isfinite(s.low) ? figure(s.low) + " to " + figure(s.high) : "\u2013");
     for (const Baseline& b : e.baselines) {
       const double gain = s.mean - b.values[i];
@@ -90,7 +90,7 @@ std::string run_panel(const RunRecord& run, const std::string& link) {
   const auto item = [&](const std::string& text) {
     if (!text.empty()) out += "<span>" + escape(text) + "</span>";
   };
-  item(text_of(run, "task")), item(text_of(run, "model")), item(text_of(run, "status"));
+  item(run.folder == run.name ? "" : run.folder), item(text_of(run, "task")), item(text_of(run, "model")), item(text_of(run, "status"));
   if (const auto it = run.state.find("seconds"); it != run.state.end() && it->is_number()) item(duration(it->get<double>()) + " of training");
   item(text_of(run, "device"));
   out += "</p><div class=\"body\"><div>";

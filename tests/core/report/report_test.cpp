@@ -108,7 +108,7 @@ TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
   CHECK_THAT(page, Contains("Scores of all cases together where the rules"));
   CHECK(page.find("65 of 65 not scored") == std::string::npos);
   CHECK(page.find("<button>AUROC</button>") == std::string::npos);  // no case has a value of it
-  CHECK(count(page, "<rect x=") == 3);
+  CHECK(count(page, "<rect x=") == 4);  // three bars and the key
 }
 
 TEST_CASE("one page links several runs, scores beside baselines", "[report]") {
