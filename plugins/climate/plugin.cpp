@@ -6,6 +6,7 @@
 #include "climate/tasks/forecast.hpp"
 #include "climate/tasks/operator.hpp"
 #include "climate/tasks/super_resolution.hpp"
+#include "climate/tools/tools.hpp"
 
 TENON_PLUGIN(tenon::Registrar& r) {
   using namespace tenon::climate;
@@ -20,4 +21,10 @@ TENON_PLUGIN(tenon::Registrar& r) {
   r.task(operator_task());
   r.task(super_resolution_task());
   // Tools: tools/.
+  r.tool(info_tool());
+  r.tool(select_tool());
+  r.tool(climatology_tool());
+  r.tool(anomaly_tool());
+  r.tool(regrid_tool());
+  r.tool(score_tool());
 }

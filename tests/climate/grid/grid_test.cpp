@@ -1,0 +1,69 @@
+#include "climate/grid/grid.hpp"
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "climate/test_data.hpp"
+
+using namespace tenon;
+using namespace tenon::climate;
+using namespace tenon::climate_test;
+
+TEST_CASE("Gaussian latitudes are the zeros of Legendre's polynomial", "[climate][grid]") {
+  // Abramowitz and Stegun, table 25.4, n = 4 and n = 8 (sines of the latitudes).
+  const auto four = gaussian_latitudes(4), eight = gaussian_latitudes(8);
+  auto sine = [](double degrees) { return std::sin(degrees * std::numbers::pi / 180); };
+  CHECK(sine(four[0]) == Approx(0.861136311594053).margin(1e-14));
+  CHECK(sine(four[1]) == Approx(0.339981043584856).margin(1e-14));
+  CHECK(sine(eight[0]) == Approx(0.960289856497536).margin(1e-14));
+  CHECK(sine(eight[3]) == Approx(0.183434642495650).margin(1e-14));
+  CHECK(four[3] == -four[0]);
+  // ECMWF's N32: 87.8637991.
+  CHECK(gaussian_latitudes(64)[0] == Approx(87.8637991).margin(1e-7));
+}
+
+TEST_CASE("named grids cover the sphere: areas sum to 4 pi", "[climate][grid]") {
+  for (const char* name : {"r360x180", "144x73", "144x72", "n32", "F48", "r1x1", "r5x3"}) {
+    CAPTURE(name);
+    const auto areas = cell_areas(grid_from_name(name));
+    CHECK(std::accumulate(areas.begin(), areas.end(), 0.0) == Approx(4 * std::numbers::pi).epsilon(1e-13));
+    CHECK(std::all_of(areas.begin(), areas.end(), [](double a) { return a > 0; }));
+    CHECK(grid_from_name(name).circular);
+  }
+  CHECK(grid_from_name("144x73").lat.front() == -90);
+  CHECK(grid_from_name("r360x180").lat.front() == -89.5);
+  CHECK(error_of([] { grid_from_name("t63"); }).code() == "climate.grid");
+}
+
+TEST_CASE("cells of a regional grid are halfway; bounds are taken as they are, whichever comes first", "[climate][grid]") {
+  Axis lat{"lat", "degrees_north", {60, 50, 40}, {}}, lon{"lon", "degrees_east", {350, 0, 10}, {}};
+  const Grid g = grid_of(lat, lon);
+  CHECK(g.lat_cells[0] == std::array<double, 2>{55, 65});
+  CHECK(g.lon_cells[0] == std::array<double, 2>{345, 355});
+  CHECK(g.lon_cells[1] == std::array<double, 2>{-5, 5});
+  CHECK_FALSE(g.circular);
+  lat.bounds = {{66, 55}, {55, 45}, {45, 34}};
+  CHECK(grid_of(lat, lon).lat_cells[2] == std::array<double, 2>{34, 45});
+  lat.bounds[1] = {57, 45};
+  CHECK(error_of([&] { grid_of(lat, lon); }).code() == "climate.bounds");
+  lat.bounds[1] = {49, 45};
+  CHECK(error_of([&] { grid_of(lat, lon); }).message().find("cell 1") != std::string::npos);
+  lat.bounds.clear();
+  lat.coordinates[0] = 90.5;
+  CHECK(error_of([&] { grid_of(lat, lon); }).code() == "climate.coordinate");
+}
+
+TEST_CASE("a doubled meridian is dropped, weights of rows have mean one", "[climate][grid]") {
+  LabelledArray a;
+  a.name = "t";
+  a.values = Tensor::arange(3 * 5, DType::f64).reshape({3, 5});
+  a.axes = {{"lat", "degrees_north", {-45, 0, 45}, {}}, {"lon", "degrees_east", {0, 90, 180, 270, 360}, {}}};
+  const LabelledArray b = without_doubled_meridian(a);
+  CHECK(b.values.shape() == Shape{3, 4});
+  CHECK(b.axes[1].coordinates.back() == 270);
+  CHECK(b.values.to_vector()[4] == 5);
+  const auto w = latitude_weights({-60, 0, 60});
+  CHECK(w[0] + w[1] + w[2] == Approx(3));
+  CHECK(w[1] / w[0] == Approx(2));
+}

@@ -1,0 +1,99 @@
+#include "climate/io/writer.hpp"
+
+#include <cmath>
+
+#include "climate/test_data.hpp"
+
+using namespace tenon;
+using namespace tenon::climate;
+using namespace tenon::climate_test;
+
+namespace {
+
+LabelledArray sample() {
+  LabelledArray a;
+  a.name = "tas";
+  a.unit = "K";
+  a.attributes = {{"standard_name", "air_temperature"}, {"cell_methods", "time: mean"}};
+  a.numbers = {{"level", {2}}};
+  std::vector<float> v(24);
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = 250.25f + float(i);
+  v[5] = std::nanf("");
+  a.values = Tensor::from(v, {2, 3, 4});
+  Axis time{"time", "days since 1850-01-01", {0.5, 1.5}, {{"standard_name", "time"}}};
+  const std::int64_t start = ticks_from_date(Calendar::day_360, {1850, 1, 1});
+  time.time = TimeCoordinates{"360_day", {start + kTicksPerDay / 2, start + kTicksPerDay * 3 / 2}, {{start, start + kTicksPerDay}, {start + kTicksPerDay, start + 2 * kTicksPerDay}}};
+  time.bounds = {{0, 1}, {1, 2}};
+  Axis lat{"lat", "degrees_north", {60, 50, 40}, {{"standard_name", "latitude"}}};
+  lat.bounds = {{65, 55}, {55, 45}, {45, 35}};
+  a.axes = {time, lat, {"lon", "degrees_east", {-20, -10, 0, 10}, {{"standard_name", "longitude"}}}};
+  LabelledArray height;
+  height.name = "height";
+  height.unit = "m";
+  height.values = Tensor::full({}, 2.0, DType::f64, kCpu);
+  a.auxiliary.push_back(height);
+  return a;
+}
+
+void check_same(const LabelledArray& a, const LabelledArray& b) {
+  CHECK(a.unit == b.unit);
+  CHECK(a.attributes.at("standard_name") == b.attributes.at("standard_name"));
+  CHECK(b.numbers.at("level") == std::vector<double>{2});
+  CHECK(a.values.dtype() == b.values.dtype());
+  const auto x = a.values.to_vector(), y = b.values.to_vector();
+  REQUIRE(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK((x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))));
+  for (std::size_t k = 0; k < a.axes.size(); ++k) {
+    CHECK(a.axes[k].name == b.axes[k].name);
+    CHECK(a.axes[k].coordinates == b.axes[k].coordinates);
+    CHECK(a.axes[k].bounds == b.axes[k].bounds);
+    CHECK(a.axes[k].unit == b.axes[k].unit);
+  }
+  CHECK(b.axes[0].time->calendar == "360_day");
+  CHECK(a.axes[0].time->ticks == b.axes[0].time->ticks);
+  CHECK(a.axes[0].time->bounds == b.axes[0].time->bounds);
+  REQUIRE(b.auxiliary.size() == 1);
+  CHECK(b.auxiliary[0].name == "height");
+  CHECK(b.auxiliary[0].values.item() == 2);
+}
+
+}  // namespace
+
+TEST_CASE("a labelled array goes to a file and comes back, in every kind", "[climate][writer]") {
+  TempFolder folder;
+  const LabelledArray a = sample();
+  for (const WriteOptions& options : {WriteOptions{.history = "made by a test"}, WriteOptions{.deflate = 4, .history = "again"}, WriteOptions{.classic = true, .history = "classic"}}) {
+    write_netcdf(folder / "a.nc", Dataset{{a}, {{"history", "older"}, {"title", "sample"}}, {}}, options);
+    const auto file = open_netcdf(folder / "a.nc");
+    CHECK(file->header().kind == (options.classic ? "CDF-2" : "NetCDF-4"));
+    check_same(a, read_variable(*file, "tas"));
+    std::string history, conventions;
+    for (const auto& g : file->header().attributes) {
+      if (g.name == "history") history = g.text();
+      if (g.name == "Conventions") conventions = g.text();
+    }
+    CHECK(history.find(options.history) != std::string::npos);
+    CHECK(history.find("\nolder") != std::string::npos);
+    CHECK(conventions.rfind("CF-", 0) == 0);
+    CHECK(file->variable("tas").find("_FillValue") != nullptr);
+  }
+}
+
+TEST_CASE("times that their unit cannot hold are written in a finer one, exactly", "[climate][writer]") {
+  TempFolder folder;
+  LabelledArray a = sample();
+  a.axes[0].time->ticks[1] += 1;
+  a.axes[0].time->bounds.clear();
+  a.axes[0].bounds.clear();
+  write_netcdf(folder / "a.nc", a);
+  CHECK(read_netcdf(folder / "a.nc").axes[0].time->ticks == a.axes[0].time->ticks);
+}
+
+TEST_CASE("nothing is left where writing fails", "[climate][writer]") {
+  TempFolder folder;
+  LabelledArray a = sample();
+  a.values = a.values.to(DType::i64);
+  CHECK(error_of([&] { write_netcdf(folder / "a.nc", a, {.classic = true}); }).code() == "climate.write");
+  CHECK(error_of([&] { write_netcdf(folder / "absent" / "a.nc", sample()); }).where().find("absent") != std::string::npos);
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
