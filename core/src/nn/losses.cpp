@@ -77,7 +77,11 @@ Tensor sample_sums(const Tensor& t) {
   return axes.empty() ? t : sum(t, axes);
 }
 
-Tensor relative(const char* op, const Tensor& error, const Tensor& size, Reduction reduction) { return reduced(op, sqrt(div(error, size)), reduction); }
+/// The root has no slope where a sample is met exactly; its gradient is 0 there, as that of a norm at 0.
+Tensor relative(const char* op, const Tensor& error, const Tensor& size, Reduction reduction) {
+  const Tensor ratio = div(error, size), missed = greater(ratio, constant(0, ratio));
+  return reduced(op, where(missed, sqrt(where(missed, ratio, constant(1, ratio))), ratio), reduction);
+}
 
 }  // namespace
 

@@ -43,10 +43,11 @@ DType operand_type(const Tensor& t) {
 }
 
 /// Additive, in `type`, broadcast to [N, heads, L, S].
-Tensor additive_mask(const Tensor& mask, const Attention& p, DType type) {
+Tensor additive_mask(const Tensor& q, const Tensor& mask, const Attention& p, DType type) {
   NoGrad no_grad;
   if (mask.dtype() != DType::boolean && !is_floating(mask.dtype()))
     throw_usage(kOp, "the mask is " + mask.str(), "it is bool (true: may see) or floating (added)");
+  check_same_device(kOp, q, mask);
   const Shape all{p.samples, p.heads, p.queries, p.keys};
   bool fits = mask.rank() <= 4;
   for (int i = 1; fits && i <= mask.rank(); ++i) fits = mask.size(-i) == 1 || mask.size(-i) == all[-i];
@@ -119,7 +120,7 @@ Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given
   Attention p = geometry(q, k, v, options);
   p.q = strides_of(q), p.k = strides_of(k), p.v = strides_of(v);
   if (p.masked) {
-    mask = additive_mask(options.mask, p, acc_dtype(type));
+    mask = additive_mask(q, options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
   List result = run(p, q, k, v, mask);
@@ -153,7 +154,7 @@ Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) 
   const Shape& s = qkv.strides();
   for (AttentionStrides* to : {&p.q, &p.k, &p.v}) *to = {s[0], s[1], s[3], (to == &p.q ? 0 : to == &p.k ? 1 : 2) * s[2]};
   if (p.masked) {
-    mask = additive_mask(options.mask, p, acc_dtype(type));
+    mask = additive_mask(qkv, options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
   List result = run(p, qkv, qkv, qkv, mask);

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "ops/check.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
@@ -237,6 +238,8 @@ Tensor round(const Tensor& x) { return run_unary("round", Unary::round, x); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   check_pair("where", a, b);
+  if (!condition.defined()) throw_usage("where", "the condition is undefined");
+  check_same_device("where", a, condition);
   if (condition.dtype() != DType::boolean) throw_usage("where", "the condition " + condition.str() + " is not bool");
   Shape shape = Shape::broadcast(Shape::broadcast(a.shape(), b.shape(), "where"), condition.shape(), "where");
   Tensor out = Tensor::empty(shape, a.dtype(), a.device());

@@ -114,6 +114,10 @@ struct Part {
 class Parts {
  public:
   explicit Parts(const IndexMove& p) : p_(p) {
+    if (p.at.outer * p.at.inner == 0) {  // nothing to write
+      columns_ = 0;
+      return;
+    }
     const std::int64_t wanted = thread_count() == 1 ? 1 : 4 * thread_count();
     const std::int64_t narrowest = p.shared ? 4 * kLine : kLine;
     if (p.at.outer < wanted) {

@@ -216,6 +216,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (weight.dtype() != wide && weight.dtype() != x.dtype())
     throw_usage(op, "weight " + weight.str() + " does not go with input " + x.str(), "weights are f32, or of the input's type");
   if (bias.defined()) {
+    if (bias.device() != x.device()) throw_usage(op, "input " + x.str() + " and bias " + bias.str() + " are on different devices");
     if (bias.rank() != 1 || bias.size(0) != weight.size(0)) throw_usage(op, given + ", bias " + bias.shape().str() + ": the bias is [out]");
     if (bias.dtype() != wide && bias.dtype() != x.dtype())
       throw_usage(op, "bias " + bias.str() + " does not go with input " + x.str(), "biases are f32, or of the input's type");

@@ -149,6 +149,7 @@ Tensor batch_norm(const Tensor& x_given, const Tensor& scale, const Tensor& shif
   for (auto [t, name] : {std::pair{&running_mean, "running_mean"}, std::pair{&running_var, "running_var"}}) {
     if (!t->defined() && training) continue;
     check_defined("batch_norm", *t, name);
+    check_same_device("batch_norm", x_given, *t);
     if (t->shape() != wanted || !t->is_contiguous() || (t->dtype() != DType::f32 && t->dtype() != DType::f64))
       throw_usage("batch_norm", std::string(name) + " is " + t->str() + ", expected a dense f32 or f64 of shape " + wanted.str());
   }

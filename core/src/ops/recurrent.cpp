@@ -26,6 +26,8 @@ struct Given {
     auto typed = [&](const Tensor& t) { return t.defined() ? t.to(type) : t; };
     x = typed(x_given), w_ih = typed(weights[0]), w_hh = typed(weights[1]).contiguous(), b_ih = typed(weights[2]), b_hh = typed(weights[3]);
     for (const Tensor& s : states)
+      if (s.defined()) check_same_device(op, x_given, s);
+    for (const Tensor& s : states)
       if (s.defined() && s.shape() != Shape{p.batch, p.hidden})
         throw_usage(op, "a first state " + s.str() + " for x " + x_given.str() + " and " + std::to_string(p.hidden) + " hidden units",
                     "first states are [N, H] (undefined: 0)");

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/elementwise.hpp"
+#include "kernels/types.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/reduce_kernels.hpp"
 #include "tenon/autograd.hpp"
@@ -205,6 +206,8 @@ Tensor mean_of(const char* op, const Tensor& x, const std::vector<int>& axes, bo
   for (int i = 0; i < x.rank(); ++i)
     if (marked[std::size_t(i)]) n *= x.size(i);
   if (n == 0) throw_usage(op, "no elements along the axes of " + x.str());
+  // halves are summed and divided in f32 and rounded once: their sum may be beyond them where the mean is not
+  if (acc_dtype(x.dtype()) != x.dtype() && !is_complex(x.dtype())) return mul(sum(x.to(acc_dtype(x.dtype())), axes, keep), 1.0 / double(n)).to(x.dtype());
   return mul(sum(x, axes, keep), 1.0 / double(n));
 }
 
@@ -214,6 +217,7 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return m
 
 Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (x.defined() && is_complex(x.dtype())) throw_usage("var", x.str() + " is complex", "take it of real(z) and imag(z)");
+  if (x.defined() && is_floating(x.dtype()) && acc_dtype(x.dtype()) != x.dtype()) return var(x.to(acc_dtype(x.dtype())), axes, keep).to(x.dtype());
   return mean_of("var", square(sub(x, mean_of("var", x, axes, true))), axes, keep);
 }
 

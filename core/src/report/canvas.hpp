@@ -6,11 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "tenon/export.hpp"
+
 namespace tenon::report {
 
 using Rgb = std::array<std::uint8_t, 3>;
 
-class Canvas {
+class TENON_API Canvas {
  public:
   Canvas(int width, int height, const Rgb& ground);
   int width() const { return width_; }

@@ -163,3 +163,22 @@ TEST_CASE("losses refuse what does not fit, by name and with shapes", "[losses]"
 TEST_CASE("the Dice loss refuses by its own name", "[losses]") {
   CHECK_THROWS_WITH(dice_loss(Tensor::zeros({4}), Tensor::zeros({}, DType::u8)), Catch::Matchers::StartsWith("dice_loss: "));
 }
+
+TEST_CASE("relative losses have a gradient of 0 where a sample is met exactly", "[losses]") {
+  const Tensor target = random_normal({2, 8, 1}, 1, 1).to(DType::f64);
+  Tensor x = target.clone();
+  x.set_requires_grad();
+  for (const auto& loss : {relative_l2_loss(x, target), relative_h1_loss(x, target)})
+    for (double d : gradients({loss}, {x})[0].to_vector()) CHECK(d == 0);
+  // one sample exact, the other not: the other's gradient is untouched
+  Tensor half = concat({target.narrow(0, 0, 1), target.narrow(0, 1, 1) * 1.5}, 0).detach();
+  half.set_requires_grad();
+  Tensor alone = (target.narrow(0, 1, 1) * 1.5).detach();
+  alone.set_requires_grad();
+  const auto both = gradients({relative_l2_loss(half, target, Reduction::sum)}, {half})[0].to_vector();
+  const auto one = gradients({relative_l2_loss(alone, target.narrow(0, 1, 1), Reduction::sum)}, {alone})[0].to_vector();
+  for (std::size_t i = 0; i < 8; ++i) {
+    CHECK(both[i] == 0);
+    CHECK(both[8 + i] == Approx(one[i]).epsilon(1e-14));
+  }
+}

@@ -6,6 +6,8 @@
 
 #include "core/ops/golden_cases.hpp"
 #include "tenon/complex.hpp"
+#include "tenon/cumulative.hpp"
+#include "tenon/ordering.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/random.hpp"
 
@@ -373,4 +375,19 @@ TEST_CASE("a recorded step places by the indices of each run, and checks them", 
   out_of_range([&] { plan.run(); }, {"index 3", "[1]"});
   check::refuses([&] { StepPlan::record([&] { nonzero(x); }); }, "nonzero", {"recorded"});
   check::refuses([&] { StepPlan::record([&] { masked_select(x, greater(x, x)); }); }, "masked_select", {"recorded"});
+}
+
+TEST_CASE("an axis of no length beside the indexed one gives an empty result", "[indexing]") {
+  const Tensor none = Tensor::zeros({0, 4}), index = Tensor::zeros({0, 2}, DType::i64);
+  CHECK(scatter_add(none, 1, index, Tensor::zeros({0, 2})).shape() == Shape{0, 4});
+  CHECK(scatter(none, 1, index, Tensor::zeros({0, 2})).shape() == Shape{0, 4});
+  CHECK(index_add(none, 1, Tensor::zeros({2}, DType::i64), Tensor::zeros({0, 2})).shape() == Shape{0, 4});
+  Tensor x = Tensor::zeros({0, 4});
+  x.set_requires_grad();
+  const auto empty_gradient = [&](const Tensor& y) { return gradients({sum(y)}, {x})[0].shape() == Shape{0, 4}; };
+  CHECK(empty_gradient(gather(x, 1, index)));
+  CHECK(empty_gradient(index_select(x, 1, Tensor::zeros({3}, DType::i64))));
+  CHECK(empty_gradient(sort(x, 1).values));
+  CHECK(empty_gradient(topk(x, 2, 1).values));
+  CHECK(empty_gradient(cummax(x, 1).values));
 }

@@ -211,3 +211,19 @@ TEST_CASE("what a reduction refuses begins with its own name", "[reduce]") {
   CHECK_THROWS_WITH(sum_to(x, {4}), Catch::Matchers::StartsWith("sum_to: f32[2, 3] cpu is no broadcast of [4]"));
   CHECK_THROWS_WITH(random_uniform({-1}, 0, 0), Catch::Matchers::StartsWith("random_uniform: negative size"));
 }
+
+TEST_CASE("means and variances of halves are summed and divided in f32 and rounded once", "[reduce]") {
+  CHECK(mean(Tensor::full({100000}, 1, DType::f16)).to_vector()[0] == 1);  // a sum beyond f16
+  CHECK(mean(Tensor::full({1, 64, 64, 3}, 20, DType::f16), {1, 2}).to_vector() == std::vector<double>(3, 20));
+  std::vector<float> signs(1000);
+  for (std::size_t i = 0; i < signs.size(); ++i) signs[i] = i % 2 ? 20.0f : -20.0f;
+  CHECK(var(Tensor::from(signs, {1000}).to(DType::f16)).to_vector()[0] == 400);
+  std::vector<float> steps(1000);
+  for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = float(i % 7) * 0.37f;
+  const Tensor halves = Tensor::from(steps, {1000}).to(DType::bf16);
+  CHECK(mean(halves).to_vector()[0] == mean(halves.to(DType::f32)).to(DType::bf16).to_vector()[0]);
+  Tensor x = Tensor::full({1000}, 3, DType::f16);
+  x.set_requires_grad();
+  mean(x).backward();
+  CHECK(x.grad().to_vector()[999] == Approx(1e-3).epsilon(1e-3));
+}
