@@ -23,6 +23,7 @@
 #include "tenon/error.hpp"
 #include "tenon/export.hpp"
 #include "tenon/fft.hpp"
+#include "tenon/field_picture.hpp"
 #include "tenon/gradient_sum.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/io/event_file.hpp"
