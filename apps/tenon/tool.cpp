@@ -108,15 +108,23 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
   std::map<std::string, std::string> given;
   for (const Param& p : entry.params.params()) {
     std::string names = "--" + dashed(p.name);
-    if (p.name.find('_') != std::string::npos) names += ",--" + p.name;
+    const bool underscored = p.name.find('_') != std::string::npos;
     if (short_output_free && (p.name == "output" || (p.name == "out" && !entry.params.find("output")))) names = "-o," + names;
     const auto store = [&given, &p](const std::string& text) { given[p.name] = text; };
-    if (p.type == ParamType::boolean) {
-      app.add_flag_function("--" + dashed(p.name) + ",!--no-" + dashed(p.name), [store](std::int64_t n) { store(n > 0 ? "true" : "false"); }, help_text(p));
-    } else {
-      CLI::Option* option = app.add_option_function<std::string>(names, store, help_text(p))->type_name(type_text(p));
-      if (p.required) option->required();
+    if (p.type == ParamType::boolean) {  // help shows the one that changes something
+      const bool on = std::get<bool>(p.default_value);
+      Param told = p;
+      told.default_value = std::string();
+      const std::string help = (on ? "turn off: " : "") + help_text(told);
+      CLI::Option* yes = app.add_flag_function(names, [store](std::int64_t) { store("true"); }, help);
+      CLI::Option* no = app.add_flag_function("--no-" + dashed(p.name), [store](std::int64_t) { store("false"); }, help);
+      (on ? yes : no)->group("");
+      continue;
     }
+    // as recipes spell it; not in the help, where it would say the same twice
+    if (underscored && !p.required) app.add_option_function<std::string>("--" + p.name, store)->group("");
+    CLI::Option* option = app.add_option_function<std::string>(names + (underscored && p.required ? ",--" + p.name : ""), store, help_text(p))->type_name(type_text(p));
+    if (p.required) option->required();
   }
   if (const auto done = parse_command_line(app, arguments)) return *done;
   ParamValues values(entry.params);
