@@ -85,3 +85,20 @@ TEST_CASE("a run that cannot be written to is not scored in vain") {
   CHECK(r.says("Permission denied"));
   CHECK(r.says("copy the run"));
 }
+
+TEST_CASE("report of several runs also writes a page that links them") {
+  const Folder folder;
+  folder.write("line.toml", "name = \"line\"\ntask = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nsteps = 4\nbatch = 2\n");
+  folder.write("points/points.txt", "1 2 3\n");
+  REQUIRE(tenon(with_toy({"train", "line.toml", "--run", "runs/a"}), folder.path).status == 0);
+  REQUIRE(tenon(with_toy({"train", "line.toml", "--run", "runs/b"}), folder.path).status == 0);
+  const Result pages = tenon({"report", "runs/a", "runs/b"}, folder.path);
+  REQUIRE(pages.status == 0);
+  CHECK(pages.prints("summary.html"));
+  const std::string page = slurp(folder.path / "runs" / "summary.html");
+  CHECK(page.find("href=\"a/report.html\"") != std::string::npos);
+  CHECK(page.find("href=\"b/report.html\"") != std::string::npos);
+  CHECK(page.find("always one") != std::string::npos);
+  REQUIRE(tenon({"report", "runs/a", "--summary", "one.html", "--json"}, folder.path).status == 0);
+  CHECK(slurp(folder.path / "one.html").find("href=\"runs/a/report.html\"") != std::string::npos);
+}
