@@ -106,7 +106,7 @@ std::filesystem::path write_summary(const std::vector<std::filesystem::path>& ru
   using namespace report;
   if (runs.empty()) throw_usage("write_summary", "no runs");
   std::string panels;
-  for (const std::filesystem::path& run : runs) panels += run_panel(read_run(run), address(run / "report.html", file.parent_path()));
+  for (const std::filesystem::path& run : runs) panels += run_panel(read_run(run), address(run / "report.html", std::filesystem::absolute(file).parent_path()));
   const std::string page =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri "
       "'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<link rel=\"icon\" "
