@@ -42,10 +42,11 @@ const Variable* coordinate_of(const NetcdfFile& file, const Variable& user, std:
   const Variable* found = nullptr;
   for (const auto& v : file.header().variables) {
     const AxisRole role = role_of(v);
-    if (&v == &user || !is_one_dimensional(v, dimension) || !is_number(v.type) || (role != AxisRole::latitude && role != AxisRole::longitude && role != AxisRole::time)) continue;
+    if (!is_one_dimensional(v, dimension) || !is_number(v.type) || (role != AxisRole::latitude && role != AxisRole::longitude && role != AxisRole::time)) continue;
     if (found && role_of(*found) != role) return nullptr;
     if (!found) found = &v;
   }
+  if (found == &user) return nullptr;
   if (found) note(fmt::format("dimension '{}' has no coordinate of its name: '{}' is taken for its {}", dim.name, found->name, name_of(role_of(*found))));
   return found;
 }

@@ -39,6 +39,7 @@ std::string described(const ParamValues& params) {
 
 int run_climatology(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   const auto [in, out] = in_and_out("climatology", inputs, params);
+  Provenance provenance(in);
   const auto file = open_input(in, params, context);
   const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read_options(params, in, context));
   LabelledArray result;
@@ -47,12 +48,13 @@ int run_climatology(const std::vector<std::string>& inputs, const ParamValues& p
   } catch (const Error& e) {
     throw e.at(in.string());
   }
-  write_output(out, std::move(result), *file, params, "climatology" + described(params), context);
+  write_output(out, std::move(result), *file, provenance, params, "climatology" + described(params), context);
   return 0;
 }
 
 int run_anomaly(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   const auto [in, out] = in_and_out("anomaly", inputs, params);
+  Provenance provenance(in);
   const auto file = open_input(in, params, context);
   const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read_options(params, in, context));
   const std::string& from = params.text("climatology");
@@ -68,7 +70,7 @@ int run_anomaly(const std::vector<std::string>& inputs, const ParamValues& param
   } catch (const Error& e) {
     throw e.at(in.string());
   }
-  write_output(out, std::move(result), *file, params, "anomaly" + (from.empty() ? described(params) : " --climatology " + std::filesystem::path(from).filename().string()), context);
+  write_output(out, std::move(result), *file, provenance, params, "anomaly" + (from.empty() ? described(params) : " --climatology " + std::filesystem::path(from).filename().string()), context);
   return 0;
 }
 

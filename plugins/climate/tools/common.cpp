@@ -11,6 +11,7 @@
 #include "tenon/error.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/sha256.hpp"
 #include "tenon/io/utf8.hpp"
 
 namespace tenon::climate {
@@ -69,13 +70,19 @@ std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* t
   return {in, out};
 }
 
-void write_output(const std::filesystem::path& out, LabelledArray array, const NetcdfFile& source, const ParamValues& params, const std::string& done, ToolContext& context) {
+Provenance::Provenance(std::filesystem::path input) : input_(std::move(input)), digest_(std::async(std::launch::async, [path = input_] { return sha256_of_file(path); })) {}
+
+std::string Provenance::text() { return fmt::format("tenon {}; input {} sha256 {}", TENON_VERSION, input_.filename().string(), digest_.get()); }
+
+void write_output(const std::filesystem::path& out, LabelledArray array, const NetcdfFile& source, Provenance& provenance, const ParamValues& params, const std::string& done,
+                  ToolContext& context) {
   Dataset data;
   for (const auto& a : source.header().attributes) {
     if (a.name.find('/') != std::string::npos) continue;
     if (a.is_text()) data.attributes[a.name] = a.text();
     else if (!a.numbers.empty()) data.numbers[a.name] = a.numbers;
   }
+  data.attributes["provenance"] = provenance.text();
   const std::string line = one_line(array), name = array.name;
   data.variables.push_back(std::move(array));
   write_netcdf(out, data, {.classic = params.boolean("classic"), .deflate = int(params.integer("deflate")), .history = "tenon climate " + done + " " + source.path().filename().string()});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,10 +24,23 @@ std::unique_ptr<NetcdfFile> open_input(const std::filesystem::path& path, const 
 /// The variable of --variable, or the only one.
 LabelledArray read_input(const std::filesystem::path& path, const ParamValues& params, ToolContext& context);
 
+/// What a result was made from. The input's digest is taken on a thread of its own while the tool works; read before writing.
+class Provenance {
+ public:
+  explicit Provenance(std::filesystem::path input);
+  /// "tenon 0.1.0; input slp.nc sha256 9f86d081...".
+  std::string text();
+
+ private:
+  std::filesystem::path input_;
+  std::future<std::string> digest_;
+};
+
 /// Exactly two positional arguments, the second free to write; usage errors begin with the tool's name.
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params);
-/// Writes and tells what was written. `attributes` are those of the input's file; `done` goes into `history`.
-void write_output(const std::filesystem::path& out, LabelledArray array, const NetcdfFile& source, const ParamValues& params, const std::string& done, ToolContext& context);
+/// Writes and tells what was written. Attributes of the source's file are kept; `done` goes into `history`, the provenance into an attribute of its name.
+void write_output(const std::filesystem::path& out, LabelledArray array, const NetcdfFile& source, Provenance& provenance, const ParamValues& params, const std::string& done,
+                  ToolContext& context);
 
 /// "2001/2006", "2001-03/2006-11-30": first and last moment, in ticks, both inside.
 std::pair<std::int64_t, std::int64_t> parse_period(const std::string& text, Calendar calendar, const char* option);

@@ -54,9 +54,10 @@ void basis(double phase, int harmonics, double* out) {
   }
 }
 
+/// Time since the year began over the calendar's mean year: by the day of the year, so that a date has nearly the same phase every year.
 double phase_of(Calendar c, std::int64_t ticks) {
-  const double years = double(ticks) / double(kTicksPerDay) / days_of_year(c);
-  return 2 * std::numbers::pi * (years - std::floor(years));
+  const std::int64_t begin = days_from_date(c, date_from_ticks(c, ticks).year, 1, 1) * kTicksPerDay;
+  return 2 * std::numbers::pi * double(ticks - begin) / double(kTicksPerDay) / days_of_year(c);
 }
 
 /// Solves the symmetric positive system in place by Cholesky; false where it is singular.

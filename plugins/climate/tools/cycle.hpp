@@ -23,8 +23,8 @@ struct CycleOptions {
 
 /// A fitted cycle, [slots or coefficients, points]: points are all axes but time, in their order.
 ///
-/// Slots are months (12) or days of a year with 29 February (366; 365 and 360 where the calendar has no more). The harmonics' phase is time over the
-/// calendar's mean year (365.2425 days for standard, 365.25 julian). Means leave out what is missing; a slot without any value is NaN.
+/// Slots are months (12) or days of a year with 29 February (366; 365 and 360 where the calendar has no more). The harmonics' phase is the time since
+/// the year began over the calendar's mean year (365.2425 days for standard, 365.25 julian). Means leave out what is missing; a slot without any value is NaN.
 class Cycle {
  public:
   /// `array` must have a decoded time axis. Throws climate.base where the base period holds no time.

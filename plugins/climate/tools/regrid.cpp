@@ -32,6 +32,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   const auto [in, out] = in_and_out("regrid", inputs, params);
   const std::string& name = params.text("grid");
   const Grid target = target_grid(name, params, context);
+  Provenance provenance(in);
   const auto file = open_input(in, params, context);
   const ReadOptions read = read_options(params, in, context);
   const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read);
@@ -45,7 +46,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   } catch (const Error& e) {
     throw e.at(in.string());
   }
-  write_output(out, std::move(result), *file, params, fmt::format("regrid --grid {} --method {}", name, params.text("method")), context);
+  write_output(out, std::move(result), *file, provenance, params, fmt::format("regrid --grid {} --method {}", name, params.text("method")), context);
   return 0;
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   const auto [in, out] = in_and_out("select", inputs, params);
+  Provenance provenance(in);
   const auto file = open_input(in, params, context);
   LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read_options(params, in, context));
   std::string done = "select";
@@ -50,7 +51,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   } catch (const Error& e) {
     throw e.at(in.string());
   }
-  write_output(out, std::move(array), *file, params, done, context);
+  write_output(out, std::move(array), *file, provenance, params, done, context);
   return 0;
 }
 

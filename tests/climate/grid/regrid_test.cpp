@@ -76,7 +76,7 @@ TEST_CASE("bilinear is exact for what is linear in latitude and longitude; the p
   const Grid target = grid_from_name("144x73");
   const auto y = regrid(a, target, options).values.to_vector();
   for (std::size_t j = 1; j + 1 < target.lat.size(); ++j)
-    for (std::size_t i = 0; i < target.lon.size(); ++i) REQUIRE(y[j * target.lon.size() + i] == Approx(std::abs(target.lat[j]) > 87.5 ? std::copysign(87.5, target.lat[j]) * 3 + 7 : 3 * target.lat[j] + 7));
+    for (std::size_t i = 0; i < target.lon.size(); ++i) REQUIRE(y[j * target.lon.size() + i] == Approx(3 * target.lat[j] + 7));
   const LabelledArray b = on(source, [](double lat, double lon) { return lat > 85 ? lon : 0.0; });
   CHECK(regrid(b, target, options).values.to_vector()[72 * 144 + 5] == Approx((0 + 355) / 2.0));
 }

@@ -37,7 +37,10 @@ LabelledArray daily(int first_year, int years, const std::function<double(std::i
   return a;
 }
 
-double yearly(std::int64_t ticks) { return 10 * std::cos(2 * std::numbers::pi * double(ticks) / double(kTicksPerDay) / 365.2425); }
+double yearly(std::int64_t ticks) {
+  const std::int64_t begin = days_from_date(Calendar::standard, date_from_ticks(Calendar::standard, ticks).year, 1, 1) * kTicksPerDay;
+  return 10 * std::cos(2 * std::numbers::pi * double(ticks - begin) / double(kTicksPerDay) / 365.2425);
+}
 
 }  // namespace
 
