@@ -118,8 +118,13 @@ LabelledArray to_labelled(const Panel& panel) {
   Axis time{panel.has_calendar ? "time" : "row", panel.has_calendar ? "seconds since 1970-01-01" : "", {}, {}};
   time.coordinates.reserve(panel.times.size());
   for (auto t : panel.times) time.coordinates.push_back(panel.has_calendar ? double(t) / double(kNsPerSecond) : double(t));
+  if (panel.has_calendar) {
+    TimeCoordinates exact{"standard", {}};
+    for (auto t : panel.times) exact.ticks.push_back(t / 1000);
+    time.time = std::move(exact);
+  }
   Axis series{"series", "", {}, {}};
-  for (std::size_t i = 0; i < panel.names.size(); ++i) series.attributes[fmt::format("name{}", i)] = panel.names[i];
+  series.labels = panel.names;
   out.axes = {std::move(time), std::move(series)};
   out.name = panel.names.size() == 1 ? panel.names[0] : "panel";
   for (std::size_t i = 0; i < panel.notes.size(); ++i) out.attributes[fmt::format("note{}", i)] = panel.notes[i];

@@ -42,7 +42,7 @@ struct Panel {
 /// Without a time column the rows are the calendar, when `need_times` is false.
 Panel panel_of(const Table& table, const std::vector<std::string>& columns = {}, bool need_times = true);
 
-/// Values [T, N] with axes "time" (seconds since 1970-01-01 UTC) and "series", for writers and recipes.
+/// Values [T, N] with axes "time" (UTC; nanoseconds are cut to the microseconds that axes hold) and "series", labelled, for writers and recipes.
 LabelledArray to_labelled(const Panel& panel);
 
 /// The last `length` rows are the test: fits on [0, fit_end), choices on [fit_end, test_begin), scores on [test_begin, test_end).

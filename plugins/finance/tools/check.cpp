@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "finance/io/market.hpp"
 #include "finance/tools/common.hpp"
 #include "finance/tools/tools.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
 #include "tenon/io/utf8.hpp"
 
 namespace tenon::finance {
@@ -52,10 +54,15 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   rules.symbol = params.text("series");
   Json all = Json::array();
   for (const auto& input : inputs) {
+    const auto begin = std::chrono::steady_clock::now();
     Table table = read_csv(input, csv_options(params));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const auto info = files().stat(input);
     const auto warnings = params.boolean("market") ? check_market(table, rules) : std::vector<std::string>{};
     Json d = described(table);
     d["warnings"] = warnings;
+    d["seconds"] = seconds;
+    if (info && seconds > 0) d["megabytes_per_second"] = 1e-6 * double(info->size) / seconds;
     if (context.json()) {
       all.push_back(std::move(d));
       continue;
