@@ -177,7 +177,7 @@ std::string_view CsvParser::quoted(std::size_t column, std::string_view raw, Chu
   std::string_view inner = raw.substr(1, raw.size() - 2);
   if (!std::memchr(inner.data(), '"', inner.size())) return inner;
   std::string& text = found.unescaped.emplace_back();
-  text.reserve(inner.size());
+  text.reserve(inner.size() + 16);  // the number parser reads on
   for (std::size_t i = 0; i < inner.size(); ++i) {
     text += inner[i];
     if (inner[i] != '"') continue;
