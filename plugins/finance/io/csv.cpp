@@ -116,7 +116,7 @@ Table parse(Bytes bytes, const CsvOptions& options, const std::string& source) {
   while (size && (whole[size - 1] == '\n' || whole[size - 1] == '\r')) --size;
   if (size == 0) throw Error(ErrorKind::data, "finance.empty", "the file holds no records", "give a file with data", source);
   data[mark + size] = '\n';
-  std::string_view text = whole.substr(0, size + 1);
+  const std::string_view text(data + mark, size + 1);
 
   Table table;
   table.source = source;

@@ -33,7 +33,8 @@ std::string call(const ToolEntry& tool, const std::vector<std::string>& inputs, 
   for (const auto& [name, text] : given) values.set_from_text(tool.params, name, text, "test");
   Recorder recorder;
   recorder.as_json = json;
-  CHECK(tool.run(inputs, values, recorder) == 0);
+  const int status = tool.run(inputs, values, recorder);  // outside of CHECK, which would catch what it throws
+  CHECK(status == 0);
   return recorder.out;
 }
 nlohmann::json call_json(const ToolEntry& tool, const std::vector<std::string>& inputs, const Given& given = {}) {
