@@ -27,7 +27,7 @@ LabelledArray noise(const Grid& g) {
 
 }  // namespace
 
-TEST_CASE("regridding agrees with CDO between regular and Gaussian grids", "[climate][regrid][cdo]") {
+TEST_CASE("regridding agrees with CDO between regular and Gaussian grids", "[climate][regrid][slow]") {
   if (std::system("cdo --version >/dev/null 2>&1") != 0) {
     WARN("skipped: needs cdo");
     return;

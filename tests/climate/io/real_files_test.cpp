@@ -13,7 +13,7 @@ using namespace tenon;
 using namespace tenon::climate;
 using namespace tenon::climate_test;
 
-TEST_CASE("120 files of CMIP and CORDEX: shape, units, calendar, dates and statistics", "[climate][netcdf]") {
+TEST_CASE("120 files of CMIP and CORDEX: shape, units, calendar, dates and statistics", "[climate][netcdf][slow]") {
   TENON_NEEDS_CLIMATE_DATA(data);
   const auto rows = read_csv(data / "esgf" / "expected.csv");
   REQUIRE(rows.size() == 120);
