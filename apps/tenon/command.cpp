@@ -86,7 +86,7 @@ struct CommandLine {
     r.add_option("runs", report_runs, "Run directories")->required()->type_name("RUN");
     r.add_option("--summary", summary, "The page that links the reports (summary.html beside the first of several runs)")->type_name("FILE");
 
-    CLI::App& c = sub("check", "List everything wrong with a recipe and its data, in one pass", true);
+    CLI::App& c = sub("check", "Check a recipe, and list everything wrong with its data in one pass", true);
     c.add_option("arguments", check.arguments, "RECIPE.toml, then overrides")->type_name("RECIPE [section.key=value]");
   }
 

@@ -42,6 +42,8 @@ int predict_command(const PredictCommand& command, const Common& common) {
   require_run(command.run);
   for (const std::string& file : command.files)
     if (!files().stat(file)) throw Error(ErrorKind::data, "predict.no_input", "no file or folder " + file, "check the path; nothing was written", file);
+  if (command.output.empty())
+    throw Error(ErrorKind::usage, "predict.output", "the output folder's name is empty", "name a folder with -o; it is made where it is not there");
   if (const auto there = files().stat(command.output); there && !there->is_directory)
     throw Error(ErrorKind::usage, "predict.output", "this is a file; predictions go into a folder", "name a folder with -o; it is made where it is not there", command.output);
   apply_threads(common);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -100,6 +101,9 @@ int stopped(const TrainResult& result, const Common& common) {
 
 /// Folders of runs that differ by their seed: the first base name of which none is there yet.
 std::vector<fs::path> seed_directories(const TrainCommand& command, const Recipe& recipe) {
+  // nothing is trained before every run has its seed and its folder
+  if (recipe.seed > std::uint64_t(std::numeric_limits<std::int64_t>::max()) - std::uint64_t(command.seeds))
+    throw Error(ErrorKind::usage, "command.bad_value", "--seeds: the seeds from " + std::to_string(recipe.seed) + " on are beyond 2^63 - 1", "begin with a smaller seed");
   const fs::path base = command.run.empty() ? fs::path("runs") / recipe.name : fs::path(command.run);
   for (int attempt = 1;; ++attempt) {
     std::vector<fs::path> out;
@@ -108,6 +112,9 @@ std::vector<fs::path> seed_directories(const TrainCommand& command, const Recipe
       fs::path folder = base;
       if (attempt > 1) folder += "-" + std::to_string(attempt);
       folder += "-seed" + std::to_string(recipe.seed + std::uint64_t(i));
+      if (!command.run.empty() && fs::exists(folder) && !(fs::is_directory(folder) && fs::is_empty(folder)))
+        throw Error(ErrorKind::usage, "run.exists", fs::is_directory(folder) ? "the folder is not empty; nothing was trained" : "this is not a folder; nothing was trained",
+                    "choose another name with --run", folder.string());
       free = free && !fs::exists(folder);
       out.push_back(folder);
     }
@@ -137,7 +144,7 @@ void show_seeds(const std::vector<Outcome>& outcomes, const Common& common) {
     table.row({name, format_number(mean.value), "[" + format_number(mean.low) + ", " + format_number(mean.high) + "]", format_number(*low), format_number(*high)});
     json["metrics"].push_back({{"name", columns[c].name}, {"unit", columns[c].unit}, {"mean", mean.value}, {"low", mean.low}, {"high", mean.high}, {"values", values}});
   }
-  print(common.json ? json_text(json) : table.str());
+  if (common.json || !columns.empty()) print(common.json ? json_text(json) : table.str());
 }
 
 int train_seeds(const TrainCommand& command, const Recipe& first, RunOptions options, const Common& common) {

@@ -58,6 +58,13 @@ TEST_CASE("train, evaluate, predict and report over one run") {
   CHECK(metrics[0]["scored"] == 3);
   CHECK(metrics[0]["baselines"][0]["name"] == "always one");
 
+  const Result changed = toy(folder, {"evaluate", "runs/line", "data.root=" + (folder.path / "points").string(), "--json"});
+  REQUIRE(changed.status == 0);
+  CHECK(json::parse(changed.out)["evaluation"]["overrides"][0] == "data.root=" + (folder.path / "points").string());
+  CHECK(json::parse(changed.out)["evaluation"]["checkpoint"] == "last");
+  REQUIRE(toy(folder, {"evaluate", "runs/line"}).status == 0);
+  CHECK(toy(folder, {"predict", "runs/line", "line.toml", "-o", ""}).status == 2);
+
   folder.write("in.txt", "0 1\n");
   const Result predicted = toy(folder, {"predict", "runs/line", "in.txt", "-o", "out"});
   CHECK(predicted.status == 0);
@@ -435,6 +442,14 @@ TEST_CASE("several seeds: a run each, means with the t interval over runs") {
   CHECK(out["metrics"][0]["mean"].get<double>() == Approx((values[0] + values[1]) / 2));
   CHECK(out["metrics"][0]["high"].get<double>() - out["metrics"][0]["low"].get<double>() == Approx(2 * half).epsilon(1e-9));
 
+  // nothing is trained before every run has its folder and its seed
+  folder.write("mine-seed6/kept.txt", "x");
+  const Result taken = toy(folder, {"train", "line.toml", "--seeds", "2", "--seed", "5", "--run", "mine"});
+  CHECK(taken.status == 2);
+  CHECK(taken.says("error[run.exists]"));
+  CHECK_FALSE(fs::exists(folder.path / "mine-seed5"));
+  CHECK(toy(folder, {"train", "line.toml", "--seeds", "2", "--seed", "9223372036854775807", "--run", "far"}).status == 2);
+  CHECK_FALSE(fs::exists(folder.path / "far-seed9223372036854775807"));
   CHECK(toy(folder, {"train", "--resume", "runs/line-seed5", "--seeds", "2"}).status == 2);
   CHECK(toy(folder, {"train", "line.toml", "--seeds", "0"}).status == 2);
 }

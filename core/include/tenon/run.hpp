@@ -72,7 +72,7 @@ struct TrainResult {
   TrainStatus status = TrainStatus::finished;
   std::filesystem::path directory;
   std::int64_t steps = 0;
-  double seconds = 0;       ///< this command's own time in training
+  double seconds = 0;       ///< in training, of every command that worked on the run
   bool stopped_early = false;  ///< by train.patience
   Evaluation evaluation;    ///< final, when finished and the recipe validates
 };

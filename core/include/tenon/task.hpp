@@ -116,6 +116,11 @@ struct Evaluation {
   std::vector<Interval> totals = {};
   std::vector<Chart> charts = {};
   std::vector<Picture> pictures = {};  ///< of the whole split: a map of the error, a logo
+  /// Filled in by evaluate() (run.hpp): the checkpoint that was scored, what was changed of the run's recipe, and where something was, the
+  /// SHA-256 of the files that were read.
+  std::string checkpoint = {};
+  std::vector<std::string> overrides = {};
+  std::map<std::string, std::string> inputs = {};
 };
 
 /// Whether the user wants to stop, progress and warnings, for long calls.

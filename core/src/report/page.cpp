@@ -95,13 +95,16 @@ void Page::facts() {
     body_ += "</table>";
   }
   if (auto it = run_.state.find("inputs"); it != run_.state.end() && it->is_object()) {
-    body_ += fmt::format("<details><summary>Digests of {} input {} (SHA-256)</summary><table class=\"digests\">", it->size(),
-                         it->size() == 1 ? "file" : "files");
-    for (const auto& [key, value] : it->items())
-      body_ += "<tr><th scope=\"row\">" + escape(key) + "</th><td>" + escape(plain_text(value)) + "</td></tr>";
-    body_ += "</table></details>";
+    digests(*it, "input");
   }
+  if (run_.evaluation && !run_.evaluation->inputs.empty()) digests(Json(run_.evaluation->inputs), "scored");
   end_section();
+}
+
+void Page::digests(const Json& files, const char* what) {
+  body_ += fmt::format("<details><summary>Digests of {} {} {} (SHA-256)</summary><table class=\"digests\">", files.size(), what, files.size() == 1 ? "file" : "files");
+  for (const auto& [key, value] : files.items()) body_ += "<tr><th scope=\"row\">" + escape(key) + "</th><td>" + escape(plain_text(value)) + "</td></tr>";
+  body_ += "</table></details>";
 }
 
 void Page::recipe() {
@@ -123,6 +126,10 @@ void Page::reproduce() {
   if (run_.recipe.empty()) return;
   section("reproduce", "How to reproduce it");
   std::string split = run_.evaluation && !run_.evaluation->split.empty() ? " --split " + shell_quoted(run_.evaluation->split) : "";
+  if (run_.evaluation) {
+    if (!run_.evaluation->checkpoint.empty()) split += " --checkpoint " + shell_quoted(run_.evaluation->checkpoint);
+    for (const std::string& change : run_.evaluation->overrides) split += " " + shell_quoted(change);
+  }
   body_ += "<pre>tenon train " + escape(shell_quoted(run_.path + "/recipe.toml")) + " --run again\ntenon evaluate again" + escape(split) + "</pre>";
   std::string version = state_text(run_, "tenon");
   std::string steps = state_text(run_, "steps");

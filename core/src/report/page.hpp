@@ -35,6 +35,7 @@ class Page {
   void pictures();
   void notes();
   void facts();
+  void digests(const Json& files, const char* what);
   void recipe();
   void reproduce();
 

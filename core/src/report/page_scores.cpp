@@ -84,6 +84,11 @@ void Page::scores() {
                        of_all == 0                               ? std::string(means)
                        : std::size_t(of_all) == summaries_.size() ? std::string(totals)
                                                                   : "Scores of all cases together where the rules of the scores say so; else: " + std::string(means));
+  if (!e.overrides.empty()) {
+    std::string changes;
+    for (const std::string& change : e.overrides) changes += (changes.empty() ? "" : ", ") + ("<code>" + escape(change) + "</code>");
+    body_ += "<p class=\"remarks\">These are not the scores of the run as it was trained: it was evaluated with " + changes + ".</p>";
+  }
   body_ += "<div class=\"scores\">";
   for (std::size_t i = 0; i < e.columns.size(); ++i) score_card(i);
   body_ += "</div>\n";

@@ -198,6 +198,9 @@ std::string evaluation_to_json(const Evaluation& evaluation) {
     out["baselines"].push_back({{"name", b.name}, {"values", numbers(b.values)}, {"source", b.source}});
   }
   out["notes"] = evaluation.notes;
+  if (!evaluation.checkpoint.empty()) out["checkpoint"] = evaluation.checkpoint;
+  if (!evaluation.overrides.empty()) out["overrides"] = evaluation.overrides;
+  if (!evaluation.inputs.empty()) out["inputs"] = evaluation.inputs;
   for (const ColourKey& k : evaluation.picture_key) out["picture_key"].push_back({{"name", k.name}, {"rgb", k.rgb}});
   for (const Chart& chart : evaluation.charts) out["charts"].push_back(chart_to_json(chart));
   for (std::size_t i = 0; i < evaluation.pictures.size(); ++i)
@@ -238,6 +241,9 @@ Evaluation evaluation_from_json(const std::string& json, const std::filesystem::
       require_columns(evaluation.baselines.back().values, evaluation, "baseline '" + evaluation.baselines.back().name + "'");
     }
     evaluation.notes = in.at("notes").get<std::vector<std::string>>();
+    if (in.contains("checkpoint")) evaluation.checkpoint = in.at("checkpoint").get<std::string>();
+    if (in.contains("overrides")) evaluation.overrides = in.at("overrides").get<std::vector<std::string>>();
+    if (in.contains("inputs")) evaluation.inputs = in.at("inputs").get<std::map<std::string, std::string>>();
     if (in.contains("picture_key"))
       for (const Json& k : in.at("picture_key"))
         evaluation.picture_key.push_back({k.at("name").get<std::string>(), k.at("rgb").get<std::array<std::uint8_t, 3>>()});

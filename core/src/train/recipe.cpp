@@ -30,6 +30,8 @@ Override parse_override(const std::string& text) {
                 kCommandLine);
   const std::string path = text.substr(0, equals), value = text.substr(equals + 1);
   const std::size_t dot = path.find('.');
+  if (dot == std::string::npos && nearest_names(path, kTopLevel).empty())
+    throw Error(ErrorKind::usage, "recipe.override", "'" + text + "' names no section", "write section.key=value, for example train.steps=200", kCommandLine);
   if (dot == std::string::npos) return {"", path, value};
   return {path.substr(0, dot), path.substr(dot + 1), value};
 }

@@ -103,6 +103,9 @@ Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& opt
   s.task->load(monitor);
   Evaluation e = profiled(options.profile, directory, "profile-evaluate.json", observer,
                           [&] { return s.task->evaluate(*s.model, options.split, options.pictures, monitor); });
+  e.checkpoint = options.checkpoint;
+  e.overrides = options.overrides;
+  if (!e.overrides.empty()) e.inputs = s.task->input_digests();
   if (!observer.interrupted()) write_evaluation(directory.path(), e);
   return e;
 }

@@ -82,7 +82,7 @@ class Trainer {
     }
     result.directory = directory_.path();
     result.steps = info_.step;
-    result.seconds = seconds_since(start_);
+    result.seconds = elapsed();
     result.stopped_early = !interrupted_ && stop_.due();
     if (interrupted_) result.status = TrainStatus::interrupted;
     write_state(interrupted_ ? "interrupted" : "finished");

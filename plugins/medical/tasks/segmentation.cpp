@@ -116,13 +116,18 @@ std::vector<MetricColumn> SegmentationTask::columns() const {
   return score_columns(scoring_);
 }
 
-/// A score of cases that the model was trained on is no score, whatever the recipe calls them now.
-void SegmentationTask::refuse_trained_on(const std::string& split) const {
-  if (split == "train" || data().settings().allow_leak) return;
+/// A score of cases that the model was trained on is no score, whatever the recipe calls them now. Where the user allows them they are counted.
+std::int64_t SegmentationTask::leaked_cases(const std::string& split) const {
+  if (split == "train") return 0;
+  std::int64_t count = 0;
   for (const auto& c : data().split(split))
-    if (const auto found = trained_on_.find(c.digest); found != trained_on_.end())
-      throw Error(ErrorKind::data, "medical.leak", "the model was trained on this case" + (found->second == c.files.id ? "" : ", there named " + found->second),
-                  "score the split that the run held back, or set data.allow_leak=true and mistrust the scores", c.files.id);
+    if (const auto found = trained_on_.find(c.digest); found != trained_on_.end()) {
+      if (!data().settings().allow_leak)
+        throw Error(ErrorKind::data, "medical.leak", "the model was trained on this case" + (found->second == c.files.id ? "" : ", there named " + found->second),
+                    "score the split that the run held back, or set data.allow_leak=true and mistrust the scores", c.files.id);
+      ++count;
+    }
+  return count;
 }
 
 ModelContext SegmentationTask::model_context() const {
@@ -187,11 +192,16 @@ Tensor SegmentationTask::truth_of(const LoadedCase& c) const {
 
 Evaluation SegmentationTask::evaluate(nn::Module& model, const std::string& split, int pictures, const Monitor& monitor) {
   const auto& cases = data().split(split);
-  refuse_trained_on(split);
+  const std::int64_t leaked = leaked_cases(split);
   Evaluation result;
   result.split = split;
   result.columns = score_columns(scoring_);
   result.notes = score_notes(scoring_);
+  if (leaked > 0) {
+    result.notes.push_back("the model was trained on " + std::to_string(leaked) + " of these " + std::to_string(cases.size()) +
+                           " cases (data.allow_leak): the scores flatter it");
+    monitor.warn(result.notes.back());
+  }
   result.cases.resize(cases.size());
 
   // The predictions of the worst cases so far, by rising mean Dice, then by place: what will be pictured.

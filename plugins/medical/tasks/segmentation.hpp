@@ -44,7 +44,7 @@ class SegmentationTask final : public Task {
   Dataset& data();
   const Dataset& data() const;
   std::vector<Baseline> baselines(const std::string& split, const std::vector<MetricColumn>& columns);
-  void refuse_trained_on(const std::string& split) const;
+  std::int64_t leaked_cases(const std::string& split) const;
   Tensor truth_of(const LoadedCase& c) const;
 
   TaskContext context_;

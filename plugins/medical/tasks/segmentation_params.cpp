@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "medical/tasks/segmentation.hpp"
 #include "medical/tasks/segmentation_params.hpp"
 #include "tenon/error.hpp"
@@ -77,12 +79,13 @@ const ParamSpec& baselines_params() {
 namespace {
 
 [[noreturn]] void refuse(const std::string& key, const std::string& what, const std::string& hint) {
-  throw Error(ErrorKind::usage, "medical.recipe", key + ": " + what, hint, key);
+  throw Error(ErrorKind::usage, "medical.recipe", what, hint, key);
 }
 
 Chance chance(const ParamValues& v, const std::string& probability, const std::string& range) {
   const auto& r = v.reals(range);
-  if (r.size() != 2 || r[0] > r[1]) refuse("augment." + range, std::to_string(r.size()) + " values", "give a range, [low, high]");
+  if (r.size() != 2) refuse("augment." + range, std::to_string(r.size()) + " values", "give a range, [low, high]");
+  if (r[0] > r[1]) refuse("augment." + range, fmt::format("[{}, {}] falls", r[0], r[1]), "give a range, [low, high]");
   return {v.real(probability), r[0], r[1]};
 }
 

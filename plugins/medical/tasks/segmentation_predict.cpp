@@ -4,6 +4,8 @@
 #include <limits>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "medical/tasks/segmentation.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -83,6 +85,20 @@ void write_checked(const fs::path& output, const Tensor& labels, const Volume& l
   throw Error(ErrorKind::internal, "predict.geometry", wrong, "report this with the input's header", output.string());
 }
 
+/// Voxels of another order of size than training's come of wrong units, and the scan on training's voxels would be huge or next to nothing.
+void require_like_training(const Volume& scan, const ModelSpace& space, const fs::path& file) {
+  constexpr double kFarthest = 32;
+  const auto spacing = reorient(scan.geometry, orientation_to(scan.geometry, space.orientation)).spacing();
+  for (std::size_t a = 0; a < 3; ++a) {
+    const double ratio = spacing[a] / space.spacing[a];
+    if (ratio > kFarthest || ratio < 1 / kFarthest)
+      throw Error(ErrorKind::data, "medical.foreign_spacing",
+                  fmt::format("voxels of {:.6g} x {:.6g} x {:.6g} mm, training had {:.6g} x {:.6g} x {:.6g}", spacing[0], spacing[1], spacing[2], space.spacing[0],
+                              space.spacing[1], space.spacing[2]),
+                  "mend the header's spacing or its unit (xyzt_units), or resample the scan", file.string());
+  }
+}
+
 }  // namespace
 
 std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::vector<fs::path>& inputs, const PredictOptions& options) {
@@ -103,7 +119,7 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
         float low = std::numeric_limits<float>::infinity(), high = -low;
         for (float v : values.span<float>()) {
           if (!std::isfinite(v))
-            throw Error(ErrorKind::data, "medical.not_finite", "a voxel is NaN or infinite", "replace it first", file.string());
+            throw Error(ErrorKind::data, "medical.not_finite", "a voxel is NaN, infinite or beyond float32", "replace it first", file.string());
           low = std::min(low, v);
           high = std::max(high, v);
         }
@@ -114,6 +130,7 @@ std::vector<fs::path> SegmentationTask::predict(nn::Module& model, const std::ve
                       file.string());
       }
       const Volume& like = volumes.front();
+      require_like_training(like, space_, item.inputs.front());
       const SpacePath path = path_to(like.geometry, space_);
       const auto [nz, ny, nx] = path.size;
       const Tensor image = Tensor::empty(Shape{channels_, nz, ny, nx});

@@ -158,6 +158,9 @@ TEST_CASE("totals, charts and pictures of a split survive the disk", "[evaluatio
   e.totals = {{0.9, 0.8, NAN}};
   e.charts = {{"ROC", "false positives", "true positives", {{"model", {0, 0.5, 1}, {0, NAN, 1}, {0, 0.1, 0.2}, {0.1, 0.3, 1}}, {.name = "chance", .x = {0, 1}, .y = {0, 1}, .kind = Curve::Kind::bars, .reference = true}}, "why"}};
   e.pictures = {{"map", sample::panels(2)}};
+  e.checkpoint = "best";
+  e.overrides = {"data.root=/else where"};
+  e.inputs = {{"a.nii", "00ff"}};
   e.cases[0].id = "split+1";  // a case of that name does not meet the split's picture
   e.cases[0].pictures = {{"case", sample::panels(9)}};
   write_evaluation(run.path, e);
@@ -175,6 +178,9 @@ TEST_CASE("totals, charts and pictures of a split survive the disk", "[evaluatio
   CHECK(back.charts[0].curves[1].kind == Curve::Kind::bars);
   CHECK(back.charts[0].curves[1].reference);
   CHECK(back.charts[0].note == "why");
+  CHECK(back.checkpoint == "best");
+  CHECK(back.overrides == e.overrides);
+  CHECK(back.inputs == e.inputs);
   REQUIRE(back.pictures.size() == 1);
   CHECK(back.pictures[0].png == e.pictures[0].png);
   CHECK(back.cases[0].pictures[0].png == e.cases[0].pictures[0].png);

@@ -100,6 +100,9 @@ TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
                 {.name = "seen", .x = {1, 2, 3}, .y = {5, NAN, 7}, .kind = Curve::Kind::points}},
                "Bands: 95 % block bootstrap."}};
   e.pictures = {{"RMSE on the map", sample::panels(3)}};
+  e.checkpoint = "best";
+  e.overrides = {"data.root=/else where"};
+  e.inputs = {{"scan.nii", "00ff"}};
   write_evaluation(run.path, e);
   const std::string page = without_scripts(read_text(write_report(run.path)));
   CHECK_THAT(page, Contains("<h2>Skill</h2>") && Contains("Skill by lead") && Contains("RMSE (hPa)") && Contains("Bands: 95 % block bootstrap."));
@@ -108,6 +111,7 @@ TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
   CHECK_THAT(page, Contains("Scores of all cases together where the rules"));
   CHECK(page.find("65 of 65 not scored") == std::string::npos);
   CHECK(page.find("<button>AUROC</button>") == std::string::npos);  // no case has a value of it
+  CHECK_THAT(page, Contains("evaluated with <code>data.root=/else where</code>") && Contains("--checkpoint best &#39;data.root=/else where&#39;") && Contains("00ff"));
   CHECK(count(page, "<rect x=") == 4);  // three bars and the key
 }
 

@@ -209,6 +209,32 @@ TEST_CASE("prediction needs the state alone, keeps the geometry and overwrites n
   CHECK_THROWS_WITH(task.predict(model, {input, out / "c4.nii.gz"}, {set.root() / "other", false, {}}), Catch::Contains("two inputs"));
 }
 
+TEST_CASE("scoring cases that the model was trained on: refused, or counted where the user allows it") {
+  BrightSet set("leak");
+  std::string state;
+  {
+    SegmentationTask trained(set.context());
+    trained.load({});
+    state = trained.state();
+  }
+  Threshold model;
+  std::ofstream(set.root() / "folds.json") << R"({"train": ["c4", "c5"], "validation": ["c0", "c1"]})";
+  SegmentationTask strict(set.context());
+  strict.load_state(state);
+  strict.load({});
+  CHECK_THROWS_WITH(strict.evaluate(model, "validation", 0, {}), Catch::Contains("the model was trained on this case"));
+  SegmentationTask allowed(set.context({{"data.allow_leak", "true"}}));
+  allowed.load_state(state);
+  allowed.load({});
+  std::string warned;
+  Monitor monitor;
+  monitor.warning = [&](const std::string& text) { warned = text; };
+  const Evaluation e = allowed.evaluate(model, "validation", 0, monitor);
+  const std::string said = "the model was trained on " + std::to_string(e.cases.size()) + " of these " + std::to_string(e.cases.size()) + " cases";
+  CHECK_THAT(warned, Catch::Contains(said));
+  CHECK_THAT(e.notes.back(), Catch::Contains(said));
+}
+
 TEST_CASE("one bad file among good ones: the good are written, the bad named") {
   BrightSet set("some");
   SegmentationTask task(set.context());
@@ -226,6 +252,31 @@ TEST_CASE("one bad file among good ones: the good are written, the bad named") {
   CHECK(fs::exists(set.root() / "out/c4.nii.gz"));
   CHECK_FALSE(fs::exists(set.root() / "out/c5.nii.gz"));
   CHECK_THROWS_AS(task.predict(model, {bad}, {set.root() / "out2", false, {}}), Error);
+}
+
+TEST_CASE("a scan whose voxels are of another order of size than training's is named, and costs the others nothing") {
+  BrightSet set("units");
+  SegmentationTask task(set.context());
+  task.load({});
+  const fs::path good = set.root() / "imagesTr/c4.nii.gz";
+  Threshold model;
+  for (const double factor : {1000.0, 0.001}) {
+    Volume other = read_volume(good);
+    other.attributes.clear();  // the header of the file it came from would be kept
+    for (auto& row : other.geometry.to_ras)
+      for (double& value : row) value *= factor;
+    const fs::path odd = set.root() / (factor > 1 ? "metres.nii.gz" : "micrometres.nii.gz");
+    write_image(odd, other);
+    std::string said;
+    try {
+      task.predict(model, {odd, good}, {set.root() / ("out" + std::to_string(factor)), false, {}});
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::batch);
+      said = e.message();
+    }
+    CHECK_THAT(said, Catch::Contains("metres.nii.gz") && Catch::Contains("mm, training had") && Catch::Contains("medical.foreign_spacing"));
+    CHECK(fs::exists(set.root() / ("out" + std::to_string(factor)) / "c4.nii.gz"));
+  }
 }
 
 TEST_CASE("what the recipe names of the data and is not there is refused by key before it is loaded") {
