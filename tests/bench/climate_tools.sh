@@ -19,7 +19,7 @@ best() {  # seconds of the best of three
     rm -f "$folder/out.nc"
     local start end
     start=$(date +%s.%N)
-    "$@" >/dev/null 2>&1
+    "$@" >"$folder/said" 2>&1 || { echo "failed: $*" >&2; cat "$folder/said" >&2; return 1; }
     end=$(date +%s.%N)
     least=$(echo "$start $end $least" | awk '{t = $2 - $1; print t < $3 ? t : $3}')
   done
