@@ -18,7 +18,8 @@ struct TypeCode {
   std::uint8_t code, bits;
 };
 constexpr TypeCode kTypes[] = {{DType::f32, 2, 32}, {DType::f64, 2, 64}, {DType::f16, 2, 16}, {DType::bf16, 4, 16}, {DType::i8, 0, 8},
-                               {DType::i16, 0, 16}, {DType::i32, 0, 32}, {DType::i64, 0, 64}, {DType::u8, 1, 8},    {DType::boolean, 6, 8}};
+                               {DType::i16, 0, 16}, {DType::i32, 0, 32}, {DType::i64, 0, 64}, {DType::u8, 1, 8},    {DType::boolean, 6, 8},
+                               {DType::c64, 5, 64}, {DType::c128, 5, 128}};
 
 /// What a managed tensor points into: the sizes and the tensor that keeps the buffer alive.
 template <class Managed>
@@ -60,7 +61,7 @@ DType dtype_from(const DLDataType& type) {
   refuse("dtype",
          "element type of code " + std::to_string(type.code) + ", " + std::to_string(type.bits) + " bits, " + std::to_string(type.lanes) +
              " lanes",
-         "convert before handing it over; types: floats of 16, 32 and 64 bits, bfloat16, signed integers, unsigned 8 bits, bool");
+         "convert before handing it over; types: floats of 16, 32 and 64 bits, bfloat16, complex of 64 and 128 bits, signed integers, unsigned 8 bits, bool");
 }
 
 Device device_from(const DLDevice& device) {

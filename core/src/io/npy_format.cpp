@@ -22,7 +22,8 @@ struct TypeName {
 };
 /// The one list of element types: a new one is a line here.
 constexpr TypeName kTypes[] = {{"<f8", DType::f64}, {"<f4", DType::f32}, {"<f2", DType::f16}, {"<i8", DType::i64},    {"<i4", DType::i32},
-                               {"<i2", DType::i16}, {"|i1", DType::i8},  {"|u1", DType::u8},  {"|b1", DType::boolean}};
+                               {"<i2", DType::i16}, {"|i1", DType::i8},  {"|u1", DType::u8},  {"|b1", DType::boolean},
+                               {"<c8", DType::c64}, {"<c16", DType::c128}};
 
 struct Header {
   std::optional<DType> dtype;
@@ -142,6 +143,10 @@ class Reader {
     spaces();
     if (at != text.size()) refuse("header", "text after the header's end");
     if (!header.dtype || !header.fortran || !header.shape) refuse("header", "one of descr, fortran_order and shape is missing");
+    // also where an axis of no length makes the array empty: its other sizes are multiplied on the way
+    std::int64_t count = 1;
+    for (std::int64_t n : *header.shape)
+      if (n != 0 && __builtin_mul_overflow(count, n, &count)) refuse("shape", "the shape has too many elements");
     return header;
   }
 
@@ -150,7 +155,7 @@ class Reader {
       if (t.name == name) return t.dtype;
     if (!name.empty() && name[0] == '>')
       refuse("dtype", "big-endian elements '" + name + "'", "convert with array.astype(array.dtype.newbyteorder('<'))");
-    refuse("dtype", "element type '" + name + "'", "types that are read: f2 f4 f8 i1 i2 i4 i8 u1 b1, little-endian");
+    refuse("dtype", "element type '" + name + "'", "types that are read: f2 f4 f8 i1 i2 i4 i8 u1 b1 c8 c16, little-endian");
   }
 
   Tensor read_dense(const Shape& shape, DType dtype) {

@@ -19,7 +19,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors data is l
 namespace tenon {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // sorted: found by name in logarithmic time, however many there are
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;  // the limit of the reference implementation
 constexpr std::string_view kMetadata = "__metadata__";
@@ -30,12 +30,12 @@ struct TypeName {
 };
 constexpr TypeName kTypes[] = {{"F64", DType::f64}, {"F32", DType::f32},     {"F16", DType::f16}, {"BF16", DType::bf16},
                                {"I64", DType::i64}, {"I32", DType::i32},     {"I16", DType::i16}, {"I8", DType::i8},
-                               {"U8", DType::u8},   {"BOOL", DType::boolean}};
+                               {"U8", DType::u8},   {"BOOL", DType::boolean}, {"C64", DType::c64}};
 
 std::string_view type_name(DType dtype) {
   for (const TypeName& t : kTypes)
     if (t.dtype == dtype) return t.name;
-  throw Error(ErrorKind::internal, "safetensors.dtype", "save_safetensors: no type name for " + std::string(name_of(dtype)));
+  throw_usage("save_safetensors", std::string(name_of(dtype)) + " has no safetensors type", "save real(z) and imag(z)");
 }
 
 struct Entry {
@@ -78,29 +78,57 @@ class Reader {
     return n;
   }
 
-  Json parse_json(const std::string& header) const {
-    if (header.empty() || header[0] != '{') refuse("header", "the header does not begin with '{'");
-    // nlohmann-json keeps the last of equal keys; here they are an attack or a defect, so keys are watched as they come.
+  /// Walks the header before it is built: nlohmann-json keeps the last of equal keys, which here are an attack or a defect; and a parser that
+  /// watches while it builds looks through all names after each entry.
+  struct Watch : nlohmann::json_sax<Json> {
+    const Reader& reader;
+    std::vector<std::string>& order;  ///< the names as they stand in the file
     std::vector<std::set<std::string>> keys;
-    auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-      if (depth > 3) refuse("header", "the header is nested too deeply");
-      if (event == Json::parse_event_t::object_start) keys.emplace_back();
-      if (event == Json::parse_event_t::object_end) keys.pop_back();
-      if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-        refuse("duplicate", "the name " + json_text(value, -1) + " stands twice in the header");
+    int depth = 0;
+    Watch(const Reader& r, std::vector<std::string>& o) : reader(r), order(o) {}
+    bool enter() {
+      if (++depth > 4) reader.refuse("header", "the header is nested too deeply");
       return true;
-    };
+    }
+    bool leave() { return --depth, true; }
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(std::int64_t) override { return true; }
+    bool number_unsigned(std::uint64_t) override { return true; }
+    bool number_float(double, const std::string&) override { return true; }
+    bool string(std::string&) override { return true; }
+    bool binary(Json::binary_t&) override { return true; }
+    bool start_object(std::size_t) override { return keys.emplace_back(), enter(); }
+    bool end_object() override { return keys.pop_back(), leave(); }
+    bool start_array(std::size_t) override { return enter(); }
+    bool end_array() override { return leave(); }
+    bool key(std::string& name) override {
+      if (!keys.back().insert(name).second) reader.refuse("duplicate", "the name " + json_text(Json(name), -1) + " stands twice in the header");
+      if (keys.size() == 1) order.push_back(name);
+      return true;
+    }
+    bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+      reader.refuse("header", std::string("the header is no JSON: ") + error.what());
+    }
+  };
+
+  Json parse_json(const std::string& header, std::vector<std::string>& order) const {
+    if (header.empty() || header[0] != '{') refuse("header", "the header does not begin with '{'");
+    Watch watch(*this, order);
+    Json::sax_parse(header, &watch);
     try {
-      return Json::parse(header, watch);
+      return Json::parse(header);
     } catch (const nlohmann::json::exception& error) {
       refuse("header", std::string("the header is no JSON: ") + error.what());
     }
   }
 
   std::vector<Entry> parse_header(const std::string& text, std::map<std::string, std::string>& metadata) const {
-    Json header = parse_json(text);
+    std::vector<std::string> order;
+    const Json header = parse_json(text, order);
     std::vector<Entry> entries;
-    for (const auto& [name, value] : header.items()) {
+    for (const std::string& name : order) {
+      const Json& value = header.at(name);
       if (!value.is_object()) refuse("header", "'" + name + "' is no object");
       if (name != kMetadata) {
         entries.push_back(parse_entry(name, value));
@@ -190,24 +218,27 @@ class Reader {
 };
 
 std::string make_header(const std::vector<std::pair<std::string, Tensor>>& tensors, const std::map<std::string, std::string>& metadata) {
-  Json header = Json::object();
-  if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
+  std::set<std::string> names;
+  std::string text = "{";
+  const auto add = [&](const std::string& name, const nlohmann::ordered_json& value) {
+    try {
+      text += (text.size() > 1 ? "," : "") + nlohmann::ordered_json(name).dump() + ":" + value.dump();
+    } catch (const nlohmann::json::exception& error) {
+      throw_usage("save_safetensors", std::string("a name or metadata value is no UTF-8: ") + error.what());
+    }
+  };
+  if (!metadata.empty()) add(std::string(kMetadata), metadata);
   std::uint64_t at = 0;
   for (const auto& [name, tensor] : tensors) {
-    if (name == kMetadata || header.contains(name))
+    if (name == kMetadata || !names.insert(name).second)
       throw_usage("save_safetensors", "the name '" + name + "' is " + (name == kMetadata ? "reserved" : "there twice"));
     if (!tensor.defined()) throw_usage("save_safetensors", "'" + name + "' is an undefined tensor");
-    header[name] = {{"dtype", type_name(tensor.dtype())},
-                    {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
-                    {"data_offsets", {at, at + tensor.nbytes()}}};
+    add(name, {{"dtype", type_name(tensor.dtype())},
+               {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
+               {"data_offsets", {at, at + tensor.nbytes()}}});
     at += tensor.nbytes();
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const nlohmann::json::exception& error) {
-    throw_usage("save_safetensors", std::string("a name or metadata value is no UTF-8: ") + error.what());
-  }
+  text += "}";
   text.append((8 - text.size() % 8) % 8, ' ');  // data starts at a multiple of 8
   return text;
 }

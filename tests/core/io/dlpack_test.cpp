@@ -85,6 +85,12 @@ TEST_CASE("a tensor goes out and comes back with its type, shape and place", "[i
       }
     }
   }
+  for (DType t : {DType::c64, DType::c128}) {
+    const Tensor z = Tensor::zeros({2, 3}, t), back = from_dlpack(to_dlpack(z.transpose(0, 1)));
+    CHECK(back.dtype() == t);
+    CHECK(back.shape() == Shape{3, 2});
+    CHECK(back.raw() == z.raw());
+  }
   const Tensor empty = from_dlpack(to_dlpack(Tensor::zeros({0, 3})));
   CHECK(empty.shape() == Shape{0, 3});
   CHECK(empty.numel() == 0);

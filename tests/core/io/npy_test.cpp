@@ -41,7 +41,7 @@ TEST_CASE(".npy bytes are numpy's", "[io]") {
 
 TEST_CASE(".npy round trip of every type it has", "[io]") {
   TemporaryFolder folder("npy-round");
-  for (DType t : {DType::f32, DType::f64, DType::f16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
+  for (DType t : {DType::f32, DType::f64, DType::f16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean, DType::c64, DType::c128}) {
     for (const Shape& shape : {Shape{2, 3, 4}, Shape{5}, Shape{}, Shape{0, 2}}) {
       Tensor x = Tensor::empty(shape, t);
       for (std::size_t i = 0; i < x.nbytes(); ++i)
@@ -87,6 +87,8 @@ TEST_CASE(".npy that is not exactly well formed is refused", "[io]") {
   CHECK(loading(folder, npy(head("'<f4'", "(-1,)"), "abcd")) == "npy.shape");
   CHECK(loading(folder, npy(head("'<f4'", "(9999999999, 9999999999)"), "abcd")) == "npy.shape");
   CHECK(loading(folder, npy(head("'<f4'", "(99999999999999999999,)"), "abcd")) == "npy.shape");
+  CHECK(loading(folder, npy(head("'<f4'", "(0, 99999999999, 99999999999)"), "")) == "npy.shape");  // empty, and no number holds the rest
+  CHECK(loading(folder, npy("{'descr': '<f4', 'fortran_order': True, 'shape': (0, 99999999999, 99999999999), }", "")) == "npy.shape");
   CHECK(loading(folder, npy(head("'<f4'", "(1,1,1,1,1,1,1,1,1)"), "abcd")) == "npy.shape");
   CHECK(loading(folder, npy(head("'|b1'", "(1,)"), "\2")) == "npy.bool");
   CHECK(loading(folder, npy("{'descr': '<f4', 'shape': (1,)}", "abcd")) == "npy.header");

@@ -40,7 +40,7 @@ TEST_CASE("safetensors round trip: every type, scalars, empty tensors, views, me
   TemporaryFolder folder("round");
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (DType t :
-       {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
+       {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean, DType::c64}) {
     Tensor x = Tensor::empty({2, 3}, t);
     for (std::size_t i = 0; i < x.nbytes(); ++i)
       static_cast<std::uint8_t*>(x.raw())[i] = std::uint8_t(t == DType::boolean ? i % 2 : i * 5 + 1);
@@ -122,6 +122,17 @@ TEST_CASE("safetensors that are not exactly well formed are refused", "[io]") {
   CHECK(loading(folder, file_of(R"({"a":)" + std::string(50000, '[') + "}", "")) == "safetensors.header");
 }
 
+TEST_CASE("a safetensors file of very many tensors", "[io]") {  // searched name by name this took minutes
+  TemporaryFolder folder("many");
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (int i = 0; i < 100'000; ++i) tensors.emplace_back("layer." + std::to_string(i) + ".weight", Tensor::full({1}, i));
+  save_safetensors(folder / "many", tensors);
+  const TensorFile back = load_safetensors(folder / "many");
+  REQUIRE(back.tensors.size() == tensors.size());
+  CHECK(back.tensors[50'000].first == "layer.50000.weight");
+  CHECK(back.tensors.back().second.to_vector()[0] == 99'999);
+}
+
 TEST_CASE("every cut of a safetensors file is refused", "[io]") {
   TemporaryFolder folder("cuts");
   save_safetensors(folder / "a", {{"w", Tensor::zeros({5})}, {"x", Tensor::zeros({3}, DType::u8)}});
@@ -138,6 +149,7 @@ TEST_CASE("save_safetensors refuses names that cannot be told apart and undefine
   CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"x", x}, {"x", x}}), Catch::Contains("'x'") && Catch::Contains("twice"));
   CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"__metadata__", x}}), Catch::Contains("reserved"));
   CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"x", Tensor()}}), Catch::Contains("undefined"));
+  CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"x", Tensor::zeros({1}, DType::c128)}}), Catch::Contains("c128 has no safetensors type"));
   CHECK_THROWS_WITH(save_safetensors(folder / "a", {{"\xff", x}}), Catch::Contains("UTF-8"));
   CHECK(files().list(folder.path).empty());
 }

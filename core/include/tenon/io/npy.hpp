@@ -1,7 +1,7 @@
 /// NumPy's .npy, versions 1.0 and 2.0: one array a file
 /// (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 ///
-/// Little-endian f2 f4 f8 i1 i2 i4 i8 u1 b1; written in C order, version 1.0. An array in Fortran order is read into
+/// Little-endian f2 f4 f8 i1 i2 i4 i8 u1 b1 c8 c16; written in C order, version 1.0. An array in Fortran order is read into
 /// C order. The reader is strict: a file whose length is not exactly what its header says is refused (npy.*).
 #pragma once
 
