@@ -44,7 +44,9 @@ int info(const DataSet& set, const Common& common) {
   if (!set.url.empty()) print("archive  " + set.url + " (MD5 " + set.md5 + ")");
   print("licence  " + set.licence + ", " + set.licence_url);
   print("size     " + set.size);
-  print("place    " + (place ? place->string() : "not on this machine; 'tenon data fetch " + set.name + "' gets it"));
+  const std::string absent = set.url.empty() ? "not on this machine: get its files from the source and set TENON_DATA to a folder that holds " + set.path.string()
+                                             : "not on this machine; 'tenon data fetch " + set.name + "' gets it";
+  print("place    " + (place ? place->string() : absent));
   print("recipe   root = \"data:" + set.name + "\"");
   return 0;
 }
@@ -54,6 +56,13 @@ int fetch_set(const DataSet& set, const DataCommand& command, const Common& comm
   bool already = true;
   if (set.sample) {
     place = resolve_data_path("data:" + set.name);
+    verify_files(set, place);
+  } else if (set.url.empty() && command.from.empty()) {
+    const auto found = locate(set);
+    if (!found)
+      throw Error(ErrorKind::data, "data.by_hand", "data set '" + set.name + "' is in no archive that could be fetched and verified",
+                  "get its files from " + set.page + ", set TENON_DATA to a folder that holds " + set.path.string() + ", and run this again to verify them");
+    place = *found;
     verify_files(set, place);
   } else {
     catch_interrupts();

@@ -112,6 +112,7 @@ void download(const DataSet& set, const std::string& url, const fs::path& part, 
 }
 
 void verify_archive(const DataSet& set, const fs::path& archive, const std::string& from) {
+  if (set.md5.empty()) return;  // got by hand: its files are verified one by one
   const ProcessResult result = run_process({"md5sum", "--binary", "--", archive.string()});
   require_program(result, "md5sum", "coreutils");
   if (interrupted()) stop(set, kNothingPlaced, "run the same command again");

@@ -19,7 +19,7 @@ struct DataSet {
   std::string size;                 ///< for people: "28 MB"
   std::filesystem::path path;       ///< below TENON_DATA; of a sample: below the catalogue's folder
   bool sample = false;              ///< ships with the toolkit
-  std::string url, md5;             ///< the source's archive and its published digest; empty for a sample
+  std::string url, md5;             ///< the source's archive and its digest; empty for a sample, and for a set whose files are got by hand
   std::string archive_root;         ///< the archive's folder that becomes the data set
   std::vector<std::string> exclude;  ///< patterns of archive members that are no data
   std::filesystem::path checksums;  ///< absolute path of the SHA256SUMS file; empty: none

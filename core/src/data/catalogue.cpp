@@ -64,8 +64,11 @@ DataSet read_entry(const std::string& name, const toml::table& table, const fs::
   set.exclude = strings(table["exclude"]);
   if (const std::string sums = text("checksums"); !sums.empty()) set.checksums = folder / sums;
   for (const std::string& file : strings(table["add"])) set.add.push_back(folder / file);
-  if (set.title.empty() || set.licence.empty() || set.path.empty() || (!set.sample && (set.url.empty() || set.md5.empty())))
-    throw Error(ErrorKind::data, "data.catalogue", "data set '" + name + "' needs title, licence, path, and (unless sample = true) url and md5",
+  // an archive is known by its digest; files that have none to come in are known one by one
+  const bool obtainable = set.sample || (set.url.empty() ? !set.checksums.empty() : !set.md5.empty());
+  if (set.title.empty() || set.licence.empty() || set.path.empty() || !obtainable)
+    throw Error(ErrorKind::data, "data.catalogue",
+                "data set '" + name + "' needs title, licence, path, and (unless sample = true) url and md5, or checksums alone",
                 "mend the catalogue entry", where);
   return set;
 }
@@ -134,6 +137,7 @@ fs::path resolve_data_path(std::string_view reference) {
   const std::optional<fs::path> root = locate(set);
   if (!root) {
     std::string hint = set.sample ? "install again: the sample ships with the toolkit"
+                     : set.url.empty() ? "get its files from " + set.page + " (tenon data info " + set.name + ") and set TENON_DATA to a folder that holds " + set.path.string()
                                   : "get it with 'tenon data fetch " + set.name + "', or set TENON_DATA to a folder that holds " + set.path.string();
     for (const DataSet& other : data_sets())
       if (other.sample && other.name == set.name + "-sample") hint += "; for a first try there is data:" + other.name;
