@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tenon/data/sampler.hpp"
@@ -36,6 +37,7 @@ const ParamValues& ForecastTask::section(const std::string& name) const {
 ForecastTask::ForecastTask(const TaskContext& context) : context_(context) {
   settings_ = forecast_settings(section("window"), section("loss"), section("metrics"), section("baselines"));
   published_ = published_baselines(section("baselines"), columns().size());
+  for (auto& b : published_) b.values.resize(columns().size(), std::numeric_limits<double>::quiet_NaN());
 }
 
 std::filesystem::path ForecastTask::file() const {

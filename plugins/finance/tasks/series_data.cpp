@@ -28,7 +28,7 @@ void require_no_gaps(const Table& table, const std::vector<std::string>& columns
     if (!asked || column.missing == 0) continue;
     for (std::int64_t row = 0; row < table.rows; ++row)
       if (column.is_missing(row))
-        throw Error(ErrorKind::data, "finance.missing_value",
+        throw Error(ErrorKind::data, "finance.missing",
                     "column '" + column.name + "' has no value in " + std::to_string(column.missing) + " of " + std::to_string(table.rows) + " rows, first here",
                     "leave the column out with data.columns, or fill it in the file: a forecast needs every cell",
                     table.source + ":" + std::to_string(table.line_of(row)));
@@ -79,7 +79,7 @@ const RowRange& SeriesData::part(const std::string& split) const {
   if (split == "train") return train;
   if (split == "validation") return validation;
   if (split == "test") return test;
-  throw Error(ErrorKind::usage, "finance.split", "no split '" + split + "'", suggestion(split, {"train", "validation", "test"}), "split");
+  throw Error(ErrorKind::usage, "finance.part", "no split '" + split + "'", suggestion(split, {"train", "validation", "test"}), "split");
 }
 
 Panel read_series(const ParamValues& data, const std::filesystem::path& file) {
@@ -125,7 +125,7 @@ SeriesScale scale_of(const Panel& panel, std::int64_t rows, Transform transform,
     for (std::int64_t t = 0; t < rows; ++t) squares += (value(t) - mean) * (value(t) - mean);
     const double deviation = std::sqrt(squares / double(rows));
     if (!(deviation > 1e-12 * std::fabs(mean)))
-      throw Error(ErrorKind::data, "finance.constant", "series '" + panel.names[std::size_t(i)] + "' is constant over the training rows",
+      throw Error(ErrorKind::data, "finance.constant_series", "series '" + panel.names[std::size_t(i)] + "' is constant over the training rows",
                   "leave the column out with data.columns, or set data.standardise = false", panel.source);
     scale.mean.push_back(mean);
     scale.deviation.push_back(deviation);

@@ -48,9 +48,9 @@ struct SeriesData {
 };
 
 /// Reads the file named in [data] as a panel: the columns asked for, renamed where names are given. Throws what read_csv and panel_of throw,
-/// and finance.missing_value (with line and column), finance.not_positive (logarithm asked for), finance.names.
+/// and finance.missing (with line and column), finance.not_positive (logarithm asked for), finance.names.
 Panel read_series(const ParamValues& data, const std::filesystem::path& file);
-/// Cuts and standardises. Throws finance.rows where the counts or dates do not fit the file, finance.constant for a series that does not move in the
+/// Cuts and standardises. Throws finance.rows where the counts or dates do not fit the file, finance.constant_series for a series that does not move in the
 /// training rows.
 SeriesData cut_series(Panel panel, const ParamValues& data);
 /// The scale of the first `rows` rows.

@@ -21,6 +21,7 @@ namespace tenon::finance {
 namespace {
 
 constexpr std::int64_t kFeatures = 6, kFirstFeature = 2;  ///< behind "return" and "range variance"
+constexpr std::int64_t kPersistence = 4;                 ///< "range 20"
 constexpr std::int64_t kFewestResiduals = 250;
 constexpr double kLeastDegrees = 2.1;
 
@@ -108,6 +109,7 @@ VolatilityTask::VolatilityTask(const TaskContext& context) : context_(context) {
   for (std::size_t i = 1; i < settings_.levels.size(); ++i)
     if (!(settings_.levels[i] > settings_.levels[i - 1])) refuse("risk.levels", "not rising", "list them from small to large, each once");
   published_ = published_baselines(section("baselines"), columns().size());
+  for (auto& b : published_) b.values.resize(columns().size(), std::numeric_limits<double>::quiet_NaN());
 }
 
 std::filesystem::path VolatilityTask::file() const {
@@ -157,14 +159,17 @@ void VolatilityTask::prepare() {
       mean = variance = 0;
       for (std::int64_t t = train_.begin; t < train_.end; ++t) mean += features.at(t, column) / n;
       for (std::int64_t t = train_.begin; t < train_.end; ++t) variance += (features.at(t, column) - mean) * (features.at(t, column) - mean) / n;
-      if (!(variance > 0)) throw Error(ErrorKind::data, "finance.constant", "the prices do not move over the training days", "check the file", file().string());
+      if (!(variance > 0)) throw Error(ErrorKind::data, "finance.constant_series", "the prices do not move over the training days", "check the file", file().string());
     };
-    moments(0, scale.mean, scale.variance);
+    double variance = 0, averaged = 0;
+    moments(0, scale.mean, variance);
+    for (std::int64_t t = train_.begin; t < train_.end; ++t) averaged += std::exp(features.at(t - 1, kPersistence)) / n;
+    scale.log_ratio = std::log(variance / averaged);
     for (std::int64_t f = 0; f < kFeatures; ++f) {
-      double mean, variance;
-      moments(kFirstFeature + f, mean, variance);
+      double mean = 0, spread = 0;
+      moments(kFirstFeature + f, mean, spread);
       scale.centre.push_back(mean);
-      scale.deviation.push_back(std::sqrt(variance));
+      scale.deviation.push_back(std::sqrt(spread));
     }
     scale_ = std::move(scale);
     ready_ = true;
@@ -203,7 +208,7 @@ VolatilityTask::Part VolatilityTask::part(const std::string& split) const {
   if (split == "train") return train_;
   if (split == "validation") return validation_;
   if (split == "test") return test_;
-  throw Error(ErrorKind::usage, "finance.split", "no split '" + split + "'", suggestion(split, {"train", "validation", "test"}), "split");
+  throw Error(ErrorKind::usage, "finance.part", "no split '" + split + "'", suggestion(split, {"train", "validation", "test"}), "split");
 }
 
 std::vector<std::string> VolatilityTask::splits() const {
@@ -216,7 +221,7 @@ std::vector<std::string> VolatilityTask::splits() const {
 ModelContext VolatilityTask::model_context() const { return {kFeatures, settings_.outputs(), {settings_.look_back, 1}, context_.compute}; }
 
 std::vector<TensorSpec> VolatilityTask::batch_spec() const {
-  return {{"features", Shape{context_.batch_size, settings_.look_back, kFeatures}, DType::f32}, {"return", Shape{context_.batch_size, 1}, DType::f32}};
+  return {{"features", Shape{context_.batch_size, settings_.look_back, kFeatures}, DType::f32}, {"return", Shape{context_.batch_size}, DType::f32}, {"persistence", Shape{context_.batch_size}, DType::f32}};
 }
 
 std::int64_t VolatilityTask::train_samples() const { return train_.end - train_.begin; }
@@ -228,8 +233,10 @@ void VolatilityTask::fill_window(const Panel& features, std::int64_t row, std::s
           float((features.at(row - settings_.look_back + l, kFirstFeature + f) - scale_.centre[std::size_t(f)]) / scale_.deviation[std::size_t(f)]);
 }
 
+double VolatilityTask::log_persistence(const Panel& features, std::int64_t row) const { return features.at(row - 1, kPersistence) + scale_.log_ratio; }
+
 void VolatilityTask::fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const {
-  if (batch.size() != 2) throw_usage("VolatilityTask::fill_batch", std::to_string(batch.size()) + " tensors", "as many as batch_spec lists");
+  if (batch.size() != 3) throw_usage("VolatilityTask::fill_batch", std::to_string(batch.size()) + " tensors", "as many as batch_spec lists");
   const Panel& features = this->features();
   const data::ShuffleSampler order(train_samples(), random);
   const std::int64_t width = settings_.look_back * kFeatures;
@@ -237,6 +244,7 @@ void VolatilityTask::fill_batch(std::int64_t step, const Random& random, std::ve
     const std::int64_t row = train_.begin + order.at(step * context_.batch_size + j);
     fill_window(features, row, {batch[0].data<float>() + j * width, std::size_t(width)});
     batch[1].data<float>()[j] = float(features.at(row, 0) - scale_.mean);
+    batch[2].data<float>()[j] = float(log_persistence(features, row));
   }
 }
 
@@ -246,8 +254,8 @@ std::vector<std::pair<std::string, Tensor>> VolatilityTask::loss(nn::Module& mod
   if (!(y.shape() == expected))
     throw Error(ErrorKind::usage, "finance.model_output", "the model gives " + y.shape().str() + " where the task needs " + expected.str(),
                 "use a forecasting model: finance.nlinear, finance.lstm, finance.patchtst", "model.name");
-  const Tensor target = batch.at(1).reshape(Shape{context_.batch_size});
-  const Tensor log_variance = add(y.select(2, 0).reshape(target.shape()), std::log(scale_.variance));
+  const Tensor& target = batch.at(1);
+  const Tensor log_variance = add(y.select(2, 0).reshape(target.shape()), batch.at(2));
   const Tensor zero = mul(target, 0.0);
   if (!settings_.student) return {{"loss", gaussian_nll(zero, exp(log_variance), target, true)}};
   // h (nu - 2) / nu is the squared scale that gives the variance h
@@ -267,8 +275,8 @@ VolatilityForecasts VolatilityTask::forecast(nn::Module& model, const Panel& fea
   run_windows(
       model, {settings_.look_back, kFeatures, 1, settings_.outputs(), 512}, days,
       [&](std::int64_t i, std::span<float> window) { fill_window(features, out.first + i, window); },
-      [&](std::int64_t, std::span<const float> y) {
-        out.variance.push_back(scale_.variance * std::exp(double(y[0])));
+      [&](std::int64_t i, std::span<const float> y) {
+        out.variance.push_back(std::exp(log_persistence(features, out.first + i) + double(y[0])));
         out.degrees.push_back(settings_.student ? kLeastDegrees + std::exp(double(y[1])) : std::numeric_limits<double>::infinity());
       },
       monitor);
@@ -302,7 +310,7 @@ std::string VolatilityTask::state() const {
   nlohmann::ordered_json out;
   out["format"] = 1;
   out["mean"] = scale_.mean;
-  out["variance"] = scale_.variance;
+  out["log_ratio"] = scale_.log_ratio;
   out["centre"] = scale_.centre;
   out["deviation"] = scale_.deviation;
   return out.dump(1) + "\n";
@@ -311,7 +319,7 @@ std::string VolatilityTask::state() const {
 void VolatilityTask::load_state(const std::string& json) {
   try {
     const auto in = nlohmann::json::parse(json);
-    VolatilityScale scale{in.at("mean").get<double>(), in.at("variance").get<double>(), in.at("centre").get<std::vector<double>>(),
+    VolatilityScale scale{in.at("mean").get<double>(), in.at("log_ratio").get<double>(), in.at("centre").get<std::vector<double>>(),
                           in.at("deviation").get<std::vector<double>>()};
     if (scale.centre.size() != std::size_t(kFeatures) || scale.deviation.size() != std::size_t(kFeatures))
       throw Error(ErrorKind::data, "finance.state", "what the task kept is of other features", "train again", "task.json");

@@ -1,7 +1,8 @@
 /// finance.volatility: tomorrow's variance and value at risk from daily prices, scored beside GARCH and historical simulation.
 ///
-/// The model reads features of the last days (volatility_features.hpp) and gives log h - log h_train, h the variance of the next day's return,
-/// fitted by the likelihood of the returns (normal or Student's t of unit variance). Its weights stay as they were at the end of the training rows. VaR at
+/// The model reads features of the last days (volatility_features.hpp) and gives log h - log h_0, h the variance of the next day's return and
+/// h_0 the exponential average of range variances with a half-life of 20 days, scaled to the returns' variance over the training rows: a model
+/// of zero weights is that persistence. It is fitted by the likelihood of the returns (normal or Student's t of unit variance). Its weights stay as they were at the end of the training rows. VaR at
 /// level p is -(m + sqrt(h) q_p), m the mean training return, q_p either the innovations' quantile or, `filtered`, that of the standardised
 /// residuals of the last days before (Barone-Adesi, Giannopoulos and Vosper 1999). Nothing of a day's forecast is later than the day before.
 ///
@@ -32,7 +33,8 @@ struct VolatilitySettings {
 
 /// What the model needs of the training rows.
 struct VolatilityScale {
-  double mean = 0, variance = 1;               ///< of the return, per cent and its square
+  double mean = 0;                             ///< of the return, per cent
+  double log_ratio = 0;                        ///< logarithm of the return's variance over the mean of the averaged range variance
   std::vector<double> centre, deviation;       ///< one a feature
 };
 
@@ -82,6 +84,7 @@ class VolatilityTask final : public Task {
   Part part(const std::string& split) const;
   std::int64_t first_row() const { return std::max(kVolatilityWarmUp, settings_.look_back); }
   void fill_window(const Panel& features, std::int64_t row, std::span<float> window) const;
+  double log_persistence(const Panel& features, std::int64_t row) const;  ///< log h_0 of the day `row`
 
   TaskContext context_;
   VolatilitySettings settings_;

@@ -54,7 +54,7 @@ Panel volatility_features(const Panel& prices, const PriceColumns& c) {
                     "a return needs positive prices: correct the cell", day());
     const double o = prices.at(t, open), h = prices.at(t, high), l = prices.at(t, low), k = prices.at(t, close);
     if (l > h || o > h || o < l || k > h || k < l)
-      throw Error(ErrorKind::data, "finance.bar", fmt::format("open {}, high {}, low {}, close {} contradict each other", o, h, l, k), "correct the row", day());
+      throw Error(ErrorKind::data, "finance.price_order", fmt::format("open {}, high {}, low {}, close {} contradict each other", o, h, l, k), "correct the row", day());
     const double r = t == 0 ? 0 : 100 * (prices.at(t, price) / prices.at(t - 1, price) - 1);
     const double gap = t == 0 ? 0 : 100 * std::log(o / prices.at(t - 1, close));
     const double within = 0.5 * square(100 * std::log(h / l)) - (2 * std::log(2.0) - 1) * square(100 * std::log(k / o));

@@ -22,7 +22,7 @@ struct PriceColumns {
 };
 
 /// A panel of columns "return", "range variance" and the six features, on the prices' days. The first row's return is 0 (there is none before it).
-/// Throws finance.price for a price that is not positive, finance.bar where high, low, open and close contradict each other, both with the day. A pure
+/// Throws finance.price for a price that is not positive, finance.price_order where high, low, open and close contradict each other, both with the day. A pure
 /// function of the rows up to each row: audit() of panel.hpp holds for it.
 Panel volatility_features(const Panel& prices, const PriceColumns& columns);
 const std::vector<std::string>& volatility_feature_names();

@@ -257,8 +257,8 @@ TEST_CASE("data and recipes that do not fit are refused by name") {
   CHECK(loading(kWaves, {{"data", "train_rows", "20"}}) == "finance.rows");
   CHECK(loading(kWaves, {{"data", "train_until", "2003-01-01"}, {"data", "train_rows", "0"}}) == "finance.rows");  // no dates in the file
   CHECK(loading(kWaves, {{"data", "names", "[\"x\"]"}}) == "finance.names");
-  CHECK(loading("a,b\n1,2\n,4\n5,6\n", {}) == "finance.missing_value");
-  CHECK(loading(constant_csv(200), {}) == "finance.constant");
+  CHECK(loading("a,b\n1,2\n,4\n5,6\n", {}) == "finance.missing");
+  CHECK(loading(constant_csv(200), {}) == "finance.constant_series");
   CHECK(loading(kWaves, {{"data", "transform", "log"}}) == "finance.not_positive");
   CHECK(loading(kWaves, {{"window", "horizons", "[8, 4]"}}) == "finance.recipe");
   CHECK(loading(kWaves, {{"metrics", "scores", "[\"wql\"]"}}) == "finance.recipe");
@@ -274,5 +274,5 @@ TEST_CASE("data and recipes that do not fit are refused by name") {
   Recipe r = waves_recipe(folder, "a,b\n1,2\n,4\n5,6\n");
   const auto problems = r.task()->check({});
   REQUIRE(problems.size() == 1);
-  CHECK(problems[0].code == "finance.missing_value");
+  CHECK(problems[0].code == "finance.missing");
 }

@@ -91,13 +91,13 @@ TEST_CASE("features of a day by hand") {
   CHECK(f.at(1, 6) == Approx(std::log(1e-4)));                                                     // no fall
   auto broken = p;
   broken.values[1] = 8;
-  CHECK(code_of([&] { volatility_features(broken, {"o", "h", "l", "c", "a"}); }) == "finance.bar");
+  CHECK(code_of([&] { volatility_features(broken, {"o", "h", "l", "c", "a"}); }) == "finance.price_order");
   broken = p;
   broken.values[4] = -1;
   CHECK(code_of([&] { volatility_features(broken, {"o", "h", "l", "c", "a"}); }) == "finance.price");
 }
 
-TEST_CASE("a model of zero weights forecasts the training variance, and its VaR is the quantile of what came") {
+TEST_CASE("a model of zero weights is persistence at the training level, and VaR scales the quantile of past residuals") {
   TempFolder folder;
   Recipe r = risk_recipe(folder, prices_csv(900));
   r.set("risk", "residuals", "300");
@@ -106,11 +106,23 @@ TEST_CASE("a model of zero weights forecasts the training variance, and its VaR 
   const auto& risk = static_cast<const VolatilityTask&>(*task);
   auto model = model_of(*task, nlinear_model(), {{"normalise", "none"}, {"zero_start", "true"}});
   const auto f = risk.forecast(*model, risk.features(), {});
-  const auto returns = risk.features().series(0);
-  const std::size_t day = 500, row = std::size_t(f.first) + day;
-  const std::vector<double> last(returns.begin() + std::ptrdiff_t(row - 300), returns.begin() + std::ptrdiff_t(row));
-  for (std::size_t k = 0; k < 3; ++k) CHECK(f.var[k][day] == Approx(-sample_quantile(last, std::vector<double>{0.01, 0.025, 0.05}[k])).epsilon(1e-9));
-  for (double v : f.variance) CHECK(v == Approx(f.variance.front()));
+  const auto returns = risk.features().series(0), averaged = risk.features().series(4);
+  // business days of 2000 and 2001 behind the warm-up are fitted on
+  const std::size_t begin = std::size_t(f.first), end = 521;
+  CHECK(time_text(risk.features().times[end - 1]) == "2001-12-31");
+  double mean = 0, variance = 0, level = 0;
+  for (std::size_t t = begin; t < end; ++t) mean += returns[t] / double(end - begin);
+  for (std::size_t t = begin; t < end; ++t) variance += (returns[t] - mean) * (returns[t] - mean), level += std::exp(averaged[t - 1]);
+  std::vector<double> residuals;
+  for (std::size_t i = 0; i < 600; ++i) {
+    const double expected = std::exp(averaged[begin + i - 1]) * variance / level;
+    CHECK(f.variance[i] == Approx(expected).epsilon(1e-9));
+    residuals.push_back((returns[begin + i] - mean) / std::sqrt(expected));
+  }
+  const std::size_t day = 500;
+  const std::vector<double> last(residuals.begin() + 200, residuals.begin() + 500);
+  const double levels[] = {0.01, 0.025, 0.05};
+  for (std::size_t k = 0; k < 3; ++k) CHECK(f.var[k][day] == Approx(-(mean + std::sqrt(f.variance[day]) * sample_quantile(last, levels[k]))).epsilon(1e-9));
   CHECK(std::isnan(f.var[0][249]));
   CHECK(std::isfinite(f.var[0][250]));
   CHECK(std::isnan(f.pit.back()));
@@ -195,6 +207,6 @@ TEST_CASE("GARCH beside the S&P 500, every day of 2003 to 2018") {
   auto model = model_of(*task, nlinear_model(), {{"normalise", "none"}, {"zero_start", "true"}});
   const Evaluation e = task->evaluate(*model, "test", 0, {});
   CHECK(e.cases.size() == 16);
-  // 4,027 days; a constant variance must be worse than GARCH
-  CHECK(e.baselines.at(0).values.at(0) < e.totals.at(0).value);
+  // 4,027 days; GARCH must beat the last 1,000 days' variance
+  CHECK(e.baselines.at(0).values.at(0) < e.baselines.at(2).values.at(0));
 }
