@@ -55,6 +55,7 @@ const ParamSpec& risk_params() {
   static const ParamSpec spec{
       reals_param("levels", {0.01, 0.025, 0.05}, "tail probabilities of VaR, rising", 1e-6, 0.499),
       text_param("quantiles", "filtered", "filtered: of the standardised residuals of the last days; innovations: of the fitted distribution", {"filtered", "innovations"}),
+      real_param("level_half_life", 250, "the variance is multiplied by the exponential average, of this half-life, of squared standardised returns before each day; 0: not", 0, 100000, "days"),
       integer_param("residuals", 1000, "filtered: days before a forecast whose residuals are taken, or as many as there are, 250 at least", kFewestResiduals, 1000000),
   };
   return spec;
@@ -103,6 +104,7 @@ VolatilityTask::VolatilityTask(const TaskContext& context) : context_(context) {
   settings_.levels = section("risk").reals("levels");
   settings_.filtered = section("risk").text("quantiles") == "filtered";
   settings_.residuals = section("risk").integer("residuals");
+  settings_.level_half_life = section("risk").real("level_half_life");
   settings_.baseline_window = section("baselines").integer("window");
   settings_.refit_every = section("baselines").integer("refit_every");
   if (settings_.levels.empty()) refuse("risk.levels", "empty", "name at least one, such as 0.01");
@@ -283,8 +285,11 @@ VolatilityForecasts VolatilityTask::forecast(nn::Module& model, const Panel& fea
   out.var.assign(settings_.levels.size(), std::vector<double>(std::size_t(days), std::numeric_limits<double>::quiet_NaN()));
   out.pit.assign(std::size_t(days), std::numeric_limits<double>::quiet_NaN());
   std::vector<double> residuals;
+  const double weight = settings_.level_half_life > 0 ? 1 - std::exp2(-1 / settings_.level_half_life) : 0;
+  double level = 1;  // of the returns' variance against what the model says, from days before
   for (std::int64_t i = 0; i < days; ++i) {
     const std::size_t day = std::size_t(i);
+    out.variance[day] *= level;
     const double deviation = std::sqrt(out.variance[day]);
     const std::size_t known = std::min(residuals.size(), std::size_t(settings_.residuals));
     std::vector<double> last(residuals.end() - std::ptrdiff_t(known), residuals.end());
@@ -302,6 +307,7 @@ VolatilityForecasts VolatilityTask::forecast(nn::Module& model, const Panel& fea
     else if (!settings_.filtered)
       out.pit[day] = settings_.student ? unit_t_cdf(z, out.degrees[day]) : normal_cdf(z);
     residuals.push_back(z);
+    level *= 1 + weight * (z * z - 1);
   }
   return out;
 }

@@ -4,7 +4,7 @@
 /// h_0 the exponential average of range variances with a half-life of 20 days, scaled to the returns' variance over the training rows: a model
 /// of zero weights is that persistence. It is fitted by the likelihood of the returns (normal or Student's t of unit variance). Its weights stay as they were at the end of the training rows. VaR at
 /// level p is -(m + sqrt(h) q_p), m the mean training return, q_p either the innovations' quantile or, `filtered`, that of the standardised
-/// residuals of the last days before (Barone-Adesi, Giannopoulos and Vosper 1999). Nothing of a day's forecast is later than the day before.
+/// residuals of the last days before; h is scaled by the average of what squared returns were against it, a year's half-life back (Barone-Adesi, Giannopoulos and Vosper 1999). Nothing of a day's forecast is later than the day before.
 ///
 /// Recipe sections: [data] prices and the days of each part, [window], [loss], [risk] levels and quantiles, [baselines].
 #pragma once
@@ -26,6 +26,7 @@ struct VolatilitySettings {
   bool student = true;               ///< innovations: Student's t, else normal
   std::vector<double> levels;        ///< of VaR, rising
   bool filtered = true;
+  double level_half_life = 250;      ///< days; of the correction of the variance's level, 0: none
   std::int64_t residuals = 1000;     ///< days whose residuals `filtered` takes its quantiles from
   std::int64_t baseline_window = 1000, refit_every = 1;
   std::int64_t outputs() const { return student ? 2 : 1; }

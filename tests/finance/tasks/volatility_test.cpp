@@ -100,7 +100,7 @@ TEST_CASE("features of a day by hand") {
 TEST_CASE("a model of zero weights is persistence at the training level, and VaR scales the quantile of past residuals") {
   TempFolder folder;
   Recipe r = risk_recipe(folder, prices_csv(900));
-  r.set("risk", "residuals", "300");
+  r.set("risk", "residuals", "300").set("risk", "level_half_life", "100");
   auto task = r.task();
   task->load({});
   const auto& risk = static_cast<const VolatilityTask&>(*task);
@@ -114,8 +114,10 @@ TEST_CASE("a model of zero weights is persistence at the training level, and VaR
   for (std::size_t t = begin; t < end; ++t) mean += returns[t] / double(end - begin);
   for (std::size_t t = begin; t < end; ++t) variance += (returns[t] - mean) * (returns[t] - mean), level += std::exp(averaged[t - 1]);
   std::vector<double> residuals;
+  double ratio = 1;  // average of squared deviations over persistence, a half-life of 100 days
   for (std::size_t i = 0; i < 600; ++i) {
-    const double expected = std::exp(averaged[begin + i - 1]) * variance / level;
+    const double persistence = std::exp(averaged[begin + i - 1]) * variance / level, expected = persistence * ratio;
+    ratio += (1 - std::exp2(-0.01)) * ((returns[begin + i] - mean) * (returns[begin + i] - mean) / persistence - ratio);
     CHECK(f.variance[i] == Approx(expected).epsilon(1e-9));
     residuals.push_back((returns[begin + i] - mean) / std::sqrt(expected));
   }
