@@ -94,7 +94,7 @@ void print_tools(const std::string& plugin) {
   }
   Table table({"tool", "what it does"});
   table.left(1);
-  for (const std::string& tool : tools) table.row({tool, PluginHost::instance().tool(plugin + "." + tool).help});
+  for (const std::string& tool : tools) table.row({dashed(tool), PluginHost::instance().tool(plugin + "." + tool).help});
   print(table.str());
 }
 
@@ -150,8 +150,11 @@ int tool_command(const std::string& plugin, const std::vector<std::string>& argu
     print_tools(plugin);
     return arguments.empty() ? int(ErrorKind::usage) : 0;
   }
-  const ToolEntry& entry = host.tool(plugin + "." + arguments[0]);
-  return run_tool("tenon " + plugin + " " + arguments[0], entry, {arguments.begin() + 1, arguments.end()}, common);
+  // Options and tools are written with dashes; names are declared with underscores.
+  std::string tool = arguments[0];
+  std::replace(tool.begin(), tool.end(), '-', '_');
+  const ToolEntry& entry = host.tool(plugin + "." + tool);
+  return run_tool("tenon " + plugin + " " + dashed(tool), entry, {arguments.begin() + 1, arguments.end()}, common);
 }
 
 }  // namespace tenon::command

@@ -1,6 +1,14 @@
 /// The genomics plugin's table of contents.
 #include "tenon/plugin.hpp"
 
-TENON_PLUGIN([[maybe_unused]] tenon::Registrar& r) {
-  // Models: models/. Tasks: tasks/. Tools: tools/.
+#include "genomics/tools/tools.hpp"
+
+TENON_PLUGIN(tenon::Registrar& r) {
+  using namespace tenon::genomics;
+  // Models: models/. Tasks: tasks/.
+  // Tools: tools/.
+  r.tool(fetch_tool());
+  r.tool(audit_tool());
+  r.tool(score_variants_tool());
+  r.tool(validate_tool());
 }

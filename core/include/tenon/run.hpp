@@ -102,6 +102,15 @@ TENON_API Evaluation evaluate(const std::filesystem::path& run, const EvaluateOp
 TENON_API std::string evaluation_to_json(const Evaluation& evaluation);     ///< pictures by file name
 TENON_API Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run);
 
+/// A trained run opened for use by a tool: its task with the kept state, its model with the weights of `checkpoint` in evaluation mode.
+/// Reads no training data. Throws run.not_a_run, and plugin errors where what the run names is not there.
+struct TrainedRun {
+  Recipe recipe;
+  std::unique_ptr<Task> task;
+  nn::ModulePtr model;
+};
+TENON_API TrainedRun open_run(const std::filesystem::path& run, const std::string& checkpoint = "last", Device device = kCpu);
+
 /// Predicts files with the run's checkpoint; returns the files written.
 struct PredictRunOptions {
   std::filesystem::path output;  ///< folder

@@ -94,6 +94,11 @@ Findings check(const Recipe& recipe, const Monitor& monitor) {
   return found;
 }
 
+TrainedRun open_run(const std::filesystem::path& run, const std::string& checkpoint, Device device) {
+  Session s = open_session(RunDirectory::open(run), checkpoint, device, {});
+  return {std::move(s.recipe), std::move(s.task), std::move(s.model)};
+}
+
 Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& options, RunObserver& observer) {
   RunDirectory directory = RunDirectory::open(run);
   directory.require_writable();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "genomics/audit/kmer_sets.hpp"
@@ -95,8 +96,12 @@ class Join {
     auto prefix = [&](std::int64_t i) { return std::min(size_of(i), size_of(i) - needed(size_of(i), size_of(i)) + kShared); };
     lists_.assign(kAuditWords + 1, 0);
     const std::int64_t n = std::int64_t(order_.size());
-    for (std::int64_t i = 0; i < n; ++i)
+    std::uint64_t total = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      total += std::uint64_t(prefix(i));
       for (std::int64_t p = 0; p < prefix(i); ++p) ++lists_[std::size_t(set_begin(i)[p]) + 1];
+    }
+    if (total > std::numeric_limits<std::uint32_t>::max()) throw_usage("near_pairs", "more sequences than the index can count", "audit parts of the set");
     std::partial_sum(lists_.begin(), lists_.end(), lists_.begin());
     entries_.resize(lists_.back());
     auto next = lists_;
@@ -127,7 +132,9 @@ class Join {
       const auto word = query[std::size_t(p)];
       const auto* list = entries_.data() + lists_[word];
       const auto* list_end = entries_.data() + lists_[std::size_t(word) + 1];
-      for (const auto* e = std::lower_bound(list, list_end, std::uint32_t(first)); e != list_end && std::int64_t(*e) < end; ++e)
+      // Sizes are mostly alike, so that few lists begin with a set too small.
+      const auto* e = list != list_end && std::int64_t(*list) < first ? std::lower_bound(list, list_end, std::uint32_t(first)) : list;
+      for (; e != list_end && std::int64_t(*e) < end; ++e)
         if (counts[*e]++ == 0) touched.push_back(*e);
     }
     for (auto j : touched) {
@@ -167,7 +174,7 @@ class Join {
   std::vector<std::uint32_t> order_;        // sequences by size
   std::vector<std::size_t> starts_;         // of each ordered set in sets_
   std::vector<std::uint16_t> sets_;         // ranks, ascending
-  std::vector<std::size_t> lists_;          // of each rank in entries_
+  std::vector<std::uint32_t> lists_;        // of each rank in entries_
   std::vector<std::uint32_t> entries_;      // ordered sets that hold the rank in their prefix, ascending
 };
 
