@@ -4,6 +4,7 @@
 
 #include "genomics/io/byte_input.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
 
 namespace tenon::genomics {
 
@@ -13,6 +14,8 @@ const char* name_of(SequenceFile kind) {
     case SequenceFile::fastq: return "FASTQ";
     case SequenceFile::bed: return "BED";
     case SequenceFile::vcf: return "VCF";
+    case SequenceFile::alignment: return "SAM or BAM";
+    case SequenceFile::plink: return "PLINK";
     default: return "table";
   }
 }
@@ -29,13 +32,16 @@ SequenceFile sequence_file_of(const std::filesystem::path& path) {
   if (is({".fa", ".fasta", ".fna", ".ffn"})) return SequenceFile::fasta;
   if (is({".fq", ".fastq"})) return SequenceFile::fastq;
   if (is({".vcf", ".bcf"})) return SequenceFile::vcf;
-  if (is({".bed"})) return SequenceFile::bed;
+  if (is({".sam", ".bam", ".cram"})) return SequenceFile::alignment;
+  if (is({".bed"})) return file_exists(std::filesystem::path(name).replace_extension(".bim")) ? SequenceFile::plink : SequenceFile::bed;
   if (is({".csv", ".tsv"})) return SequenceFile::table;
   ByteInput input(path, false);
   std::string head;
   input.next(head);
   if (head.starts_with('>')) return SequenceFile::fasta;
   if (head.starts_with("##fileformat=VCF")) return SequenceFile::vcf;
+  if (head.starts_with("BAM\1") || head.starts_with("@HD\t") || head.starts_with("@SQ\t")) return SequenceFile::alignment;
+  if (head.starts_with("\x6c\x1b")) return SequenceFile::plink;
   if (head.starts_with('@')) return SequenceFile::fastq;
   if (head.starts_with("track") || head.starts_with("browser")) return SequenceFile::bed;
   if (extension == ".txt") return SequenceFile::table;

@@ -5,7 +5,7 @@
 
 namespace tenon::genomics {
 
-enum class SequenceFile { fasta, fastq, bed, vcf, table };
+enum class SequenceFile { fasta, fastq, bed, vcf, alignment, plink, table };
 const char* name_of(SequenceFile kind);
 
 /// Throws genomics.kind where neither bytes nor name tell, and the errors of ByteInput.

@@ -3,8 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "genomics/io/alignment.hpp"
 #include "genomics/io/bed.hpp"
 #include "genomics/io/fastq.hpp"
+#include "genomics/io/plink.hpp"
 #include "genomics/io/sequence_file.hpp"
 #include "genomics/io/sequence_table.hpp"
 #include "genomics/io/vcf.hpp"
@@ -59,6 +61,17 @@ Verdict judge(const std::filesystem::path& path, const Genome* genome, const Par
       case SequenceFile::fastq: v.summary = fmt::format("{} records", visit_fastq(path, nullptr)); break;
       case SequenceFile::bed: v.summary = fmt::format("{} intervals", read_bed(path, genome, false, params.boolean("aliases")).intervals.size()); break;
       case SequenceFile::vcf: v = judge_vcf(path, genome, params.boolean("aliases")); break;
+      case SequenceFile::alignment: {
+        const auto a = check_alignments(path, !params.boolean("allow_no_end_block"));
+        v.summary = fmt::format("{} records, {} mapped, {} contigs", a.records, a.mapped, a.contigs);
+        if (!a.end_block) v.warnings.push_back("the end block is missing: the file may have been cut between records");
+        break;
+      }
+      case SequenceFile::plink: {
+        const auto p = check_plink(path);
+        v.summary = fmt::format("{} samples, {} variants", p.samples, p.variants);
+        break;
+      }
       case SequenceFile::table: v.summary = fmt::format("{} sequences", read_sequences(path).size()); break;
     }
   } catch (const Error& e) {
@@ -107,8 +120,9 @@ int run_validate(const std::vector<std::string>& inputs, const ParamValues& para
 ToolEntry validate_tool() {
   ParamSpec spec = {path_param("reference", "", "FASTA against which contigs, ends and REF are checked"),
                     boolean_param("set", false, "FASTA files are sets of sequences: names may repeat"),
+                    boolean_param("allow_no_end_block", false, "accept a BAM file that lacks its end block, with a warning"),
                     boolean_param("aliases", false, "chr1 and 1 mean the same contig")};
-  return {"validate", "read FASTA, FASTQ, BED, VCF and tables whole, with their indexes, and say what is wrong; status 3 if anything is", "FILE...", spec, run_validate};
+  return {"validate", "read FASTA, FASTQ, BED, VCF, SAM, BAM, PLINK and tables whole, with their indexes, and say what is wrong; status 3 if anything is", "FILE...", spec, run_validate};
 }
 
 }  // namespace tenon::genomics

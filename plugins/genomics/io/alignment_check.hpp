@@ -1,0 +1,31 @@
+/// What must hold of one alignment, in SAM as in BAM (private to alignment*.cpp).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "genomics/io/alignment.hpp"
+
+namespace tenon::genomics {
+
+struct AlignmentContig {
+  std::string name;
+  std::int64_t length = 0;
+};
+
+struct AlignedRecord {
+  std::int64_t contig = -1, position = -1;  ///< position 0-based
+  std::int64_t bases = 0;                   ///< of SEQ; 0: not stored
+  std::int64_t query = 0, reference = 0;    ///< bases that the CIGAR covers in read and contig
+  std::uint32_t flag = 0;
+  bool has_cigar = false, bad_operation = false;
+};
+
+void add_cigar(AlignedRecord& record, char operation, std::int64_t length);
+/// "" when sound.
+std::string defect_of(const AlignedRecord& record, const std::vector<AlignmentContig>& contigs);
+AlignmentSummary check_sam(const std::filesystem::path& path);
+
+}  // namespace tenon::genomics

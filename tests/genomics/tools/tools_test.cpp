@@ -1,0 +1,166 @@
+#include "genomics/tools/tools.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "genomics/io/sequence_table.hpp"
+#include "genomics/shared_data.hpp"
+#include "genomics/test_files.hpp"
+#include "tenon/io/sha256.hpp"
+
+using namespace tenon;
+using namespace tenon::genomics;
+
+namespace {
+
+class Recorder : public ToolContext {
+ public:
+  void print(const std::string& text) override { out += text + "\n"; }
+  void status(const std::string& text) override { err += text + "\n"; }
+  void progress(std::int64_t, std::int64_t) override {}
+  bool json() const override { return as_json; }
+  bool interrupted() const override { return false; }
+  std::string out, err;
+  bool as_json = false;
+};
+
+struct Call {
+  int status = 0;
+  std::string out, err;
+};
+
+Call call(const ToolEntry& tool, const std::vector<std::string>& inputs, const std::vector<std::pair<std::string, std::string>>& given = {}, bool json = false) {
+  ParamValues values(tool.params);
+  for (const auto& [name, text] : given) values.set_from_text(tool.params, name, text, "test");
+  Recorder recorder;
+  recorder.as_json = json;
+  Call c;
+  c.status = tool.run(inputs, values, recorder);
+  c.out = recorder.out;
+  c.err = recorder.err;
+  return c;
+}
+
+struct Golden {
+  const char* file;
+  std::vector<std::string> regions;
+  bool reverse;
+  const char* sha256;
+  std::size_t bytes;
+};
+const Golden kFaidx[] = {
+#include "golden/samtools_faidx.inc"
+};
+
+}  // namespace
+
+TEST_CASE("fetch: the same bytes as samtools faidx") {
+  TENON_NEEDS_GENOMICS_DATA(data);
+  for (const auto& golden : kFaidx) {
+    INFO(golden.file << " " << golden.regions.front());
+    std::vector<std::string> inputs = {(data / golden.file).string()};
+    inputs.insert(inputs.end(), golden.regions.begin(), golden.regions.end());
+    auto c = call(fetch_tool(), inputs, {{"reverse_complement", golden.reverse ? "true" : "false"}});
+    CHECK(c.out.size() == golden.bytes);
+    CHECK(sha256_hex(c.out) == golden.sha256);
+  }
+}
+
+TEST_CASE("fetch: where samtools is wrong: past a contig's end, unknown contigs; padding is counted") {
+  TENON_NEEDS_GENOMICS_DATA(data);
+  const auto file = (data / "corrupt" / "good" / "ref.fa").string();
+  for (const char* region : {"chrC:490-520", "chrC:600-700"}) CHECK(test::code_of([&] { call(fetch_tool(), {file, region}); }) == "genomics.region");
+  auto error = test::error_of([&] { call(fetch_tool(), {file, "chrZ"}); });
+  REQUIRE(error);
+  CHECK(error->code() == "genomics.contig");
+  CHECK_THAT(error->hint(), Catch::Contains("chrA"));
+  auto c = call(fetch_tool(), {file, "chrC:499-502"}, {{"pad", "N"}});
+  CHECK_THAT(c.out, Catch::EndsWith("NN\n"));
+  CHECK(c.err == "2 bases outside the contigs were filled with N\n");
+  CHECK_THROWS_AS(call(fetch_tool(), {file}), Error);
+}
+
+TEST_CASE("fetch: BED regions, the minus strand, a file as output") {
+  test::TestFolder folder;
+  const auto fasta = folder.write("x.fa", ">c\nAACCGGTTNA\n").string();
+  const auto bed = folder.write("x.bed", "# a comment\nc\t0\t4\tfirst\t0\t+\nc\t1\t4\tsecond\t0\t-\n").string();
+  CHECK(call(fetch_tool(), {fasta}, {{"bed", bed}}).out == ">c:1-4 first\nAACC\n>c:2-4/rc second\nGGT\n");
+  CHECK(call(fetch_tool(), {fasta}, {{"bed", bed}, {"reverse_complement", "true"}}).out == ">c:1-4/rc first\nGGTT\n>c:2-4 second\nACC\n");
+  CHECK(call(fetch_tool(), {fasta, "c:7-10"}, {{"width", "2"}}).out == ">c:7-10\nTT\nNA\n");
+  const auto out = (folder.path() / "o.fa").string();
+  call(fetch_tool(), {fasta, "c:1-2"}, {{"output", out}});
+  CHECK(test::read_whole(out) == ">c:1-2\nAA\n");
+  CHECK(test::code_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, {{"output", out}}); }) == "genomics.exists");
+  CHECK(test::code_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, {{"output", fasta}, {"overwrite", "true"}}); }) == "genomics.exists");
+  call(fetch_tool(), {fasta, "c:3-4"}, {{"output", out}, {"overwrite", "true"}});
+  CHECK(test::read_whole(out) == ">c:3-4\nCC\n");
+  auto json = nlohmann::json::parse(call(fetch_tool(), {fasta, "c:3-5"}, {}, true).out);
+  CHECK(json.at("sequences").at(0).at("sequence") == "CCG");
+  CHECK(json.at("sequences").at(0).at("begin") == 2);
+}
+
+TEST_CASE("audit tool: the enhancers' leak by label, as a table, as JSON, as an error") {
+  TENON_NEEDS_GENOMICS_DATA(data);
+  const auto folder = data / "enhancers-liu2016" / "layer1";
+  const std::vector<std::string> inputs = {(folder / "enhancer.cv.txt").string(), (folder / "non.cv.txt").string(), (folder / "enhancer.ind.txt").string(), (folder / "non.ind.txt").string()};
+  const std::vector<std::pair<std::string, std::string>> given = {{"labels", "[enhancer,non,enhancer,non]"}, {"splits", "[train,train,test,test]"}};
+  auto text = call(audit_tool(), inputs, given);
+  CHECK(text.status == 0);
+  CHECK_THAT(text.out, Catch::Contains("label 'enhancer': 100 of 200 records of 'test' are in 'train' letter for letter"));
+  CHECK_THAT(text.out, Catch::Contains("label 'non': 0 of 200 records of 'test'"));
+  auto json = nlohmann::json::parse(call(audit_tool(), inputs, given, true).out);
+  CHECK(json.at("leaks").at(0).at("labels").at("enhancer").at("exact") == 100);
+  CHECK(json.at("exact_pairs").at("train x test") == 100);
+  auto strict = given;
+  strict.emplace_back("fail_on_leak", "true");
+  auto error = test::error_of([&] { call(audit_tool(), inputs, strict); });
+  REQUIRE(error);
+  CHECK(error->code() == "genomics.leak");
+  CHECK_THAT(error->message(), Catch::Contains("100 of 400 records of 'test' have a near duplicate in 'train'"));
+}
+
+TEST_CASE("audit tool: the split that it writes is read again, and does not leak") {
+  TENON_NEEDS_GENOMICS_DATA(data);
+  test::TestFolder folder;
+  const auto out = (folder.path() / "split.tsv.gz").string();
+  const std::vector<std::string> inputs = {(data / "promoters-ecoli" / "Ecoli_prom.fa").string(), (data / "promoters-ecoli" / "Ecoli_non_prom.fa").string()};
+  auto c = call(audit_tool(), inputs, {{"labels", "[1,0]"}, {"write_split", out}, {"split_seed", "3"}});
+  CHECK_THAT(c.out, Catch::Contains("seed 3, train 3071 test 768"));
+  auto records = read_sequences(out);
+  REQUIRE(records.size() == 3839);
+  CHECK(std::count_if(records.begin(), records.end(), [](const auto& r) { return r.split == "test" && r.label == "1"; }) == 168);
+  call(audit_tool(), {out}, {{"fail_on_leak", "true"}});
+  CHECK_THROWS_AS(call(audit_tool(), inputs, {{"labels", "[1]"}}), Error);
+}
+
+TEST_CASE("audit tool: names that need quotes come back") {
+  test::TestFolder folder;
+  const auto in = folder.write("x.fa", ">a \"b\"\tc\nACGT\n>plain\nACGG\n").string();
+  const auto out = (folder.path() / "s.tsv").string();
+  CHECK_THROWS_AS(call(audit_tool(), {in}, {{"write_split", out}}), Error);  // a tab is no name
+  const auto good = folder.write("y.fa", ">\"a\" b\nACGT\n>plain\nACGG\n").string();
+  call(audit_tool(), {good}, {{"write_split", out}});
+  auto records = read_sequences(out);
+  CHECK(records.at(0).name == "\"a\" b");
+  CHECK(records.at(1).name == "plain");
+}
+
+TEST_CASE("validate: good and bad files, one line each, status 3") {
+  TENON_NEEDS_GENOMICS_DATA(data);
+  const auto folder = data / "corrupt";
+  const auto reference = (folder / "good" / "ref.fa").string();
+  auto good = call(validate_tool(), {reference, (folder / "good" / "vars.vcf.gz").string(), (folder / "good" / "reads.fastq.gz").string(), (folder / "good" / "regions.bed").string()}, {{"reference", reference}});
+  CHECK(good.status == 0);
+  CHECK_THAT(good.out, Catch::Contains("3 sequences, 9500 bases") && Catch::Contains("691 records, 2 samples") && Catch::Contains("3000 records") && Catch::Contains("4 intervals"));
+  auto bad = call(validate_tool(), {(folder / "vcf" / "ref_mismatch.vcf").string(), (folder / "vcf" / "undeclared_filter_info.vcf").string(), (folder / "fasta" / "stale.fa").string()}, {{"reference", reference}});
+  CHECK(bad.status == 3);
+  CHECK_THAT(bad.out, Catch::Contains("[genomics.ref_mismatch]") && Catch::Contains("[genomics.stale_index]") && Catch::Contains("warning: FILTER weird is not declared in the header (1 rows)"));
+}
+
+TEST_CASE("score-variants: usage is told before anything is read") {
+  test::TestFolder folder;
+  auto code = [&](const std::vector<std::string>& inputs, const std::vector<std::pair<std::string, std::string>>& given) { return test::error_of([&] { call(score_variants_tool(), inputs, given); })->kind(); };
+  CHECK(code({"a.vcf"}, {{"reference", "x.fa"}}) == ErrorKind::usage);
+  CHECK(code({"a.vcf", "b.vcf"}, {{"reference", "x.fa"}}) == ErrorKind::usage);
+  CHECK(code({"a.vcf", "b.vcf"}, {{"reference", "x.fa"}, {"sequences", (folder.path() / "s.fa").string()}}) == ErrorKind::usage);
+}
