@@ -13,7 +13,7 @@
 namespace tenon::genomics {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t(1) << 20, kHeader = 18, kTrailer = 8, kLargestBlock = 65536;
+constexpr std::size_t kPiece = std::size_t(1) << 17, kHeader = 18, kTrailer = 8, kLargestBlock = 65536;
 const char kCopyAgain[] = "the file is damaged or was cut: copy or download it again";
 
 std::uint32_t u16(const unsigned char* p) { return p[0] | std::uint32_t(p[1]) << 8; }

@@ -1,7 +1,7 @@
 /// Bytes of a file that may be plain, gzip or BGZF (SAM specification, section 4.1), read once from front to back.
 ///
 /// All of it goes through the core's file seam. Every BGZF block is checked (size, CRC-32), and a BGZF file must end with the empty end
-/// block: without it the file was cut. A gzip stream must end, with its CRC-32 and length right. Memory: one block, or 1 MB. One thread.
+/// block: without it the file was cut. A gzip stream must end, with its CRC-32 and length right. Memory: one block, or 128 KB. One thread.
 #pragma once
 
 #include <cstddef>
