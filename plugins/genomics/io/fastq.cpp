@@ -35,6 +35,7 @@ std::uint64_t visit_fastq(const std::filesystem::path& path, const std::function
     require_nucleotides(sequence, fmt::format("{}: record {}", text.where(), records + 1));
     next("the '+' line");
     if (line.empty() || line.front() != '+') fail("the third line does not begin with '+'", "each record is four lines: @name, sequence, +, qualities");
+    if (line.size() > 1 && line.substr(1) != header) fail("the '+' line repeats another name than the header's", "each record is four lines: @name, sequence, +, qualities");
     next("the qualities");
     if (line.size() != sequence.size()) fail(fmt::format("{} qualities for {} bases", line.size(), sequence.size()));
     if (auto bad = std::find_if(line.begin(), line.end(), [](unsigned char c) { return c < 33 || c > 126; }); bad != line.end()) {

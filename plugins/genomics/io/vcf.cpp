@@ -167,7 +167,7 @@ void VcfReader::check_keys(const VcfRecord& r) {
 
 void VcfReader::check_genotypes(const VcfRecord& r) {
   if (r.columns.size() < 10 || (r.columns[8] != "GT" && !r.columns[8].starts_with("GT:"))) return;
-  const std::int64_t alleles = r.kinds.front() == AltKind::missing ? 1 : std::int64_t(r.alts.size()) + 1;
+  const std::int64_t alleles = std::int64_t(r.alts.size()) + 1;  // "." counts: some callers write 0/1 beside it
   for (std::size_t c = 9; c < r.columns.size(); ++c) {
     const std::string_view gt = r.columns[c].substr(0, r.columns[c].find(':'));
     for (std::size_t at = 0; at <= gt.size();) {

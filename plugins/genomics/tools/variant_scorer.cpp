@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 
 #include "genomics/io/bgzf_output.hpp"
@@ -194,7 +195,7 @@ class Scorer {
   std::optional<TextOutput> fasta_;
   EffectBatch batch_;
   std::size_t waiting_ = 0;
-  std::vector<Row> rows_;
+  std::deque<Row> rows_;  // rows stay where they are: records hold views of their own line
   std::vector<std::string> names_;
   VariantCounts counts_;
 };

@@ -39,7 +39,7 @@ const std::map<std::string, Refusal> kRefused = {
     {"fasta/truncated.fa.gz", {"genomics.bgzf", "truncated.fa.gz", "virtual offset 0"}},
     {"fasta/bad_gzi.fa.gz", {"genomics.stale_index", "bad_gzi.fa.gz.gzi", "it claims 1152921504606846976 entries"}},
     {"fasta/empty.fa", {"genomics.fasta", "empty.fa", "no sequence"}},
-    {"fastq/missing_plus.fastq", {"genomics.fastq", "missing_plus.fastq:11", "record 3: the third line does not begin with '+'"}},
+    {"fastq/missing_plus.fastq", {"genomics.fastq", "missing_plus.fastq:11", "record 3: the '+' line repeats another name"}},
     {"fastq/short_quality.fastq", {"genomics.fastq", "short_quality.fastq:12", "record 3: 90 qualities for 100 bases"}},
     {"fastq/truncated.fastq", {"genomics.fastq", "truncated.fastq:", "record 400: the file ends"}},
     {"fastq/truncated.fastq.gz", {"genomics.", "truncated.fastq.gz", ""}},
