@@ -35,6 +35,8 @@ TENON_API std::vector<std::int64_t> confusion(std::span<const std::int64_t> pred
 TENON_API double accuracy(std::span<const std::int64_t> confusion, std::int64_t classes);
 TENON_API double f1(std::span<const std::int64_t> confusion, std::int64_t classes, std::int64_t positive);  ///< 2 TP / (2 TP + FP + FN)
 TENON_API double macro_f1(std::span<const std::int64_t> confusion, std::int64_t classes);                  ///< mean over classes that occur
+/// Overlap of a class with its truth, 2 TP / (2 TP + FP + FN): the F1 of a class, by its name in segmentation. NaN where neither holds it.
+TENON_API double dice(std::span<const std::int64_t> confusion, std::int64_t classes, std::int64_t positive);
 /// Matthews' correlation, of any number of classes (Gorodkin 2004).
 TENON_API double mcc(std::span<const std::int64_t> confusion, std::int64_t classes);
 

@@ -234,12 +234,19 @@ double accuracy(std::span<const std::int64_t> counts, std::int64_t classes) {
   return m.right / m.all;
 }
 
-double f1(std::span<const std::int64_t> counts, std::int64_t classes, std::int64_t positive) {
-  const Margins m = margins("f1", counts, classes);
-  if (positive < 0 || positive >= classes) throw_usage("f1", "class " + std::to_string(positive) + " of " + std::to_string(classes));
+namespace {
+
+double overlap(const char* metric, std::span<const std::int64_t> counts, std::int64_t classes, std::int64_t positive) {
+  const Margins m = margins(metric, counts, classes);
+  if (positive < 0 || positive >= classes) throw_usage(metric, "class " + std::to_string(positive) + " of " + std::to_string(classes));
   const auto k = std::size_t(positive);
   return 2 * m.both[k] / (m.truth[k] + m.predicted[k]);
 }
+
+}  // namespace
+
+double f1(std::span<const std::int64_t> counts, std::int64_t classes, std::int64_t positive) { return overlap("f1", counts, classes, positive); }
+double dice(std::span<const std::int64_t> counts, std::int64_t classes, std::int64_t positive) { return overlap("dice", counts, classes, positive); }
 
 double macro_f1(std::span<const std::int64_t> counts, std::int64_t classes) {
   const Margins m = margins("macro_f1", counts, classes);

@@ -166,6 +166,44 @@ std::string describe(std::size_t index, const Recorder::Launch& l, const std::un
   return s + "\n";
 }
 
+/// Kernels that do in one pass what ops said one by one would do in several.
+struct Fusion {
+  std::string_view kernel, what;  ///< of a name with a dot at its end: every kernel that begins so
+};
+constexpr Fusion kFusions[] = {
+    {"conv.forward", "convolution and bias"},
+    {"conv.weight_gradient", "gradients of weights and bias"},
+    {"linear", "product and bias"},
+    {"normalisation.apply", "normalisation, scale, shift and activation"},
+    {"normalisation.gradient", "gradients of activation, scale and shift, and normalisation"},
+    {"layer_norm", "statistics, normalisation, scale and shift"},
+    {"layer_norm.gradient", "gradients of all of these"},
+    {"rms_norm", "statistics, normalisation and scale"},
+    {"rms_norm.gradient", "gradients of all of these"},
+    {"softmax", "maximum, exponentials, sum and quotient"},
+    {"cross_entropy", "log-softmax and the labels' sum"},
+    {"dice_cross_entropy", "softmax, Dice and cross entropy"},
+    {"scaled_dot_product_attention", "both products, mask and softmax; the scores are never stored"},
+    {"scaled_dot_product_attention.gradient", "the scores again, and all gradients"},
+    {"lstm", "every time step: product, gates and states"},
+    {"lstm.gradient", "every time step backwards"},
+    {"gru", "every time step: product, gates and states"},
+    {"gru.gradient", "every time step backwards"},
+    {"optimiser.", "every parameter in one pass over the flat arena"},
+};
+
+std::string fused(const std::vector<Recorder::Launch>& launches) {
+  std::string text;
+  for (const Fusion& f : kFusions) {
+    const auto n = std::count_if(launches.begin(), launches.end(), [&](const Recorder::Launch& l) {
+      const std::string_view name = l.name;
+      return f.kernel.ends_with('.') ? name.starts_with(f.kernel) : name == f.kernel;
+    });
+    if (n > 0) text += "# fused: " + std::to_string(n) + " x " + std::string(f.kernel) + (f.kernel.ends_with('.') ? "*" : "") + ": " + std::string(f.what) + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 StepPlan::Impl::Impl(Recorder& r) {
@@ -200,6 +238,7 @@ StepPlan::Impl::Impl(Recorder& r) {
     address[p.id] = static_cast<std::byte*>(arena->data()) + p.offset;
   }
   steps.reserve(r.launches.size());
+  const std::string fusions = fused(r.launches);
   for (std::size_t i = 0; i < r.launches.size(); ++i) {
     Recorder::Launch& l = r.launches[i];
     text += describe(i, l, offsets);
@@ -207,6 +246,7 @@ StepPlan::Impl::Impl(Recorder& r) {
     for (const Recorder::Operand& o : l.operands) step.pointers.push_back(static_cast<std::byte*>(address.at(o.storage)) + o.byte_offset);
     steps.push_back(std::move(step));
   }
+  text += fusions;
 }
 
 StepPlan::StepPlan() = default;

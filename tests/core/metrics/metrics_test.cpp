@@ -32,6 +32,8 @@ TEST_CASE("confusion matrices and what is read from them", "[metrics]") {
   CHECK(c == Labels{2, 1, 0, 0, 2, 0, 1, 1, 2});
   CHECK(accuracy(c, 3) == Approx(6.0 / 9));
   CHECK(f1(c, 3, 2) == Approx(2 * 2.0 / (4 + 2)));
+  CHECK(dice(c, 3, 2) == f1(c, 3, 2));
+  CHECK_THROWS_WITH(dice(c, 3, 3), Catch::Contains("dice: class 3 of 3"));
   CHECK(macro_f1(c, 3) == Approx((4.0 / 6 + 4.0 / 6 + 4.0 / 6) / 3));
   // Gorodkin's formula by hand: (6 * 9 - (3*3 + 2*4 + 4*2)) / sqrt(81 - 29) / sqrt(81 - 29)
   CHECK(mcc(c, 3) == Approx((54.0 - 25) / 52));

@@ -219,6 +219,13 @@ TEST_CASE("explain lists launches and profile times them", "[plan]") {
   CHECK(out.to_vector()[0] == Approx(4 * 2 * std::exp(2.0)));
 }
 
+TEST_CASE("explain counts the kernels that do several ops in one pass", "[plan]") {
+  Tensor x = Tensor::full({4, 3}, 2), w = Tensor::full({5, 3}, 1), b = Tensor::full({5}, 1), out;
+  const std::string text = StepPlan::record([&] { out = softmax(linear(linear(x, w, b), Tensor::full({2, 5}, 1)), -1); }).explain();
+  CHECK_THAT(text, Contains("# fused: 2 x linear: product and bias\n") && Contains("# fused: 1 x softmax: "));
+  CHECK(StepPlan::record([&] { out = exp(x); }).explain().find("# fused") == std::string::npos);
+}
+
 TEST_CASE("moving a plan moves it", "[plan]") {
   Tensor x = Tensor::full({1}, 2), out;
   StepPlan a = StepPlan::record([&] { out = x * 2.0; });
