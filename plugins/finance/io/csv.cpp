@@ -89,9 +89,9 @@ bool learn(CsvParser& parser, Dialect& dialect, std::vector<Column>& columns) {
 }
 
 /// Slash dates of which none tells day from month.
-void require_date_order(const CsvParser& parser, const Dialect& dialect, std::string_view body, const std::vector<Column>& columns, const char* text) {
+void require_date_order(CsvParser& parser, const Dialect& dialect, std::string_view body, const std::vector<Column>& columns, const char* text) {
   for (std::size_t c = 0; c < columns.size(); ++c) {
-    if (!columns[c].is_time() || dialect.columns[c].order != DateOrder::found || dialect.columns[c].by_format || dialect.columns[c].epoch) continue;
+    if (!parser.findings(c).slash || dialect.columns[c].order != DateOrder::found) continue;
     std::size_t at = 0;
     while (at < body.size()) {
       const std::size_t begin = at;

@@ -146,6 +146,7 @@ std::int64_t CsvParser::date(std::size_t column, std::string_view cell) {
     if (form == DateForm::slash) {
       const std::int64_t byte = cell.data() - text_.data();
       ColumnFindings& f = findings_[column];
+      if (parts.month != parts.day) f.slash.store(true, std::memory_order_relaxed);
       if (parts.month > 12 && f.day_first.load(std::memory_order_relaxed) < 0) f.day_first = byte;
       if (parts.day > 12 && f.month_first.load(std::memory_order_relaxed) < 0) f.month_first = byte;
       if (plan.order == DateOrder::day_first) std::swap(parts.month, parts.day);

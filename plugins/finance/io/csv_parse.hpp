@@ -20,6 +20,7 @@ namespace tenon::finance {
 struct ColumnFindings {
   std::atomic<bool> real{false};                      ///< a found integer column holds a number with a point
   std::atomic<bool> clock{false};                     ///< a date column holds a time of day
+  std::atomic<bool> slash{false};                     ///< and dates that may have the day or the month first
   std::atomic<std::int64_t> day_first{-1}, month_first{-1};  ///< byte of a slash date that proves an order; -1 none
 };
 
