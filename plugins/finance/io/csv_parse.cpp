@@ -211,12 +211,16 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
              "complete or shorten it; is a cell with the delimiter in it not quoted?");
       }
       if (last && end > begin && end[-1] == '\r') --end;
+      const char* const place = begin;  // of the cell in the file, for errors: a text with doubled quotes is a copy elsewhere
       const CellType type = columns[c].type;
       std::string_view cell(begin, std::size_t(end - begin));
       if (chunk.quotes) {
         if (!cell.empty() && cell.front() == '"') {
           const auto newlines = std::count(cell.begin(), cell.end(), '\n');
           if (newlines) found.long_rows.emplace_back(row + 1, newlines);
+          if (type != CellType::text && cell.find('"', 1) + 1 < cell.size()) {
+            fail_cell("finance.cell", c, cell.data(), cell, fmt::format("holds a quote, and the column holds {}s", finance::name_of(type)), "correct it, or declare the column as text (--types)");
+          }
           cell = quoted(c, cell, found);
         } else if (std::memchr(cell.data(), '"', cell.size())) {
           fail("finance.stray_quote", cell.data() + cell.find('"') - text_.data(), fmt::format("column '{}' ({}): a quote stands inside a cell that does not begin with one", dialect_.columns[c].name, c + 1),
@@ -230,9 +234,9 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
           continue;
         }
         if (std::memchr(cell.data(), '\r', cell.size()) && cell.find("\r\n") == cell.npos) {
-          fail_cell("finance.line_end", c, cell.data(), cell, "holds a carriage return without a newline", "convert the line ends to LF or CRLF");
+          fail_cell("finance.line_end", c, place, cell, "holds a carriage return without a newline", "convert the line ends to LF or CRLF");
         }
-        if (high_bytes_ && !is_utf8(cell)) fail_cell("finance.encoding", c, cell.data(), "...", "is not UTF-8", "convert the file: iconv -f latin1 -t utf-8");
+        if (high_bytes_ && !is_utf8(cell)) fail_cell("finance.encoding", c, place, "...", "is not UTF-8", "convert the file: iconv -f latin1 -t utf-8");
         columns[c].texts[std::size_t(row)] = cell;
         continue;
       }
@@ -243,7 +247,7 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
         else columns[c].integers[std::size_t(row)] = kMissing;
         continue;
       }
-      if (cell.empty()) fail_cell("finance.cell", c, begin - 1, cell, "is empty, which is no missing marker here", "name the empty cell among the missing markers (--missing)");
+      if (cell.empty()) fail_cell("finance.cell", c, place, cell, "is empty, which is no missing marker here", "name the empty cell among the missing markers (--missing)");
       switch (type) {
         case CellType::real: number(c, cell.data(), cell.data() + cell.size(), columns[c].reals[std::size_t(row)]); break;
         case CellType::integer: {

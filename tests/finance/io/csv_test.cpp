@@ -112,6 +112,8 @@ TEST_CASE("CSV: every defect is an error with file, line and column", "[finance]
   for (int i = 0; i < 5000; ++i) numbers += "1.5,2\n";
   require_defect(numbers + "oops,2\n", "finance.cell", ":5002:1");
   require_defect(numbers + "1,99999999999999999999\n", "finance.integer_overflow", ":5002:3");
+  require_defect(numbers + "\"1\"\"5\",2\n", "finance.cell", ":5002:1");
+  require_defect("a,b\n1,\"x\"\"caf\xe9\"\n", "finance.encoding", ":2:3");
   require_defect("x\n1.5\ninf\n", "finance.not_finite", ":3:1");
   require_defect("x\n1.5\nnan\n", "finance.not_finite", ":3:1");
   require_defect("x\n1.5\n1e999\n", "finance.not_finite", ":3:1");
