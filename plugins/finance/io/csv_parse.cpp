@@ -218,7 +218,7 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
         if (!cell.empty() && cell.front() == '"') {
           const auto newlines = std::count(cell.begin(), cell.end(), '\n');
           if (newlines) found.long_rows.emplace_back(row + 1, newlines);
-          if (type != CellType::text && cell.find('"', 1) + 1 < cell.size()) {
+          if (type != CellType::text && cell.size() > 3 && cell.substr(1, cell.size() - 2).find("\"\"") != cell.npos) {
             fail_cell("finance.cell", c, cell.data(), cell, fmt::format("holds a quote, and the column holds {}s", finance::name_of(type)), "correct it, or declare the column as text (--types)");
           }
           cell = quoted(c, cell, found);
