@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Reading a CSV of daily prices, typed and validated: ours beside DuckDB's read_csv, in turns, on one thread and on two.
-#   bash tests/bench/csv.sh [MEGABYTES]      (default 249)
+#   bash tests/bench/csv.sh [MEGABYTES]      (default 249); THREADS="1" for one of the two
 # TENON names the command (default: build/release/bin/tenon). DuckDB comes from PyPI into build/csv-bench, by fixed version.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,7 +28,7 @@ PY
 fi
 [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"
 "$work/venv/bin/python" -c 'import duckdb' 2>/dev/null || "$work/venv/bin/pip" install -q duckdb==1.5.3 || "$work/venv/bin/pip" install -q duckdb
-for threads in 1 2; do
+for threads in ${THREADS:-1 2}; do
   for round in 1 2 3; do
     "$tenon" finance check "$file" --no-market --threads "$threads" --json |
       python3 -c "import json, sys; d = json.load(sys.stdin)[0]; print('tenon  threads $threads: %6.0f MB/s, %d rows' % (d['megabytes_per_second'], d['rows']))"
