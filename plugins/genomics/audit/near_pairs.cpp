@@ -12,7 +12,7 @@
 namespace tenon::genomics {
 namespace {
 
-constexpr std::int64_t kShared = 3;      // the `l` above: fewer candidates to decide for a little more to count
+constexpr std::int64_t kShared = 5;      // the `l` above: a hundredth of the candidates to decide, for a few more words to count
 constexpr std::int64_t kScale = 1000000;  // thresholds are exact in millionths
 
 class Join {
@@ -137,11 +137,13 @@ class Join {
       for (; e != list_end && std::int64_t(*e) < end; ++e)
         if (counts[*e]++ == 0) touched.push_back(*e);
     }
+    // Most share a word or two by chance: they go without another look. The smallest partner needs fewest words.
+    const std::int64_t least = std::min(kShared, needed(size, smallest));
     for (auto j : touched) {
-      const std::int64_t other = size_of(j), need = needed(size, other);
-      const bool candidate = counts[j] >= std::min(kShared, need);
+      const bool candidate = counts[j] >= least;
       counts[j] = 0;
       if (!candidate) continue;
+      const std::int64_t other = size_of(j), need = needed(size, other);
       const std::int64_t shared = overlap(query, set_begin(j), other, need);
       if (shared < need) continue;
       auto a = std::int32_t(order_[std::size_t(i)]), b = std::int32_t(order_[j]);
