@@ -4,6 +4,7 @@
 #include "tenon/attention.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/cumulative.hpp"
+#include "tenon/conv_codes.hpp"
 #include "tenon/embedding.hpp"
 #include "tenon/fft.hpp"
 #include "tenon/indexing.hpp"
@@ -160,6 +161,9 @@ void indices() {
   first([](const In& x) { return gather(x[0], 1, labels({9, 100, 7}, 33)); }, {spread({9, 33, 7})});
   first([](const In& x) { return scatter_add(x[0], 1, labels({9, 100, 7}, 33), x[1]); }, {spread({9, 33, 7}), spread({9, 100, 7})});
   first([](const In& x) { return embedding(x[0], labels({40, 25}, 70), 3); }, {spread({70, 33})});
+  const auto letters = [] { return labels({19, 40}, 5).to(DType::u8); };
+  first([=](const In& x) { return conv_codes(letters(), x[0], x[1], 5); }, {spread({70, 11, 4}), spread({70})});
+  first([=](const In& x) { return conv_codes(letters(), x[0]); }, {spread({3, 40, 5})});
   first(
       [](const In& x) {
         return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type())));

@@ -1,4 +1,4 @@
-"""Writes sequence.inc: LSTM, GRU, attention and transformer layers as PyTorch computes them in float64: outputs, then all gradients.
+"""Writes sequence.inc: LSTM, GRU, attention and transformer layers, convolution of one-hot letters as PyTorch computes them in float64: outputs, then all gradients.
 
 Run: python3 tests/golden/make_sequence.py    (needs PyTorch and NumPy; the figures in the tree come from PyTorch 2.15)
 
@@ -89,4 +89,9 @@ table, index = leaf(made(1, 5, 3)), torch.tensor([[0, 3, 3], [4, 1, 0]])
 text += record("embedding", [F.embedding(index, table, padding_idx=3)], [table])
 x, scale = leaf(made(1, 3, 5)), leaf(made(2, 5))
 text += record("rms_norm", [F.rms_norm(x, (5,), scale, 1e-6)], [x, scale])
+codes = torch.tensor([[0, 3, 4, 1, 2, 2, 0], [1, 1, 3, 0, 9, 2, 3]])  # 4 and 9 are no letters
+weight, bias = leaf(made(1, 3, 4, 4)), leaf(made(2, 3))  # [out, taps, letters]
+known = F.one_hot(codes.clamp(max=4), 5)[:, :, :4].double()
+y = F.conv1d(known.transpose(1, 2), weight.transpose(1, 2), bias, padding=2).transpose(1, 2)
+text += record("conv_codes", [y], [weight, bias])
 (pathlib.Path(__file__).parent / "sequence.inc").write_text(text)

@@ -7,6 +7,7 @@
 #include "tenon/callbacks.hpp"
 #include "tenon/catalogue.hpp"
 #include "tenon/complex.hpp"
+#include "tenon/conv_codes.hpp"
 #include "tenon/cumulative.hpp"
 #include "tenon/data/cache.hpp"
 #include "tenon/data/collate.hpp"

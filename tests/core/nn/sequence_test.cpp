@@ -5,6 +5,7 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "tenon/attention.hpp"
+#include "tenon/conv_codes.hpp"
 #include "tenon/embedding.hpp"
 #include "tenon/nn/attention.hpp"
 #include "tenon/nn/embedding.hpp"
@@ -131,6 +132,12 @@ TEST_CASE("embedding and RMS norm against PyTorch", "[sequence]") {
   compare("embedding", {embedding(table, index, 3)}, {table}, kF64);
   Tensor x = leaf(made(1, {3, 5}), DType::f64), scale = leaf(made(2, {5}), DType::f64);
   compare("rms_norm", {rms_norm(x, scale, 1e-6)}, {x, scale}, kF64);
+}
+
+TEST_CASE("convolution of letters kept as codes against PyTorch's of one-hot vectors", "[sequence][conv]") {
+  const Tensor codes = Tensor::from(std::vector<std::uint8_t>{0, 3, 4, 1, 2, 2, 0, 1, 1, 3, 0, 9, 2, 3}, {2, 7});
+  Tensor weight = leaf(made(1, {3, 4, 4}), DType::f64), bias = leaf(made(2, {3}), DType::f64);
+  compare("conv_codes", {conv_codes(codes, weight, bias, 2)}, {weight, bias}, kF64);
 }
 
 TEST_CASE("encoder and decoder stacks run their layers in order", "[sequence][attention]") {

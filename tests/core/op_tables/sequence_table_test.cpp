@@ -1,6 +1,7 @@
-// Rows of recurrent.hpp, attention.hpp, dropout.hpp, embedding.hpp and norms.hpp.
+// Rows of recurrent.hpp, attention.hpp, dropout.hpp, embedding.hpp, conv_codes.hpp and norms.hpp.
 #include "core/op_table.hpp"
 #include "tenon/attention.hpp"
+#include "tenon/conv_codes.hpp"
 #include "tenon/dropout.hpp"
 #include "tenon/embedding.hpp"
 #include "tenon/norms.hpp"
@@ -101,6 +102,17 @@ const Register rows("embedding.hpp", {{
                                            }},
                                       },
                                       {"sinusoidal_positions(int64_t,int64_t,double)"}});
+
+const Register letters("conv_codes.hpp", {{
+                                             {"conv_codes(Tensor,Tensor,Tensor,int64_t)",
+                                              [] {
+                                                const Tensor codes = Tensor::from(std::vector<std::uint8_t>{0, 3, 4, 1, 2, 2, 0, 1, 3, 9}, {2, 5});
+                                                both([=](const In& x) { return square(conv_codes(codes, x[0], x[1], 1)); },
+                                                     {spread({2, 3, 4}), spread({2})});
+                                                both([=](const In& x) { return square(conv_codes(codes, x[0])); }, {spread({2, 3, 4})});
+                                              }},
+                                         },
+                                         {}});
 
 const Register norms("norms.hpp",
                      {{

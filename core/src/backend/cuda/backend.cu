@@ -153,6 +153,7 @@ void install() {
   install_mse();
   install_dropout();
   install_embedding();
+  install_conv_codes();
   install_pool();
   install_resize();
   install_elementwise_unary();

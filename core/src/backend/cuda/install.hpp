@@ -22,6 +22,7 @@ void install_label_loss_gradient();
 void install_mse();
 void install_dropout();
 void install_embedding();
+void install_conv_codes();
 void install_pool();
 void install_resize();
 void install_elementwise_unary();
