@@ -1,0 +1,38 @@
+/// The baselines that stand beside every sequence model: class prior, length, GC content, 6-mer logistic regression.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "genomics/baselines/logistic.hpp"
+
+namespace tenon::genomics {
+
+/// Encoded sequences as the baselines see them: codes [rows, width] u8 with 4 for unknown and for padding.
+struct CodedRows {
+  const std::uint8_t* codes = nullptr;
+  std::int64_t width = 0;
+  std::span<const std::int64_t> rows;     ///< which of them
+  std::span<const std::int64_t> lengths;  ///< in bases, of every row there is
+};
+
+/// Counts of k-mers, each row scaled to length 1; windows with an unknown base are left out. `both_strands`: a k-mer and its reverse
+/// complement count as one.
+SparseRows kmer_counts(const CodedRows& x, int k, bool both_strands);
+/// GC content and its square, centred.
+SparseRows gc_content(const CodedRows& x);
+SparseRows log_length(const CodedRows& x);
+
+struct BaselineScores {
+  std::string name, source;
+  std::vector<double> probabilities;  ///< [rows of the scored part, classes]
+};
+
+/// All four, fitted on `train` and asked about `scored`. The strength of the 6-mer regression's penalty is chosen on a fifth of the
+/// training rows, drawn by `seed`.
+std::vector<BaselineScores> sequence_baselines(const CodedRows& train, std::span<const std::int64_t> labels, const CodedRows& scored,
+                                               std::int64_t classes, bool both_strands, std::uint64_t seed);
+
+}  // namespace tenon::genomics
