@@ -11,8 +11,8 @@ namespace tenon::genomics {
 namespace {
 
 constexpr std::int64_t kRows = 64, kColumns = 256;  // a task's share
-constexpr int kIterations = 300, kHistory = 12;
-constexpr double kGradient = 1e-7, kChange = 1e-10;
+constexpr int kIterations = 500, kHistory = 12;
+constexpr double kGradient = 1e-9, kChange = 1e-14;
 
 /// Entries by column, so that a gradient is summed by its owner in the order of the rows.
 struct Columns {

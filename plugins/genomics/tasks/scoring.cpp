@@ -242,7 +242,7 @@ std::vector<Chart> score_charts(const std::vector<std::string>& classes, std::sp
   const auto n = std::int64_t(classes.size());
   Chart roc{"ROC", "false positive rate", "true positive rate", {}, "band: pointwise 95 % interval of the true positive rate (Wilson)"};
   Chart precision{"Precision and recall", "recall", "precision", {}, {}};
-  Chart calibration{"Calibration", "predicted probability", "share that is true", {}, "bins of width 0.1 that hold sequences; bars: 95 % interval (Wilson)"};
+  Chart calibration{"Calibration", "predicted probability", "share that is true", {}, "bins of width 0.1 that hold sequences; band: 95 % interval (Wilson)"};
   for (std::int64_t k = n == 2 ? 1 : 0; k < n; ++k) {
     const Binary b = one_against_rest(probabilities, truth, n, k);
     if (!b.both()) continue;

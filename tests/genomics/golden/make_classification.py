@@ -30,7 +30,7 @@ def listed(values):
 text = f"// Made by make_classification.py with scikit-learn {sklearn.__version__}.\n"
 for classes, strength in ((2, 0.7), (3, 5.0)):
     x, y = data(classes)
-    model = LogisticRegression(C=strength, tol=1e-10, max_iter=100000, solver="lbfgs").fit(x, y)
+    model = LogisticRegression(C=strength, tol=1e-12, max_iter=100000, solver="newton-cg").fit(x, y)
     text += f"const std::vector<double> kProbabilities{classes}{listed(model.predict_proba(x)[:10])};\n"
     text += f"const std::vector<double> kWeights{classes}{listed(np.concatenate([model.coef_.T, model.intercept_[None]]))};\n"
 p = np.round(np.array([(i * 37) % 101 for i in range(80)]) / 101, 1)
