@@ -5,6 +5,7 @@
 /// the recording ends, to memory of its own.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -32,14 +33,25 @@ class TENON_API Storage {
   MemoryTag tag() const noexcept { return tag_; }
   void materialise();                                ///< gives a memoryless storage its own memory
 
+  /// When the buffer was last written by a launch, a copy from the host or a replayed step, on the clock that numbers autograd's history;
+  /// 0: never. Writes through a raw pointer, or through another storage over the same memory, are not seen.
+  std::uint64_t written() const noexcept { return written_.load(std::memory_order_relaxed); }
+  const char* writer() const noexcept { return writer_.load(std::memory_order_relaxed); }  ///< what wrote it then
+  void note_write(const char* by) noexcept;  ///< `by` is static text
+  /// True for a result of a recorded step that has not run yet: there is memory, but no values.
+  bool awaits_run() const noexcept { return awaits_run_; }
+  void set_awaits_run(bool on) noexcept { awaits_run_ = on; }
+
  private:
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
   Device device_;
   std::uint64_t id_;
-  bool traced_ = false;
+  bool traced_ = false, awaits_run_ = false;
   MemoryTag tag_ = MemoryTag::other;
   std::function<void()> release_;
+  std::atomic<std::uint64_t> written_{0};
+  std::atomic<const char*> writer_{""};
 };
 
 /// Allocation behind tensors, one a device type. The CPU's keeps freed blocks for reuse; blocks are 64-byte

@@ -1,14 +1,15 @@
 #include "tenon/autograd.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <queue>
 #include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "autograd/backward_scope.hpp"
+#include "tensor/write_clock.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
@@ -16,11 +17,14 @@
 
 namespace tenon {
 
-/// One differentiable op that ran. Nodes are numbered in order of creation: a node's inputs are always older, so
-/// walking by falling number is a topological order, and the same one every time.
+/// One differentiable op that ran. Nodes are numbered by ticks of the write clock, so in order of creation: a node's inputs are always
+/// older, and walking by falling number is a topological order, the same one every time.
 struct BackwardNode {
   struct Edge {
     std::shared_ptr<AutogradMeta> input;  ///< null where no gradient is needed
+    Shape shape;                          ///< of the input, and so of its gradient
+    DType dtype = DType::f32;
+    Device device = kCpu;
   };
   struct Output {
     Shape shape;
@@ -41,7 +45,27 @@ namespace {
 
 thread_local bool grad_enabled = true;
 thread_local bool detect_not_finite = false;
-std::atomic<std::uint64_t> next_number{1};
+thread_local bool recomputing = false;
+
+/// Tensors from outside that a recomputed function uses and that need a gradient, each once.
+struct Captured {
+  std::vector<Tensor> tensors;
+  std::unordered_set<const AutogradMeta*> seen;
+  void note(const Tensor& t) {
+    if (t.defined() && t.requires_grad() && seen.insert(t.autograd().get()).second) tensors.push_back(t);
+  }
+};
+thread_local Captured* captured = nullptr;
+
+/// A value put back when the scope ends.
+template <class T> struct Restore {
+  T& place;
+  T before;
+  Restore(T& variable, T now) : place(variable), before(variable) { variable = now; }
+  ~Restore() { place = before; }
+  Restore(const Restore&) = delete;
+  Restore& operator=(const Restore&) = delete;
+};
 
 /// What a dying node held. A node holds its predecessors, so plain destruction would recurse as deep as the history
 /// is long; instead the outermost destructor works through a list.
@@ -75,6 +99,7 @@ std::string range_of(const Tensor& t) {
 
 void require_finite(const std::string& what, std::span<const Tensor> results, std::span<const Tensor> inputs) {
   if (!detect_not_finite || is_recording()) return;
+  const Restore<bool> pause(detect_not_finite, false);  // reading the numbers runs ops too
   for (const Tensor& t : results) {
     if (!t.defined() || !has_gradient(t.dtype())) continue;
     const std::vector<double> values = (is_complex(t.dtype()) ? view_as_real(t.detach()) : t).to_vector();
@@ -93,7 +118,7 @@ Tensor hooked(const std::vector<GradientHook>& hooks, Tensor gradient) {
   for (const GradientHook& hook : hooks) {
     Tensor changed = hook(gradient);
     if (!changed.defined()) continue;
-    if (!(changed.shape() == gradient.shape()) || changed.dtype() != gradient.dtype())
+    if (!(changed.shape() == gradient.shape()) || changed.dtype() != gradient.dtype() || changed.device() != gradient.device())
       throw_usage("on_gradient", "a hook returned " + changed.str() + " for the gradient " + gradient.str());
     gradient = changed;
   }
@@ -104,18 +129,29 @@ bool needs(const std::shared_ptr<AutogradMeta>& m) { return m && m->requires_gra
 
 /// What the op's gradient makes on the way is its own affair: the detector names the op, not its parts.
 std::vector<Tensor> gradient_of(const BackwardNode& node, const std::vector<Tensor>& d_outputs) {
-  struct Pause {
-    bool before = detect_not_finite;
-    Pause() { detect_not_finite = false; }
-    ~Pause() { detect_not_finite = before; }
-  } pause;
+  const Restore<bool> pause(detect_not_finite, false);
+  const BackwardScope scope(node.name, node.number, d_outputs);
   return node.backward(d_outputs);
+}
+
+/// A gradient looks like what it is the gradient of. Products of 16-bit roundings of f32 parameters deliver theirs in f32, unrounded: an
+/// op's result may take that, a leaf may not.
+void check_gradient(const BackwardNode& node, std::size_t i, const BackwardNode::Edge& edge, const Tensor& d) {
+  if (!edge.input || !d.defined()) return;
+  const bool wider = edge.input->node && d.dtype() == DType::f32 && is_floating(edge.dtype) && size_of(edge.dtype) == 2;
+  if (d.shape() == edge.shape && d.device() == edge.device && (d.dtype() == edge.dtype || wider)) return;
+  throw Error(ErrorKind::internal, "autograd.gradient",
+              std::string("the gradient of '") + node.name + "' is " + d.str() + " for input " + std::to_string(i) + ", which is " + std::string(name_of(edge.dtype)) +
+                  edge.shape.str() + " " + edge.device.str(),
+              "a gradient has the shape, type and device of its input");
 }
 
 struct Engine {
   bool create_graph = false;
+  std::uint64_t floor = 0;                                               ///< history older than this is not entered
   std::unordered_map<const BackwardNode*, std::vector<Tensor>> pending;  ///< gradients of a node's outputs so far
   std::unordered_map<const AutogradMeta*, Tensor> wanted;                ///< leaves or inputs asked for
+  std::unordered_map<const BackwardNode*, std::vector<const AutogradMeta*>> wanted_of;  ///< those that a node made
   std::unordered_map<const AutogradMeta*, std::shared_ptr<AutogradMeta>> leaves;
   std::vector<std::shared_ptr<AutogradMeta>> leaf_order;
   bool collect_leaves = false;
@@ -125,10 +161,16 @@ struct Engine {
   };
   std::priority_queue<std::shared_ptr<BackwardNode>, std::vector<std::shared_ptr<BackwardNode>>, Older> queue;
 
+  bool enters(const AutogradMeta& meta) const { return meta.node && meta.node->number > floor; }
+
+  void want(const AutogradMeta& meta) {
+    if (wanted.try_emplace(&meta).second && enters(meta)) wanted_of[meta.node.get()].push_back(&meta);
+  }
+
   void give(const std::shared_ptr<AutogradMeta>& meta, const Tensor& d) {
     if (!needs(meta) || !d.defined()) return;
-    if (auto it = wanted.find(meta.get()); it != wanted.end()) it->second = it->second.defined() ? add(it->second, d) : d;
-    if (!meta->node) {
+    if (!enters(*meta)) {
+      if (auto it = wanted.find(meta.get()); it != wanted.end()) it->second = it->second.defined() ? add(it->second, d) : d;
       if (!collect_leaves) return;
       if (leaves.emplace(meta.get(), meta).second) leaf_order.push_back(meta);
       Tensor& g = leaf_gradient[meta.get()];
@@ -157,6 +199,8 @@ struct Engine {
       for (std::size_t i = 0; i < d_outputs.size(); ++i)
         d_outputs[i] = hooked(node->outputs[i].hooks, d_outputs[i].defined() ? d_outputs[i]
                                                                                : Tensor::zeros(node->outputs[i].shape, node->outputs[i].dtype, node->outputs[i].device));
+      if (auto it = wanted_of.find(node.get()); it != wanted_of.end())
+        for (const AutogradMeta* meta : it->second) wanted[meta] = d_outputs[std::size_t(meta->output_index)];
       std::vector<Tensor> d_inputs = gradient_of(*node, d_outputs);
       require_finite(std::string("the gradient of '") + node->name + "'", d_inputs, d_outputs);
       d_outputs.clear();
@@ -168,6 +212,7 @@ struct Engine {
       if (d_inputs.size() != edges.size())
         throw Error(ErrorKind::internal, "autograd.arity", std::string("the gradient of '") + node->name + "' returned " + std::to_string(d_inputs.size()) + " tensors for " + std::to_string(edges.size()) + " inputs");
       for (std::size_t i = 0; i < d_inputs.size(); ++i) {
+        check_gradient(*node, i, edges[i], d_inputs[i]);
         give(edges[i].input, d_inputs[i]);
         d_inputs[i] = {};
       }
@@ -183,11 +228,36 @@ Tensor seed_gradient(const char* op, const Tensor& output) {
   return Tensor::full(output.shape(), 1, output.dtype(), output.device());
 }
 
-struct GradMode {
-  bool before = grad_enabled;
-  explicit GradMode(bool on) { grad_enabled = on; }
-  ~GradMode() { grad_enabled = before; }
-};
+/// gradients(), over history younger than `floor`. `leaf_hooks`: off where the leaves' gradients go on to be summed elsewhere.
+std::vector<Tensor> gradients_above(std::uint64_t floor, bool leaf_hooks, const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                                    const std::vector<Tensor>& d_outputs, bool create_graph) {
+  const Restore<bool> mode(grad_enabled, create_graph);
+  Engine engine;
+  engine.create_graph = create_graph;
+  engine.floor = floor;
+  for (const Tensor& t : inputs) {
+    if (!t.requires_grad()) throw_usage("gradients", "an input " + t.str() + " does not require a gradient", "call set_requires_grad() before computing with it");
+    engine.want(*t.autograd());
+  }
+  if (d_outputs.size() > outputs.size())
+    throw_usage("gradients", std::to_string(d_outputs.size()) + " gradients given for " + std::to_string(outputs.size()) + " outputs");
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    Tensor d = i < d_outputs.size() && d_outputs[i].defined() ? d_outputs[i] : seed_gradient("gradients", outputs[i]);
+    if (!(d.shape() == outputs[i].shape()) || d.dtype() != outputs[i].dtype() || d.device() != outputs[i].device())
+      throw_usage("gradients", "gradient " + d.str() + " given for output " + outputs[i].str());
+    engine.give(outputs[i].autograd(), d);
+  }
+  engine.run();
+  std::unordered_set<const AutogradMeta*> done;
+  std::vector<Tensor> result;
+  for (const Tensor& t : inputs) {
+    const AutogradMeta& meta = *t.autograd();
+    Tensor& d = engine.wanted[&meta];
+    if (leaf_hooks && !meta.node && d.defined() && done.insert(&meta).second) d = hooked(meta.hooks, d);
+    result.push_back(d.defined() ? d : Tensor::zeros(t.shape(), t.dtype(), t.device()));
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -213,13 +283,18 @@ bool wants_grad(std::span<const Tensor> inputs) {
 
 void differentiable(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, BackwardFn backward, bool first_order_only) {
   if (detect_not_finite) require_finite(std::string("the result of '") + name + "'", outputs, inputs);
+  if (captured)
+    for (const Tensor& t : inputs) captured->note(t);
   if (!wants_grad(inputs)) return;
   auto node = std::make_shared<BackwardNode>();
   node->name = name;
-  node->number = next_number++;
+  node->number = take_tick();
   node->backward = std::move(backward);
   node->first_order_only = first_order_only;
-  for (const Tensor& t : inputs) node->edges.push_back({t.defined() && t.requires_grad() ? t.autograd() : nullptr});
+  for (const Tensor& t : inputs) {
+    if (t.defined() && t.requires_grad()) node->edges.push_back({t.autograd(), t.shape(), t.dtype(), t.device()});
+    else node->edges.emplace_back();
+  }
   int index = 0;
   for (Tensor& t : outputs) {
     node->outputs.push_back({t.shape(), t.dtype(), t.device(), {}});
@@ -237,32 +312,12 @@ Tensor differentiable(const char* name, Tensor output, std::vector<Tensor> input
 }
 
 std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, std::vector<Tensor> d_outputs, bool create_graph) {
-  GradMode mode(create_graph);
-  Engine engine;
-  engine.create_graph = create_graph;
-  for (const Tensor& t : inputs) {
-    if (!t.requires_grad()) throw_usage("gradients", "an input " + t.str() + " does not require a gradient", "call set_requires_grad() before computing with it");
-    engine.wanted[t.autograd().get()] = {};
-  }
-  if (d_outputs.size() > outputs.size())
-    throw_usage("gradients", std::to_string(d_outputs.size()) + " gradients given for " + std::to_string(outputs.size()) + " outputs");
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    Tensor d = i < d_outputs.size() && d_outputs[i].defined() ? d_outputs[i] : seed_gradient("gradients", outputs[i]);
-    if (!(d.shape() == outputs[i].shape()) || d.dtype() != outputs[i].dtype()) throw_usage("gradients", "gradient " + d.str() + " given for output " + outputs[i].str());
-    engine.give(outputs[i].autograd(), d);
-  }
-  engine.run();
-  std::vector<Tensor> result;
-  for (const Tensor& t : inputs) {
-    Tensor d = engine.wanted[t.autograd().get()];
-    result.push_back(d.defined() ? d : Tensor::zeros(t.shape(), t.dtype(), t.device()));
-  }
-  return result;
+  return gradients_above(0, true, outputs, inputs, d_outputs, create_graph);
 }
 
 void Tensor::backward() const {
   if (!requires_grad()) throw_usage("backward", "the tensor " + str() + " has no history", "compute it from tensors that require gradients, outside NoGrad");
-  GradMode mode(false);
+  const Restore<bool> mode(grad_enabled, false);
   Engine engine;
   engine.collect_leaves = true;
   engine.give(autograd_, seed_gradient("backward", *this));
@@ -291,6 +346,8 @@ Tensor& Tensor::set_requires_grad(bool on) {
 Tensor Tensor::grad() const { return autograd_ ? autograd_->grad : Tensor(); }
 void Tensor::set_grad(const Tensor& g) const {
   if (!autograd_) throw_usage("set_grad", "the tensor does not require a gradient");
+  if (g.defined() && (!(g.shape() == shape_) || g.dtype() != dtype_ || g.device() != device()))
+    throw_usage("set_grad", "gradient " + g.str() + " given for " + str(), "a gradient has the shape, type and device of its tensor");
   autograd_->grad = g;
 }
 
@@ -311,39 +368,52 @@ void on_gradient(const Tensor& tensor, GradientHook hook) {
   meta->node->outputs[std::size_t(meta->output_index)].hooks.push_back(std::move(hook));
 }
 
+bool is_recomputing() noexcept { return recomputing; }
+
 std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters) {
-  std::vector<Tensor> all = inputs;
-  all.insert(all.end(), parameters.begin(), parameters.end());
-  if (!wants_grad(all)) return f(inputs);
+  if (!f) throw_usage("recompute", "no function was given");
+  if (!grad_enabled) return f(inputs);
+  Captured used;
+  for (const Tensor& t : parameters) used.note(t);
   std::vector<Tensor> outputs;
   {
-    NoGrad no_grad;
-    outputs = f(inputs);
+    std::vector<Tensor> given = inputs;  // without history: whatever else needs a gradient comes from outside
+    for (Tensor& t : given) t = t.detach();
+    const NoGrad no_grad;
+    const Restore<Captured*> watch(captured, &used);
+    outputs = f(given);
+    for (const Tensor& t : outputs) used.note(t);
   }
+  std::vector<Tensor> all = inputs;
+  all.insert(all.end(), used.tensors.begin(), used.tensors.end());
   for (Tensor& t : outputs) t = t.detach();
   differentiable(
       "recompute", outputs, all,
-      [f, inputs, parameters](const std::vector<Tensor>& d_outputs) {
-        GradMode keep(true);
-        std::vector<Tensor> again, wanted;
+      [f, inputs, outside = std::move(used.tensors)](const std::vector<Tensor>& d_outputs) {
+        std::vector<Tensor> again, wanted, results;
         for (const Tensor& t : inputs) {
-          again.push_back(t.defined() ? t.detach() : t);
-          if (t.defined() && t.requires_grad()) again.back().set_requires_grad();
+          again.push_back(t.detach());
+          if (t.defined() && t.requires_grad()) wanted.push_back(again.back().set_requires_grad());
         }
-        const std::vector<Tensor> results = f(again);
-        const std::array<const std::vector<Tensor>*, 2> lists{&again, &parameters};
-        for (const std::vector<Tensor>* list : lists)
-          for (const Tensor& t : *list)
-            if (t.defined() && t.requires_grad()) wanted.push_back(t);
+        for (const Tensor& t : outside)
+          if (t.requires_grad()) wanted.push_back(t);
+        const std::uint64_t floor = take_tick();  // what f captures keeps its history for the pass that we are part of
+        {
+          const Restore<bool> keep(grad_enabled, true), second(recomputing, true);
+          results = f(again);
+        }
+        if (results.size() != d_outputs.size())
+          throw_usage("recompute", "the function gave " + std::to_string(d_outputs.size()) + " results, and " + std::to_string(results.size()) + " when it ran again");
         std::vector<Tensor> reached, weights;  // an output without history has no gradient to give
         for (std::size_t i = 0; i < results.size(); ++i)
-          if (results[i].requires_grad()) {
+          if (results[i].defined() && results[i].requires_grad()) {
             reached.push_back(results[i]);
             weights.push_back(d_outputs[i]);
           }
-        std::vector<Tensor> found = gradients(reached, wanted, weights), d_inputs;
+        const std::vector<Tensor> found = gradients_above(floor, false, reached, wanted, weights, false);
+        std::vector<Tensor> d_inputs;
         std::size_t next = 0;
-        for (const std::vector<Tensor>* list : lists)
+        for (const std::vector<Tensor>* list : {&inputs, &outside})
           for (const Tensor& t : *list) d_inputs.push_back(t.defined() && t.requires_grad() ? found[next++] : Tensor());
         return d_inputs;
       },

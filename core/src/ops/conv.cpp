@@ -123,20 +123,17 @@ struct WeightMap {
 WeightMap weight_map(const char* op, const ConvGeometry& g, const Tensor& x, const Tensor& y, ConvSums sums) {
   std::vector<Tensor> outputs = run_weight_pass(g, x, y, sums);
   bool x_needed = wants_grad({x}), y_needed = wants_grad({y});
-  if (x_needed || y_needed) {
-    std::vector<Tensor> inputs{x, y};
-    differentiable(op, outputs, inputs, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
-      Tensor none, to_y = sums == ConvSums::of_y ? d[1] : none, to_x = sums == ConvSums::of_x ? d[1] : none;
-      return {x_needed ? input_map(op, g, y, d[0], to_x) : none, y_needed ? forward_map(op, g, x, d[0], to_y) : none};
-    });
-  }
+  std::vector<Tensor> inputs{x, y};
+  differentiable(op, outputs, inputs, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
+    Tensor none, to_y = sums == ConvSums::of_y ? d[1] : none, to_x = sums == ConvSums::of_x ? d[1] : none;
+    return {x_needed ? input_map(op, g, y, d[0], to_x) : none, y_needed ? forward_map(op, g, x, d[0], to_y) : none};
+  });
   return {outputs[0], sums == ConvSums::none ? Tensor{} : outputs[1]};
 }
 
 Tensor forward_map(const char* op, const ConvGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y = run_pass(g, ConvPass::forward, x, weight, bias);
   bool x_needed = wants_grad({x}), weight_needed = wants_grad({weight}), bias_needed = wants_grad({bias});
-  if (!x_needed && !weight_needed && !bias_needed) return y;
   return differentiable(op, y, {x, weight, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     WeightMap w;
     if (weight_needed || bias_needed) w = weight_map(op, g, x, d[0], bias_needed ? ConvSums::of_y : ConvSums::none);
@@ -147,7 +144,6 @@ Tensor forward_map(const char* op, const ConvGeometry& g, const Tensor& x, const
 Tensor input_map(const char* op, const ConvGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias) {
   Tensor x = run_pass(g, ConvPass::input_gradient, y, weight, bias);
   bool y_needed = wants_grad({y}), weight_needed = wants_grad({weight}), bias_needed = wants_grad({bias});
-  if (!y_needed && !weight_needed && !bias_needed) return x;
   return differentiable(op, x, {y, weight, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     WeightMap w;
     if (weight_needed || bias_needed) w = weight_map(op, g, d[0], y, bias_needed ? ConvSums::of_x : ConvSums::none);

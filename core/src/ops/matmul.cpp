@@ -132,7 +132,6 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out, DType d_a_type, DType d_b_type) {
   Tensor c = run_product(op, a, b, bias, out);
   bool a_needed = wants_grad({a}), b_needed = wants_grad({b}), bias_needed = wants_grad({bias});
-  if (!a_needed && !b_needed && !bias_needed) return c;
   return differentiable(op, c, {a, b, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_c = d[0].to(a.dtype()), d_a, d_b, d_bias;
     if (a_needed) d_a = sum_to(product(op, d_c, swap_last(b), {}, d_a_type), a.shape());

@@ -3,6 +3,7 @@
 /// The backward pass keeps x and the statistics only; the activation's argument is computed again from them.
 #include <cmath>
 
+#include "autograd/backward_scope.hpp"
 #include "kernels/types.hpp"
 #include "ops/check.hpp"
 #include "ops/norm_kernels.hpp"
@@ -167,7 +168,7 @@ Tensor batch_norm(const Tensor& x_given, const Tensor& scale, const Tensor& shif
     NoGrad off;
     if (training) {
       s = statistics(p, x);
-      if (running_mean.defined())
+      if (running_mean.defined() && !is_recomputing())
         launch("batch_norm.running", {s.mean, s.var, running_mean, running_var}, {running_mean, running_var},
                running_stats_kernel(x.device(), type, running_mean.dtype(), p.channels, p.voxels, momentum));
     } else {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
+#include "autograd/backward_scope.hpp"
 #include "backend/backend.hpp"
 #include "tensor/launch_watch.hpp"
 #include "tensor/recorder.hpp"
@@ -66,8 +68,11 @@ Device Recorder::device() const {
 }
 
 void launch(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel) {
+  if (const BackwardScope* scope = BackwardScope::current())
+    for (const Tensor& t : reads) scope->require_unwritten(t);
   if (active) {
     active->record(name, reads, writes, std::move(kernel));
+    for (const Tensor& t : writes) t.storage()->note_write(name);
     return;
   }
   std::array<void*, 16> few;
@@ -79,7 +84,10 @@ void launch(const char* name, std::span<const Tensor> reads, std::span<const Ten
   }
   std::size_t i = 0;
   for (const Tensor& t : reads) p[i++] = t.raw();
-  for (const Tensor& t : writes) p[i++] = t.raw();
+  for (const Tensor& t : writes) {
+    p[i++] = t.raw();
+    t.storage()->note_write(name);
+  }
   run_kernel(name, kernel, p);
 }
 
@@ -91,6 +99,8 @@ struct StepPlan::Impl {
   };
   std::vector<Step> steps;
   std::vector<std::shared_ptr<Storage>> held;
+  std::vector<Storage*> rewritten;  ///< of those, what each run writes though it is older than the step: parameters, running statistics
+  std::vector<Storage*> results;    ///< of those, what was made in the step and holds nothing before the first run
   std::shared_ptr<Storage> arena;
   std::size_t arena_bytes = 0, unshared = 0;
   ArenaUse fullest{};
@@ -106,9 +116,15 @@ struct StepPlan::Impl {
     for (const Step& s : steps) run_kernel(s.name, s.kernel, s.pointers.data());
   }
   void run();
+  void launch_all();
 };
 
 namespace {
+
+template <class Impl> Impl& recorded(const char* op, const std::unique_ptr<Impl>& impl) {
+  if (!impl) throw_usage(op, "no step was recorded", "make the plan with StepPlan::record");
+  return *impl;
+}
 
 struct Placement {
   std::uint64_t id;
@@ -213,8 +229,16 @@ StepPlan::Impl::Impl(Recorder& r) {
   std::vector<Placement> placements;
   device = r.device();
   const std::size_t alignment = arena_alignment(device);
+  std::unordered_set<std::uint64_t> written;
+  for (const Recorder::Launch& l : r.launches)
+    for (const Recorder::Operand& o : l.operands)
+      if (o.written) written.insert(o.storage);
   for (auto& [id, b] : r.buffers) {
     if (auto s = b.storage.lock()) {
+      if (!s->data() && written.count(id)) {
+        s->set_awaits_run(true);
+        results.push_back(s.get());
+      }
       s->materialise();
       r.hold(s);
     } else if (b.first >= 0) {
@@ -227,6 +251,7 @@ StepPlan::Impl::Impl(Recorder& r) {
   for (auto& [id, s] : r.held) {
     address[id] = s->data();
     held.push_back(s);
+    if (written.count(id) && !r.buffers.count(id)) rewritten.push_back(s.get());
   }
   {
     MemoryScope tag(MemoryTag::activations);
@@ -255,6 +280,7 @@ StepPlan& StepPlan::operator=(StepPlan&&) noexcept = default;
 StepPlan::~StepPlan() = default;
 
 StepPlan StepPlan::record(const std::function<void()>& step) {
+  if (!step) throw_usage("StepPlan::record", "no step was given");
   StepPlan plan;
   Recorder recorder;
   step();
@@ -263,12 +289,19 @@ StepPlan StepPlan::record(const std::function<void()>& step) {
 }
 
 void StepPlan::run() const {
-  if (!impl_) throw_usage("StepPlan::run", "no step was recorded");
+  Impl& plan = recorded("StepPlan::run", impl_);
   if (active) throw_usage("StepPlan::run", "a step is being recorded on this thread, and a plan cannot be part of another");
-  impl_->run();
+  plan.run();
 }
 
 void StepPlan::Impl::run() {
+  for (Storage* s : rewritten) s->note_write("StepPlan::run");
+  launch_all();
+  for (Storage* s : results) s->set_awaits_run(false);
+  results.clear();
+}
+
+void StepPlan::Impl::launch_all() {
   const CaptureFn& capture = captures()[std::size_t(device.type)];
   if (!capture || current_launch_watch()) {
     replay();
@@ -283,11 +316,14 @@ void StepPlan::Impl::run() {
   else replay();
 }
 
-std::size_t StepPlan::arena_bytes() const { return impl_->arena_bytes; }
-const StepPlan::ArenaUse& StepPlan::arena_use() const { return impl_->fullest; }
-std::size_t StepPlan::unshared_bytes() const { return impl_->unshared; }
-std::size_t StepPlan::launches() const { return impl_->steps.size(); }
-std::string StepPlan::explain() const { return impl_->graph_text.empty() ? impl_->text : "# " + impl_->graph_text + "\n" + impl_->text; }
+std::size_t StepPlan::arena_bytes() const { return recorded("StepPlan::arena_bytes", impl_).arena_bytes; }
+const StepPlan::ArenaUse& StepPlan::arena_use() const { return recorded("StepPlan::arena_use", impl_).fullest; }
+std::size_t StepPlan::unshared_bytes() const { return recorded("StepPlan::unshared_bytes", impl_).unshared; }
+std::size_t StepPlan::launches() const { return recorded("StepPlan::launches", impl_).steps.size(); }
+std::string StepPlan::explain() const {
+  const Impl& plan = recorded("StepPlan::explain", impl_);
+  return plan.graph_text.empty() ? plan.text : "# " + plan.graph_text + "\n" + plan.text;
+}
 
 std::vector<std::pair<std::string, double>> StepPlan::profile() const {
   std::vector<std::pair<std::string, double>> times;

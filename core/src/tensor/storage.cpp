@@ -6,6 +6,7 @@
 #include "backend/backend.hpp"
 #include "tensor/memory.hpp"
 #include "tensor/recorder.hpp"
+#include "tensor/write_clock.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon {
@@ -64,6 +65,11 @@ void Storage::materialise() {
   data_ = allocator(device_.type).allocate(bytes_, device_.index);
   count_memory(device_.type, tag_, bytes_);
   traced_ = false;
+}
+
+void Storage::note_write(const char* by) noexcept {
+  written_.store(write_clock().load(std::memory_order_relaxed), std::memory_order_relaxed);
+  writer_.store(by, std::memory_order_relaxed);
 }
 
 }  // namespace tenon

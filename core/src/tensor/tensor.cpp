@@ -1,13 +1,16 @@
 #include "tenon/tensor.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "ops/convert.hpp"
 #include "ops/copy.hpp"
 #include "ops/dispatch.hpp"
+#include "autograd/backward_scope.hpp"
 #include "tensor/recorder.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
@@ -94,6 +97,7 @@ void* Tensor::raw() const {
     if (is_recording()) refuse_while_recording("Tensor::data");
     throw_usage("Tensor::data", "the tensor " + str() + " was made in a recorded step that did not finish", "compute it again");
   }
+  if (storage_->awaits_run()) throw_usage("Tensor::data", "the tensor " + str() + " is the result of a recorded step that has not run yet", "call StepPlan::run first");
   return static_cast<std::byte*>(storage_->data()) + std::size_t(offset_) * size_of(dtype_);
 }
 
@@ -113,6 +117,7 @@ double Tensor::item() const {
   if (!defined() || numel() != 1) throw_usage("Tensor::item", "expected one element, got " + str());
   if (is_recording()) refuse_while_recording("Tensor::item");
   if (is_complex(dtype_)) throw_usage("Tensor::item", str() + " is complex", "take real(z) or imag(z)");
+  require_unwritten(*this);
   std::array<std::byte, 8> bytes{};  // no tensor is made: losses are read after every step
   allocator(device().type).copy(bytes.data(), kCpu, raw(), device(), size_of(dtype_));
   return dispatch_all(dtype_, [&](auto tag) {
@@ -124,6 +129,7 @@ double Tensor::item() const {
 
 std::vector<double> Tensor::to_vector() const {
   if (is_recording()) refuse_while_recording("Tensor::to_vector");
+  require_unwritten(*this);
   NoGrad no_grad;
   Tensor t = to(kCpu).contiguous().to(DType::f64);
   auto values = t.span<double>();
@@ -153,12 +159,14 @@ void Tensor::copy_from_host(const void* data, std::size_t bytes) const {
     storage_->materialise();
     r->hold(storage_);
   }
+  if (storage_) storage_->note_write("Tensor::copy_from_host");
   if (bytes) allocator(device().type).copy(raw(), device(), data, kCpu, bytes);
 }
 
 void Tensor::copy_to_host(void* data, std::size_t bytes) const {
   if (!is_contiguous() || bytes != nbytes()) throw_usage("Tensor::copy_to_host", std::to_string(bytes) + " bytes asked of " + str() + " of " + std::to_string(nbytes()));
   if (is_recording()) refuse_while_recording("Tensor::copy_to_host");
+  require_unwritten(*this);
   if (bytes) allocator(device().type).copy(data, kCpu, raw(), device(), bytes);
 }
 
@@ -167,28 +175,65 @@ Tensor Tensor::to(Device device) const {
   Tensor dense = contiguous(), out = empty(shape_, dtype_, device);
   if (is_recording()) throw_usage("Tensor::to", "a recorded step cannot move tensors between devices", "move inputs before the step");
   Device from = this->device();
+  require_unwritten(dense);
   allocator(device.type == DeviceType::cpu ? from.type : device.type).copy(out.raw(), device, dense.raw(), from, nbytes());
+  out.storage()->note_write("to");
   return differentiable("to", out, {*this}, [from](const std::vector<Tensor>& d) { return std::vector{d[0].to(from)}; });
 }
 
+namespace {
+
+/// Whether two buffers meet in memory: one storage, or several over the same addresses (wrap, DLPack).
+bool share_memory(const Storage& a, const Storage& b) {
+  if (&a == &b) return true;
+  if (a.device() != b.device() || !a.data() || !b.data()) return false;
+  const auto first = reinterpret_cast<std::uintptr_t>(a.data()), second = reinterpret_cast<std::uintptr_t>(b.data());
+  return first < second + b.bytes() && second < first + a.bytes();
+}
+
+/// Whether each axis steps over all that the finer ones reach, so that no place belongs to two elements. True for every view made here;
+/// strides from elsewhere (DLPack) may be anything.
+bool elements_apart(const Shape& shape, const Shape& strides) {
+  std::array<std::pair<std::int64_t, std::int64_t>, kMaxRank> axes;  // stride, size
+  std::size_t n = 0;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == 0) return true;
+    if (shape[i] > 1) axes[n++] = {strides[i], shape[i]};
+  }
+  std::sort(axes.begin(), axes.begin() + std::ptrdiff_t(n));
+  std::int64_t reach = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (axes[i].first <= reach) return false;
+    reach += (axes[i].second - 1) * axes[i].first;
+  }
+  return true;
+}
+
+}  // namespace
+
 void Tensor::assign(const Tensor& source) const {
   if (!defined() || !source.defined() || !(source.shape() == shape_)) throw_usage("Tensor::assign", "source " + source.str() + " does not fit " + str());
+  if (is_complex(source.dtype()) && !is_complex(dtype_)) throw_usage("Tensor::assign", "source " + source.str() + " does not become " + str(), "take real(z), imag(z) or abs(z)");
   for (int i = 0; i < rank(); ++i)
     if (strides_[i] == 0 && shape_[i] > 1) throw_usage("Tensor::assign", str() + " is an expanded view: several elements share one place", "clone() it first");
+  if (!elements_apart(shape_, strides_))
+    throw_usage("Tensor::assign", str() + " with strides " + strides_.str() + " is a view in which several elements may share one place", "clone() it first");
   NoGrad no_grad;
-  if (source.storage() == storage_) {
+  if (share_memory(*source.storage(), *storage_)) {
     copy_strided(source.clone(), *this);  // the two may overlap
   } else if (source.device() != device()) {
     copy_strided(source.to(device()), *this);
   } else {
     copy_strided(source, *this);
   }
+  storage_->note_write("Tensor::assign");  // a name that the caller knows
 }
 
 void Tensor::fill(double value) const {
   if (!defined()) throw_usage("Tensor::fill", "the tensor is undefined");
   NoGrad no_grad;
   fill_strided(*this, value);
+  storage_->note_write("Tensor::fill");
 }
 
 }  // namespace tenon

@@ -305,3 +305,164 @@ TEST_CASE("the detector names the first op that made a number that is not finite
   CHECK_THROWS_WITH(mul(log(x), 2.0), Contains("the result of 'log'") && Contains("-inf") && Contains("element 1") && Contains("from 0 to 4"));
   CHECK_THROWS_WITH(sum(sqrt(x)).backward(), Contains("the gradient of 'sqrt'") && Contains("element 1"));
 }
+
+TEST_CASE("a value that a gradient needs and that was written since is an error that names op and write", "[autograd]") {
+  const auto refuses = [](const Tensor& loss, const char* op, const char* write) {
+    try {
+      loss.backward();
+      FAIL("no error");
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.code() == "autograd.overwritten");
+      CHECK_THAT(e.what(), Contains(std::string("backward: the gradient of '") + op + "' needs f64[2] cpu, which was written by '" + write + "'") && Contains("clone()"));
+    }
+  };
+  const Tensor two = Tensor::full({2}, 2, DType::f64);
+  SECTION("a leaf, by assign") {
+    Tensor x = leaf({3, 4}, {2}), loss = sum(square(x));
+    x.assign(two);
+    refuses(loss, "square", "Tensor::assign");
+  }
+  SECTION("a result in between, by fill") {
+    Tensor x = leaf({3, 4}, {2}), middle = x * 2.0, loss = sum(square(middle));
+    middle.fill(0);
+    refuses(loss, "square", "Tensor::fill");
+  }
+  SECTION("a part of it, through a view") {
+    Tensor x = leaf({3, 4}, {2}), middle = x * 2.0, loss = sum(mul(middle, middle));
+    middle.narrow(0, 0, 1).fill(0);
+    refuses(loss, "mul", "Tensor::fill");
+  }
+  SECTION("by bytes from the host") {
+    Tensor x = leaf({3, 4}, {2}), loss = sum(exp(x));
+    const double values[] = {1, 2};
+    x.copy_from_host(values, sizeof values);
+    refuses(loss, "exp", "Tensor::copy_from_host");
+  }
+  SECTION("a result that the gradient is made of") {
+    Tensor x = leaf({3, 4}, {2}), share = softmax(x), loss = sum(share * two);
+    share.fill(0);
+    refuses(loss, "softmax", "Tensor::fill");
+  }
+  SECTION("a tensor that the op was not given as an input") {
+    Tensor x = leaf({3, 4}, {2}), slope = two.clone();
+    Tensor y = differentiable("sloped", mul(x.detach(), slope), {x}, [slope](const std::vector<Tensor>& d) { return std::vector{mul(d[0], slope)}; });
+    slope.fill(9);
+    refuses(sum(y), "sloped", "Tensor::fill");
+  }
+  SECTION("a value that the gradient reads on the host") {
+    Tensor x = leaf({3, 4}, {2}), slope = two.clone();
+    Tensor y = differentiable("sloped", mul(x.detach(), slope), {x}, [slope](const std::vector<Tensor>& d) { return std::vector{mul(d[0], slope.to_vector()[0])}; });
+    slope.fill(9);
+    refuses(sum(y), "sloped", "Tensor::fill");
+  }
+}
+
+TEST_CASE("writes that no gradient minds are no errors", "[autograd]") {
+  const Tensor seed = Tensor::full({2}, 1, DType::f64);
+  Tensor x = leaf({3, 4}, {2}), other = leaf({1, 1}, {2});
+  Tensor loss = sum(add(square(x), other));
+  other.fill(7);  // the gradient of a sum does not read it
+  CHECK_NOTHROW(loss.backward());
+  CHECK(x.grad().to_vector() == Values{6, 8});
+  x.fill(5);  // before the op
+  Tensor y = square(x), given = seed.clone();
+  given.fill(3);  // the gradient that comes down is younger than the op
+  CHECK(gradients({y}, {x}, {given})[0].to_vector() == Values{30, 30});
+  x.fill(1);  // after the gradient
+  CHECK(x.to_vector() == Values{1, 1});
+  // the next pass, and a second derivative, see the new value
+  Tensor g = gradients({sum(square(x) * x)}, {x}, {}, true)[0];
+  CHECK(gradients({sum(g)}, {x})[0].to_vector() == Values{6, 6});
+}
+
+TEST_CASE("gradients of another shape, type or device than their tensor are refused by name", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2});
+  CHECK_THROWS_WITH(x.set_grad(Tensor::zeros({1}, DType::f64)), Contains("set_grad: gradient f64[1] cpu given for f64[2] cpu"));
+  CHECK_THROWS_WITH(x.set_grad(Tensor::zeros({2})), Contains("set_grad: gradient f32[2] cpu given for f64[2] cpu"));
+  static double there[2];
+  const Tensor elsewhere = Tensor::wrap(there, {2}, DType::f64, {}, Device{DeviceType::cuda, 0});
+  CHECK_THROWS_WITH(x.set_grad(elsewhere), Contains("set_grad: gradient f64[2] cuda:0 given for f64[2] cpu"));
+  CHECK_THROWS_WITH(gradients({square(x)}, {x}, {elsewhere}), Contains("gradients: gradient f64[2] cuda:0 given for output f64[2] cpu"));
+  const auto custom = [&](const Tensor& d) { return sum(differentiable("odd", x.detach() * 1.0, {x}, [d](const std::vector<Tensor>&) { return std::vector{d}; })); };
+  for (const Tensor& d : {Tensor::zeros({1}, DType::f64), Tensor::zeros({2}), Tensor::zeros({2}, DType::i64), elsewhere}) try {
+      custom(d).backward();
+      FAIL("no error");
+    } catch (const Error& e) {
+      CHECK(e.code() == "autograd.gradient");
+      CHECK_THAT(e.what(), Contains("the gradient of 'odd' is " + d.str() + " for input 0, which is f64[2] cpu"));
+    }
+  CHECK_FALSE(x.grad().defined());
+  Tensor y = x * 1.0;
+  on_gradient(y, [&](const Tensor&) { return elsewhere; });
+  CHECK_THROWS_WITH(sum(y).backward(), Contains("on_gradient: a hook returned f64[2] cuda:0"));
+}
+
+TEST_CASE("gradients() runs the hooks of what it is asked for, once", "[autograd]") {
+  Tensor x = leaf({3}, {1}), unused = leaf({1}, {1});
+  int runs = 0;
+  const auto tenfold = [&](const Tensor& d) {
+    ++runs;
+    return d * 10.0;
+  };
+  on_gradient(x, tenfold);
+  on_gradient(unused, tenfold);
+  const auto g = gradients({sum(square(x) + x)}, {x, x, unused});
+  CHECK(runs == 1);
+  CHECK(g[0].item() == 70);
+  CHECK(g[1].item() == 70);
+  CHECK(g[2].item() == 0);
+  Tensor y = square(x);
+  on_gradient(y, tenfold);
+  CHECK(gradients({sum(y)}, {y})[0].item() == 10);  // what goes on is what is given
+  CHECK(runs == 2);
+}
+
+TEST_CASE("recompute finds the parameters that nobody listed", "[autograd]") {
+  Tensor x = leaf({1, 2}, {2}), w = leaf({3, 5}, {2}), v = leaf({2, 2}, {2}), idle = leaf({1}, {1});
+  int hooks = 0;
+  on_gradient(w, [&](const Tensor&) {
+    ++hooks;
+    return Tensor();
+  });
+  const Tensor outer = square(v);  // history of its own, older than the function
+  const TensorFunction f = [&](const std::vector<Tensor>& in) { return std::vector<Tensor>{sum(in[0] * w * outer)}; };
+  recompute(f, {x}, {idle})[0].backward();
+  CHECK(x.grad().to_vector() == Values{12, 20});
+  CHECK(w.grad().to_vector() == Values{4, 8});
+  CHECK(v.grad().to_vector() == Values{12, 40});
+  CHECK(idle.grad().to_vector() == Values{0});
+  CHECK(hooks == 1);
+  // also where no input needs a gradient, and where the function only hands a leaf on
+  recompute([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{sum(in[0] * w)}; }, {x.detach()})[0].backward();
+  CHECK(w.grad().to_vector() == Values{5, 10});
+  CHECK(gradients(recompute([&](const std::vector<Tensor>&) { return std::vector<Tensor>{idle}; }, {x}), {idle})[0].item() == 1);
+  CHECK_THROWS_WITH(recompute({}, {x}), Contains("recompute: no function was given"));
+}
+
+TEST_CASE("the detector reads every type and layout", "[autograd]") {
+  const Tensor dense = Tensor::from(std::vector<double>{1, 0, 4, 9}, {2, 2});
+  const DetectNotFinite detect;
+  for (DType type : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
+    INFO(name_of(type));
+    CHECK_THROWS_WITH(log(dense.to(type)), Contains("the result of 'log'") && Contains("-inf at element 1"));
+    CHECK_THROWS_WITH(log(dense.to(type).transpose(0, 1)), Contains("the result of 'log'") && Contains("-inf at element 2"));
+    Tensor x = dense.to(type).transpose(0, 1);
+    x.set_requires_grad();
+    CHECK_THROWS_WITH(sum(sqrt(x)).backward(), Contains("the gradient of 'sqrt'") && Contains("element 2"));
+    CHECK_NOTHROW(log(dense.to(type) + 1.0));
+  }
+  CHECK_THROWS_WITH(log(dense.to(DType::c64)), Contains("the result of 'log'"));
+}
+
+TEST_CASE("the detector sees products and convolutions, with history and without", "[autograd]") {
+  Tensor huge = Tensor::full({2, 2}, 1e308, DType::f64), image = Tensor::full({1, 3, 2}, 1e308, DType::f64), kernel = Tensor::full({2, 3, 2}, 4, DType::f64);
+  const DetectNotFinite detect;
+  for (bool history : {false, true}) {
+    if (history) huge.set_requires_grad(), image.set_requires_grad();
+    CHECK_THROWS_WITH(matmul(huge, huge), Contains("the result of 'matmul'"));
+    CHECK_THROWS_WITH(linear(huge, huge, {}), Contains("the result of 'linear'"));
+    CHECK_THROWS_WITH(conv(image, kernel, {}), Contains("the result of 'conv'"));
+    CHECK_THROWS_WITH(conv_transpose(image, kernel, {}), Contains("the result of 'conv_transpose'"));
+  }
+}

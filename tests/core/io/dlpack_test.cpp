@@ -153,3 +153,15 @@ TEST_CASE("to_dlpack says what is wrong", "[io][dlpack][misuse]") {
   Tensor x = Tensor::zeros({2});
   CHECK_THROWS_WITH(StepPlan::record([&] { to_dlpack(x * 2.0); }), Contains("recorded step"));
 }
+
+TEST_CASE("what two imports of the same memory copy to one another may overlap", "[io][dlpack]") {
+  Foreign a;
+  a.shape = {5};
+  a.strides = {1};
+  a.fill(a.managed.dl_tensor), a.fill(a.versioned.dl_tensor);
+  a.managed.dl_tensor.ndim = a.versioned.dl_tensor.ndim = 1;
+  a.managed.dl_tensor.byte_offset = sizeof(double);
+  const Tensor later = from_dlpack(&a.managed), first = from_dlpack(&a.versioned);
+  later.assign(first);
+  CHECK(std::vector<double>(a.memory.begin(), a.memory.begin() + 6) == std::vector<double>{0, 0, 1, 2, 3, 4});
+}

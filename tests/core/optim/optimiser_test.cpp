@@ -212,3 +212,20 @@ TEST_CASE("schedules are chained, each over its own part of the run", "[optim]")
   refused({"half constant"});
   refused({"1 cosine 0.1 1"});
 }
+
+TEST_CASE("a step between a forward pass and its backward pass is refused by the optimiser's name", "[optim]") {
+  Two m = two();
+  auto o = make_sgd(m, {});
+  Tensor late = sum(square(m.w));
+  set_gradients(m, 1);
+  o->begin_step(0.1);
+  o->step();
+  CHECK_THROWS_WITH(late.backward(), Contains("the gradient of 'square' needs f32[7] cpu, which was written by 'optimiser.sgd'"));
+  CHECK_NOTHROW(sum(square(m.w)).backward());
+}
+
+TEST_CASE("a gradient that does not fit its parameter reaches no kernel", "[optim]") {
+  Two m = two();
+  CHECK_THROWS_WITH(m.w.set_grad(Tensor::zeros({1})), Contains("set_grad: gradient f32[1] cpu given for f32[7] cpu"));
+  CHECK_THROWS_WITH(m.w.set_grad(Tensor::zeros({7}, DType::i64)), Contains("set_grad: gradient i64[7] cpu given for f32[7] cpu"));
+}

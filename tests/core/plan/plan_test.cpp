@@ -163,6 +163,13 @@ TEST_CASE("recordings do not nest and plans are not part of plans", "[plan]") {
   CHECK_FALSE(is_recording());
   CHECK_THROWS_WITH(StepPlan().run(), Contains("no step was recorded"));
   CHECK_FALSE(StepPlan().defined());
+  CHECK_THROWS_WITH(StepPlan().explain(), Contains("StepPlan::explain: no step was recorded") && Contains("StepPlan::record"));
+  CHECK_THROWS_WITH(StepPlan().arena_bytes(), Contains("StepPlan::arena_bytes: no step was recorded"));
+  CHECK_THROWS_WITH(StepPlan().arena_use(), Contains("StepPlan::arena_use"));
+  CHECK_THROWS_WITH(StepPlan().unshared_bytes(), Contains("StepPlan::unshared_bytes"));
+  CHECK_THROWS_WITH(StepPlan().launches(), Contains("StepPlan::launches"));
+  CHECK_THROWS_WITH(StepPlan().profile(), Contains("no step was recorded"));
+  CHECK_THROWS_WITH(StepPlan::record({}), Contains("StepPlan::record: no step was given"));
   // after a nested attempt that was caught, the outer recording goes on
   Tensor z;
   StepPlan outer = StepPlan::record([&] {
@@ -236,4 +243,44 @@ TEST_CASE("moving a plan moves it", "[plan]") {
   StepPlan nothing = StepPlan::record([] {});
   nothing.run();
   CHECK(nothing.launches() == 0);
+}
+
+TEST_CASE("a result that the caller holds has no values before the first run", "[plan]") {
+  Tensor x = Tensor::full({2}, 2), out;
+  StepPlan plan = StepPlan::record([&] { out = x * 2.0; });
+  CHECK_THROWS_WITH(out.to_vector(), Contains("Tensor::data: the tensor f32[2] cpu is the result of a recorded step that has not run yet") && Contains("StepPlan::run"));
+  CHECK_THROWS_WITH(out.data<float>(), Contains("has not run yet"));
+  CHECK_THROWS_WITH(out + 1.0, Contains("has not run yet"));
+  // another step may be recorded over it
+  Tensor next;
+  StepPlan then = StepPlan::record([&] { next = out + 1.0; });
+  plan.run();
+  CHECK(out.to_vector() == Values{4, 4});
+  then.run();
+  CHECK(next.to_vector() == Values{5, 5});
+}
+
+TEST_CASE("a replayed step counts as a write of what it changes, and not of what it makes", "[plan]") {
+  Perceptron m;
+  auto optimiser = optimiser_of(m, false);
+  Tensor x = Tensor::full({3, 5}, 0.5), loss;
+  const StepPlan plan = StepPlan::record([&] {  // inside, the optimiser writes after the backward pass has read
+    loss = sum(square(m.forward(x)));
+    loss.backward();
+    optimiser->step();
+  });
+  optimiser->begin_step(0.01);
+  CHECK_NOTHROW(plan.run());
+  Tensor before = sum(square(m.forward(x)));
+  optimiser->begin_step(0.01);
+  plan.run();
+  CHECK_THROWS_WITH(before.backward(), Contains("written by 'StepPlan::run'"));
+  CHECK_NOTHROW(sum(square(m.forward(x))).backward());
+  // a history that was recorded reads what the replay made
+  Tensor w = Tensor::full({2}, 3), out;
+  w.set_requires_grad();
+  const StepPlan forward = StepPlan::record([&] { out = sum(exp(w) * exp(w)); });
+  forward.run();
+  CHECK_NOTHROW(out.backward());
+  CHECK(w.grad().to_vector()[0] == Approx(2 * std::exp(6.0)));
 }

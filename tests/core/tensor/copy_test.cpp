@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/tensor.hpp"
 
@@ -90,6 +91,13 @@ TEST_CASE("assign converts, and copes with a source that overlaps", "[copy]") {
   Tensor y = Tensor::arange(6);
   y.narrow(0, 1, 5).assign(y.narrow(0, 0, 5));
   CHECK(y.to_vector() == std::vector<double>{0, 0, 1, 2, 3, 4});
+  // two tensors over the same memory that share no storage
+  std::vector<std::int64_t> memory{0, 1, 2, 3, 4, 5};
+  const Tensor low = Tensor::wrap(memory.data(), {5}, DType::i64, {}), high = Tensor::wrap(memory.data() + 1, {5}, DType::i64, {});
+  high.assign(low);
+  CHECK(memory == std::vector<std::int64_t>{0, 0, 1, 2, 3, 4});
+  const Tensor overlapping = low.alias({2, 2}, {1, 1}, 0);
+  CHECK_THROWS_WITH(overlapping.assign(Tensor::arange(4).reshape({2, 2})), Contains("Tensor::assign: i64[2, 2] cpu with strides [1, 1]") && Contains("share one place"));
   y.assign(y);
   CHECK(y.to_vector() == std::vector<double>{0, 0, 1, 2, 3, 4});
 }
@@ -99,6 +107,11 @@ TEST_CASE("assign refuses what does not fit", "[copy]") {
   CHECK_THROWS_WITH(x.assign(Tensor::zeros({3, 2})), Contains("Tensor::assign: source f32[3, 2] cpu does not fit f32[2, 3] cpu"));
   CHECK_THROWS_WITH(x.assign(Tensor()), Contains("undefined"));
   CHECK_THROWS_WITH(Tensor::zeros({1, 3}).expand({2, 3}).assign(x), Contains("expanded view"));
+  CHECK_THROWS_WITH(x.assign(Tensor::zeros({2, 3}, DType::c64)), Contains("Tensor::assign: source c64[2, 3] cpu does not become f32[2, 3] cpu") && Contains("real(z)"));
+  Tensor z = Tensor::zeros({2, 3}, DType::c128);
+  z.assign(Tensor::full({2, 3}, 3));
+  CHECK(real(z).to_vector() == std::vector<double>(6, 3.0));
+  CHECK_THROWS_AS(Tensor::zeros({2, 3}, DType::i64).assign(z), Error);
 }
 
 TEST_CASE("large copies go through several blocks unchanged", "[copy]") {
