@@ -2,7 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <set>
 
@@ -10,6 +12,8 @@
 #include "cuda/cases.hpp"
 #include "cuda/device.hpp"
 #include "cuda/known_gaps.hpp"
+#include "tenon/losses.hpp"
+#include "tenon/ops.hpp"
 
 using namespace tenon;
 using namespace under_test;
@@ -101,4 +105,32 @@ TEST_CASE("further cases of ops give the same on the device", "[cuda][extra]") {
   Gaps gaps;
   for (const Extra& e : extra_cases()) compare_in(e.name, e.run, e.types, gaps, e.tolerance);
   gaps.judge("further cases");
+}
+
+TEST_CASE("a label outside the classes is refused on the device, too", "[cuda][labels]") {
+  TENON_NEEDS_DEVICE();
+  for (std::int64_t classes : {3, 300}) {  // 300: rows of many classes
+    const Tensor logits = Tensor::zeros({1, 3, classes}).to(kDevice), labels = Tensor::from(std::vector<std::int64_t>{0, 1, classes + 4}, {1, 3}).to(kDevice);
+    const std::vector<std::pair<std::string, std::function<Tensor()>>> losses{
+        {"cross_entropy", [&] { return cross_entropy(logits, labels); }},
+        {"cross_entropy", [&] { return cross_entropy(logits, labels, CrossEntropyOptions{}); }},
+        {"focal_loss", [&] { return focal_loss(logits, labels); }},
+        {"dice_loss", [&] { return dice_loss(logits, labels); }},
+    };
+    for (const auto& [name, loss] : losses) {
+      if (!selected("losses.hpp: " + name)) continue;
+      begin_run(0);
+      std::string said = "nothing";
+      try {
+        loss().item();
+      } catch (const Error& e) {
+        said = e.code() + " " + e.message();
+      }
+      end_run();
+      CHECK(said == "loss.label_range " + name + ": label " + std::to_string(classes + 4) + " at element 2 is outside 0.." + std::to_string(classes - 1));
+    }
+    CrossEntropyOptions o;
+    o.ignore_index = classes + 4;
+    CHECK(cross_entropy(logits, labels, o).item() == Approx(std::log(double(classes))));
+  }
 }

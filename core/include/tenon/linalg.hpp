@@ -80,7 +80,8 @@ enum class MatrixNorm {
   nuclear,    ///< sum of the singular values
   spectral    ///< the largest singular value
 };
-/// [..., m, n] -> [...]. The gradient of a zero matrix is 0.
+/// [..., m, n] -> [...]. Of a zero matrix, which has no gradient, Frobenius's is given as 0 and the others' as one of their subgradients, u v^T
+/// with the vectors that svd gives.
 TENON_API Tensor matrix_norm(const Tensor& a, MatrixNorm kind = MatrixNorm::frobenius);
 
 // ---- functions of matrices (ops/linalg_functions.cpp) --------------------------------------------------------------

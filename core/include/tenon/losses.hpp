@@ -35,7 +35,8 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;         ///< share of the truth that is spread over all classes
   Reduction reduction = Reduction::mean;
 };
-/// As PyTorch's. A label outside of 0 .. K - 1 that is not ignored counts as a voxel without truth: check labels beforehand.
+/// As PyTorch's. In all of these a label outside of 0 .. K - 1 is a data error, loss.label_range; only here may labels stand for "no truth",
+/// those equal to `ignore_index` (the two-argument form of ops.hpp knows none). On a device the error is thrown at the next copy to the host.
 TENON_API Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options);
 /// -w (1 - p)^gamma log p of the label's class. Lin et al. 2017. `alpha` [K] or undefined: 1.
 TENON_API Tensor focal_loss(const Tensor& logits, const Tensor& labels, double gamma = 2, const Tensor& alpha = {}, Reduction reduction = Reduction::mean);

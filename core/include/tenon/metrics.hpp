@@ -19,7 +19,8 @@ struct Interval {
 };
 
 /// Percentile interval of `statistic` over resamples of [0, n) with replacement (Efron 1979). The statistic is given the indices drawn;
-/// resamples whose statistic is NaN are left out. Index i of resample r depends on (seed, r, i) alone.
+/// resamples whose statistic is NaN are left out. It runs on several threads at once (set_thread_count): it must write to nothing but what it
+/// made itself. Index i of resample r depends on (seed, r, i) alone.
 TENON_API Interval bootstrap(std::int64_t n, const std::function<double(std::span<const std::int64_t>)>& statistic, std::int64_t resamples = 2000,
                              double level = 0.95, std::uint64_t seed = 0);
 /// Of a mean: each resample draws whole blocks of `block` consecutive values around a circle (Politis and Romano 1992), for values that depend

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include "ops/check.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/random.hpp"
@@ -25,6 +26,10 @@ void check_lengths(const char* metric, std::size_t a, std::size_t b) {
 void check_finite(const char* metric, std::span<const double> values) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i])) throw_usage(metric, "value " + std::to_string(i) + " is " + std::to_string(values[i]), "leave such cases out, and say how many");
+}
+
+void check_level(const char* metric, double level) {
+  if (!(level > 0 && level < 1)) throw_usage(metric, "level " + std::to_string(level), "between 0 and 1");
 }
 
 std::span<const double> checked_weights(const char* metric, std::size_t n, std::span<const double> weights) {
@@ -146,14 +151,14 @@ void check_scores(const char* metric, std::span<const double> scores, std::span<
 
 Interval bootstrap(std::int64_t n, const std::function<double(std::span<const std::int64_t>)>& statistic, std::int64_t resamples, double level, std::uint64_t seed) {
   if (n < 1 || resamples < 1 || !(level > 0 && level < 1)) throw_usage("bootstrap", std::to_string(n) + " values, " + std::to_string(resamples) + " resamples, level " + std::to_string(level));
-  std::vector<std::int64_t> all(static_cast<std::size_t>(n));
+  std::vector<std::int64_t> all = within_memory("bootstrap", [&] { return std::vector<std::int64_t>(static_cast<std::size_t>(n)); });
   std::iota(all.begin(), all.end(), std::int64_t(0));
   const double value = statistic(all);
-  std::vector<double> resampled(static_cast<std::size_t>(resamples));
+  std::vector<double> resampled = within_memory("bootstrap", [&] { return std::vector<double>(static_cast<std::size_t>(resamples)); });
   parallel_for(resamples, [&](std::int64_t r) {
     const Random random(seed, kBootstrapStream);
     std::vector<std::int64_t> drawn(all.size());
-    for (std::int64_t i = 0; i < n; ++i) drawn[std::size_t(i)] = std::int64_t(random.below(std::uint64_t(r * n + i), std::uint64_t(n)));
+    for (std::int64_t i = 0; i < n; ++i) drawn[std::size_t(i)] = std::int64_t(random.below(std::uint64_t(r) * std::uint64_t(n) + std::uint64_t(i), std::uint64_t(n)));
     resampled[std::size_t(r)] = statistic(drawn);
   });
   return percentiles(value, std::move(resampled), level);
@@ -162,7 +167,7 @@ Interval bootstrap(std::int64_t n, const std::function<double(std::span<const st
 Interval mean_interval(std::span<const double> values, double level) {
   if (values.empty()) throw_usage("mean_interval", "no values");
   check_finite("mean_interval", values);
-  if (!(level > 0 && level < 1)) throw_usage("mean_interval", "level " + std::to_string(level), "between 0 and 1");
+  check_level("mean_interval", level);
   const double n = double(values.size());
   double mean = 0, squares = 0;
   for (double v : values) mean += v / n;
@@ -175,6 +180,8 @@ Interval mean_interval(std::span<const double> values, double level) {
 Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block, std::int64_t resamples, double level, std::uint64_t seed) {
   const auto n = std::int64_t(values.size());
   if (n < 1 || block < 1 || block > n) throw_usage("block_bootstrap_mean", "blocks of " + std::to_string(block) + " from " + std::to_string(n) + " values", "a block is 1 to all of them");
+  if (resamples < 1) throw_usage("block_bootstrap_mean", std::to_string(resamples) + " resamples", "1 or more");
+  check_level("block_bootstrap_mean", level);
   check_finite("block_bootstrap_mean", values);
   std::vector<double> sums(values.size() + 1, 0.0);
   for (std::size_t i = 0; i < values.size(); ++i) sums[i + 1] = sums[i] + values[i];
@@ -183,6 +190,7 @@ Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block
     return end <= n ? sums[std::size_t(end)] - sums[std::size_t(begin)] : sums[std::size_t(n)] - sums[std::size_t(begin)] + sums[std::size_t(end - n)];
   };
   std::vector<double> resampled;
+  within_memory("block_bootstrap_mean", [&] { resampled.reserve(static_cast<std::size_t>(resamples)); });
   for (std::int64_t r = 0; r < resamples; ++r) {
     const Random random(seed, std::uint64_t(r));
     double sum = 0;
@@ -196,7 +204,8 @@ Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block
 std::vector<std::int64_t> confusion(std::span<const std::int64_t> predicted, std::span<const std::int64_t> truth, std::int64_t classes) {
   check_lengths("confusion", predicted.size(), truth.size());
   if (classes < 1) throw_usage("confusion", std::to_string(classes) + " classes");
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(classes * classes));
+  const std::int64_t cells = size_times("confusion", classes, classes);
+  std::vector<std::int64_t> counts = within_memory("confusion", [&] { return std::vector<std::int64_t>(static_cast<std::size_t>(cells)); });
   for (std::size_t i = 0; i < truth.size(); ++i) {
     for (std::int64_t label : {predicted[i], truth[i]})
       if (label < 0 || label >= classes) throw_usage("confusion", "label " + std::to_string(label) + " at " + std::to_string(i) + ", of " + std::to_string(classes) + " classes");
@@ -212,7 +221,7 @@ struct Margins {
   std::vector<double> truth, predicted, both;
 };
 Margins margins(const char* metric, std::span<const std::int64_t> confusion, std::int64_t classes) {
-  if (classes < 1 || std::int64_t(confusion.size()) != classes * classes)
+  if (classes < 1 || std::int64_t(confusion.size()) != size_times(metric, classes, classes))
     throw_usage(metric, std::to_string(confusion.size()) + " counts for " + std::to_string(classes) + " classes");
   const auto k = std::size_t(classes);
   Margins m{0, 0, std::vector<double>(k), std::vector<double>(k), std::vector<double>(k)};
@@ -270,6 +279,7 @@ double mcc(std::span<const std::int64_t> counts, std::int64_t classes) {
 
 Interval auroc(std::span<const double> scores, std::span<const std::uint8_t> truth, double level) {
   check_scores("auroc", scores, truth);
+  check_level("auroc", level);
   const Placements p = placements(scores, truth);
   if (std::isnan(p.area)) return {kNaN, kNaN, kNaN};
   const double variance = variance_of(p.positives) / double(p.positives.size()) + variance_of(p.negatives) / double(p.negatives.size());
@@ -279,6 +289,7 @@ Interval auroc(std::span<const double> scores, std::span<const std::uint8_t> tru
 Interval auroc_difference(std::span<const double> a, std::span<const double> b, std::span<const std::uint8_t> truth, double level) {
   check_scores("auroc_difference", a, truth);
   check_scores("auroc_difference", b, truth);
+  check_level("auroc_difference", level);
   Placements p = placements(a, truth);
   const Placements q = placements(b, truth);
   if (std::isnan(p.area)) return {kNaN, kNaN, kNaN};

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/check.hpp"
 #include "tenon/distance_transform.hpp"
 #include "tenon/error.hpp"
 
@@ -114,12 +115,15 @@ double percentile(const std::vector<SurfacePoint>& points, double percent, Surfa
 
 SurfaceDistances surface_distances(std::span<const std::uint8_t> truth, std::span<const std::uint8_t> prediction, const Size& size,
                                    const std::array<double, 3>& spacing, SurfaceKind kind) {
-  const std::int64_t voxels = size[0] * size[1] * size[2];
+  const char* op = "surface_distances";
+  for (std::int64_t n : size)
+    if (n < 0) throw_usage(op, "a grid of " + std::to_string(size[0]) + " x " + std::to_string(size[1]) + " x " + std::to_string(size[2]));
+  const std::int64_t voxels = size_times(op, size_times(op, size[0], size[1]), size[2]);
   if (std::int64_t(truth.size()) != voxels || std::int64_t(prediction.size()) != voxels)
     throw_usage("surface_distances", std::to_string(truth.size()) + " and " + std::to_string(prediction.size()) + " voxels for a grid of " +
                                          std::to_string(voxels));
   for (double s : spacing)
-    if (!(s > 0)) throw_usage("surface_distances", "a spacing is " + std::to_string(s) + " mm");
+    if (!(s > 0) || !std::isfinite(s)) throw_usage("surface_distances", "a spacing is " + std::to_string(s) + " mm", "finite, above 0");
   SurfaceDistances result;
   result.kind = kind;
   Size low = size, high{-1, -1, -1};
@@ -167,12 +171,14 @@ double SurfaceDistances::symmetric_average() const {
 }
 
 double SurfaceDistances::hausdorff(double percent) const {
+  if (!(percent >= 0 && percent <= 100)) throw_usage("hausdorff", "percentile " + std::to_string(percent), "0 to 100");
   if (truth_empty && prediction_empty) return kNaN;
   if (truth_empty || prediction_empty) return diagonal;
   return std::max(percentile(truth_to_prediction, percent, kind), percentile(prediction_to_truth, percent, kind));
 }
 
 double SurfaceDistances::surface_dice(double tolerance) const {
+  if (!(tolerance >= 0)) throw_usage("surface_dice", "tolerance " + std::to_string(tolerance) + " mm", "0 or more");
   if (truth_empty && prediction_empty) return kNaN;
   if (truth_empty || prediction_empty) return 0;
   double near = 0;

@@ -141,6 +141,7 @@ Tensor TransformerDecoderLayer::run(const Tensor& x, const Tensor& memory, const
 }
 
 TransformerEncoder::TransformerEncoder(std::int64_t layers, const TransformerOptions& o, bool final_norm) {
+  if (layers < 0) throw_usage("TransformerEncoder", std::to_string(layers) + " layers", "0 or more");
   for (std::int64_t i = 0; i < layers; ++i)
     layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerEncoderLayer>(o)));
   if (final_norm) norm_ = add_module("norm", make_norm(o));
@@ -157,6 +158,7 @@ Tensor TransformerEncoder::run(const Tensor& x, const AttentionMasks& masks) {
 }
 
 TransformerDecoder::TransformerDecoder(std::int64_t layers, const TransformerOptions& o, bool final_norm) {
+  if (layers < 0) throw_usage("TransformerDecoder", std::to_string(layers) + " layers", "0 or more");
   for (std::int64_t i = 0; i < layers; ++i)
     layers_.push_back(add_module("layers." + std::to_string(i), std::make_shared<TransformerDecoderLayer>(o)));
   if (final_norm) norm_ = add_module("norm", make_norm(o));

@@ -1,17 +1,38 @@
 #include "tenon/nn/layers.hpp"
 
 #include <cmath>
+#include <tuple>
 
-#include "tenon/error.hpp"
+#include "ops/check.hpp"
 #include "tenon/normalisation.hpp"
 
 namespace tenon::nn {
 namespace {
 
-std::int64_t product(const std::vector<std::int64_t>& v) {
+void check_channels(const char* layer, std::int64_t channels) {
+  if (channels < 1) throw_usage(layer, std::to_string(channels) + " channels", "1 or more");
+}
+
+std::int64_t product(const char* layer, const std::vector<std::int64_t>& v) {
   std::int64_t n = 1;
-  for (std::int64_t s : v) n *= s;
+  for (std::int64_t s : v) n = size_times(layer, n, s);
   return n;
+}
+
+/// What both kinds of convolution ask of their arguments.
+void check_convolution(const char* layer, std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel, const ConvOptions& o) {
+  if (in < 1 || out < 1) throw_usage(layer, std::to_string(in) + " -> " + std::to_string(out) + " channels", "1 or more of each");
+  if (kernel.empty() || kernel.size() > 3) throw_usage(layer, "kernel " + list_str(kernel) + " has no 1 to 3 spatial axes");
+  for (std::int64_t k : kernel)
+    if (k < 1) throw_usage(layer, "kernel " + list_str(kernel), "1 or more along each axis");
+  for (auto [values, name, least] : {std::tuple{&o.stride, "stride", 1}, std::tuple{&o.padding, "padding", 0}, std::tuple{&o.dilation, "dilation", 1}}) {
+    if (!values->empty() && values->size() != kernel.size())
+      throw_usage(layer, std::string(name) + " " + list_str(*values) + " beside kernel " + list_str(kernel), "one value a spatial axis");
+    for (std::int64_t v : *values)
+      if (v < least) throw_usage(layer, std::string(name) + " " + list_str(*values), std::to_string(least) + " or more along each axis");
+  }
+  if (o.groups < 1 || in % o.groups || out % o.groups)
+    throw_usage(layer, std::to_string(in) + " -> " + std::to_string(out) + " channels are not divisible by " + std::to_string(o.groups) + " groups");
 }
 
 Shape weight_shape(std::int64_t first, const std::vector<std::int64_t>& kernel, std::int64_t last) {
@@ -29,8 +50,6 @@ void plan_edges(const std::vector<std::int64_t>& kernel, const ConvEdges& edges,
       throw_usage("Conv", std::to_string(values) + " values of " + what + " for " + std::to_string(axes) + " spatial axes");
   };
   fits(edges.modes.size(), "padding modes");
-  fits(options.padding.size(), "padding");
-  fits(options.dilation.size(), "dilation");
   if (edges.same && !options.padding.empty()) throw_usage("Conv", "padding is given beside 'same'", "leave options.padding empty");
   if (edges.modes.empty() && !edges.same) return;
   std::vector<std::int64_t> inside(axes, 0);
@@ -38,7 +57,7 @@ void plan_edges(const std::vector<std::int64_t>& kernel, const ConvEdges& edges,
     const PaddingMode mode = edges.modes.empty() ? PaddingMode::constant : edges.modes[a];
     std::int64_t before = options.padding.empty() ? 0 : options.padding[a], after = before;
     if (edges.same) {
-      const std::int64_t total = (kernel[a] - 1) * (options.dilation.empty() ? 1 : options.dilation[a]);
+      const std::int64_t total = size_times("Conv", kernel[a] - 1, options.dilation.empty() ? 1 : options.dilation[a]);
       before = total / 2, after = total - before;
     }
     if (mode == PaddingMode::constant && before == after)
@@ -62,45 +81,46 @@ Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
 
 Conv::Conv(std::int64_t in, std::int64_t out, std::vector<std::int64_t> kernel, ConvOptions options, bool with_bias, ConvEdges edges)
     : options_(std::move(options)) {
-  if (options_.groups < 1 || in % options_.groups || out % options_.groups)
-    throw_usage("Conv", std::to_string(in) + " -> " + std::to_string(out) + " channels are not divisible by " + std::to_string(options_.groups) + " groups");
+  check_convolution("Conv", in, out, kernel, options_);
   plan_edges(kernel, edges, options_, edges_);
-  std::int64_t fan_in = in / options_.groups * product(kernel);
+  std::int64_t fan_in = size_times("Conv", in / options_.groups, product("Conv", kernel));
   weight = add_parameter("weight", weight_shape(out, kernel, in / options_.groups), {Init::Kind::kaiming_normal, 0.01, fan_in});
   if (with_bias) bias = add_parameter("bias", {out}, {});
 }
 Tensor Conv::forward(const Tensor& x) { return conv(edges_.empty() ? x : pad_axes(x, edges_), weight, bias, options_); }
 
 ConvTranspose::ConvTranspose(std::int64_t in, std::int64_t out, std::vector<std::int64_t> kernel, ConvOptions options, bool with_bias) : options_(std::move(options)) {
-  if (options_.groups < 1 || in % options_.groups || out % options_.groups)
-    throw_usage("ConvTranspose", std::to_string(in) + " -> " + std::to_string(out) + " channels are not divisible by " + std::to_string(options_.groups) + " groups");
+  check_convolution("ConvTranspose", in, out, kernel, options_);
   // every output voxel sees about in * kernel / stride inputs
-  std::int64_t fan_in = std::max<std::int64_t>(1, in / options_.groups * product(kernel) / std::max<std::int64_t>(1, product(options_.stride)));
+  std::int64_t fan_in = std::max<std::int64_t>(1, size_times("ConvTranspose", in / options_.groups, product("ConvTranspose", kernel)) / product("ConvTranspose", options_.stride));
   weight = add_parameter("weight", weight_shape(in, kernel, out / options_.groups), {Init::Kind::kaiming_normal, 0.01, fan_in});
   if (with_bias) bias = add_parameter("bias", {out}, {});
 }
 Tensor ConvTranspose::forward(const Tensor& x) { return conv_transpose(x, weight, bias, options_); }
 
 InstanceNorm::InstanceNorm(std::int64_t channels, double eps, double slope) : eps_(eps), slope_(slope) {
+  check_channels("InstanceNorm", channels);
   scale = add_parameter("scale", {channels}, {Init::Kind::constant, 1});
   shift = add_parameter("shift", {channels}, {});
 }
 Tensor InstanceNorm::forward(const Tensor& x) { return instance_norm(x, scale, shift, eps_, slope_); }
 
 GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double eps, double slope) : groups_(groups), eps_(eps), slope_(slope) {
-  if (groups < 1 || channels % groups) throw_usage("GroupNorm", std::to_string(channels) + " channels do not divide into " + std::to_string(groups) + " groups");
+  if (groups < 1 || channels < 1 || channels % groups) throw_usage("GroupNorm", std::to_string(channels) + " channels do not divide into " + std::to_string(groups) + " groups");
   scale = add_parameter("scale", {channels}, {Init::Kind::constant, 1});
   shift = add_parameter("shift", {channels}, {});
 }
 Tensor GroupNorm::forward(const Tensor& x) { return group_norm(x, groups_, scale, shift, eps_, slope_); }
 
 LayerNorm::LayerNorm(std::int64_t features, double eps) : eps_(eps) {
+  check_channels("LayerNorm", features);
   scale = add_parameter("scale", {features}, {Init::Kind::constant, 1});
   shift = add_parameter("shift", {features}, {});
 }
 Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, scale, shift, eps_); }
 
 BatchNorm::BatchNorm(std::int64_t channels, double momentum, double eps, double slope) : momentum_(momentum), eps_(eps), slope_(slope) {
+  check_channels("BatchNorm", channels);
   scale = add_parameter("scale", {channels}, {Init::Kind::constant, 1});
   shift = add_parameter("shift", {channels}, {});
   running_mean = add_buffer("running_mean", {channels}, 0);
@@ -109,6 +129,8 @@ BatchNorm::BatchNorm(std::int64_t channels, double momentum, double eps, double 
 Tensor BatchNorm::forward(const Tensor& x) { return batch_norm(x, scale, shift, running_mean, running_var, training(), momentum_, eps_, slope_); }
 
 Sequential::Sequential(std::vector<ModulePtr> layers) : layers_(std::move(layers)) {
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    if (!layers_[i]) throw_usage("Sequential", "layer " + std::to_string(i) + " of " + std::to_string(layers_.size()) + " is null");
   for (std::size_t i = 0; i < layers_.size(); ++i) add_module(std::to_string(i), layers_[i]);
 }
 Tensor Sequential::forward(const Tensor& x) {

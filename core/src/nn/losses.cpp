@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "ops/check.hpp"
+#include "ops/loss_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/ops.hpp"
 
@@ -14,11 +16,15 @@ constexpr double kPi = std::numbers::pi;
 
 DType computed(const Tensor& t) { return t.dtype() == DType::f64 ? DType::f64 : DType::f32; }
 
-/// `t` in the type that the loss is computed in.
-Tensor operand(const char* op, const Tensor& t, const char* what, DType type) {
+/// `t` in the type that the loss of x is computed in, beside x.
+Tensor operand(const char* op, const Tensor& t, const char* what, const Tensor& x) {
   check_floating(op, t, what);
-  return t.to(type);
+  check_same_device(op, x, t);
+  return t.to(computed(x));
 }
+
+/// Of `t` and x: what they broadcast to.
+Shape joined(const char* op, const Shape& shape, const Tensor& t) { return Shape::broadcast(shape, t.shape(), op); }
 
 void check_same_shape(const char* op, const Tensor& x, const Tensor& target) {
   if (!(x.shape() == target.shape())) throw_usage(op, "x " + x.str() + " and target " + target.str() + " differ in shape");
@@ -38,30 +44,35 @@ struct Pair {
 };
 Pair regression(const char* op, const Tensor& x, const Tensor& target) {
   check_floating(op, x);
-  Pair p{x.to(computed(x)), operand(op, target, "target", computed(x))};
+  Pair p{x.to(computed(x)), operand(op, target, "target", x)};
   check_same_shape(op, p.x, p.target);
   return p;
 }
 
 struct Labelled {
-  Tensor logits, labels, truth;  ///< truth: one hot
+  Tensor logits, labels, truth;  ///< labels: i64, -1 where ignored; truth: one hot, nothing where ignored
   std::int64_t classes;
 };
-Labelled classification(const char* op, const Tensor& logits, const Tensor& labels) {
+Labelled classification(const char* op, const Tensor& logits, const Tensor& labels, std::optional<std::int64_t> ignored = {}) {
   check_floating(op, logits, "logits");
   check_integer(op, labels, "labels");
+  check_same_device(op, logits, labels);
   Shape wanted = logits.shape();
   if (wanted.rank() < 1) throw_usage(op, "logits " + logits.str() + " have no class axis");
   wanted.erase(wanted.rank() - 1);
   if (!(labels.shape() == wanted)) throw_usage(op, "labels " + labels.str() + " do not fit logits " + logits.str(), "expected labels of shape " + wanted.str());
   const DType type = computed(logits);
-  return {logits.to(type), labels, one_hot(labels, logits.size(-1), type), logits.size(-1)};
+  const std::int64_t classes = logits.size(-1);
+  if (classes < 1) throw_usage(op, "logits " + logits.str() + " have no classes");
+  const Tensor dense = labels.contiguous(), checked = Tensor::empty(wanted, DType::i64, labels.device());
+  if (checked.numel()) launch("checked_labels", {dense}, {checked}, checked_labels_kernel(dense.device(), LabelCheck{op, dense.dtype(), dense.numel(), classes, ignored}));
+  return {logits.to(type), checked, one_hot(checked, classes, type), classes};
 }
 
 Tensor class_weights(const char* op, const Tensor& given, const Labelled& l) {
   if (!given.defined()) return {};
   if (!(given.shape() == Shape{l.classes})) throw_usage(op, "class weights " + given.str() + " for " + std::to_string(l.classes) + " classes");
-  return operand(op, given, "class weights", l.logits.dtype());
+  return operand(op, given, "class weights", l.logits);
 }
 
 /// log_p of each label; a class that is ruled out (log 0) does no harm where it is not the label.
@@ -109,11 +120,13 @@ Tensor quantile_loss(const Tensor& x, const Tensor& target, const std::vector<do
   const auto count = std::int64_t(quantiles.size());
   for (double q : quantiles)
     if (!(q > 0 && q < 1)) throw_usage(op, "quantile " + std::to_string(q), "each lies between 0 and 1");
+  const Tensor y = operand(op, target, "target", x);
   Shape wanted = target.shape();
+  if (wanted.rank() == kMaxRank) throw_usage(op, "target " + target.str() + " has no room for another axis");
   wanted.push_back(count);
   if (!(x.shape() == wanted)) throw_usage(op, "x is " + x.str() + ", expected " + wanted.str() + " for target " + target.str() + " and " + std::to_string(count) + " quantiles");
   const Tensor q = Tensor::from(quantiles, {count}).to(type).to(x.device());
-  const Tensor e = operand(op, target, "target", type).unsqueeze(-1) - x.to(type);
+  const Tensor e = y.unsqueeze(-1) - x.to(type);
   return reduced(op, maximum(q * e, (q - 1.0) * e), reduction);
 }
 
@@ -161,10 +174,9 @@ Tensor relative_h1_loss(const Tensor& x, const Tensor& target, const std::vector
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& o) {
   const char* op = "cross_entropy";
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) throw_usage(op, "label smoothing " + std::to_string(o.label_smoothing), "0 or more, below 1");
-  const Labelled l = classification(op, logits, labels);
+  const Labelled l = classification(op, logits, labels, o.ignore_index);
   const Tensor weights = class_weights(op, o.class_weights, l), log_p = log_softmax(l.logits, -1);
-  const Tensor ignored = equal(l.labels.to(DType::i64), Tensor::full(Shape{}, double(o.ignore_index), DType::i64, labels.device()));
-  const Tensor counts = where(ignored, constant(0, log_p), constant(1, log_p));
+  const Tensor counts = where(less(l.labels, constant(0, l.labels)), constant(0, log_p), constant(1, log_p));
   const Tensor weight = sum(weights.defined() ? l.truth * weights : l.truth, {-1}) * counts;  // of each label
   Tensor each = neg(of_label(l, log_p)) * weight;
   if (o.label_smoothing > 0) {
@@ -195,7 +207,8 @@ Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const Tensor&
   const Pair p = regression(op, logits, target);
   const Tensor negative = (neg(p.target) + 1.0) * p.x, positive = softplus(neg(p.x));
   if (!positive_weight.defined()) return reduced(op, negative + positive, reduction);
-  const Tensor w = operand(op, positive_weight, "positive weight", p.x.dtype());
+  const Tensor w = operand(op, positive_weight, "positive weight", p.x);
+  if (!(joined(op, p.x.shape(), w) == p.x.shape())) throw_usage(op, "positive weight " + positive_weight.str() + " has more elements than logits " + logits.str());
   return reduced(op, negative + ((w - 1.0) * p.target + 1.0) * positive, reduction);
 }
 
@@ -233,9 +246,10 @@ Tensor poisson_nll(const Tensor& log_rate, const Tensor& target, bool full, Redu
 Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, const Tensor& target_given, bool full, double eps, Reduction reduction) {
   const char* op = "gaussian_nll";
   check_floating(op, mean_given, "mean");
-  const DType type = computed(mean_given);
-  const Tensor mu = mean_given.to(type), target = operand(op, target_given, "target", type);
-  const Tensor variance = maximum(operand(op, variance_given, "variance", type), constant(eps, mu));
+  if (!(eps >= 0)) throw_usage(op, "eps is " + std::to_string(eps), "0 or more");
+  const Tensor mu = mean_given.to(computed(mean_given)), target = operand(op, target_given, "target", mu), given = operand(op, variance_given, "variance", mu);
+  joined(op, joined(op, mu.shape(), given), target);
+  const Tensor variance = maximum(given, constant(eps, mu));
   Tensor each = (log(variance) + square(target - mu) / variance) * 0.5;
   if (full) each = each + 0.5 * std::log(2 * kPi);
   return reduced(op, each, reduction);
@@ -244,9 +258,9 @@ Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, cons
 Tensor student_t_nll(const Tensor& degrees, const Tensor& location, const Tensor& scale, const Tensor& target, Reduction reduction) {
   const char* op = "student_t_nll";
   check_floating(op, location, "location");
-  const DType type = computed(location);
-  const Tensor nu = operand(op, degrees, "degrees", type), sigma = operand(op, scale, "scale", type);
-  const Tensor z = (operand(op, target, "target", type) - location.to(type)) / sigma, half = (nu + 1.0) * 0.5;
+  const Tensor nu = operand(op, degrees, "degrees", location), sigma = operand(op, scale, "scale", location), y = operand(op, target, "target", location);
+  joined(op, joined(op, joined(op, location.shape(), nu), sigma), y);
+  const Tensor z = (y - location.to(computed(location))) / sigma, half = (nu + 1.0) * 0.5;
   const Tensor each = lgamma(nu * 0.5) - lgamma(half) + log(nu * kPi) * 0.5 + log(sigma) + half * log1p(square(z) / nu);
   return reduced(op, each, reduction);
 }
@@ -254,8 +268,9 @@ Tensor student_t_nll(const Tensor& degrees, const Tensor& location, const Tensor
 Tensor crps_gaussian(const Tensor& mean_given, const Tensor& deviation, const Tensor& target, Reduction reduction) {
   const char* op = "crps_gaussian";
   check_floating(op, mean_given, "mean");
-  const DType type = computed(mean_given);
-  const Tensor sigma = operand(op, deviation, "deviation", type), z = (operand(op, target, "target", type) - mean_given.to(type)) / sigma;
+  const Tensor sigma = operand(op, deviation, "deviation", mean_given), y = operand(op, target, "target", mean_given);
+  joined(op, joined(op, mean_given.shape(), sigma), y);
+  const Tensor z = (y - mean_given.to(computed(mean_given))) / sigma;
   const Tensor density = exp(square(z) * -0.5) * (1 / std::sqrt(2 * kPi));
   return reduced(op, sigma * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi)), reduction);
 }
@@ -264,10 +279,12 @@ Tensor crps_ensemble(const Tensor& members_given, const Tensor& target, bool fai
   const char* op = "crps_ensemble";
   check_floating(op, members_given, "members");
   const DType type = computed(members_given);
-  const Tensor members = members_given.to(type), y = operand(op, target, "target", type);
+  const Tensor members = members_given.to(type), y = operand(op, target, "target", members);
   Shape wanted = y.shape();
-  if (members.rank() > 0) wanted.push_back(members.size(-1));
-  if (members.rank() == 0 || !(members.shape() == wanted)) throw_usage(op, "members " + members_given.str() + " do not fit target " + target.str(), "members are [target's shape..., M]");
+  const bool one_more = members.rank() == y.rank() + 1;
+  if (one_more) wanted.push_back(members.size(-1));
+  if (!one_more || !(members.shape() == wanted)) throw_usage(op, "members " + members_given.str() + " do not fit target " + target.str(), "members are [target's shape..., M]");
+  if (members.rank() == kMaxRank) throw_usage(op, "members " + members_given.str() + " have no room for the axis of their pairs");
   const auto m = double(members.size(-1));
   if (m < (fair ? 2 : 1)) throw_usage(op, "an ensemble of " + std::to_string(members.size(-1)) + (fair ? "; fair scores need two members" : ""));
   const Tensor spread = sum(abs(members.unsqueeze(-1) - members.unsqueeze(-2)), {-1, -2}) * (1 / (2 * m * (fair ? m - 1 : m)));

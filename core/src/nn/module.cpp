@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "tenon/autograd.hpp"
 #include "nn/stream.hpp"
@@ -18,18 +19,28 @@ void refuse_taken(const std::string& name, const NamedTensors& parameters, const
       if (taken == name) throw_usage("Module", "the name '" + name + "' is registered twice");
 }
 
+/// The module whose `forward` is asking for its `forward_all` on this thread: each stands for the other where one alone is overridden, and
+/// a module that overrides neither would go round forever.
+thread_local const Module* asking = nullptr;
+
 }  // namespace
 
 Module::~Module() = default;
 
 std::vector<Tensor> Module::forward_all(const std::vector<Tensor>& inputs) {
   if (inputs.size() != 1) throw_usage("Module::forward_all", "this module takes one input, got " + std::to_string(inputs.size()));
+  if (asking == this) throw_usage("Module::forward", "the module overrides neither forward nor forward_all", "override the one that suits it");
   return {forward(inputs[0])};
 }
 
 std::int64_t Module::size_divisor() const { return 1; }
 
 Tensor Module::forward(const Tensor& x) {
+  struct Asking {
+    const Module* before;
+    explicit Asking(const Module* m) : before(std::exchange(asking, m)) {}
+    ~Asking() { asking = before; }
+  } guard(this);
   std::vector<Tensor> outputs = forward_all({x});
   if (outputs.empty()) throw_usage("Module::forward", "the module gave no output");
   return outputs[0];

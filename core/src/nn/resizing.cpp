@@ -20,8 +20,12 @@ Tensor Upsample::forward(const Tensor& x) {
   if (int(factors_.size()) != x.rank() - 2)
     throw_usage("Upsample", std::to_string(factors_.size()) + " factors for the spatial axes of x " + x.str());
   std::vector<std::int64_t> size;
-  for (std::size_t a = 0; a < factors_.size(); ++a)
-    size.push_back(std::max<std::int64_t>(1, std::int64_t(std::floor(double(x.size(1 + int(a))) * factors_[a]))));
+  for (std::size_t a = 0; a < factors_.size(); ++a) {
+    const double wanted = std::floor(double(x.size(1 + int(a))) * factors_[a]);
+    if (!(wanted <= double(1 << 30)))
+      throw_usage("Upsample", "factor " + std::to_string(factors_[a]) + " along spatial axis " + std::to_string(a) + " of x " + x.str(), "sizes fit 30 bits");
+    size.push_back(std::max<std::int64_t>(1, std::int64_t(wanted)));
+  }
   return resize(x, size, options_);
 }
 

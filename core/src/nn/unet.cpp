@@ -1,8 +1,9 @@
 #include "tenon/nn/unet.hpp"
 
+#include <algorithm>
 #include <numeric>
 
-#include "tenon/error.hpp"
+#include "ops/check.hpp"
 
 namespace tenon::nn {
 
@@ -38,6 +39,15 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
   if (o.kernels.empty()) o.kernels.assign(stages, std::vector<std::int64_t>(axes, 3));
   if (o.strides.size() != stages - 1 || o.kernels.size() != stages)
     throw_usage("UNet", std::to_string(stages) + " widths need " + std::to_string(stages - 1) + " strides and " + std::to_string(stages) + " kernels");
+  for (std::int64_t channels : {o.in_channels, o.classes, *std::min_element(o.widths.begin(), o.widths.end())})
+    if (channels < 1) throw_usage("UNet", "in_channels " + std::to_string(o.in_channels) + ", classes " + std::to_string(o.classes) + ", widths " + list_str(o.widths), "1 or more of each");
+  for (const auto& stride : o.strides)
+    if (stride.size() != axes || std::any_of(stride.begin(), stride.end(), [](std::int64_t s) { return s < 1; }))
+      throw_usage("UNet", "strides " + list_str(stride) + " for " + std::to_string(axes) + " spatial axes", "one value of 1 or more an axis");
+  for (const auto& kernel : o.kernels)  // an even one would not keep the size
+    if (kernel.size() != axes || std::any_of(kernel.begin(), kernel.end(), [](std::int64_t k) { return k < 1 || k % 2 == 0; }))
+      throw_usage("UNet", "kernel " + list_str(kernel) + " for " + std::to_string(axes) + " spatial axes", "one odd value an axis");
+  for (std::size_t a = 0; a < axes; ++a) stride_along(a);
   for (std::size_t i = 0; i < stages; ++i) {
     std::int64_t in = i == 0 ? o.in_channels : o.widths[i - 1];
     std::vector<std::int64_t> stride = i == 0 ? std::vector<std::int64_t>(axes, 1) : o.strides[i - 1];
@@ -54,7 +64,7 @@ UNet::UNet(UNetOptions options) : options_(std::move(options)) {
 
 std::int64_t UNet::stride_along(std::size_t axis) const {
   std::int64_t all = 1;
-  for (const auto& s : options_.strides) all *= s[axis];
+  for (const auto& s : options_.strides) all = size_times("UNet", all, s[axis]);
   return all;
 }
 

@@ -1,6 +1,7 @@
 /// Ops that lay out elements by a pattern: views where there is one, otherwise one pass over bytes.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "ops/arrange_kernels.hpp"
 #include "ops/axis_split.hpp"
@@ -90,8 +91,9 @@ struct Diagonal {
       }
     shape.push_back(length(x.shape()));
     strides.push_back(x.strides()[rows] + x.strides()[columns]);
-    const std::int64_t skipped = offset < 0 ? -offset * x.strides()[rows] : offset * x.strides()[columns];
-    return x.alias(shape, strides, x.offset() + (shape[-1] ? skipped : 0));
+    std::int64_t skipped = 0;
+    if (shape[-1]) skipped = offset < 0 ? -offset * x.strides()[rows] : offset * x.strides()[columns];
+    return x.alias(shape, strides, x.offset() + skipped);
   }
 };
 
@@ -115,11 +117,12 @@ void check_count(const char* op, std::int64_t count, const Tensor& x) {
 }
 
 /// [a.., n, b..] -> [a.., count n, b..]: whole runs of the axis one after another, or each position repeated in place.
-Tensor repeated(const Tensor& x, int axis, std::int64_t count, bool each) {
+Tensor repeated(const char* op, const Tensor& x, int axis, std::int64_t count, bool each) {
   if (count == 1) return x;
   const AxisSplit s(x.shape(), axis);
   Shape to = x.shape();
-  to[axis] *= count;
+  to[axis] = size_times(op, to[axis], count);
+  check_result(op, to, x.dtype());
   Tensor lines = each ? x.reshape({s.outer * s.n, 1, s.inner}).expand({s.outer * s.n, count, s.inner})
                       : x.reshape({s.outer, 1, s.n * s.inner}).expand({s.outer, count, s.n * s.inner});
   return lines.reshape(to);
@@ -160,12 +163,13 @@ Tensor roll(const Tensor& x_given, const std::vector<std::int64_t>& shifts, cons
 
 Tensor tile(const Tensor& x, const std::vector<std::int64_t>& counts) {
   check_defined("tile", x, "x");
+  if (counts.size() > std::size_t(kMaxRank)) throw_usage("tile", std::to_string(counts.size()) + " counts for " + x.str(), "at most " + std::to_string(kMaxRank));
   Tensor y = x;
   for (std::size_t missing = std::size_t(x.rank()); missing < counts.size(); ++missing) y = y.unsqueeze(0);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::int64_t count = counts[counts.size() - 1 - i];
     check_count("tile", count, x);
-    y = repeated(y, y.rank() - 1 - int(i), count, false);
+    y = repeated("tile", y, y.rank() - 1 - int(i), count, false);
   }
   return y;
 }
@@ -174,7 +178,7 @@ Tensor repeat(const Tensor& x, std::int64_t count, int axis) {
   check_defined("repeat", x, "x");
   axis = check_axis("repeat", x, axis);
   check_count("repeat", count, x);
-  return repeated(x, axis, count, true);
+  return repeated("repeat", x, axis, count, true);
 }
 
 Tensor stack(const std::vector<Tensor>& parts, int axis) {
@@ -183,8 +187,10 @@ Tensor stack(const std::vector<Tensor>& parts, int axis) {
     check_defined("stack", t, "a part");
     if (t.shape() != parts[0].shape() || t.dtype() != parts[0].dtype())
       throw_usage("stack", t.str() + " beside " + parts[0].str(), "shapes and types must be equal");
+    check_same_device("stack", parts[0], t);
   }
   const int rank = parts[0].rank();
+  if (rank == kMaxRank) throw_usage("stack", "parts " + parts[0].str() + " have no room for another axis");
   if (axis < -rank - 1 || axis > rank) throw_usage("stack", "axis " + std::to_string(axis) + " for parts " + parts[0].str());
   std::vector<Tensor> raised;
   for (const Tensor& t : parts) raised.push_back(t.unsqueeze(axis));
@@ -211,8 +217,10 @@ Tensor diag_embed(const Tensor& x, std::int64_t offset) {
   check_defined("diag_embed", x, "x");
   if (x.rank() < 1 || x.rank() == kMaxRank) throw_usage("diag_embed", x.str() + " cannot become [.., n, n]");
   Shape shape = x.shape();
-  shape[-1] += std::abs(offset);
+  constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max();
+  shape[-1] = size_plus("diag_embed", shape[-1], offset < -kFar ? kFar : std::abs(offset));
   shape.push_back(shape[-1]);
+  check_result("diag_embed", shape, x.dtype());
   return put_diagonal("diag_embed", {offset, x.rank() - 1, x.rank()}, shape, x);
 }
 

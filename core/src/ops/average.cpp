@@ -10,8 +10,8 @@ namespace tenon {
 namespace {
 
 /// The mean over [begin(o), end(o)) of an axis.
-AxisMap mean_map(const PoolAxis& axis) {
-  return make_axis_map(axis.in, axis.out, [&](std::int64_t o) {
+AxisMap mean_map(const char* op, const PoolAxis& axis) {
+  return make_axis_map(op, axis.in, axis.out, [&](std::int64_t o) {
     Taps taps;
     for (std::int64_t i = axis.begin(o); i < axis.end(o); ++i) taps.emplace_back(i, 1.0 / double(axis.end(o) - axis.begin(o)));
     return taps;
@@ -27,7 +27,7 @@ Tensor area_average(const char* op, const Tensor& x, const std::vector<std::int6
   for (int a = 0; a < x.rank() - 2; ++a) {
     const PoolAxis axis = PoolAxis::adaptive(x.size(1 + a), size[std::size_t(a)]);
     if (axis.in < 1) throw_usage(op, "x " + x.str() + " has an empty spatial axis");
-    if (axis.in != axis.out) steps.emplace_back(1 + a, mean_map(axis));
+    if (axis.in != axis.out) within_memory(op, [&] { steps.emplace_back(1 + a, mean_map(op, axis)); });
   }
   return apply_axis_steps(op, x, std::move(steps));
 }
@@ -55,7 +55,7 @@ Tensor avg_pool(const Tensor& x, const std::vector<std::int64_t>& kernel, const 
   if (count_padding) return avg_pool(x, kernel, stride, padding);
   const PoolShapes s = pool_shapes("avg_pool", x, kernel, stride, padding);
   std::vector<AxisStep> steps;
-  for (int a = 0; a < x.rank() - 2; ++a) steps.emplace_back(1 + a, mean_map(s.pooling.axes[std::size_t(3 - (x.rank() - 2) + a)]));
+  for (int a = 0; a < x.rank() - 2; ++a) steps.emplace_back(1 + a, mean_map("avg_pool", s.pooling.axes[std::size_t(3 - (x.rank() - 2) + a)]));
   return apply_axis_steps("avg_pool", x, std::move(steps));
 }
 

@@ -12,6 +12,7 @@ Tensor apply_one(const char* op, const Tensor& x_given, const AxisStep& step) {
   Tensor x = x_given.contiguous();
   Shape shape = x.shape();
   shape[step.axis] = step.map->out;
+  check_result(op, shape, x.dtype());
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   AxisMapping p{x.dtype(), 1, 1, step.map};
   for (int a = 0; a < step.axis; ++a) p.outer *= x.size(a);
@@ -28,7 +29,7 @@ AxisMap transposed(const AxisMap& m) {
   for (std::int64_t o = 0; o < m.out; ++o)
     for (std::int32_t k = m.first[std::size_t(o)]; k < m.first[std::size_t(o) + 1]; ++k)
       taps[std::size_t(m.source[std::size_t(k)])].emplace_back(o, m.weight[std::size_t(k)]);
-  return make_axis_map(m.out, m.in, [&](std::int64_t i) -> const Taps& { return taps[std::size_t(i)]; });
+  return make_axis_map("axis_map", m.out, m.in, [&](std::int64_t i) -> const Taps& { return taps[std::size_t(i)]; });
 }
 
 Tensor apply_axis_steps(const char* op, const Tensor& x, std::vector<AxisStep> steps) {

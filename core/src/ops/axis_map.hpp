@@ -1,10 +1,12 @@
 /// Sparse linear maps along single axes, as ops with history (private): resizing, adaptive averages, folded padding.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "ops/check.hpp"
 #include "ops/resize_kernels.hpp"
 #include "tenon/tensor.hpp"
 
@@ -13,16 +15,21 @@ namespace tenon {
 /// Taps of one output position: (input position, weight).
 using Taps = std::vector<std::pair<std::int64_t, double>>;
 
-/// The map whose output position o has taps(o), for o in [0, out). Weights of 0 are left out.
+/// The map whose output position o has taps(o), for o in [0, out). Weights of 0 are left out. Axes and taps are counted in 31 bits.
 template <class F>
-AxisMap make_axis_map(std::int64_t in, std::int64_t out, const F& taps) {
+AxisMap make_axis_map(const char* op, std::int64_t in, std::int64_t out, const F& taps) {
   AxisMap m{in, out, {0}, {}, {}};
+  check_31_bits(op, "an axis of", std::max(in, out));
+  m.first.reserve(std::size_t(out) + 1);
+  m.source.reserve(std::size_t(out));
+  m.weight.reserve(std::size_t(out));
   for (std::int64_t o = 0; o < out; ++o) {
     for (const auto& [source, weight] : taps(o)) {
       if (weight == 0) continue;
       m.source.push_back(std::int32_t(source));
       m.weight.push_back(weight);
     }
+    check_31_bits(op, "a number of weights of", std::int64_t(m.source.size()));
     m.first.push_back(std::int32_t(m.source.size()));
   }
   return m;

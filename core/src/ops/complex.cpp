@@ -61,6 +61,12 @@ Tensor complex(const Tensor& re, const Tensor& im) {
 }
 
 Tensor polar(const Tensor& size, const Tensor& angle) {
+  check_defined("polar", size, "size");
+  check_defined("polar", angle, "angle");
+  if (size.dtype() != angle.dtype() || (size.dtype() != DType::f32 && size.dtype() != DType::f64))
+    throw_usage("polar", "size " + size.str() + " and angle " + angle.str() + " are not both f32 or both f64");
+  check_same_device("polar", size, angle);
+  Shape::broadcast(size.shape(), angle.shape(), "polar");
   return complex(mul(size, cos(angle)), mul(size, sin(angle)));
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "backend/cpu/conv_engine.hpp"
+#include "ops/check.hpp"
 #include "ops/conv_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/memory.hpp"
@@ -166,6 +167,7 @@ ConvGeometry::Sizes option(const char* op, const char* name, const std::vector<s
                 std::string(name) + " has " + std::to_string(values.size()) + " values for " + std::to_string(spatial) + " spatial axes");
   for (std::size_t a = 0; a < values.size(); ++a) {
     if (values[a] < least) throw_usage(op, std::string(name) + " " + std::to_string(values[a]) + " is less than " + std::to_string(least));
+    check_31_bits(op, name, values[a]);
     s[a] = values[a];
   }
   return s;
@@ -194,8 +196,11 @@ ConvGeometry geometry(const char* op, const Tensor& x, const Tensor& weight, con
   g.dilation = option(op, "dilation", o.dilation, spatial, 1, 1);
   if (o.groups < 1 || x.size(-1) % o.groups != 0 || weight.size(0) % o.groups != 0)
     throw_usage(op, shapes(x, weight) + ": channels are not divisible into " + std::to_string(o.groups) + " groups");
-  for (int a = 0; a < spatial; ++a) g.kernel[std::size_t(a)] = weight.size(a + 1);
   if (weight.numel() == 0) throw_usage(op, shapes(x, weight) + ": the weight is empty");
+  for (int a = 0; a < spatial; ++a) {
+    check_31_bits(op, "kernel", weight.size(a + 1));
+    g.kernel[std::size_t(a)] = weight.size(a + 1);
+  }
   if (bias.defined()) {
     if (bias.rank() != 1 || bias.size(0) != bias_channels)
       throw_usage(op, "bias " + bias.shape().str() + " for " + std::to_string(bias_channels) + " output channels",
@@ -243,7 +248,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
   for (int a = 0; a < g.spatial; ++a) {
     auto k = std::size_t(a);
     g.in[k] = x.size(a + 1);
-    std::int64_t room = g.in[k] + 2 * g.pad[k] - g.reach(a);
+    std::int64_t room = size_plus("conv", g.in[k], 2 * g.pad[k]) - g.reach(a);
     if (room < 0 || g.in[k] < 1)
       throw_usage("conv",
                   shapes(x, weight) + ": spatial axis " + std::to_string(a) + " has " + std::to_string(g.in[k]) + " + 2 x " +
@@ -251,6 +256,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Con
                   "pad more, or give a larger input");
     g.out[k] = room / g.stride[k] + 1;
   }
+  check_result("conv", activation_shape(g, g.out, g.out_channels), g.dtype);
   if (through_f32(x)) return conv(x.to(DType::f32), weight_through_f32(weight, x.dtype()), cast_if(bias, DType::f32), options).to(x.dtype());
   DType wide = weight_type(x.dtype());
   return forward_map("conv", g, x, weight.to(wide), cast_if(bias, wide));
@@ -273,11 +279,12 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
     if (extra[k] >= g.stride[k])
       throw_usage(op, "output_padding " + std::to_string(extra[k]) + " is not less than stride " + std::to_string(g.stride[k]));
     g.out[k] = x.size(a + 1);
-    g.in[k] = (g.out[k] - 1) * g.stride[k] - 2 * g.pad[k] + g.reach(a) + extra[k];
+    if (g.out[k] > 0) g.in[k] = size_plus(op, size_times(op, g.out[k] - 1, g.stride[k]), g.reach(a) + extra[k] - 2 * g.pad[k]);
     if (g.out[k] < 1 || g.in[k] < 1)
       throw_usage(op, shapes(x, weight) + ": spatial axis " + std::to_string(a) + " would have " + std::to_string(g.in[k]) + " rows",
                   "pad less, or give a larger input");
   }
+  check_result(op, activation_shape(g, g.in, g.in_channels), g.dtype);
   if (through_f32(x))
     return conv_transpose(x.to(DType::f32), weight_through_f32(weight, x.dtype()), cast_if(bias, DType::f32), options, output_padding).to(x.dtype());
   DType wide = weight_type(x.dtype());

@@ -20,6 +20,7 @@ DType worked(const Tensor& x) {
 
 int running_axis(const char* op, const Tensor& x, int axis) {
   check_defined(op, x, "x");
+  if (is_complex(x.dtype())) throw_usage(op, x.str() + " is complex", "take it of real(z) and imag(z), or abs(z)");
   return check_axis(op, x, axis);
 }
 

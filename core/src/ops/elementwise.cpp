@@ -77,18 +77,24 @@ Tensor div(const Tensor& a, const Tensor& b) {
   });
 }
 
+namespace {
+
+/// The operand that was taken has the gradient; where the two are equal, each has half. `a_lost` and `b_lost`: the other one was taken.
+List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, const Tensor& a_lost, const Tensor& b_lost) {
+  const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
+  return {a.requires_grad() ? sum_to(where(a_lost, zero, share), a.shape()) : Tensor(), b.requires_grad() ? sum_to(where(b_lost, zero, share), b.shape()) : Tensor()};
+}
+
+}  // namespace
+
 Tensor maximum(const Tensor& a, const Tensor& b) {
-  return differentiable("maximum", run_binary("maximum", Binary::maximum, a, b), {a, b}, [a, b](const List& d) {
-    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), second = less(a, b);
-    return List{sum_to(where(second, zero, d[0]), a.shape()), sum_to(where(second, d[0], zero), b.shape())};
-  });
+  return differentiable("maximum", run_binary("maximum", Binary::maximum, a, b), {a, b},
+                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, less(a, b), greater(a, b)); });
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
-  return differentiable("minimum", run_binary("minimum", Binary::minimum, a, b), {a, b}, [a, b](const List& d) {
-    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), second = greater(a, b);
-    return List{sum_to(where(second, zero, d[0]), a.shape()), sum_to(where(second, d[0], zero), b.shape())};
-  });
+  return differentiable("minimum", run_binary("minimum", Binary::minimum, a, b), {a, b},
+                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, greater(a, b), less(a, b)); });
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {

@@ -105,6 +105,7 @@ Tensor embedding(const Tensor& table, const Tensor& indices, std::int64_t paddin
   if (table.rank() != 2) throw_usage("embedding", "table " + table.str() + " is not [V, C]");
   if (padding >= table.size(0)) throw_usage("embedding", "padding index " + std::to_string(padding) + " of table " + table.str());
   Shape shape = indices.shape();
+  if (shape.rank() == kMaxRank) throw_usage("embedding", "indices " + indices.str() + " have no room for another axis");
   shape.push_back(table.size(1));
   Tensor flat = indices.to(DType::i64).contiguous().reshape({indices.numel()});
   return rows_of(table, flat, {table.dtype(), table.size(0), table.size(1), flat.numel(), padding}, shape);
@@ -114,13 +115,17 @@ Tensor sinusoidal_positions(std::int64_t length, std::int64_t channels, double b
   if (length < 0 || channels < 0 || !(base > 0))
     throw_usage("sinusoidal_positions",
                 "length " + std::to_string(length) + ", channels " + std::to_string(channels) + ", base " + std::to_string(base));
-  std::vector<float> v;
-  for (std::int64_t l = 0; l < length; ++l)
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double angle = double(l) / std::pow(base, double(c / 2 * 2) / double(channels));
-      v.push_back(float(c % 2 ? std::cos(angle) : std::sin(angle)));
-    }
-  return Tensor::from(v, {length, channels});
+  check_result("sinusoidal_positions", {length, channels}, DType::f32);
+  return within_memory("sinusoidal_positions", [&] {
+    std::vector<float> v;
+    v.reserve(std::size_t(length * channels));
+    for (std::int64_t l = 0; l < length; ++l)
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const double angle = double(l) / std::pow(base, double(c / 2 * 2) / double(channels));
+        v.push_back(float(c % 2 ? std::cos(angle) : std::sin(angle)));
+      }
+    return Tensor::from(v, {length, channels});
+  });
 }
 
 }  // namespace tenon

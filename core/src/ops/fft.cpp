@@ -138,16 +138,24 @@ Tensor irfft(const Tensor& z_given, std::int64_t size, const std::vector<int>& a
 
 Tensor fft_frequencies(std::int64_t n, double spacing) {
   check_count("fft_frequencies", n, spacing);
-  std::vector<double> f;
-  for (std::int64_t k = 0; k < n; ++k) f.push_back(double(k < (n + 1) / 2 ? k : k - n) / (double(n) * spacing));
-  return Tensor::from(f, {n});
+  check_result("fft_frequencies", {n}, DType::f64);
+  return within_memory("fft_frequencies", [&] {
+    std::vector<double> f;
+    f.reserve(std::size_t(n));
+    for (std::int64_t k = 0; k < n; ++k) f.push_back(double(k < (n + 1) / 2 ? k : k - n) / (double(n) * spacing));
+    return Tensor::from(f, {n});
+  });
 }
 
 Tensor rfft_frequencies(std::int64_t n, double spacing) {
   check_count("rfft_frequencies", n, spacing);
-  std::vector<double> f;
-  for (std::int64_t k = 0; k <= n / 2; ++k) f.push_back(double(k) / (double(n) * spacing));
-  return Tensor::from(f, {n / 2 + 1});
+  check_result("rfft_frequencies", {n / 2 + 1}, DType::f64);
+  return within_memory("rfft_frequencies", [&] {
+    std::vector<double> f;
+    f.reserve(std::size_t(n / 2 + 1));
+    for (std::int64_t k = 0; k <= n / 2; ++k) f.push_back(double(k) / (double(n) * spacing));
+    return Tensor::from(f, {n / 2 + 1});
+  });
 }
 
 Tensor fft_shift(const Tensor& x, const std::vector<int>& axes) {

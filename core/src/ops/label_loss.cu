@@ -70,7 +70,7 @@ __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* 
     const RowPart<T, N, 4> part(row, place, x);
     const RowSoftmax<T, N> soft(row, place, true, part, shared);
     if (lane == 0) {
-      const int hit = read_label(labels, k.labels, r, k.classes);
+      const int hit = read_label(k, labels, r);
       const A chosen = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : widen<T>(x[r * row.channels + hit]);
       entropy += double(log_fast(soft.sum) - (chosen - soft.top));
     }
@@ -107,8 +107,8 @@ __global__ void label_loss_finish(LossCut k, double smooth, const double* partia
 
 template <class T, bool Dice>
 Kernel forward(const LabelLoss& p) {
-  return [p](void* const* o) {
-    const LossCut k = loss_cut(p);
+  return [p, fault = label_fault(p.op(), p.classes)](void* const* o) {
+    const LossCut k = loss_cut(p, fault);
     const T* x = static_cast<const T*>(o[0]);
     const void* labels = o[1];
     double *partial = static_cast<double*>(o[2]), *totals = static_cast<double*>(o[3]);
@@ -128,9 +128,32 @@ Kernel forward(const LabelLoss& p) {
   };
 }
 
+__global__ void __launch_bounds__(kBlock)
+    check_labels(DType type, const void* labels, std::int64_t* y, std::int64_t count, std::int64_t classes, bool ignores, std::int64_t ignored,
+                 FaultSite fault) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
+    std::int64_t v = raw_label(labels, type, i);
+    if (ignores && v == ignored) {
+      v = -1;
+    } else if (std::uint64_t(v) >= std::uint64_t(classes)) {
+      fault.raise(i, v);
+    }
+    y[i] = v;
+  }
+}
+
+Kernel make_check(const LabelCheck& p) {
+  return [p, fault = label_fault(p.op, p.classes)](void* const* o) {
+    start_items("checked_labels", p.count, check_labels, p.labels, static_cast<const void*>(o[0]), static_cast<std::int64_t*>(o[1]), p.count,
+                p.classes, p.ignored.has_value(), p.ignored.value_or(0), fault);
+  };
+}
+
 }  // namespace
 
 void install_label_loss() {
+  checked_labels_kernel.set(DeviceType::cuda, make_check);
   label_loss_kernel.set(DeviceType::cuda, [](const LabelLoss& p) -> Kernel {
     return dispatch_floating("cross_entropy", p.dtype, [&](auto tag) -> Kernel {
       using T = typename decltype(tag)::type;

@@ -58,7 +58,7 @@ __global__ void label_gradient_teams(LossCut k, RowCut row, const T* x, const vo
   const RowPart<T, N, 4> part(row, at, x);
   const RowSoftmax<T, N> soft(row, at, active, part, shared);
   if (!active) return;
-  const int hit = read_label(labels, k.labels, at.row, k.classes);
+  const int hit = read_label(k, labels, at.row);
   const A share = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : A(double(*d_loss) / (double(k.samples) * double(k.voxels))),
           one = A(1) / soft.sum;
   each_pack<4>(row, at.lane, true, [&](int u, std::int64_t pack) {
@@ -73,8 +73,8 @@ __global__ void label_gradient_teams(LossCut k, RowCut row, const T* x, const vo
 template <class T, bool Dice>
 Kernel gradient(const LabelLoss& p) {
   using A = Acc<T>;
-  return [p](void* const* o) {
-    const LossCut k = loss_cut(p);
+  return [p, fault = label_fault(p.op(), p.classes)](void* const* o) {
+    const LossCut k = loss_cut(p, fault);
     const T* x = static_cast<const T*>(o[0]);
     const void* labels = o[1];
     const double* totals = static_cast<const double*>(o[2]);

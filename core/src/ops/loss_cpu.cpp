@@ -26,10 +26,25 @@ void read_labels(const LabelLoss& p, const void* labels, std::int64_t first, std
     if (!outside) return;
     std::int64_t at = 0;
     while (in[at] >= 0 && std::int64_t(in[at]) < p.classes) ++at;
-    throw Error(ErrorKind::data, "loss.label_range",
-                std::string(p.dice ? "dice_cross_entropy" : "cross_entropy") + ": label " + std::to_string(std::int64_t(in[at])) +
-                    " at element " + std::to_string(first + at) + " is outside 0.." + std::to_string(p.classes - 1),
-                "map the labels to 0..classes-1");
+    refuse_label(p.op(), std::int64_t(in[at]), first + at, p.classes);
+  });
+}
+
+Kernel check_labels(const LabelCheck& p) {
+  return dispatch_integer(p.labels, [&](auto tag) -> Kernel {
+    using L = typename decltype(tag)::type;
+    return [p](void* const* o) {
+      const L* in = static_cast<const L*>(o[0]);
+      auto* out = static_cast<std::int64_t*>(o[1]);
+      parallel_blocks(p.count, 4 * kMaxChunk, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          const auto label = std::int64_t(in[i]);
+          const bool ignored = p.ignored && label == *p.ignored;
+          if (!ignored && (label < 0 || label >= p.classes)) refuse_label(p.op, label, i, p.classes);
+          out[i] = ignored ? -1 : label;
+        }
+      });
+    };
   });
 }
 
@@ -132,6 +147,14 @@ Kernel mse_gradient(const SquaredError& p) {
 
 }  // namespace
 
+void refuse_label(const char* op, std::int64_t value, std::int64_t at, std::int64_t classes) {
+  throw Error(ErrorKind::data, "loss.label_range",
+              std::string(op) + ": label " + std::to_string(value) + " at element " + std::to_string(at) + " is outside 0.." +
+                  std::to_string(classes - 1),
+              "map the labels to 0..classes-1");
+}
+
+KernelSlot<const LabelCheck&> checked_labels_kernel("checked_labels", check_labels);
 KernelSlot<const LabelLoss&> label_loss_kernel("cross_entropy", [](const LabelLoss& p) -> Kernel {
   return dispatch_floating("cross_entropy", p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;

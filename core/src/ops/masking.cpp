@@ -81,7 +81,7 @@ Tensor spread_mask(const char* op, const Tensor& x, const Tensor& mask) {
 }
 
 void check_representable(const char* op, double value, DType t) {
-  const bool holds = is_floating(t) || dispatch_all(t, [&](auto tag) {
+  const bool holds = has_gradient(t) || dispatch_all(t, [&](auto tag) {
                        using T = typename decltype(tag)::type;
                        if constexpr (std::is_integral_v<T>) {
                          constexpr double low = double(std::numeric_limits<T>::min());
@@ -130,6 +130,7 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
 
 Tensor nonzero(const Tensor& x) {
   check_defined("nonzero", x, "x");
+  if (is_complex(x.dtype())) throw_usage("nonzero", x.str() + " is complex", "take abs(z)");
   NoGrad off;
   return true_positions("nonzero", x.to(DType::boolean), true);
 }

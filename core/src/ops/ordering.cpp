@@ -50,20 +50,20 @@ DType compared(DType t) {
 }  // namespace
 
 Ordered sort(const Tensor& x, int axis, bool descending) {
-  check_defined("sort", x, "x");
+  check_ordered("sort", x);
   axis = check_axis("sort", x, axis);
   return order("sort", x, axis, x.size(axis), descending);
 }
 
 Tensor argsort(const Tensor& x, int axis, bool descending) {
-  check_defined("argsort", x, "x");
+  check_ordered("argsort", x);
   axis = check_axis("argsort", x, axis);
   NoGrad off;
   return order("argsort", x, axis, x.size(axis), descending).indices;
 }
 
 Ordered topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
-  check_defined("topk", x, "x");
+  check_ordered("topk", x);
   axis = check_axis("topk", x, axis);
   if (k < 0 || k > x.size(axis))
     throw_usage("topk", "the first " + std::to_string(k) + " of " + std::to_string(x.size(axis)) + " along axis " + std::to_string(axis) +
@@ -75,7 +75,7 @@ Ordered topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
 }
 
 Unique unique(const Tensor& x) {
-  check_defined("unique", x, "x");
+  check_ordered("unique", x);
   NoGrad off;
   Tensor flat = x.detach().reshape({x.numel()});
   if (is_recording())
@@ -93,8 +93,8 @@ Unique unique(const Tensor& x) {
 }
 
 Tensor searchsorted(const Tensor& sorted, const Tensor& values, bool right) {
-  check_defined("searchsorted", sorted, "sorted");
-  check_defined("searchsorted", values, "values");
+  check_ordered("searchsorted", sorted, "sorted");
+  check_ordered("searchsorted", values, "values");
   check_same_device("searchsorted", sorted, values);
   if (sorted.rank() < 1 || sorted.dtype() != values.dtype())
     throw_usage("searchsorted", "sorted " + sorted.str() + " and values " + values.str(), "sorted is [.., n], and the types are equal");
@@ -118,8 +118,11 @@ Tensor bincount(const Tensor& x, std::int64_t bins, const Tensor& weights) {
   check_integer("bincount", x, "x");
   if (x.dtype() == DType::boolean) throw_usage("bincount", "x is " + x.str() + ", not an integer type", "convert it with .to(DType::i64)");
   if (bins < 0) throw_usage("bincount", std::to_string(bins) + " bins", "give 1 or more, or 0 for as many as x needs");
-  if (weights.defined() && (weights.shape() != x.shape() || weights.dtype() == DType::boolean))
-    throw_usage("bincount", "weights " + weights.str() + " for x " + x.str(), "the shapes must be equal, the weights no bool");
+  if (weights.defined()) {
+    check_same_device("bincount", x, weights);
+    if (weights.shape() != x.shape() || weights.dtype() == DType::boolean)
+      throw_usage("bincount", "weights " + weights.str() + " for x " + x.str(), "the shapes must be equal, the weights no bool");
+  }
   Tensor flat = x.to(DType::i64).reshape({x.numel()});
   if (bins == 0) {
     if (is_recording())
@@ -133,8 +136,9 @@ Tensor bincount(const Tensor& x, std::int64_t bins, const Tensor& weights) {
   return counts;
 }
 
-Tensor quantile(const Tensor& x_given, const std::vector<double>& q, int axis, bool keep) {
-  const char* op = "quantile";
+namespace {
+
+Tensor quantiles(const char* op, const Tensor& x_given, const std::vector<double>& q, int axis, bool keep) {
   check_floating(op, x_given);
   axis = check_axis(op, x_given, axis);
   const std::int64_t n = x_given.size(axis);
@@ -160,11 +164,16 @@ Tensor quantile(const Tensor& x_given, const std::vector<double>& q, int axis, b
   return stack(all, 0);
 }
 
+}  // namespace
+
+Tensor quantile(const Tensor& x, const std::vector<double>& q, int axis, bool keep) {
+  return quantiles("quantile", x, q, axis, keep);
+}
 Tensor quantile(const Tensor& x, double q, int axis, bool keep) {
-  return quantile(x, std::vector<double>{q}, axis, keep).select(0, 0);
+  return quantiles("quantile", x, {q}, axis, keep).select(0, 0);
 }
 Tensor median(const Tensor& x, int axis, bool keep) {
-  return quantile(x, 0.5, axis, keep);
+  return quantiles("median", x, {0.5}, axis, keep).select(0, 0);
 }
 
 }  // namespace tenon

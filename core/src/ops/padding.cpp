@@ -37,6 +37,7 @@ std::int64_t beyond(PaddingMode mode, std::int64_t distance, std::int64_t edge, 
 
 PaddedAxis padded_axis(std::int64_t n, const PaddingSide& before, const PaddingSide& after) {
   PaddedAxis axis{n, before.size + n + after.size, {}, {}};
+  axis.source.reserve(std::size_t(axis.to));
   for (std::int64_t i = 0; i < axis.to; ++i) {
     std::int64_t at = i - before.size;
     if (at < 0)
@@ -80,7 +81,7 @@ Tensor folded(const Tensor& d, const Sides& sides, const Shape& from) {
   for (int a = 0; a < from.rank(); ++a)
     if (const auto& side = sides[std::size_t(a)]) {
       const PaddedAxis axis = padded_axis(from[a], side->before, side->after);
-      steps.push_back(AxisStep(a, make_axis_map(axis.from, axis.to,
+      steps.push_back(AxisStep(a, make_axis_map(kOp, axis.from, axis.to,
                                                 [&](std::int64_t i) {
                                                   const std::int64_t at = axis.source[std::size_t(i)];
                                                   return at < 0 ? Taps{} : Taps{{at, 1.0}};
@@ -101,15 +102,19 @@ Tensor padded(const Tensor& x_given, const Sides& sides, double value) {
   Shape shape = x.shape();
   int kept = x.rank();  // axes from here on are not padded: together they are one element
   while (kept > 1 && !sides[std::size_t(kept - 1)]) --kept;
+  for (int a = 0; a < kept; ++a)
+    if (const auto& side = sides[std::size_t(a)]) shape[a] += side->before.size + side->after.size;
+  check_result(kOp, shape, x.dtype());
+  Tensor y = Tensor::empty(shape, x.dtype(), x.device());  // before its tables: what is too large for it is so for them
   std::vector<PaddedAxis> axes;
   std::int64_t element = std::int64_t(size_of(x.dtype()));
   for (int a = kept; a < x.rank(); ++a) element *= x.size(a);
-  for (int a = 0; a < kept; ++a) {
-    const AxisPadding side = sides[std::size_t(a)].value_or(AxisPadding{a, {}, {}});
-    axes.push_back(padded_axis(x.size(a), side.before, side.after));
-    shape[a] = axes.back().to;
-  }
-  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  within_memory(kOp, [&] {
+    for (int a = 0; a < kept; ++a) {
+      const AxisPadding side = sides[std::size_t(a)].value_or(AxisPadding{a, {}, {}});
+      axes.push_back(padded_axis(x.size(a), side.before, side.after));
+    }
+  });
   if (y.numel() > 0)
     launch(kOp, {x}, {y},
            table_padding_kernel(x.device(), TablePadding{std::make_shared<const std::vector<PaddedAxis>>(std::move(axes)), element,
@@ -136,7 +141,8 @@ Tensor pad_axes(const Tensor& x, const std::vector<AxisPadding>& axes, double va
     if (sides[std::size_t(a)]) throw_usage(kOp, "axis " + std::to_string(given.axis) + " of " + x.str() + " is given twice");
     check_side(x, a, given.before, "before");
     check_side(x, a, given.after, "after");
-    if (given.before.size + given.after.size == 0) continue;
+    if (given.before.size == 0 && given.after.size == 0) continue;
+    check_31_bits(kOp, "an axis of", size_plus(kOp, size_plus(kOp, given.before.size, x.size(a)), given.after.size));
     sides[std::size_t(a)] = given;
     any = true;
   }

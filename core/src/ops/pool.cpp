@@ -32,9 +32,12 @@ PoolShapes pool_shapes(const char* op, const Tensor& x, const std::vector<std::i
         "kernel " + list_str(kernel) + ", stride " + list_str(stride) + ", padding " + list_str(padding) + " on x " + x.str();
     if (a.kernel < 1 || a.stride < 1 || a.padding < 0)
       throw_usage(op, values + ": kernel and stride must be at least 1, padding at least 0");
-    if (2 * a.padding > a.kernel) throw_usage(op, values + ": padding must not pass half the kernel, or a window would hold nothing");
-    if (a.in + 2 * a.padding < a.kernel) throw_usage(op, values + ": the kernel is larger than spatial axis " + std::to_string(i));
-    a.out = (a.in + 2 * a.padding - a.kernel) / a.stride + 1;
+    check_31_bits(op, "kernel", a.kernel);
+    check_31_bits(op, "stride", a.stride);
+    if (a.padding > a.kernel / 2) throw_usage(op, values + ": padding must not pass half the kernel, or a window would hold nothing");
+    const std::int64_t rows = size_plus(op, a.in, 2 * a.padding);
+    if (rows < a.kernel) throw_usage(op, values + ": the kernel is larger than spatial axis " + std::to_string(i));
+    a.out = (rows - a.kernel) / a.stride + 1;
     s.out[1 + i] = a.out;
     s.pooling.axes[std::size_t(3 - axes) + at] = a;
   }
@@ -51,6 +54,7 @@ PoolShapes adaptive_pool_shapes(const char* op, const Tensor& x, const std::vect
     s.out[1 + i] = size[std::size_t(i)];
     s.pooling.axes[std::size_t(3 - axes + i)] = PoolAxis::adaptive(x.size(1 + i), s.out[1 + i]);
   }
+  check_result(op, s.out, x.dtype());
   check_index(op, x, s.pooling);
   return s;
 }

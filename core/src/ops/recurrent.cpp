@@ -147,6 +147,26 @@ List rounded(List all, DType type) {
   return all;
 }
 
+/// What a single step checks: x [N, F], states [N, H], weights of `gates` H rows.
+void check_cell(const char* op, std::int64_t gates, const Tensor& x, const List& states, const List& w) {
+  check_floating(op, x);
+  for (const Tensor& s : states) check_floating(op, s, "a state");
+  check_floating(op, w[0], "w_ih");
+  check_floating(op, w[1], "w_hh");
+  for (const Tensor* t : {&states.front(), &states.back(), &w[0], &w[1], &w[2], &w[3]})
+    if (t->defined()) check_same_device(op, x, *t);
+  const Shape& s = states[0].shape();
+  bool fits = x.rank() == 2 && s.rank() == 2 && s[0] == x.size(0) && states.back().shape() == s;
+  const Shape rows{fits ? gates * s[1] : 0};
+  fits = fits && w[0].shape() == Shape{rows[0], x.size(1)} && w[1].shape() == Shape{rows[0], s[1]};
+  for (const Tensor& b : {w[2], w[3]}) fits = fits && (!b.defined() || b.shape() == rows);
+  const std::string given = "x " + x.str() + ", state " + states[0].str() + ", w_ih " + w[0].str() + ", w_hh " + w[1].str();
+  const std::string n = std::to_string(gates);
+  if (!fits) throw_usage(op, given, "x is [N, F], states [N, H], w_ih [" + n + " H, F], w_hh [" + n + " H, H], biases [" + n + " H]");
+  for (const Tensor& t : states)
+    if (t.dtype() != x.dtype()) throw_usage(op, given + ": state and x differ in type", "convert one with .to(dtype)");
+}
+
 }  // namespace
 
 List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
@@ -167,6 +187,7 @@ List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_
 
 List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
                const Tensor& b_hh) {
+  check_cell("lstm_cell", 4, x, {h, c}, {w_ih, w_hh, b_ih, b_hh});
   Tensor sums = linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh);
   const std::int64_t H = h.size(-1);
   List g = split(sums, {H, H, H, H}, -1);
@@ -175,6 +196,7 @@ List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& 
 }
 
 Tensor gru_cell(const Tensor& x, const Tensor& h, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
+  check_cell("gru_cell", 3, x, {h}, {w_ih, w_hh, b_ih, b_hh});
   const std::int64_t H = h.size(-1);
   List from_x = split(linear(x, w_ih, b_ih), {H, H, H}, -1), from_h = split(linear(h, w_hh, b_hh), {H, H, H}, -1);
   Tensor z = sigmoid(from_x[1] + from_h[1]), n = tanh(from_x[2] + sigmoid(from_x[0] + from_h[0]) * from_h[2]);

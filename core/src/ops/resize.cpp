@@ -1,6 +1,4 @@
 /// Resizing by nearest neighbour or (multi)linear interpolation; the gradient is the exact transpose.
-#include <limits>
-
 #include "kernels/resize.hpp"
 #include "ops/axis_map.hpp"
 #include "ops/spatial.hpp"
@@ -13,7 +11,7 @@ namespace {
 using Maps = std::shared_ptr<const std::array<AxisMap, 3>>;
 
 AxisMap axis_map(std::int64_t in, std::int64_t out, bool linear) {
-  return make_axis_map(in, out, [&](std::int64_t o) {
+  return make_axis_map("resize", in, out, [&](std::int64_t o) {
     ResizeTaps t = resize_taps(o, in, out, linear);
     return Taps{{t.low, 1 - t.high_weight}, {t.high, t.high_weight}};
   });
@@ -32,19 +30,19 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, Interpolat
   const int axes = check_spatial("resize", x);
   check_sizes("resize", x, size, "size");
   Shape to = x.shape();
-  std::array<AxisMap, 3> forward, backward;
-  for (int i = 0; i < 3; ++i) {
-    const int spatial = i - (3 - axes);
-    std::int64_t in = 1, out = 1;
-    if (spatial >= 0) {
-      in = x.size(1 + spatial);
-      out = size[std::size_t(spatial)];
-      if (in < 1 || in > std::numeric_limits<std::int32_t>::max()) throw_usage("resize", "x " + x.str() + ": spatial sizes must be at least 1 and fit 31 bits");
-      to[1 + spatial] = out;
-    }
-    forward[std::size_t(i)] = axis_map(in, out, mode == Interpolation::linear);
-    backward[std::size_t(i)] = transposed(forward[std::size_t(i)]);
+  for (int a = 0; a < axes; ++a) {
+    if (x.size(1 + a) < 1) throw_usage("resize", "x " + x.str() + " has an empty spatial axis");
+    to[1 + a] = size[std::size_t(a)];
   }
+  check_result("resize", to, x.dtype());
+  std::array<AxisMap, 3> forward, backward;
+  within_memory("resize", [&] {
+    for (int i = 0; i < 3; ++i) {
+      const int spatial = i - (3 - axes);
+      forward[std::size_t(i)] = spatial < 0 ? axis_map(1, 1, false) : axis_map(x.size(1 + spatial), to[1 + spatial], mode == Interpolation::linear);
+      backward[std::size_t(i)] = transposed(forward[std::size_t(i)]);
+    }
+  });
   return apply_maps(x, std::make_shared<const std::array<AxisMap, 3>>(std::move(forward)),
                     std::make_shared<const std::array<AxisMap, 3>>(std::move(backward)), x.shape(), to);
 }

@@ -57,7 +57,7 @@ Taps stretched_taps(const Filter& f, std::int64_t o, std::int64_t in, std::int64
 }
 
 AxisMap filtered(const Filter& f, std::int64_t in, std::int64_t out, const ResizeOptions& o) {
-  return make_axis_map(in, out, [&](std::int64_t at) {
+  return make_axis_map("resize", in, out, [&](std::int64_t at) {
     if (o.antialias && in > out) return stretched_taps(f, at, in, out);
     double src = (double(at) + 0.5) * double(in) / double(out) - 0.5;
     if (o.align_corners) src = out > 1 ? double(at) * double(in - 1) / double(out - 1) : 0;
@@ -111,7 +111,7 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, const Resi
   for (int a = 0; a < axes; ++a) {
     const std::int64_t in = x.size(1 + a), out = size[std::size_t(a)];
     if (in < 1) throw_usage("resize", "x " + x.str() + " has an empty spatial axis");
-    if (in != out) steps.emplace_back(1 + a, filtered(filter, in, out, o));
+    if (in != out) within_memory("resize", [&] { steps.emplace_back(1 + a, filtered(filter, in, out, o)); });
   }
   return apply_axis_steps("resize", x, std::move(steps));
 }
@@ -120,12 +120,12 @@ Tensor depth_to_space(const Tensor& x, const std::vector<std::int64_t>& factors)
   check_factors("depth_to_space", x, factors);
   const int axes = x.rank() - 2;
   std::int64_t all = 1;
-  for (std::int64_t f : factors) all *= f;
+  for (std::int64_t f : factors) all = size_times("depth_to_space", all, f);
   if (x.size(-1) % all != 0)
     throw_usage("depth_to_space",
                 std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide by factors " + list_str(factors));
   Shape apart{x.size(0)}, whole{x.size(0)};
-  for (int a = 0; a < axes; ++a) apart.push_back(x.size(1 + a)), whole.push_back(x.size(1 + a) * factors[std::size_t(a)]);
+  for (int a = 0; a < axes; ++a) apart.push_back(x.size(1 + a)), whole.push_back(size_times("depth_to_space", x.size(1 + a), factors[std::size_t(a)]));
   for (std::int64_t f : factors) apart.push_back(f);
   apart.push_back(x.size(-1) / all);
   whole.push_back(x.size(-1) / all);
@@ -145,7 +145,7 @@ Tensor space_to_depth(const Tensor& x, const std::vector<std::int64_t>& factors)
     apart.push_back(x.size(1 + a) / f);
     apart.push_back(f);
     deep.push_back(x.size(1 + a) / f);
-    channels *= f;
+    channels = size_times("space_to_depth", channels, f);
   }
   apart.push_back(x.size(-1));
   deep.push_back(channels);

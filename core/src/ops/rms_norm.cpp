@@ -12,7 +12,7 @@ Tensor rms_norm(const Tensor& x_given, const Tensor& scale_given, double eps) {
   check_norm_parameters("rms_norm", x_given, scale_given, scale_given);
   if (x_given.numel() == 0) throw_usage("rms_norm", "x " + x_given.str() + " has no elements to take the mean of");
   const DType type = acc_dtype(x_given.dtype());
-  if (type != x_given.dtype()) return rms_norm(x_given.to(type), scale_given, eps).to(x_given.dtype());
+  if (type != x_given.dtype()) return rms_norm(x_given.to(type), scale_given.to(type), eps).to(x_given.dtype());
   const Device device = x_given.device();
   Tensor x = x_given.contiguous(), scale = scale_given.to(type).contiguous();
   RowNorm p{type, x.numel() / x.size(-1), x.size(-1), eps};

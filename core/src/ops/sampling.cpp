@@ -1,7 +1,9 @@
 #include "tenon/sampling.hpp"
 
 #include <cmath>
+#include <limits>
 
+#include "ops/check.hpp"
 #include "ops/sampling_kernels.hpp"
 #include "ops/sobol_directions.hpp"
 #include "tenon/error.hpp"
@@ -11,13 +13,17 @@ namespace {
 
 template <class Draw>
 Tensor fill(const char* op, KernelSlot<std::int64_t, const Draw&>& slot, const Shape& shape, DType dtype, const Draw& draw) {
+  for (std::int64_t n : shape)
+    if (n < 0) throw_usage(op, "negative size in " + shape.str());
+  check_result(op, shape, dtype);
   Tensor y = Tensor::empty(shape, dtype);
   if (y.numel() > 0) launch(op, {}, {y}, slot(y.device(), y.numel(), draw));
   return y;
 }
 
+/// As f32, and so is 1 / v.
 bool positive(double v) {
-  return v > 0 && std::isfinite(v);
+  return v >= double(std::numeric_limits<float>::min()) && v <= 1 / double(std::numeric_limits<float>::min());
 }
 
 }  // namespace
@@ -44,14 +50,14 @@ Tensor random_permutation(std::int64_t n, std::uint64_t seed, std::uint64_t stre
 
 Tensor random_exponential(const Shape& shape, std::uint64_t seed, std::uint64_t stream, double rate) {
   if (!positive(rate))
-    throw_usage("random_exponential", "rate " + std::to_string(rate) + " for shape " + shape.str(), "it must be above 0");
+    throw_usage("random_exponential", "rate " + std::to_string(rate) + " for shape " + shape.str(), "it must be above 0 and fit f32");
   return fill("random_exponential", random_exponential_kernel, shape, DType::f32, ExponentialDraw{{seed, stream}, float(1 / rate)});
 }
 
 Tensor random_gamma(const Shape& shape, std::uint64_t seed, std::uint64_t stream, double k, double scale) {
   if (!positive(k) || !positive(scale))
     throw_usage("random_gamma", "k " + std::to_string(k) + ", scale " + std::to_string(scale) + " for shape " + shape.str(),
-                "both must be above 0");
+                "both must be above 0 and fit f32");
   return fill("random_gamma", random_gamma_kernel, shape, DType::f32, GammaDraw{seed, stream, float(k), float(scale)});
 }
 

@@ -76,9 +76,10 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
                   "sizes may differ along axis " + std::to_string(axis) + " only");
     check_same_device("concat", first, t);
     sizes.push_back(t.size(axis));
-    shape[axis] += t.size(axis);
-    dense.push_back(t.contiguous());
+    shape[axis] = size_plus("concat", shape[axis], t.size(axis));
   }
+  check_result("concat", shape, first.dtype());
+  for (const Tensor& t : parts) dense.push_back(t.contiguous());
   Tensor whole = Tensor::empty(shape, first.dtype(), first.device());
   const Tensor written[] = {whole};
   if (whole.numel() > 0)
@@ -95,9 +96,9 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
   check_defined("split", x, "x");
   axis = check_axis("split", x, axis);
   std::int64_t total = 0;
-  bool negative = false;
-  for (std::int64_t s : sizes) total += s, negative = negative || s < 0;
-  if (sizes.empty() || negative || total != x.size(axis))
+  bool bad = sizes.empty();
+  for (std::int64_t s : sizes) bad = bad || s < 0 || __builtin_add_overflow(total, s, &total);
+  if (bad || total != x.size(axis))
     throw_usage("split", "sizes " + list_str(sizes) + " do not add up to axis " + std::to_string(axis) + " of " + x.str());
   std::vector<Tensor> out;
   {
@@ -127,7 +128,8 @@ Tensor pad(const Tensor& x_given, const std::vector<std::int64_t>& before, const
   Tensor x = x_given.contiguous();
   Shape shape = x.shape();
   int kept = rank;  // axes from here on are not padded: together they are one element
-  for (int a = 0; a < rank; ++a) shape[a] += before[std::size_t(a)] + after[std::size_t(a)];
+  for (int a = 0; a < rank; ++a) shape[a] = size_plus("pad", size_plus("pad", shape[a], before[std::size_t(a)]), after[std::size_t(a)]);
+  check_result("pad", shape, x.dtype());
   while (kept > 0 && shape[kept - 1] == x.size(kept - 1)) --kept;
   if (kept == 0) return x;
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
@@ -173,6 +175,7 @@ Tensor one_hot(const Tensor& labels_given, std::int64_t classes, DType dtype) {
   Shape shape = labels.shape();
   if (shape.rank() == kMaxRank) throw_usage("one_hot", "labels " + labels.str() + " have no room for another axis");
   shape.push_back(classes);
+  check_result("one_hot", shape, dtype);
   Tensor y = Tensor::empty(shape, dtype, labels.device());
   if (y.numel() > 0)
     launch(

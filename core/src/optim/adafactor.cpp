@@ -3,6 +3,7 @@
 
 #include "optim/flat_optimiser.hpp"
 #include "optim/optim_kernels.hpp"
+#include "optim/options.hpp"
 #include "tenon/autograd.hpp"
 
 namespace tenon {
@@ -133,6 +134,13 @@ KernelSlot<const AdafactorUpdate&> adafactor_kernel("optimiser.adafactor", [](co
   };
 });
 
-std::unique_ptr<Optimiser> make_adafactor(nn::Module& module, const AdafactorOptions& options) { return std::make_unique<AdafactorOptimiser>(module, options); }
+std::unique_ptr<Optimiser> make_adafactor(nn::Module& module, const AdafactorOptions& options) {
+  checked_options("make_adafactor", options);
+  check_least("make_adafactor", "eps1", options.eps1);
+  check_least("make_adafactor", "eps2", options.eps2);
+  if (!(options.threshold > 0)) throw_usage("make_adafactor", "threshold is " + std::to_string(options.threshold), "a number above 0");
+  if (!(options.beta2_decay <= 0)) throw_usage("make_adafactor", "beta2_decay is " + std::to_string(options.beta2_decay), "an exponent of 0 or less");
+  return std::make_unique<AdafactorOptimiser>(module, options);
+}
 
 }  // namespace tenon

@@ -2,6 +2,7 @@
 #include "kernels/optim.hpp"
 #include "optim/flat_optimiser.hpp"
 #include "optim/optim_kernels.hpp"
+#include "optim/options.hpp"
 #include "tenon/autograd.hpp"
 
 namespace tenon {
@@ -95,20 +96,25 @@ KernelSlot<const FlatUpdate&, const ElementMaths&> element_update_kernel("optimi
 });
 
 std::unique_ptr<Optimiser> make_sgd(nn::Module& module, const SgdOptions& o) {
+  checked_options("make_sgd", o);
   return std::make_unique<Elementwise>("optimiser.sgd", module, o, std::vector<std::string>{"momentum"}, kernels::Sgd{float(o.momentum), o.nesterov});
 }
 
 std::unique_ptr<Optimiser> make_adam(nn::Module& module, const AdamOptions& o) {
+  checked_options("make_adam", o);
   return std::make_unique<Elementwise>("optimiser.adam", module, o, std::vector<std::string>{"first_moment", "second_moment"},
                                        kernels::Adam{float(o.beta1), float(o.beta2), float(o.eps)});
 }
 
 std::unique_ptr<Optimiser> make_adamw(nn::Module& module, const AdamWOptions& o) {
+  checked_options("make_adamw", o);
   return std::make_unique<Elementwise>("optimiser.adamw", module, o, std::vector<std::string>{"first_moment", "second_moment"},
                                        kernels::AdamW{float(o.beta1), float(o.beta2), float(o.eps)});
 }
 
 std::unique_ptr<Optimiser> make_rmsprop(nn::Module& module, const RmsPropOptions& o) {
+  checked_options("make_rmsprop", o);
+  check_share("make_rmsprop", "alpha", o.alpha);
   std::vector<std::string> slots{"second_moment", "momentum"};
   if (o.centred) slots.emplace_back("first_moment");
   return std::make_unique<Elementwise>("optimiser.rmsprop", module, o, slots, kernels::RmsProp{float(o.alpha), float(o.eps), float(o.momentum), o.centred});

@@ -3,6 +3,7 @@
 
 #include "optim/flat_optimiser.hpp"
 #include "optim/optim_kernels.hpp"
+#include "optim/options.hpp"
 #include "tenon/autograd.hpp"
 
 namespace tenon {
@@ -73,6 +74,6 @@ KernelSlot<const FlatUpdate&, const kernels::Lamb&> lamb_update_kernel("optimise
   };
 });
 
-std::unique_ptr<Optimiser> make_lamb(nn::Module& module, const LambOptions& options) { return std::make_unique<LambOptimiser>(module, options); }
+std::unique_ptr<Optimiser> make_lamb(nn::Module& module, const LambOptions& options) { return std::make_unique<LambOptimiser>(module, checked_options("make_lamb", options)); }
 
 }  // namespace tenon

@@ -2,6 +2,7 @@
 
 #include "optim/flat_optimiser.hpp"
 #include "optim/optim_kernels.hpp"
+#include "optim/options.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/ops.hpp"
 
@@ -112,6 +113,12 @@ KernelSlot<const MuonVector&> muon_vector_kernel("optimiser.muon.adamw", [](cons
   };
 });
 
-std::unique_ptr<Optimiser> make_muon(nn::Module& module, const MuonOptions& options) { return std::make_unique<MuonOptimiser>(module, options); }
+std::unique_ptr<Optimiser> make_muon(nn::Module& module, const MuonOptions& options) {
+  checked_options("make_muon", options);
+  check_least("make_muon", "iterations", options.iterations);
+  check_least("make_muon", "adam_eps", options.adam_eps);
+  check_least("make_muon", "adam_rate", options.adam_rate);
+  return std::make_unique<MuonOptimiser>(module, options);
+}
 
 }  // namespace tenon

@@ -58,11 +58,11 @@ std::unique_ptr<Optimiser> make_optimiser(nn::Module& module, const ParamValues&
   if (name == "muon") {
     auto o = fill(MuonOptions{});
     o.momentum = v.real("muon_momentum");
-    o.nesterov = v.boolean("nesterov");
+    o.nesterov = v.boolean("nesterov") && o.momentum > 0;
     return make_muon(module, o);
   }
   auto o = fill(SgdOptions{});
-  o.momentum = v.real("momentum"), o.nesterov = v.boolean("nesterov");
+  o.momentum = v.real("momentum"), o.nesterov = v.boolean("nesterov") && o.momentum > 0;
   return make_sgd(module, o);
 }
 

@@ -1,6 +1,7 @@
 #include "tenon/optim.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tenon/error.hpp"
 
@@ -18,6 +19,7 @@ Optimiser::Optimiser(nn::Module& module) : leaves_(module.parameters()) {
 }
 
 void Optimiser::begin_step(double learning_rate) {
+  if (!(learning_rate >= 0) || !std::isfinite(learning_rate)) throw_usage("Optimiser::begin_step", "learning rate " + std::to_string(learning_rate), "a number of 0 or more");
   ++steps_;
   float s[4] = {float(learning_rate), float(steps_), 0, 0};
   scalars_.copy_from_host(s, sizeof s);

@@ -75,6 +75,7 @@ void Schedule::observe(double score) {
 
 double Schedule::at(double progress) const {
   if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) throw_usage("Schedule", "unknown schedule '" + name + "'", suggestion(name, kNames));
+  if (std::isnan(progress)) throw_usage("Schedule", "progress is not a number", "the share of the run that is done");
   constexpr double pi = std::numbers::pi;
   const double p = std::clamp(progress, 0.0, 1.0);
   if (warmup > 0 && p < warmup) return base * std::max(p / warmup, 1e-3);
@@ -82,6 +83,7 @@ double Schedule::at(double progress) const {
   if (name == "chained") {
     double begin = 0;
     for (const Part& part : parts) {
+      if (!part.schedule) throw_usage("Schedule", "the part that ends at " + std::to_string(part.end) + " of a chained schedule is null");
       if (q < part.end || part.end >= 1) return part.schedule->at((q - begin) / (part.end - begin));
       begin = part.end;
     }
@@ -92,6 +94,7 @@ double Schedule::at(double progress) const {
   if (name == "cosine") share = 0.5 * (1 + std::cos(q * pi));
   if (name == "one_cycle") share = q < 0.3 ? 0.04 + 0.96 * 0.5 * (1 - std::cos(q / 0.3 * pi)) : 0.5 * (1 + std::cos((q - 0.3) / 0.7 * pi));
   const bool falls = name == "step" || name == "multi_step" || name == "plateau";
+  if (name == "step" && !(every > 0)) throw_usage("Schedule", "every is " + std::to_string(every), "a share of the run above 0");
   if (name == "step") share = std::pow(factor, std::floor(q / every + kRounding));
   if (name == "multi_step")
     for (double m : milestones) share *= q + kRounding >= m ? factor : 1;

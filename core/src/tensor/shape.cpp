@@ -17,7 +17,10 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
 std::int64_t Shape::numel() const {
   std::int64_t n = 1;
   for (std::int64_t s : *this)
-    if (__builtin_mul_overflow(n, s, &n)) throw_usage("Shape", "the number of elements of " + str() + " does not fit 63 bits");
+    if (__builtin_mul_overflow(n, s, &n)) {
+      if (std::find(begin(), end(), 0) != end()) return 0;
+      throw_usage("Shape", "the number of elements of " + str() + " does not fit 63 bits");
+    }
   return n;
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "ops/check.hpp"
 #include "ops/convert.hpp"
 #include "ops/copy.hpp"
 #include "ops/dispatch.hpp"
@@ -53,9 +54,12 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) { return fu
 
 Tensor Tensor::arange(std::int64_t n, DType dtype) {
   if (n < 0) throw_usage("Tensor::arange", "negative length " + std::to_string(n));
-  std::vector<std::int64_t> values(static_cast<std::size_t>(n));
-  for (std::int64_t i = 0; i < n; ++i) values[std::size_t(i)] = i;
-  return from(values, {n}).to(dtype);
+  checked_bytes("Tensor::arange", {n}, DType::i64);
+  return within_memory("Tensor::arange", [&] {
+    std::vector<std::int64_t> values(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) values[std::size_t(i)] = i;
+    return from(values, {n}).to(dtype);
+  });
 }
 
 Tensor Tensor::wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release, Device device) {

@@ -1,5 +1,7 @@
 #include "tensor/permuted.hpp"
 
+#include <limits>
+
 #include "ops/copy.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
@@ -102,8 +104,10 @@ Tensor Tensor::transpose(int a, int b) const {
 
 Tensor Tensor::narrow(int axis, std::int64_t start, std::int64_t length) const {
   int a = axis_of("narrow", *this, axis);
-  if (start < 0 || length < 0 || start > shape_[a] - length)
-    throw_usage("narrow", "positions " + std::to_string(start) + " to " + std::to_string(start + length) + " are not within axis " + std::to_string(axis) + " of " + str());
+  std::int64_t end = 0;
+  if (__builtin_add_overflow(start, length, &end)) end = std::numeric_limits<std::int64_t>::max();
+  if (start < 0 || length < 0 || end > shape_[a])
+    throw_usage("narrow", "positions " + std::to_string(start) + " to " + std::to_string(end) + " are not within axis " + std::to_string(axis) + " of " + str());
   Shape to = shape_, from = shape_;
   to[a] = length;
   return differentiable("narrow", alias(to, strides_, offset_ + start * strides_[a]), {*this}, [=](const std::vector<Tensor>& d) {

@@ -180,3 +180,20 @@ TEST_CASE("mean of runs with Student's interval", "[metrics]") {
   CHECK_THROWS_AS(mean_interval(Values{}), Error);
   CHECK_THROWS_AS(mean_interval(Values{1, NAN}), Error);
 }
+
+TEST_CASE("metrics refuse what is out of their range", "[metrics][misuse]") {
+  const Values v{1, 2, 3, 4};
+  const Truth t{0, 1, 0, 1};
+  CHECK_THROWS_WITH(block_bootstrap_mean(v, 1, 100, 2.0), Contains("block_bootstrap_mean: level 2"));
+  CHECK_THROWS_WITH(block_bootstrap_mean(v, 1, 0), Contains("block_bootstrap_mean: 0 resamples"));
+  CHECK_THROWS_WITH(auroc(v, t, 1.0), Contains("auroc: level 1"));
+  CHECK_THROWS_WITH(auroc_difference(v, v, t, 0.0), Contains("auroc_difference: level 0"));
+  CHECK_THROWS_WITH(confusion(Labels{5}, Labels{5}, std::int64_t(1) << 32), Contains("confusion: ") && Contains("does not fit 63 bits"));
+  CHECK_THROWS_WITH(accuracy(Labels{}, std::int64_t(1) << 32), Contains("accuracy: ") && Contains("does not fit 63 bits"));
+  try {
+    confusion(Labels{5}, Labels{5}, std::int64_t(1) << 30);
+    FAIL("2^60 counts were held");
+  } catch (const Error& e) {
+    CHECK(e.code() == "memory.exhausted");
+  }
+}

@@ -44,3 +44,14 @@ TEST_CASE("masks with nothing in them are told apart from distances of zero", "[
   CHECK(one.hausdorff(95) == one.diagonal);
   CHECK(one.surface_dice(1) == 0);
 }
+
+TEST_CASE("surface distances refuse what is out of their range", "[surface_distance][misuse]") {
+  using Catch::Matchers::Contains;
+  const SurfaceDistances d = surface_distances(box(2), box(3), kSize, kSpacing, SurfaceKind::voxel);
+  CHECK_THROWS_WITH(d.hausdorff(200), Contains("hausdorff: percentile 200"));
+  CHECK_THROWS_WITH(d.hausdorff(-5), Contains("hausdorff: percentile -5"));
+  CHECK_THROWS_WITH(d.hausdorff(NAN), Contains("hausdorff: percentile"));
+  CHECK_THROWS_WITH(d.surface_dice(-1), Contains("surface_dice: tolerance -1"));
+  const std::vector<std::uint8_t> four(4, 1);
+  CHECK_THROWS_WITH(surface_distances(four, four, {-2, -2, 1}, kSpacing, SurfaceKind::voxel), Contains("surface_distances: a grid of -2 x -2 x 1"));
+}

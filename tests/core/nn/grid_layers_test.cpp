@@ -1,4 +1,6 @@
 /// Layers on grids: convolution with edges, normalisation with activation, blocks, pooling and resizing layers.
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include "core/grid_golden.hpp"
@@ -194,4 +196,11 @@ TEST_CASE("a U-Net takes a norm, an activation and edges, and a shift around a c
   check::require_close(shifted.to_vector(), concat({y.narrow(2, 8, 4), y.narrow(2, 0, 8)}, 2).to_vector(), 1e-5);
   o.norm = "batched";
   check::refuses([&] { nn::UNet{o}; }, "norm_activation", {"batched"});
+}
+
+TEST_CASE("Upsample refuses sizes that no axis has", "[resizing][misuse]") {
+  const Tensor x = Tensor::zeros({1, 2, 1});
+  check::refuses([&] { nn::Upsample({1e30}).forward(x); }, "Upsample", {"spatial axis 0", "[1, 2, 1]"});
+  check::refuses([&] { nn::Upsample({std::numeric_limits<double>::infinity()}).forward(x); }, "Upsample", {"inf"});
+  check::refuses([&] { nn::Upsample({std::nan("")}); }, "Upsample", {"nan"});
 }

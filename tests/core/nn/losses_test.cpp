@@ -1,6 +1,7 @@
 /// Losses and their gradients against PyTorch and written-out definitions (tests/golden/make_losses.py), and what they refuse.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 
@@ -181,4 +182,51 @@ TEST_CASE("relative losses have a gradient of 0 where a sample is met exactly", 
     CHECK(both[i] == 0);
     CHECK(both[8 + i] == Approx(one[i]).epsilon(1e-14));
   }
+}
+
+TEST_CASE("a label outside the classes is refused by every loss", "[losses][misuse]") {
+  const Tensor logits = Tensor::zeros({1, 3, 2}), volume = Tensor::zeros({1, 3, 2}, DType::f64);
+  const auto labels = [](const std::vector<std::int64_t>& v) { return Tensor::from(v, {1, 3}); };
+  const std::vector<std::pair<const char*, std::function<Tensor(const Tensor&)>>> losses{
+      {"cross_entropy", [&](const Tensor& l) { return cross_entropy(logits, l); }},
+      {"cross_entropy", [&](const Tensor& l) { return cross_entropy(logits, l, CrossEntropyOptions{}); }},
+      {"focal_loss", [&](const Tensor& l) { return focal_loss(volume, l); }},
+      {"dice_loss", [&](const Tensor& l) { return dice_loss(volume, l); }},
+      {"tversky_loss", [&](const Tensor& l) { return tversky_loss(logits, l); }},
+  };
+  for (const auto& [name, loss] : losses) {
+    INFO(name);
+    for (std::int64_t bad : {std::int64_t(2), std::int64_t(-1), std::int64_t(1) << 40}) {
+      try {
+        loss(labels({0, 1, bad}));
+        FAIL("taken: " << bad);
+      } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::data);
+        CHECK(e.code() == "loss.label_range");
+        CHECK_THAT(e.message(), Contains(name) && Contains("label " + std::to_string(bad) + " at element 2 is outside 0..1"));
+      }
+    }
+    CHECK_THROWS_WITH(loss(Tensor::zeros({1, 3}, DType::c64)), Catch::Matchers::StartsWith(name) && Contains("c64[1, 3]"));
+  }
+  // ignored labels are those of the options alone
+  CHECK_THROWS_WITH(cross_entropy(logits, labels({0, 1, -100})), Contains("label -100 at element 2"));
+  CHECK(cross_entropy(logits, labels({0, 1, -100}), CrossEntropyOptions{}).item() == Approx(std::log(2.0)));
+  CrossEntropyOptions o;
+  o.ignore_index = 255;
+  CHECK(cross_entropy(logits, labels({0, 1, 255}).to(DType::u8), o).item() == Approx(std::log(2.0)));
+  CHECK_THROWS_WITH(cross_entropy(logits, labels({0, 1, -100}), o), Contains("label -100"));
+}
+
+TEST_CASE("losses speak for the ops they are made of", "[losses][misuse]") {
+  const auto x = [](const Shape& s, DType t = DType::f32) { return Tensor::full(s, 1, t); };
+  check::refuses([&] { gaussian_nll(x({3}), x({2}), x({3})); }, "gaussian_nll", {"[2]", "[3]"});
+  check::refuses([&] { gaussian_nll(x({3}), x({3}), x({2})); }, "gaussian_nll", {"[2]"});
+  check::refuses([&] { crps_gaussian(x({3}), x({2}), x({3})); }, "crps_gaussian", {"[2]"});
+  check::refuses([&] { crps_gaussian(x({3}), x({3}), x({4})); }, "crps_gaussian", {"[4]"});
+  check::refuses([&] { student_t_nll(x({2}), x({3}), x({3}), x({3})); }, "student_t_nll", {"[2]"});
+  check::refuses([&] { student_t_nll(x({3}), x({3}), x({3}), x({2})); }, "student_t_nll", {"[2]"});
+  check::refuses([&] { bce_with_logits(x({3}), x({3}), x({2})); }, "bce_with_logits", {"[2]"});
+  check::refuses([&] { bce_with_logits(x({3}), x({3}), x({4, 3})); }, "bce_with_logits", {"[4, 3]"});
+  check::refuses([&] { quantile_loss(x({3, 1}), {}, {0.5}); }, "quantile_loss", {"undefined"});
+  check::refuses([&] { crps_ensemble(x({3}), x({3})); }, "crps_ensemble", {"[3]"});
 }

@@ -193,3 +193,44 @@ TEST_CASE("layers refuse impossible sizes", "[module]") {
   CHECK_THROWS_WITH(Conv(3, 4, {3}, {{}, {}, {}, 2}), Contains("Conv: 3 -> 4 channels are not divisible by 2 groups"));
   CHECK_THROWS_WITH(ConvTranspose(4, 3, {2}, {{}, {}, {}, 2}), Contains("ConvTranspose: 4 -> 3"));
 }
+
+namespace {
+
+struct Idle : Module {};
+struct Many : Module {
+  std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override { return {inputs[0] * 2.0}; }
+};
+struct Outer : Module {
+  std::shared_ptr<Module> inner = add_module("inner", std::make_shared<Many>());
+  std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override { return {inner->forward(inputs[0])}; }
+};
+
+}  // namespace
+
+TEST_CASE("a module without a forward function says so", "[nn][misuse]") {
+  const Tensor x = Tensor::full({2}, 3);
+  Idle idle;
+  for (int i = 0; i < 2; ++i) {
+    CHECK_THROWS_WITH(idle.forward(x), Contains("Module::forward: the module overrides neither"));
+    CHECK_THROWS_WITH(idle.forward_all({x}), Contains("Module::forward: the module overrides neither"));
+  }
+  CHECK(Many().forward(x).to_vector() == Values{6, 6});
+  CHECK(Outer().forward(x).to_vector() == Values{6, 6});
+  CHECK(Linear(2, 2).forward_all({Tensor::zeros({1, 2})}).size() == 1);
+}
+
+TEST_CASE("layers refuse what they cannot be made of", "[nn][misuse]") {
+  CHECK_THROWS_WITH(Sequential({std::make_shared<Linear>(2, 2), nullptr}), Contains("Sequential: layer 1 of 2 is null"));
+  CHECK_THROWS_WITH(Conv(-4, -4, {3}), Contains("Conv: -4 -> -4 channels"));
+  CHECK_THROWS_WITH(Conv(0, 0, {3}), Contains("Conv: 0 -> 0 channels"));
+  CHECK_THROWS_WITH(Conv(1, 1, {0}), Contains("Conv: kernel [0]"));
+  CHECK_THROWS_WITH(Conv(1, 1, {}), Contains("Conv: kernel []"));
+  CHECK_THROWS_WITH(Conv(1, 1, {1, 1, 1, 1}), Contains("Conv: kernel [1, 1, 1, 1]"));
+  CHECK_THROWS_WITH(Conv(1, 1, {3}, {{0}, {}, {}, 1}), Contains("Conv: stride [0]"));
+  CHECK_THROWS_WITH(Conv(1, 1, {3}, {{}, {-1}, {}, 1}), Contains("Conv: padding [-1]"));
+  CHECK_THROWS_WITH(Conv(1, 1, {std::int64_t(1) << 40, std::int64_t(1) << 40}), Contains("Conv: ") && Contains("does not fit"));
+  CHECK_THROWS_WITH(ConvTranspose(1, 1, {2}, {{0}, {}, {}, 1}), Contains("ConvTranspose: stride [0]"));
+  CHECK_THROWS_WITH(InstanceNorm(-1), Contains("InstanceNorm: -1 channels"));
+  CHECK_THROWS_WITH(LayerNorm(0), Contains("LayerNorm: 0 channels"));
+  CHECK_THROWS_WITH(BatchNorm(0), Contains("BatchNorm: 0 channels"));
+}

@@ -181,3 +181,20 @@ TEST_CASE("sequence layers refuse what does not fit", "[sequence]") {
       },
       "MultiHeadAttention", {"[1, 3]", "2 keys"});
 }
+
+TEST_CASE("RMS norm takes a scale of its input's type", "[rms_norm]") {
+  for (DType type : {DType::bf16, DType::f16}) {
+    Tensor x = made(1, {3, 8}).to(type).detach(), scale = made(2, {8}).to(type).detach();
+    scale.set_requires_grad();
+    Tensor y = rms_norm(x, scale);
+    CHECK(y.dtype() == type);
+    check::require_close(y.to_vector(), rms_norm(x.to(DType::f32), scale.detach().to(DType::f32)).to(type).to_vector(), 0);
+    sum(y).backward();
+    CHECK(scale.grad().dtype() == type);
+  }
+}
+
+TEST_CASE("Transformers have no fewer than no layers", "[transformer][misuse]") {
+  check::refuses([] { nn::TransformerEncoder(-1, {.channels = 4, .heads = 2, .feedforward = 4}); }, "TransformerEncoder", {"-1 layers"});
+  check::refuses([] { nn::TransformerDecoder(-1, {.channels = 4, .heads = 2, .feedforward = 4}); }, "TransformerDecoder", {"-1 layers"});
+}

@@ -165,3 +165,19 @@ TEST_CASE("U-Net training, planned with 1 or 2 threads, equals eager training bi
   CHECK(train(2, false) == reference);
   set_thread_count(before);
 }
+
+TEST_CASE("a U-Net refuses strides and kernels that do not fit its axes", "[unet][misuse]") {
+  const auto made = [](std::vector<std::int64_t> stride, std::vector<std::int64_t> kernel, std::int64_t classes = 2) {
+    UNetOptions o;
+    o.spatial_axes = 2, o.widths = {4, 8}, o.classes = classes;
+    o.strides = {std::move(stride)}, o.kernels = {{3, 3}, std::move(kernel)};
+    return UNet(o).size_divisor();
+  };
+  CHECK(made({2, 1}, {3, 1}) == 2);
+  CHECK_THROWS_WITH(made({2}, {3, 3}), Contains("UNet: strides [2] for 2 spatial axes"));
+  CHECK_THROWS_WITH(made({2, 2, 2}, {3, 3}), Contains("UNet: strides [2, 2, 2]"));
+  CHECK_THROWS_WITH(made({0, 2}, {3, 3}), Contains("UNet: strides [0, 2]"));
+  CHECK_THROWS_WITH(made({2, 2}, {2, 3}), Contains("UNet: kernel [2, 3]"));
+  CHECK_THROWS_WITH(made({2, 2}, {3}), Contains("UNet: kernel [3]"));
+  CHECK_THROWS_WITH(made({2, 2}, {3, 3}, 0), Contains("UNet: ") && Contains("classes 0"));
+}

@@ -198,3 +198,12 @@ TEST_CASE("a Fourier neural operator trains in a recorded step as it does eagerl
   };
   CHECK(gradients_of(false) == gradients_of(true));
 }
+
+TEST_CASE("polar speaks for itself", "[complex][misuse]") {
+  const auto of = [](DType t, const Shape& s = {4}) { return Tensor::zeros(s, t); };
+  CHECK_THROWS_WITH(polar(of(DType::i32), of(DType::i32)), StartsWith("polar: size i32[4]"));
+  CHECK_THROWS_WITH(polar(of(DType::f16), of(DType::f16)), StartsWith("polar: size f16[4]"));
+  CHECK_THROWS_WITH(polar(of(DType::c64), of(DType::c64)), StartsWith("polar: size c64[4]"));
+  CHECK_THROWS_WITH(polar(of(DType::f32), of(DType::f32, {3})), StartsWith("polar: "));
+  CHECK_THROWS_WITH(polar({}, of(DType::f32)), StartsWith("polar: size is undefined"));
+}

@@ -5,7 +5,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
+#include "core/ops/gradient_check.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/device.hpp"
 #include "tenon/error.hpp"
@@ -368,4 +370,20 @@ TEST_CASE("conv names what is wrong with its operands", "[conv]") {
         conv_transpose(x, Tensor::zeros({4, 2, 2, 3}), {}, {{2, 2}, {}, {}, 1}, {2, 0});
       },
       "conv_transpose", "output_padding 2 is not less than stride 2");
+}
+
+TEST_CASE("convolutions refuse options that their sizes cannot hold", "[conv][misuse]") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max(), half = std::int64_t(1) << 62;
+  const Tensor x = Tensor::zeros({1, 10, 2}), w = Tensor::zeros({2, 3, 2});
+  for (std::int64_t n : {huge, half, std::int64_t(1) << 31}) {
+    check::refuses([&] { conv(x, w, {}, {{}, {n}, {}, 1}); }, "conv", {"padding " + std::to_string(n) + " does not fit 31 bits"});
+    check::refuses([&] { conv(x, w, {}, {{n}, {}, {}, 1}); }, "conv", {"stride"});
+    check::refuses([&] { conv(x, w, {}, {{}, {}, {n}, 1}); }, "conv", {"dilation"});
+    check::refuses([&] { conv_transpose(x, w, {}, {{n}, {}, {}, 1}); }, "conv_transpose", {"stride"});
+    check::refuses([&] { conv_transpose(x, w, {}, {{}, {n}, {}, 1}); }, "conv_transpose", {"padding"});
+    check::refuses([&] { conv_transpose(x, w, {}, {{}, {}, {n}, 1}); }, "conv_transpose", {"dilation"});
+  }
+  const std::int64_t most = (std::int64_t(1) << 31) - 1;
+  const Tensor volume = Tensor::zeros({1, 2, 2, 2, 2}), kernel = Tensor::zeros({2, 1, 1, 1, 2});
+  check::refuses([&] { conv(volume, kernel, {}, {{}, {most, most, most}, {}, 1}); }, "conv", {"does not fit an address space"});
 }

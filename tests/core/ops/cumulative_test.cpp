@@ -144,3 +144,11 @@ TEST_CASE("cumulative ops replay, take empty tensors, and refuse what does not f
   refuses([&] { linear_recurrence(x, made(1, {5}), 0); }, "linear_recurrence", {"[4]", "[5]"});
   refuses([&] { linear_recurrence(x.to(DType::i32), x.to(DType::i32), 0); }, "linear_recurrence", {"i32"});
 }
+
+TEST_CASE("cumulative ops refuse complex numbers by name", "[cumulative][misuse]") {
+  const Tensor z = Tensor::zeros({4}, DType::c64);
+  check::refuses([&] { cumsum(z, 0); }, "cumsum", {"c64[4]"});
+  check::refuses([&] { cumprod(z, 0); }, "cumprod", {"c64[4]"});
+  check::refuses([&] { cummax(z, 0); }, "cummax", {"c64[4]"});
+  check::refuses([&] { cummin(z, 0); }, "cummin", {"c64[4]"});
+}

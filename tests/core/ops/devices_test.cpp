@@ -28,6 +28,18 @@ TEST_CASE("operands on different devices are refused by the op's name", "[device
       {"matmul", [&] { matmul(here({2, 2}), there({2, 2})); }},
       {"concat", [&] { concat({here({2}), there({2})}, 0); }},
       {"index_select", [&] { index_select(here({2}), 0, there({2}, DType::i64)); }},
+      {"l1_loss", [&] { l1_loss(here({2}), there({2})); }},
+      {"kl_divergence", [&] { kl_divergence(here({2}), there({2})); }},
+      {"quantile_loss", [&] { quantile_loss(here({2, 1}), there({2}), {0.5}); }},
+      {"gaussian_nll", [&] { gaussian_nll(here({2}), there({2}), here({2})); }},
+      {"cross_entropy", [&] { cross_entropy(here({2, 3}), there({2}, DType::i64), CrossEntropyOptions{}); }},
+      {"focal_loss", [&] { focal_loss(here({2, 3}), Tensor::zeros({2}, DType::i64), 2, there({3})); }},
+      {"bce_with_logits", [&] { bce_with_logits(here({2}), here({2}), there({2})); }},
+      {"stack", [&] { stack({here({2}), there({2})}, 0); }},
+      {"bincount", [&] { bincount(Tensor::zeros({2}, DType::i64), 3, there({2})); }},
+      {"polar", [&] { polar(here({2}), there({2})); }},
+      {"lstm_cell", [&] { lstm_cell(here({1, 1}), here({1, 1}), there({1, 1}), here({4, 1}), here({4, 1}), {}, {}); }},
+      {"gru_cell", [&] { gru_cell(here({1, 1}), here({1, 1}), here({3, 1}), here({3, 1}), {}, there({3})); }},
       {"layer_norm", [&] { layer_norm(here({2, 2}), there({2}), here({2})); }},
   };
   for (const auto& [op, call] : cases) {

@@ -264,3 +264,21 @@ TEST_CASE("steps and tests of numbers", "[ops]") {
   CHECK(greater_equal(x, zero).to_vector() == std::vector<double>{0, 0, 1, 1, 1, 1, 0});
   CHECK_THROWS_WITH(atan2(Tensor::zeros({2}, DType::i32), Tensor::zeros({2}, DType::i32)), Catch::Matchers::Contains("atan2"));
 }
+
+TEST_CASE("equal operands of maximum and minimum share the gradient", "[elementwise]") {
+  for (DType type : {DType::f32, DType::f64, DType::bf16}) {
+    const auto leaf = [&](const std::vector<double>& v) {
+      Tensor t = Tensor::from(v, {3}).to(type).detach();
+      t.set_requires_grad();
+      return t;
+    };
+    Tensor a = leaf({1, 2, 5}), b = leaf({1, 3, 4});
+    sum(maximum(a, b)).backward();
+    CHECK(a.grad().to_vector() == Values{0.5, 0, 1});
+    CHECK(b.grad().to_vector() == Values{0.5, 1, 0});
+    a = leaf({1, 2, 5}), b = leaf({1, 3, 4});
+    sum(minimum(a, b)).backward();
+    CHECK(a.grad().to_vector() == Values{0.5, 1, 0});
+    CHECK(b.grad().to_vector() == Values{0.5, 0, 1});
+  }
+}

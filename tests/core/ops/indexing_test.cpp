@@ -391,3 +391,24 @@ TEST_CASE("an axis of no length beside the indexed one gives an empty result", "
   CHECK(empty_gradient(topk(x, 2, 1).values));
   CHECK(empty_gradient(cummax(x, 1).values));
 }
+
+TEST_CASE("copies and diagonals that do not fit 63 bits are refused by the op's name", "[indexing][misuse]") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max(), half = std::int64_t(1) << 62;
+  const Tensor x = made(1, {4});
+  check::refuses([&] { repeat(x, half, 0); }, "repeat", {"does not fit"});
+  check::refuses([&] { repeat(x, std::int64_t(1) << 61, 0); }, "repeat", {"does not fit"});
+  check::refuses([&] { tile(x, {half}); }, "tile", {"does not fit"});
+  check::refuses([&] { tile(x, {1, 1, 1, 1, 1, 1, 1, 1, 2}); }, "tile", {"9 counts"});
+  for (std::int64_t offset : {huge, -huge, std::numeric_limits<std::int64_t>::min()}) {
+    check::refuses([&] { diag_embed(x, offset); }, "diag_embed", {"does not fit"});
+    CHECK(diagonal(made(1, {3, 3}), offset).shape() == Shape{0});
+  }
+  check::refuses([&] { stack(std::vector<Tensor>(2, Tensor::zeros({1, 1, 1, 1, 1, 1, 1, 1})), 0); }, "stack", {"no room"});
+}
+
+TEST_CASE("masks of complex numbers", "[indexing][complex]") {
+  const Tensor z = tenon::complex(made(1, {3}), made(2, {3})), mask = greater(made(3, {3}), Tensor::full({}, 10, DType::f64)), all = equal(mask, mask);
+  CHECK(view_as_real(masked_fill(z, mask, 2)).to_vector() == view_as_real(z).to_vector());
+  CHECK(view_as_real(masked_fill(z, all, 2)).to_vector() == Values{2, 0, 2, 0, 2, 0});
+  check::refuses([&] { nonzero(z); }, "nonzero", {"c128[3]"});
+}

@@ -283,3 +283,15 @@ TEST_CASE("ordering ops replay, and refuse what does not fit", "[ordering][plan]
   refuses([&] { quantile(Tensor::empty({2, 0}), 0.5, 1); }, "quantile", {"empty"});
   refuses([&] { quantile(x, std::vector<double>{}, 0); }, "quantile", {"no q"});
 }
+
+TEST_CASE("complex numbers have no order", "[ordering][misuse]") {
+  const Tensor z = Tensor::zeros({4}, DType::c64), n = Tensor::zeros({4}, DType::i64);
+  check::refuses([&] { sort(z); }, "sort", {"c64[4]", "no order"});
+  check::refuses([&] { argsort(z); }, "argsort", {"c64[4]"});
+  check::refuses([&] { topk(z, 1); }, "topk", {"c64[4]"});
+  check::refuses([&] { unique(z); }, "unique", {"c64[4]"});
+  check::refuses([&] { searchsorted(z, z); }, "searchsorted", {"c64[4]"});
+  check::refuses([&] { bincount(z); }, "bincount", {"c64[4]"});
+  check::refuses([&] { median(z, 0); }, "median", {"c64[4]"});
+  check::refuses([&] { median(n, 0); }, "median", {"i64[4]"});
+}

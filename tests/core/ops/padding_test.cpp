@@ -1,6 +1,8 @@
 /// Padding by rule against PyTorch and the definition, every element size, wrong use.
 #include "tenon/padding.hpp"
 
+#include <limits>
+
 #include "core/grid_golden.hpp"
 
 using namespace tenon;
@@ -87,4 +89,14 @@ TEST_CASE("padding says what is wrong", "[padding][misuse]") {
   check::refuses([&] { padding_mode("circulr"); }, "padding_mode", {"circulr", "did you mean 'circular'"});
   REQUIRE(padding_mode("zero") == PaddingMode::constant);
   REQUIRE(padding_mode("replicate") == e);
+}
+
+TEST_CASE("padding beyond all sizes is refused by its name", "[padding][misuse]") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max(), half = std::int64_t(1) << 62;
+  const Tensor x = made(1, {4}, DType::f32);
+  for (std::int64_t n : {huge, half, std::int64_t(10000000000)}) {
+    check::refuses([&] { pad_axes(x, {{0, {n}, {0}}}); }, "pad_axes", {"does not fit"});
+    check::refuses([&] { pad_axes(x, {{0, {0}, {n, PaddingMode::edge}}}); }, "pad_axes", {"does not fit"});
+    check::refuses([&] { pad_axes(x, {{0, {n}, {n}}}); }, "pad_axes", {"does not fit"});
+  }
 }

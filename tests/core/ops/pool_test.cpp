@@ -1,4 +1,6 @@
 /// Pooling against PyTorch and the definition, gradients against differences, wrong use.
+#include <limits>
+
 #include "core/ops/gradient_check.hpp"
 #include "golden/fused_ops.hpp"
 
@@ -73,4 +75,13 @@ TEST_CASE("pooling says what is wrong", "[pool][misuse]") {
   check::refuses([&] { max_pool(x, {2, 2}, {0, 1}); }, "max_pool", {"stride [0, 1]"});
   check::refuses([&] { max_pool(x.to(DType::i32), {2, 2}); }, "max_pool", {"i32"});
   check::refuses([&] { avg_pool(made(1, {2, 3}, DType::f32), {}); }, "avg_pool", {"[2, 3]", "spatial"});
+}
+
+TEST_CASE("pooling refuses windows that its sizes cannot hold", "[pool][misuse]") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max(), half = std::int64_t(1) << 62;
+  const Tensor x = made(1, {1, 10, 2}, DType::f32);
+  check::refuses([&] { max_pool(x, {2}, {1}, {huge}); }, "max_pool", {"padding [9223372036854775807]"});
+  check::refuses([&] { avg_pool(x, {2}, {1}, {half}); }, "avg_pool", {"padding"});
+  check::refuses([&] { max_pool(x, {huge}, {1}, {half}); }, "max_pool", {"kernel 9223372036854775807 does not fit 31 bits"});
+  check::refuses([&] { max_pool(x, {2}, {huge}); }, "max_pool", {"stride 9223372036854775807 does not fit 31 bits"});
 }

@@ -44,3 +44,11 @@ TEST_CASE("random fills say what is wrong", "[random_ops][misuse]") {
   check::refuses([] { random_uniform({3}, 1, 1, 2, 1); }, "random_uniform", {"2.0", "1.0", "[3]"});
   check::refuses([] { random_normal({3}, 1, 1, 0, -1); }, "random_normal", {"-1.0", "[3]"});
 }
+
+TEST_CASE("random fills keep to what f32 holds", "[random_ops][misuse]") {
+  check::refuses([] { random_uniform({3}, 1, 1, -1e39, 1e39); }, "random_uniform", {"fit f32"});
+  check::refuses([] { random_uniform({3}, 1, 1, -3e38, 3e38); }, "random_uniform", {"their difference must fit f32"});
+  check::refuses([] { random_normal({3}, 1, 1, 0, 1e39); }, "random_normal", {"fit f32"});
+  check::refuses([] { random_uniform({-3}, 1, 1); }, "random_uniform", {"[-3]"});
+  check::refuses([] { random_uniform({std::int64_t(1) << 62, 4}, 1, 1); }, "random_uniform", {"does not fit"});
+}

@@ -111,3 +111,14 @@ TEST_CASE("recurrences refuse what does not fit", "[recurrent]") {
   check::refuses([&] { gru(x[0].to(DType::i32), {}, x[3], x[4], {}, {}); }, "gru", {"i32"});
   check::refuses([&] { gru(x[0], {}, x[3], x[4], {}, {}); }, "gru", {"[16, 2]"});
 }
+
+TEST_CASE("single steps say what does not fit", "[recurrent][misuse]") {
+  const auto x = [](const Shape& s, DType t = DType::f32) { return Tensor::zeros(s, t); };
+  check::refuses([&] { lstm_cell({}, {}, {}, {}, {}, {}, {}); }, "lstm_cell", {"undefined"});
+  check::refuses([&] { gru_cell({}, {}, {}, {}, {}, {}); }, "gru_cell", {"undefined"});
+  check::refuses([&] { lstm_cell(x({2, 3}), x({2, 4}), x({2, 5}), x({16, 3}), x({16, 4}), {}, {}); }, "lstm_cell", {"[2, 4]", "[4 H, F]"});
+  check::refuses([&] { lstm_cell(x({2, 3}), x({2, 4}), x({2, 4}), x({16, 3}), x({16, 4}), x({12}), {}); }, "lstm_cell", {"biases [4 H]"});
+  check::refuses([&] { gru_cell(x({2, 3}), x({2, 4}), x({16, 3}), x({12, 4}), {}, {}); }, "gru_cell", {"w_ih f32[16, 3]"});
+  check::refuses([&] { gru_cell(x({2, 3}), x({2, 4}, DType::f64), x({12, 3}), x({12, 4}), {}, {}); }, "gru_cell", {"type"});
+  check::refuses([&] { gru_cell(x({2, 3}, DType::i32), x({2, 4}), x({12, 3}), x({12, 4}), {}, {}); }, "gru_cell", {"i32[2, 3]"});
+}

@@ -78,3 +78,13 @@ TEST_CASE("resizing by name says what is wrong", "[resize][misuse]") {
   check::refuses([&] { space_to_depth(x, {2, 2}); }, "space_to_depth", {"spatial axis 0", "[2, 5, 4, 3]"});
   check::refuses([&] { resize_mode("bicubic"); }, "resize_mode", {"bicubic", "'cubic'"});
 }
+
+TEST_CASE("factors whose product fits no size are refused", "[resize_modes][misuse]") {
+  const std::int64_t f = std::int64_t(1) << 30;
+  for (std::int64_t channels : {1, 0}) {
+    const Tensor x = Tensor::full({1, 2, 2, 2, channels}, 1);
+    check::refuses([&] { depth_to_space(x, {f, f, f}); }, "depth_to_space", {"does not fit 63 bits"});
+  }
+  check::refuses([&] { space_to_depth(Tensor::zeros({1, 0, 0, 0, 1}), {f, f, f}); }, "space_to_depth", {"does not fit 63 bits"});
+  check::refuses([&] { resize(Tensor::full({1, 2, 2, 2, 8}, 1), {f, f, f}, Interpolation::linear); }, "resize", {"does not fit an address space"});
+}

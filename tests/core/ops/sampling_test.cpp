@@ -2,6 +2,7 @@
 #include "tenon/sampling.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -192,4 +193,11 @@ TEST_CASE("samplings say what is wrong", "[sampling][misuse]") {
   check::refuses([] { sobol(3, 2, 1, 1, Scrambling::none, 0, DType::i32); }, "sobol", {"i32"});
   CHECK(random_permutation(0, 1, 1).shape() == Shape{0});
   CHECK(sobol(0, 3).shape() == Shape{0, 3});
+}
+
+TEST_CASE("draws keep to what f32 holds", "[sampling][misuse]") {
+  check::refuses([] { random_gamma({3}, 1, 1, 1e39); }, "random_gamma", {"fit f32"});
+  check::refuses([] { random_exponential({3}, 1, 1, 1e-39); }, "random_exponential", {"fit f32"});
+  check::refuses([] { random_permutation(std::numeric_limits<std::int64_t>::max(), 1, 1); }, "random_permutation", {"does not fit"});
+  check::refuses([] { random_bernoulli({-1}, 1, 1, 0.5); }, "random_bernoulli", {"[-1]"});
 }

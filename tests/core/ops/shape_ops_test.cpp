@@ -1,4 +1,6 @@
 /// concat, split, pad, flip and one_hot: values of every element type, gradients, wrong use.
+#include <limits>
+
 #include "core/ops/gradient_check.hpp"
 
 using namespace tenon;
@@ -134,4 +136,17 @@ TEST_CASE("shape ops say what is wrong", "[shape_ops][misuse]") {
   check::refuses([&] { flip(x, {1, -1}); }, "flip", {"twice", "[2, 3]"});
   check::refuses([&] { one_hot(x, 3); }, "one_hot", {"f32[2, 3]"});
   check::refuses([&] { one_hot(Tensor::arange(3), 0); }, "one_hot", {"0 classes"});
+}
+
+TEST_CASE("sizes that do not fit 63 bits are refused by the op's name", "[shape_ops][misuse]") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max(), half = std::int64_t(1) << 62;
+  const Tensor x = made(1, {4}, DType::f32), wide = x.unsqueeze(0).expand({half, 4});
+  check::refuses([&] { pad(x, {huge}, {huge}); }, "pad", {"does not fit"});
+  check::refuses([&] { pad(x, {huge}, {0}); }, "pad", {"does not fit"});
+  check::refuses([&] { pad(x, {half}, {0}); }, "pad", {"[4611686018427387908]", "does not fit"});
+  check::refuses([&] { concat({wide, wide, wide}, 0); }, "concat", {"does not fit"});
+  check::refuses([&] { split(x, {huge, huge, 6}, 0); }, "split", {"do not add up"});
+  check::refuses([&] { one_hot(Tensor::zeros({4}, DType::i64), huge); }, "one_hot", {"does not fit"});
+  check::refuses([&] { x.narrow(0, 1, huge); }, "narrow", {"positions 1 to 9223372036854775807"});
+  check::refuses([&] { one_hot(Tensor::zeros({4}, DType::c64), 3); }, "one_hot", {"c64[4]", "integer"});
 }

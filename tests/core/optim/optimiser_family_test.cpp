@@ -121,3 +121,42 @@ TEST_CASE("Muon's direction is orthogonal", "[optim]") {
       CHECK(std::abs(dot - (i == j ? 1.0 : 0.0)) < 0.6);  // singular values lie between 0.7 and 1.2
     }
 }
+
+namespace {
+
+struct Weights : nn::Module {
+  Weights() { add_parameter("w", {2, 2}, {Init::Kind::constant, 1}); }
+};
+
+}  // namespace
+
+TEST_CASE("optimisers refuse options out of their range", "[optim][misuse]") {
+  using Catch::Matchers::StartsWith;
+  Weights m;
+  CHECK_THROWS_WITH(make_adam(m, {.beta1 = 1}), StartsWith("make_adam: beta1 is 1"));
+  CHECK_THROWS_WITH(make_adam(m, {.beta2 = -0.1}), StartsWith("make_adam: beta2 is -0.1"));
+  CHECK_THROWS_WITH(make_adamw(m, {.beta1 = 7}), StartsWith("make_adamw: beta1 is 7"));
+  CHECK_THROWS_WITH(make_adamw(m, {.eps = NAN}), StartsWith("make_adamw: eps is nan"));
+  CHECK_THROWS_WITH(make_lamb(m, {.weight_decay = -1}), StartsWith("make_lamb: weight_decay is -1"));
+  CHECK_THROWS_WITH(make_sgd(m, {.momentum = -5}), StartsWith("make_sgd: momentum is -5"));
+  CHECK_THROWS_WITH(make_sgd(m, {.clip = -1}), StartsWith("make_sgd: clip is -1"));
+  CHECK_THROWS_WITH(make_sgd(m, {.clip_value = -1}), StartsWith("make_sgd: clip_value is -1"));
+  CHECK_THROWS_WITH(make_sgd(m, {.nesterov = true}), StartsWith("make_sgd: nesterov with momentum 0"));
+  CHECK_THROWS_WITH(make_sgd(m, {.groups = {{"*", -1, 1}}}), StartsWith("make_sgd: rate of group '*' is -1"));
+  CHECK_THROWS_WITH(make_rmsprop(m, {.alpha = 1}), StartsWith("make_rmsprop: alpha is 1"));
+  CHECK_THROWS_WITH(make_adafactor(m, {.beta2_decay = 0.8}), StartsWith("make_adafactor: beta2_decay is 0.8"));
+  CHECK_THROWS_WITH(make_adafactor(m, {.threshold = 0}), StartsWith("make_adafactor: threshold is 0"));
+  CHECK_THROWS_WITH(make_muon(m, {.iterations = -1}), StartsWith("make_muon: iterations is -1"));
+  CHECK_THROWS_WITH(make_muon(m, {.momentum = 0}), StartsWith("make_muon: nesterov with momentum 0"));
+  CHECK_THROWS_WITH(make_sgd(m, {})->begin_step(NAN), StartsWith("Optimiser::begin_step: learning rate nan"));
+}
+
+TEST_CASE("schedules refuse parts that are not there", "[optim][misuse]") {
+  using Catch::Matchers::Contains;
+  Schedule s;
+  CHECK_THROWS_WITH(s.at(NAN), Contains("Schedule: progress"));
+  s.name = "chained", s.parts = {{1.0, nullptr}};
+  CHECK_THROWS_WITH(s.at(0.5), Contains("Schedule: the part that ends at 1"));
+  s.name = "step", s.every = 0;
+  CHECK_THROWS_WITH(s.at(0.5), Contains("Schedule: every is 0"));
+}

@@ -55,3 +55,9 @@ TEST_CASE("a shape refuses too many axes and too many elements", "[shape]") {
   const std::int64_t big = std::int64_t(1) << 32;
   CHECK_THROWS_WITH((Shape{big, big}.numel()), Contains("does not fit 63 bits"));
 }
+
+TEST_CASE("an axis of no length makes any shape empty", "[shape]") {
+  const std::int64_t big = std::int64_t(1) << 62;
+  CHECK(Shape{big, big, 0}.numel() == 0);
+  CHECK(Shape{0, big, big}.numel() == 0);
+}

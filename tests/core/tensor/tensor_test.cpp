@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <limits>
 #include <thread>
 
 #include "tenon/error.hpp"
@@ -79,4 +80,15 @@ TEST_CASE("storages have unique ids", "[tensor]") {
   Tensor a = Tensor::zeros({1}), b = Tensor::zeros({1});
   CHECK(a.storage()->id() != b.storage()->id());
   CHECK(a.narrow(0, 0, 1).storage()->id() == a.storage()->id());
+}
+
+TEST_CASE("numbers in a row that no memory holds", "[tensor][misuse]") {
+  CHECK_THROWS_WITH(Tensor::arange(std::numeric_limits<std::int64_t>::max()), Contains("Tensor::arange: ") && Contains("does not fit"));
+  try {
+    Tensor::arange(std::int64_t(1) << 58);
+    FAIL("2^58 numbers were held");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::device);
+    CHECK(e.code() == "memory.exhausted");
+  }
 }
