@@ -108,7 +108,7 @@ TEST_CASE("Muon's direction is orthogonal", "[optim]") {
   const Random random(5, 0);
   for (std::int64_t i = 0; i < m.w.numel(); ++i) m.w.data<float>()[i] = random.normal(std::uint64_t(i));
   const Tensor start = m.w.detach().clone();
-  auto o = make_muon(m, {.momentum = 0, .weight_decay = 0});
+  auto o = make_muon(m, {.momentum = 0, .weight_decay = 0, .nesterov = false});
   m.w.set_grad(start);
   m.b.set_grad(Tensor::zeros({1}));
   o->begin_step(1);
