@@ -33,7 +33,12 @@ nn::ModulePtr repeat_model(const Task& task) {
 
 double column(const Evaluation& e, const std::string& name) {
   for (std::size_t k = 0; k < e.columns.size(); ++k)
-    if (e.columns[k].name == name) return e.totals[k].value;
+    if (e.columns[k].name == name) {
+      if (!std::isnan(e.totals[k].value)) return e.totals[k].value;
+      double sum = 0;
+      for (const auto& c : e.cases) sum += c.values[k];
+      return sum / double(e.cases.size());
+    }
   FAIL("no column " << name);
   return 0;
 }
