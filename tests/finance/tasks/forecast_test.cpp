@@ -196,6 +196,7 @@ TEST_CASE("an evaluation has the same bits for 1, 2 and 4 threads") {
     set_thread_count(std::atoi(threads));
     Recipe r = waves_recipe(folder, kWaves);
     r.set("loss", "kind", "quantile").set("metrics", "scores", "[\"wql\", \"mse\", \"mase\", \"smape\", \"coverage\"]");
+    r.set("baselines", "published", "[\"someone | 1, 2 | elsewhere\"]");
     auto task = r.task();
     task->load({});
     const ModelEntry entry = patchtst_model();
@@ -212,6 +213,8 @@ TEST_CASE("an evaluation has the same bits for 1, 2 and 4 threads") {
     all.erase(std::remove_if(all.begin(), all.end(), [](double v) { return std::isnan(v); }), all.end());
     values.push_back(all);
     CHECK(e.charts.size() == 4);  // error by step, calibration, two forecasts
+    for (const auto& b : e.baselines) CHECK(b.values.size() == e.columns.size());  // published ones hold fewer
+    CHECK(e.baselines.back().name == "someone");
   }
   CHECK(values[0] == values[1]);
   CHECK(values[0] == values[2]);
