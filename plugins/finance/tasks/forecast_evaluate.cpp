@@ -112,7 +112,7 @@ Evaluation ForecastTask::evaluate(nn::Module& model, const std::string& split, i
     windows += (h ? ", " : "") + std::to_string(scorer.origins(h)) + " of " + std::to_string(s.horizons[h]) + " steps";
   result.notes.push_back("all windows: " + windows + " for each of " + std::to_string(n) + " series, origins " + std::to_string(s.origin_step) + " apart");
   result.notes.push_back("mse, mae: of series standardised by the " + std::to_string(data.train.end) +
-                         " training rows (mean, population deviation); intervals: blocks of consecutive origins, a horizon long");
+                         " training rows (mean, population deviation); intervals: blocks of consecutive origins, a horizon long; of means over horizons: over series");
   result.notes.push_back("Diebold-Mariano tests on " + result.columns.front().name.substr(0, result.columns.front().name.find(' ')) +
                          " by origin (Harvey-Leybourne-Newbold, lags H - 1; t < 0: the model is better; two-sided p)");
   for (std::size_t r = 0; r < references.size(); ++r)

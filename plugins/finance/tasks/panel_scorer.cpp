@@ -159,7 +159,8 @@ std::vector<Interval> PanelScorer::totals() const {
       }
       totals.push_back(total);
     }
-    if (counts_.size() > 1) totals.push_back({values[totals.size()], kNaN, kNaN});
+    // horizons have other origins: their mean's interval is that over series; WQL, pooled, has none
+    if (counts_.size() > 1) totals.push_back({settings_.scores[s] == "wql" ? values[totals.size()] : kNaN, kNaN, kNaN});
   }
   return totals;
 }

@@ -33,7 +33,8 @@ class PanelScorer {
   /// One value a column of forecast_columns(): of a series, and of all (a mean over series, WQL pooled).
   std::vector<double> of_series(std::int64_t series) const;
   std::vector<double> of_all() const;
-  /// The same with 95 % intervals: moving blocks of consecutive origins, one horizon long. NaN bounds for the means over horizons.
+  /// The same with 95 % intervals: moving blocks of consecutive origins, one horizon long. Means over horizons: NaN (they
+  /// are means over the series' values), for WQL the value without bounds.
   std::vector<Interval> totals() const;
   /// A score, of `scores` of the settings, of each origin of a horizon, mean over series. For WQL the pinball loss over the mean |a|.
   std::vector<double> by_origin(std::size_t score, std::size_t horizon) const;
