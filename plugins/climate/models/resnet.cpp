@@ -4,6 +4,7 @@
 #include "tenon/error.hpp"
 #include "tenon/nn/blocks.hpp"
 #include "tenon/nn/dropout.hpp"
+#include "tenon/ops.hpp"
 
 namespace tenon::climate {
 namespace {
@@ -16,7 +17,20 @@ struct ResNetOptions {
   DType compute = DType::f32;
 };
 
-/// Convolution, residual blocks with what comes before each convolution normalised and activated (He et al., ECCV 2016), convolution.
+/// A linear map of each point's channels that begins as 0: a network that corrects something begins by leaving it as it is.
+class Head : public nn::Module {
+ public:
+  Head(std::int64_t in, std::int64_t out) {
+    weight_ = add_parameter("weight", {out, in}, {Init::Kind::constant, 0, in, out});
+    bias_ = add_parameter("bias", {out}, {Init::Kind::constant, 0, in, out});
+  }
+  Tensor forward(const Tensor& x) override { return linear(x, weight_, bias_); }
+
+ private:
+  Tensor weight_, bias_;
+};
+
+/// Convolution, residual blocks with what comes before each convolution normalised and activated (He et al., ECCV 2016), a pointwise head.
 /// Without normalisation these are the blocks of EDSR (Lim et al., CVPRW 2017).
 class ResNet : public nn::Module {
  public:
@@ -35,7 +49,7 @@ class ResNet : public nn::Module {
     }
     last_norm_ = add_module("last_norm", nn::norm_activation(o.width, o.norm));
     if (o.dropout > 0) dropout_ = add_module("dropout", std::make_shared<nn::Dropout>(o.dropout));
-    last_ = add_module("last", std::make_shared<nn::Conv>(o.width, o.out, kernel, ConvOptions{}, true, edges));
+    last_ = add_module("last", std::make_shared<Head>(o.width, o.out));
   }
   Tensor forward(const Tensor& x) override {
     if (x.rank() != 4 || x.size(3) != options_.in)
@@ -44,12 +58,13 @@ class ResNet : public nn::Module {
     for (const auto& block : blocks_) h = block->forward(h);
     h = last_norm_->forward(h);
     if (dropout_) h = dropout_->forward(h);
-    return last_->forward(h).to(DType::f32);
+    return last_->forward(h.to(DType::f32));
   }
 
  private:
   ResNetOptions options_;
-  std::shared_ptr<nn::Conv> first_, last_;
+  std::shared_ptr<nn::Conv> first_;
+  std::shared_ptr<Head> last_;
   std::vector<std::shared_ptr<nn::ResNetBlock>> blocks_;
   nn::ModulePtr last_norm_;
   std::shared_ptr<nn::Dropout> dropout_;

@@ -23,8 +23,7 @@ ParamSpec forecast_data_params() {
       path_param("file", "", "NetCDF file with the variable through time on a latitude-longitude grid", true),
       text_param("variable", "", "its name in the file; empty: the only one with time, latitude and longitude"),
       text_param("unit", "", "the unit that the file must give it in; empty: any"),
-      text_param("score_unit", "", "unit of scores and reports; empty: the file's"),
-      real_param("scale", 1, "factor from the file's unit to score_unit", 1e-30, 1e30),
+      text_param("score_unit", "", "unit of scores and reports, any that the file's can be turned into; empty: the file's"),
       real_param("step_hours", 24, "time from one field to the next", 0.01, 24 * 366, "h"),
       integers_param("fit", {}, "first and last year that models are fitted on, e.g. [2001, 2006]", -1000000, 1000000),
       integers_param("hold_back", {}, "years of these that are not fitted on and make the validation split, for choices; empty: the score years do", -1000000, 1000000),
@@ -40,7 +39,6 @@ ForecastDataSettings forecast_data_settings(const ParamValues& v) {
   s.variable = v.text("variable");
   s.unit = v.text("unit");
   s.score_unit = v.text("score_unit").empty() ? s.unit : v.text("score_unit");
-  s.scale = v.real("scale");
   s.step_hours = v.real("step_hours");
   s.harmonics = v.integer("harmonics");
   auto period = [&](const std::string& key) {
@@ -75,7 +73,7 @@ void require_described(const FieldSeries& series, const ForecastDataSettings& s)
   const std::string file = s.file.string();
   if (!s.unit.empty() && series.unit != s.unit)
     throw Error(ErrorKind::data, "climate.unit", "'" + series.variable + "' is in '" + series.unit + "', the recipe says '" + s.unit + "'",
-                "correct data.unit and data.scale, or convert the file", file);
+                "correct data.unit, or convert the file", file);
   for (const auto* period : {&s.fit, &s.score})
     for (auto year : *period)
       if (!contains(series.year, year))
@@ -88,11 +86,18 @@ void require_described(const FieldSeries& series, const ForecastDataSettings& s)
                 fmt::format("{} of {} fields follow their predecessor after {:g} h", steps, series.times(), s.step_hours), "correct data.step_hours", file);
 }
 
+UnitConversion convert_units(FieldSeries& series, const std::string& unit) {
+  if (unit.empty() || unit == series.unit) return {};
+  const UnitConversion c = unit_conversion(series.unit, unit);
+  for (float& v : series.values) v = float(double(v) * c.factor + c.offset);
+  return c;
+}
+
 ForecastData ForecastData::load(const ForecastDataSettings& s, const HarmonicClimatology* climatology, double scale) {
   ForecastData d;
   d.series = read_series(s.file, s.variable);
   require_described(d.series, s);
-  for (float& v : d.series.values) v = float(double(v) * s.scale);
+  d.conversion = convert_units(d.series, s.score_unit);
   const GridSpec& grid = d.series.grid;
   d.row_weights = grid.row_weights();
   for (double w : d.row_weights) d.point_weights.insert(d.point_weights.end(), std::size_t(grid.columns()), w);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "climate/io/units.hpp"
 #include "climate/tasks/climatology.hpp"
 #include "climate/tasks/linear_forecast.hpp"
 #include "tenon/params.hpp"
@@ -18,7 +19,6 @@ namespace tenon::climate {
 struct ForecastDataSettings {
   std::filesystem::path file;
   std::string variable, unit, score_unit;
-  double scale = 1;          ///< from the file's unit to the score's
   double step_hours = 24;
   std::vector<std::int64_t> fit, score;  ///< first and last year
   std::vector<std::int64_t> hold_back;   ///< years of the fit period that are kept for choices
@@ -35,12 +35,16 @@ ForecastDataSettings forecast_data_settings(const ParamValues& values);
 /// Refuses a series that the recipe does not describe: climate.unit, climate.no_such_year, climate.step.
 void require_described(const FieldSeries& series, const ForecastDataSettings& settings);
 
+/// The series' values into `unit` (empty: as they are); returns how. Throws climate.units.
+UnitConversion convert_units(FieldSeries& series, const std::string& unit);
+
 struct ForecastData {
   FieldSeries series;                 ///< in the score's unit
   HarmonicClimatology climatology;    ///< likewise
   AnomalySeries anomalies;
   std::vector<double> row_weights, point_weights;
   std::vector<char> fitted;           ///< positions that fitting may look at
+  UnitConversion conversion;          ///< from the file's unit to the score's
   double scale = 1;                   ///< weighted root mean square of the anomalies fitted on
 
   /// With a trained model's climatology and scale, those are kept.

@@ -37,11 +37,9 @@ std::vector<fs::path> ForecastTask::predict(nn::Module& model, const std::vector
     options.monitor.turn("predicting", std::int64_t(i), std::int64_t(inputs.size()));
     FieldSeries series = read_series(inputs[i], variable_);
     const std::string file = inputs[i].string();
-    if (series.unit != unit_)
-      throw Error(ErrorKind::data, "climate.unit", "'" + series.variable + "' is in '" + series.unit + "', the model was trained on '" + unit_ + "'", "convert the file", file);
     if (const auto difference = grid_difference(grid_, series.grid); !difference.empty())
       throw Error(ErrorKind::data, "climate.grid", "the model was trained on another grid: " + difference, "regrid the file first: tenon climate regrid", file);
-    for (float& v : series.values) v = float(double(v) * data_settings_.scale);
+    const UnitConversion conversion = convert_units(series, data_settings_.score_unit);
     AnomalySeries anomalies{climatology_.anomalies(series), series.ticks, series.year, grid_.points(), data_settings_.step_ticks()};
     const std::int64_t last = series.times() - 1, history = settings_.base == ForecastBase::linear ? std::max(settings_.days, settings_.linear.days) : settings_.days;
     if (!anomalies.has_history(last, history, std::vector<char>(std::size_t(series.times()), 1)))
@@ -58,7 +56,7 @@ std::vector<fs::path> ForecastTask::predict(nn::Module& model, const std::vector
     for (std::int64_t l = 0; l < leads; ++l) {
       const std::int64_t shift = settings_.leads[std::size_t(l)] * anomalies.step, tick = series.ticks.back() + shift;
       climatology_.at(phase_of_year(series.calendar, tick), mean.data());
-      for (std::int64_t p = 0; p < points; ++p) values[std::size_t(l * points + p)] = float((mean[std::size_t(p)] + double(forecast[std::size_t(l * points + p)])) / data_settings_.scale);
+      for (std::int64_t p = 0; p < points; ++p) values[std::size_t(l * points + p)] = float((mean[std::size_t(p)] + double(forecast[std::size_t(l * points + p)]) - conversion.offset) / conversion.factor);
       moments.ticks.push_back(tick);
       if (bounded) moments.bounds.push_back({out.axes[0].time->bounds.back()[0] + shift, out.axes[0].time->bounds.back()[1] + shift});
       lead_time.push_back(double(shift) / double(kTicksPerDay));

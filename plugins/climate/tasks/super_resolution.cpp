@@ -39,7 +39,7 @@ ParamSpec patch_params() {
 ParamSpec predict_params() {
   return {
       texts_param("symmetries", {}, "predictions of the input turned by these are turned back and averaged", {"transpose", "flip_rows", "flip_columns"}),
-      integer_param("tile", 54, "coarse cells of a run of the network along either axis, beside its context", 4, 4096),
+      integer_param("tile", 90, "coarse cells of a run of the network along either axis, beside its context", 4, 4096),
   };
 }
 

@@ -54,7 +54,7 @@ class ResNet(nn.Module):
         super().__init__(); act = {"gelu": F.gelu, "relu": F.relu, "silu": F.silu}[activation]
         self.act, self.drop = act, dropout
         self.members = nn.ModuleList([nn.ModuleDict(dict(first=nn.Conv2d(i, width, 3, padding=1), blocks=nn.Sequential(*[Block(width, act) for _ in range(blocks)]),
-                                                         last=nn.Conv2d(width, o, 3, padding=1))) for _ in range(members)])
+                                                         last=nn.Conv2d(width, o, 1))) for _ in range(members)])
 
     def forward(self, x):
         return torch.stack([m["last"](F.dropout(self.act(m["blocks"](m["first"](x))), self.drop)) for m in self.members])

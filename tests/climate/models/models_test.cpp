@@ -17,6 +17,9 @@ nn::ModulePtr made(const ModelEntry& entry, const ModelContext& context, const c
   for (const auto& [key, text] : overrides) values.set_from_text(entry.params, key, text, "test");
   auto model = entry.make(values, context);
   model->initialise(5);
+  // The resnet's head begins as 0: give it something to say.
+  for (auto& [name, tensor] : model->parameters())
+    if (name.ends_with("last.weight")) tensor.assign(random_normal(tensor.shape(), 8, std::uint64_t(name.size() > 12 ? name[6] : 0)));
   return model;
 }
 
@@ -83,6 +86,13 @@ TEST_CASE("fno2d answers on a finer grid as on a coarse one", "[climate][models]
     for (std::int64_t c = 0; c < 16; ++c)
       worst = std::max(worst, std::abs(double(coarse.data<float>()[r * 16 + c] - fine.data<float>()[2 * r * 32 + 2 * c])));
   CHECK(worst < 0.02 * largest(coarse));
+}
+
+TEST_CASE("a resnet begins by correcting nothing", "[climate][models]") {
+  ParamValues values(resnet_model().params);
+  auto model = resnet_model().make(values, {2, 3, {8, 8}, DType::f32, 1});
+  model->initialise(1);
+  CHECK(largest(model->forward(random_normal({1, 8, 8, 2}, 1, 1))) == 0);
 }
 
 TEST_CASE("climate models refuse what cannot be", "[climate][models]") {

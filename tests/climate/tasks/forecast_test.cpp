@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kDays = 365 * 4 + 1;  // 2001-2004
 
 Overrides recipe(const fs::path& file, Overrides more = {}) {
-  Overrides all{{"data.file", file.string()}, {"data.unit", "Pa"},       {"data.score_unit", "hPa"}, {"data.scale", "0.01"},
+  Overrides all{{"data.file", file.string()}, {"data.unit", "Pa"},       {"data.score_unit", "hPa"},
                 {"data.fit", "[2001, 2003]"}, {"data.score", "[2004, 2004]"}, {"forecast.leads", "[1, 2, 4]"}, {"forecast.base_eofs", "4"}, {"baselines.eofs", "4"}};
   all.insert(all.end(), more.begin(), more.end());
   return all;
@@ -211,7 +211,7 @@ TEST_CASE("North Atlantic SLP: the baselines of the data's README", "[climate][f
                                                  {"data.variable", "slp"},
                                                  {"data.unit", "Pa"},
                                                  {"data.score_unit", "hPa"},
-                                                 {"data.scale", "0.01"},
+                                                
                                                  {"data.fit", "[2001, 2006]"},
                                                  {"data.score", "[2007, 2008]"},
                                                  {"forecast.base", "persistence"}}));
