@@ -212,6 +212,19 @@ std::vector<double> class_probabilities(nn::Module& model, const Tensor& codes, 
   return out;
 }
 
+std::vector<std::string> ClassificationTask::targets() const {
+  if (classes() == 2) return {settings_.classes[1]};
+  return settings_.classes;
+}
+
+std::vector<double> ClassificationTask::target_probabilities(nn::Module& model, const Tensor& codes, const Monitor& monitor) {
+  std::vector<double> p = class_probabilities(model, codes, classes(), monitor);
+  if (classes() != 2) return p;
+  for (std::size_t i = 0; 2 * i < p.size(); ++i) p[i] = p[2 * i + 1];
+  p.resize(p.size() / 2);
+  return p;
+}
+
 std::vector<Baseline> ClassificationTask::baselines(const std::string& split, std::span<const std::int64_t> truth) {
   if (section(context_, "baselines").boolean("computed") && computed_for_ != split) {
     const SequenceSet& s = set();

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "genomics/models/sequence_net.hpp"
+#include "genomics/tasks/sequence_scorer.hpp"
 #include "genomics/tasks/sequence_set.hpp"
 #include "tenon/plugin.hpp"
 
@@ -26,7 +27,7 @@ struct AugmentSettings {
 /// One training sample: `from` [length] to `to`, varied by numbers of `random` alone.
 void augment_codes(const AugmentSettings& settings, const Random& random, const std::uint8_t* from, std::int64_t length, std::uint8_t* to);
 
-class ClassificationTask final : public Task {
+class ClassificationTask final : public Task, public SequenceScorer {
  public:
   explicit ClassificationTask(const TaskContext& context);
 
@@ -47,6 +48,10 @@ class ClassificationTask final : public Task {
   std::map<std::string, std::string> input_digests() const override;
   std::int64_t train_samples() const override;
   void require_inputs() const override;
+
+  std::int64_t input_length() const override { return length_; }
+  std::vector<std::string> targets() const override;
+  std::vector<double> target_probabilities(nn::Module& model, const Tensor& codes, const Monitor& monitor) override;
 
  private:
   const SequenceSet& set() const;
