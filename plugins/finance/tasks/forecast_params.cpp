@@ -7,13 +7,13 @@
 namespace tenon::finance {
 namespace {
 
-[[noreturn]] void refuse(const std::string& key, const std::string& what, const std::string& hint) {
+[[noreturn]] void refuse_key(const std::string& key, const std::string& what, const std::string& hint) {
   throw Error(ErrorKind::usage, "finance.recipe", key + ": " + what, hint, key);
 }
 
 template <class T> void require_rising(const std::vector<T>& values, const std::string& key) {
   for (std::size_t i = 1; i < values.size(); ++i)
-    if (!(values[i] > values[i - 1])) refuse(key, std::to_string(values[i]) + " after " + std::to_string(values[i - 1]), "list them from small to large, each once");
+    if (!(values[i] > values[i - 1])) refuse_key(key, std::to_string(values[i]) + " after " + std::to_string(values[i - 1]), "list them from small to large, each once");
 }
 
 }  // namespace
@@ -60,21 +60,21 @@ ForecastSettings forecast_settings(const ParamValues& window, const ParamValues&
   s.look_back = window.integer("look_back");
   s.horizons = window.integers("horizons");
   s.origin_step = window.integer("origin_step");
-  if (s.horizons.empty()) refuse("window.horizons", "empty", "name at least one");
+  if (s.horizons.empty()) refuse_key("window.horizons", "empty", "name at least one");
   require_rising(s.horizons, "window.horizons");
   s.loss = loss.text("kind");
   s.delta = loss.real("delta");
   if (s.loss == "quantile") {
     s.quantiles = loss.reals("quantiles");
-    if (s.quantiles.empty()) refuse("loss.quantiles", "empty", "name at least one, or choose another loss.kind");
+    if (s.quantiles.empty()) refuse_key("loss.quantiles", "empty", "name at least one, or choose another loss.kind");
     require_rising(s.quantiles, "loss.quantiles");
   }
   s.scores = metrics.texts("scores");
-  if (s.scores.empty()) refuse("metrics.scores", "empty", "name at least \"mse\"");
+  if (s.scores.empty()) refuse_key("metrics.scores", "empty", "name at least \"mse\"");
   for (const auto& score : s.scores) {
-    if (std::count(s.scores.begin(), s.scores.end(), score) > 1) refuse("metrics.scores", "'" + score + "' twice", "name each score once");
+    if (std::count(s.scores.begin(), s.scores.end(), score) > 1) refuse_key("metrics.scores", "'" + score + "' twice", "name each score once");
     if ((score == "wql" || score == "coverage") && s.quantiles.size() < 2)
-      refuse("metrics.scores", "'" + score + "' needs quantile forecasts", "set loss.kind = \"quantile\" with two quantiles or more");
+      refuse_key("metrics.scores", "'" + score + "' needs quantile forecasts", "set loss.kind = \"quantile\" with two quantiles or more");
   }
   s.season = metrics.integer("season");
   s.walk_window = baselines.integer("walk_window");

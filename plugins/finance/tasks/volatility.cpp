@@ -70,7 +70,7 @@ const ParamSpec& volatility_baselines_params() {
   return spec;
 }
 
-[[noreturn]] void refuse(const std::string& key, const std::string& what, const std::string& hint) {
+[[noreturn]] void refuse_key(const std::string& key, const std::string& what, const std::string& hint) {
   throw Error(ErrorKind::usage, "finance.recipe", key + ": " + what, hint, key);
 }
 
@@ -107,9 +107,9 @@ VolatilityTask::VolatilityTask(const TaskContext& context) : context_(context) {
   settings_.level_half_life = section("risk").real("level_half_life");
   settings_.baseline_window = section("baselines").integer("window");
   settings_.refit_every = section("baselines").integer("refit_every");
-  if (settings_.levels.empty()) refuse("risk.levels", "empty", "name at least one, such as 0.01");
+  if (settings_.levels.empty()) refuse_key("risk.levels", "empty", "name at least one, such as 0.01");
   for (std::size_t i = 1; i < settings_.levels.size(); ++i)
-    if (!(settings_.levels[i] > settings_.levels[i - 1])) refuse("risk.levels", "not rising", "list them from small to large, each once");
+    if (!(settings_.levels[i] > settings_.levels[i - 1])) refuse_key("risk.levels", "not rising", "list them from small to large, each once");
   published_ = published_baselines(section("baselines"), columns().size());
   for (auto& b : published_) b.values.resize(columns().size(), std::numeric_limits<double>::quiet_NaN());
 }
@@ -123,7 +123,7 @@ void VolatilityTask::require_inputs() const {
   const auto info = files().stat(file());
   if (!info || info->is_directory)
     throw Error(ErrorKind::usage, "finance.no_file", "there is no file " + file().string(), "give data.file the path of a CSV", "data.file");
-  if (section("data").text("train_until").empty()) refuse("data.train_until", "not given", "name the last day to fit on, as 2002-12-31");
+  if (section("data").text("train_until").empty()) refuse_key("data.train_until", "not given", "name the last day to fit on, as 2002-12-31");
 }
 
 Panel VolatilityTask::read(const std::filesystem::path& path) const {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <mutex>
 
 #include "tenon/metrics.hpp"
 
@@ -191,7 +192,8 @@ std::vector<Interval> score(std::span<const double> probabilities, std::span<con
   for (double v : values) out.push_back({v, kNaN, kNaN});
   if (resamples <= 0) return out;
 
-  // One set of resamples serves all columns.
+  // One set of resamples serves all columns. They are drawn on several threads; sorted below, their order does not matter.
+  std::mutex mutex;
   const auto n = std::int64_t(truth.size());
   std::vector<std::vector<double>> drawn_values(values.size());
   bootstrap(
@@ -205,6 +207,7 @@ std::vector<Interval> score(std::span<const double> probabilities, std::span<con
           t.push_back(truth[std::size_t(i)]);
         }
         const auto v = values_of(p, t, classes);
+        const std::lock_guard lock(mutex);
         for (std::size_t k = 0; k < v.size(); ++k) drawn_values[k].push_back(v[k]);
         return 0.0;
       },
