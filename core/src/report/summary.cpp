@@ -33,6 +33,8 @@ constexpr const char* kSummaryStyle = R"css(
 @media (max-width:50rem){.run .body{grid-template-columns:1fr}}
 )css";
 
+constexpr std::size_t kMostColumns = 4;  ///< of a run's scores; the report has all
+
 /// A path as the address of a link: relative, every byte that is not plain percent-encoded.
 std::string address(const std::filesystem::path& file, const std::filesystem::path& from) {
   const std::string path = std::filesystem::absolute(file).lexically_normal().lexically_relative(std::filesystem::absolute(from).lexically_normal()).generic_string();
@@ -52,7 +54,8 @@ std::string text_of(const RunRecord& run, const char* key) {
 std::string scores_of(const Evaluation& e) {
   const std::vector<Summary> summaries = summarise(e);
   std::string out = "<table><thead><tr><th scope=\"col\">" + escape(e.split) + "</th><th scope=\"col\">score</th><th scope=\"col\">95 % interval</th></tr></thead><tbody>";
-  for (std::size_t i = 0; i < e.columns.size(); ++i) {
+  const std::size_t shown = std::min(e.columns.size(), kMostColumns);
+  for (std::size_t i = 0; i < shown; ++i) {
     const MetricColumn& c = e.columns[i];
     const Summary& s = summaries[i];
     out += fmt::format("<tr class=\"scored\"><th scope=\"row\">{}{}</th><td><b>{}</b></td><td>{}</td></tr>", escape(c.name), c.unit.empty() ? "" : " (" + escape(c.unit) + ")",
@@ -65,7 +68,8 @@ std::string scores_of(const Evaluation& e) {
                          std::isfinite(gain) ? signed_figure(gain) : "");
     }
   }
-  return out + "</tbody></table>";
+  out += "</tbody></table>";
+  return shown == e.columns.size() ? out : out + fmt::format("<p class=\"soft\">{} more scores in the report</p>", e.columns.size() - shown);
 }
 
 /// The first chart, and the first picture: of the split, else of its worst-scored case that has one.
