@@ -181,6 +181,10 @@ class TENON_API Task {
   /// Throws a usage error for what the recipe names of the data and that is not there, a file or folder below the data's folder
   /// or a part of its split, with its key ("data.folds") as `where`. Asked before load() and in a dry run: reads no data. Default: nothing.
   virtual void require_inputs() const;
+
+  /// The plugin's own object: the host hands out tasks behind a guard that names the plugin in what they throw. For tools of the same
+  /// plugin, which know its class. Default: itself.
+  virtual Task& unguarded();
 };
 
 }  // namespace tenon

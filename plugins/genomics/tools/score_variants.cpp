@@ -16,7 +16,7 @@ namespace {
 
 /// A run's model as the scorer of windows; keeps the run alive.
 VariantModel model_of(std::shared_ptr<TrainedRun> run, const std::string& path, Device device, const Monitor& monitor, std::int64_t& length) {
-  auto* scorer = dynamic_cast<SequenceScorer*>(run->task.get());
+  auto* scorer = dynamic_cast<SequenceScorer*>(&run->task->unguarded());
   if (!scorer) throw Error(ErrorKind::usage, "genomics.no_scorer", "the run's task scores no sequences", "give a run of genomics.classification", path);
   if (length != 0 && length != scorer->input_length()) throw_usage("score-variants", fmt::format("--length {} does not fit the model, which reads {} bases", length, scorer->input_length()), "leave --length out");
   length = scorer->input_length();

@@ -135,6 +135,8 @@ TEST_CASE("whatever a plugin throws reaches the caller as an error that names pl
   CHECK(error_of([&] { host.model("beta.twice").make({}, {}); }).code() == "plugin.no_result");
 
   const auto task = host.task("beta.sum").make({});
+  CHECK(&task->unguarded() != task.get());  // the plugin's own, which its tools know by class
+  CHECK(&task->unguarded().unguarded() == &task->unguarded());
   CHECK(task->check({}).size() == 1);
   CHECK(task->score({}) == 0.5);
   CHECK(error_of([&] { task->load({}); }).message() == "plugin 'beta' threw in load of task sum: std::runtime_error: no data here");
