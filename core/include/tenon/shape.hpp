@@ -24,9 +24,9 @@ class TENON_API Shape {
   int rank() const noexcept { return rank_; }
   /// Product of all sizes; 1 for a scalar. Throws when it does not fit 63 bits.
   std::int64_t numel() const;
-  /// Size of an axis; negative axes count from the end.
-  std::int64_t operator[](int axis) const { return sizes_[std::size_t(axis < 0 ? axis + rank_ : axis)]; }
-  std::int64_t& operator[](int axis) { return sizes_[std::size_t(axis < 0 ? axis + rank_ : axis)]; }
+  /// Size of an axis; negative axes count from the end. Throws a usage error for an axis that is not there.
+  std::int64_t operator[](int axis) const { return sizes_[place(axis)]; }
+  std::int64_t& operator[](int axis) { return sizes_[place(axis)]; }
   const std::int64_t* begin() const noexcept { return sizes_.data(); }
   const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
   void push_back(std::int64_t size);
@@ -41,6 +41,13 @@ class TENON_API Shape {
   static Shape broadcast(const Shape& a, const Shape& b, const char* op);
 
  private:
+  std::size_t place(int axis) const {
+    const int a = axis < 0 ? axis + rank_ : axis;
+    if (unsigned(a) >= unsigned(rank_)) refuse_axis(axis);
+    return std::size_t(a);
+  }
+  [[noreturn]] void refuse_axis(int axis) const;
+
   std::array<std::int64_t, kMaxRank> sizes_{};
   int rank_ = 0;
 };

@@ -14,6 +14,10 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
   rank_ = int(sizes.size());
 }
 
+void Shape::refuse_axis(int axis) const {
+  throw_usage("Shape", "axis " + std::to_string(axis) + " is not within the " + std::to_string(rank_) + " axes of " + str(), "axes count from 0, or from -1 at the end");
+}
+
 std::int64_t Shape::numel() const {
   std::int64_t n = 1;
   for (std::int64_t s : *this)

@@ -19,6 +19,8 @@ TEST_CASE("a shape counts, indexes and prints its sizes", "[shape]") {
   CHECK(s == Shape(std::vector<std::int64_t>{2, 3, 4}));
   CHECK_FALSE(s == Shape{2, 3});
   CHECK_FALSE(s == Shape{2, 3, 5});
+  for (int axis : {3, 100000000, -4}) CHECK_THROWS_WITH(s[axis], Contains("Shape: axis " + std::to_string(axis) + " is not within the 3 axes of [2, 3, 4]"));
+  CHECK_THROWS_WITH(Shape{}[0], Contains("Shape: axis 0"));
 }
 
 TEST_CASE("sizes can be inserted, erased and appended", "[shape]") {
