@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "tenon/autograd.hpp"
@@ -46,14 +47,26 @@ Tensor Module::forward(const Tensor& x) {
   return outputs[0];
 }
 
-template <class F> void Module::visit(const std::string& prefix, F&& f) const {
-  f(prefix, *this);
-  for (const auto& [name, child] : children_) child->visit(prefix + name + ".", f);
+template <class Self, class F> void Module::visit(Self& root, F&& f) {
+  std::unordered_set<const Module*> seen;  // a shared layer has one set of parameters, one stream, one first name
+  const auto walk = [&](const auto& self, Self& m, const std::string& prefix) -> void {
+    if (!seen.insert(&m).second) return;
+    f(prefix, m);
+    for (const auto& [name, child] : m.children_) self(self, *child, prefix + name + ".");
+  };
+  walk(walk, root, "");
+}
+
+void Module::attach(std::string name, std::shared_ptr<Module> child) {
+  if (!child) throw_usage("Module", "the child '" + name + "' is null");
+  for (const auto& [taken, other] : children_)
+    if (taken == name) throw_usage("Module", "the child '" + name + "' is registered twice", "parameters go by their names: give each child its own");
+  children_.emplace_back(std::move(name), std::move(child));
 }
 
 NamedTensors Module::parameters() const {
   NamedTensors all;
-  visit("", [&](const std::string& prefix, const Module& m) {
+  visit(*this, [&](const std::string& prefix, const Module& m) {
     for (const auto& [name, t] : m.parameters_) all.emplace_back(prefix + name, t);
   });
   return all;
@@ -61,7 +74,7 @@ NamedTensors Module::parameters() const {
 
 NamedTensors Module::buffers() const {
   NamedTensors all;
-  visit("", [&](const std::string& prefix, const Module& m) {
+  visit(*this, [&](const std::string& prefix, const Module& m) {
     for (const auto& [name, t] : m.buffers_) all.emplace_back(prefix + name, t);
   });
   return all;
@@ -83,6 +96,8 @@ void Module::load(const NamedTensors& state) {
     if (it == given.end()) throw Error(ErrorKind::data, "model.missing_weight", "the weights lack '" + name + "' " + t.shape().str(), "they belong to another model; use the run's own recipe");
     if (!(it->second.shape() == t.shape()))
       throw Error(ErrorKind::data, "model.weight_shape", "'" + name + "' is " + it->second.shape().str() + " in the weights and " + t.shape().str() + " in the model", "they belong to another model; use the run's own recipe");
+    if (it->second.dtype() != t.dtype() && !(is_floating(it->second.dtype()) && is_floating(t.dtype())))
+      throw Error(ErrorKind::data, "model.weight_type", "'" + name + "' is " + std::string(name_of(it->second.dtype())) + " in the weights and " + std::string(name_of(t.dtype())) + " in the model", "floating-point types are converted, others are not: save the weights as " + std::string(name_of(t.dtype())));
   }
   for (const auto& [name, t] : given) {
     bool known = false;
@@ -93,20 +108,18 @@ void Module::load(const NamedTensors& state) {
 }
 
 void Module::train(bool on) {
-  training_ = on;
-  for (const auto& [name, child] : children_) child->train(on);
+  visit(*this, [&](const std::string&, Module& m) { m.training_ = on; });
 }
 
-void Module::set_random_key(const Tensor& key) { take_random_key("", key); }
-
-void Module::take_random_key(const std::string& prefix, const Tensor& key) {
-  random_key_ = key;
-  random_stream_ = stream_of(prefix);
-  for (const auto& [name, child] : children_) child->take_random_key(prefix + name + ".", key);
+void Module::set_random_key(const Tensor& key) {
+  visit(*this, [&](const std::string& prefix, Module& m) {
+    m.random_key_ = key;
+    m.random_stream_ = stream_of(prefix);
+  });
 }
 
 void Module::initialise(std::uint64_t seed) {
-  visit("", [&](const std::string& prefix, const Module& m) {
+  visit(*this, [&](const std::string& prefix, const Module& m) {
     for (std::size_t i = 0; i < m.parameters_.size(); ++i) {
       const auto& [name, t] = m.parameters_[i];
       const Init& init = m.inits_[i];

@@ -1,8 +1,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
+#include "tenon/gradient_sum.hpp"
 #include "tenon/nn/layers.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/optim.hpp"
 
 using namespace tenon;
 using namespace tenon::nn;
@@ -46,6 +50,14 @@ class Twice : public Module {
   Twice() {
     add_parameter("w", {1}, {});
     add_buffer("w", {1}, 0);
+  }
+};
+
+class Children : public Module {
+ public:
+  Children(std::string first, ModulePtr a, std::string second, ModulePtr b) {
+    add_module(std::move(first), std::move(a));
+    add_module(std::move(second), std::move(b));
   }
 };
 
@@ -186,6 +198,15 @@ TEST_CASE("load is all or nothing and names what is wrong", "[module]") {
   NamedTensors shape = state;
   shape[3].second = Tensor::zeros({5});
   refuses(shape, "model.weight_shape", "'right.1.factor' is [5] in the weights and [2] in the model");
+  for (DType other : {DType::i64, DType::c64, DType::boolean}) {
+    NamedTensors type = state;
+    type[3].second = Tensor::zeros({2}, other);
+    refuses(type, "model.weight_type", "in the weights and f32 in the model");
+  }
+  NamedTensors halves = state;  // a rounding is no other kind of number
+  halves[1].second = Tensor::full({2}, 0.5, DType::f16);
+  CHECK_NOTHROW(to.load(halves));
+  CHECK(to.left->factor.to_vector() == Values{0.5, 0.5});
 }
 
 TEST_CASE("layers refuse impossible sizes", "[module]") {
@@ -233,4 +254,49 @@ TEST_CASE("layers refuse what they cannot be made of", "[nn][misuse]") {
   CHECK_THROWS_WITH(InstanceNorm(-1), Contains("InstanceNorm: -1 channels"));
   CHECK_THROWS_WITH(LayerNorm(0), Contains("LayerNorm: 0 channels"));
   CHECK_THROWS_WITH(BatchNorm(0), Contains("BatchNorm: 0 channels"));
+}
+
+TEST_CASE("names of children are given once", "[module]") {
+  const auto scale = [] { return std::make_shared<Scale>(2); };
+  CHECK_THROWS_WITH(Children("a", scale(), "a", scale()), Contains("Module: the child 'a' is registered twice"));
+  CHECK_THROWS_WITH(Children("a", scale(), "b", nullptr), Contains("Module: the child 'b' is null"));
+  CHECK(names(Children("a", scale(), "b", scale()).parameters()) == std::vector<std::string>{"a.factor", "b.factor"});
+}
+
+TEST_CASE("a layer that is registered in two places is one layer, by its first name", "[module]") {
+  const auto shared = std::make_shared<Scale>(2);
+  Children m("a", shared, "b", shared);
+  m.initialise(1);
+  CHECK(names(m.parameters()) == std::vector<std::string>{"a.factor"});
+  CHECK(names(m.buffers()) == std::vector<std::string>{"a.count"});
+  CHECK(m.parameter_count() == 2);
+  const auto optimiser = make_sgd(m, {});
+  sum(shared->forward(shared->forward(Tensor::full({2}, 1)))).backward();  // w^2, gradient 2 w = 4
+  optimiser->begin_step(0.25);
+  optimiser->step();
+  CHECK(shared->factor.to_vector() == Values{1, 1});
+  GradientSum gradients(m);
+  sum(shared->forward(Tensor::full({2}, 3))).backward();
+  gradients.begin();
+  gradients.add();
+  CHECK(gradients.sums().size() == 1);
+  CHECK(gradients.sums()[0].to_vector() == Values{3, 3});
+  Children copy("a", shared, "b", std::make_shared<Scale>(2));
+  CHECK(copy.parameters().size() == 2);
+}
+
+TEST_CASE("batch normalisation under recompute moves its running statistics once", "[module]") {
+  BatchNorm plain(1), cheap(1);
+  plain.initialise(1), cheap.initialise(1);
+  Tensor x = Tensor::from(std::vector<float>{0, 2, 4, 6}, {4, 1});
+  x.set_requires_grad();
+  sum(square(plain.forward(x))).backward();
+  const auto wanted = x.grad().to_vector();
+  x.set_grad({});
+  const Tensor y = recompute([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{cheap.forward(in[0])}; }, {x})[0];
+  sum(square(y)).backward();
+  CHECK(cheap.running_mean.item() == plain.running_mean.item());
+  CHECK(cheap.running_var.item() == plain.running_var.item());
+  CHECK(x.grad().to_vector() == wanted);
+  CHECK(cheap.scale.grad().to_vector() == plain.scale.grad().to_vector());
 }

@@ -30,7 +30,8 @@ class TENON_API Module {
   /// Every spatial size of the input must be a multiple of this.
   virtual std::int64_t size_divisor() const;
 
-  NamedTensors parameters() const;  ///< whole subtree, in order of registration
+  /// Whole subtree, in order of registration. A child that is registered in several places is there once, under its first name.
+  NamedTensors parameters() const;
   NamedTensors buffers() const;     ///< state that is saved but not trained (running statistics)
   std::int64_t parameter_count() const;
   /// Copies values in by name; throws naming what is missing, unknown or of another shape. All or nothing.
@@ -59,13 +60,14 @@ class TENON_API Module {
   const Tensor& random_key() const noexcept { return random_key_; }  ///< undefined until set
   std::uint64_t random_stream() const noexcept { return random_stream_; }
   template <class M> std::shared_ptr<M> add_module(std::string name, std::shared_ptr<M> child) {
-    children_.emplace_back(std::move(name), child);
+    attach(std::move(name), child);
     return child;
   }
 
  private:
-  template <class F> void visit(const std::string& prefix, F&& f) const;
-  void take_random_key(const std::string& prefix, const Tensor& key);
+  void attach(std::string name, std::shared_ptr<Module> child);
+  /// f(prefix, module) of each module of the subtree, once.
+  template <class Self, class F> static void visit(Self& root, F&& f);
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   NamedTensors parameters_, buffers_;
   std::vector<Init> inits_;
