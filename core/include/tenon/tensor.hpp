@@ -93,7 +93,7 @@ class TENON_API Tensor {
   /// Copies bytes of host memory in; the tensor must be contiguous and `bytes` its exact size.
   void copy_from_host(const void* data, std::size_t bytes) const;
   void copy_to_host(void* data, std::size_t bytes) const;
-  /// Writes `source` (same shape; converted) into this buffer. Not differentiable.
+  /// Writes `source` (same shape; converted, but no complex one to real) into this buffer, as if they did not overlap. Not differentiable.
   void assign(const Tensor& source) const;
   void fill(double value) const;
 
@@ -101,7 +101,7 @@ class TENON_API Tensor {
   bool requires_grad() const noexcept;
   Tensor& set_requires_grad(bool on = true);
   Tensor grad() const;  ///< undefined until backward() reached this leaf
-  void set_grad(const Tensor& g) const;
+  void set_grad(const Tensor& g) const;  ///< of this tensor's shape, type and device; undefined: none
   /// Gradients of this scalar with respect to every leaf, accumulated into their grad().
   void backward() const;
   Tensor detach() const;  ///< the same data, no history
