@@ -1,4 +1,4 @@
-/// Tables of ops: every free function of the public headers that gives a tensor has a row that checks its gradients against central
+/// Tables of ops: every free function of the public headers that gives a tensor, several, or a struct of them, and every such method of Tensor has a row that checks its gradients against central
 /// differences in double (first and, where it has one, second), or stands in the list of those that have none. op_table_test.cpp reads the
 /// headers themselves, so an op that is added without a row fails the suite. One file a header, in op_tables/.
 #pragma once

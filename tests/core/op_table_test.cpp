@@ -16,24 +16,43 @@ const std::map<std::string, std::string> kNoOps{
     {"io/npy.hpp", "a file"},
 };
 
+/// Methods of Tensor that give a tensor and are no ops, with the reason.
+const std::map<std::string, std::string> kNoOpMethods{
+    {"empty", "makes one"},    {"zeros", "makes one"},     {"full", "makes one"},     {"arange", "makes one"},   {"from", "makes one"},
+    {"wrap", "makes one"},     {"grad", "of the tape"},    {"detach", "of the tape"}, {"alias", "unchecked, for ops"},
+};
+
 /// "const std::vector<int>& axes = {}" -> "vector<int>".
 std::string type_of(std::string parameter) {
   parameter = parameter.substr(0, parameter.find('='));
-  parameter = std::regex_replace(parameter, std::regex(R"(\bconst\b|\bstd::|&)"), "");
+  parameter = std::regex_replace(parameter, std::regex(R"(\bconst\b\s*|\bstd::|&)"), "");
   std::istringstream words(parameter);
   std::string type;
   words >> type;
   return type;
 }
 
-/// The signatures of all free functions of a header that return a tensor or several.
-std::vector<std::string> declared_ops(const std::filesystem::path& header) {
+/// A file's text as one line, without comments.
+std::string text_of(const std::filesystem::path& header) {
   std::ifstream file(header);
   REQUIRE(file.good());
   std::string text;
   for (std::string line; std::getline(file, line);) text += line.substr(0, line.find("//")) + " ";
+  return text;
+}
+
+/// The types in which functions give tensors: Tensor, several, and every struct of the header that holds one.
+std::string results_of(const std::string& text) {
+  std::string types = "Tensor|std::vector<Tensor>";
+  const std::regex holder(R"(struct\s+(?:TENON_API\s+)?(\w+)\s*\{([^{}()]*)\})");
+  for (std::sregex_iterator it(text.begin(), text.end(), holder), end; it != end; ++it)
+    if (std::regex_search(it->str(2), std::regex(R"(\bTensor\s+\w)"))) types += "|" + it->str(1);
+  return types;
+}
+
+/// The signatures of all matches of `head`, whose first group is the name and whose end is the opening bracket.
+std::vector<std::string> signatures(const std::string& text, const std::regex& head) {
   std::vector<std::string> found;
-  const std::regex head(R"((?:TENON_API|inline)\s+(?:Tensor|std::vector<Tensor>)\s+(operator\S|\w+)\()");
   for (std::sregex_iterator it(text.begin(), text.end(), head), end; it != end; ++it) {
     std::string signature = it->str(1) + "(", parameter;
     int depth = 0;
@@ -51,6 +70,16 @@ std::vector<std::string> declared_ops(const std::filesystem::path& header) {
     }
     found.push_back(signature);
   }
+  return found;
+}
+
+/// All free functions of a header that give tensors; of tensor.hpp, Tensor's methods that do.
+std::vector<std::string> declared_ops(const std::filesystem::path& header) {
+  const std::string text = text_of(header);
+  auto found = signatures(text, std::regex(R"((?:TENON_API|inline)\s+(?:)" + results_of(text) + R"()\s+(operator\S|\w+)\()"));
+  if (header.filename() != "tensor.hpp") return found;
+  for (const std::string& method : signatures(text, std::regex(R"((?:^|[^&\w])Tensor\s+(\w+)\()")))
+    if (!kNoOpMethods.count(method.substr(0, method.find('(')))) found.push_back(method);
   return found;
 }
 
@@ -86,6 +115,12 @@ TEST_CASE("every op of the public headers has a gradient check or is listed as h
     }
   }
   CHECK(count > 100);  // the reading itself works
+  CHECK(op_table::tables()["tensor.hpp"].rows.size() > 10);
+}
+
+TEST_CASE("structs that hold tensors count as results of ops", "[op_table]") {
+  const std::string text = "struct Pair { Tensor a, b; }; struct Options { int n = 0; }; TENON_API Pair f(const Tensor& x, int axis = -1); TENON_API Options g();";
+  CHECK(results_of(text) == "Tensor|std::vector<Tensor>|Pair");
 }
 
 TEST_CASE("gradients of every op against central differences", "[op_table]") {

@@ -132,6 +132,11 @@ const Register others(std::map<std::string, Case>{
        const Tensor line = check::spread({40}, -1, 1);
        for (bool right : {false, true}) note("values", searchsorted(sort(line).values, check::spread({5, 9}, -1.2, 1.2), right));
      }},
+    {"ordering.hpp: unique(Tensor)",
+     [] {
+       const Unique u = unique(whole({7, 30}, 9).to(check::number_type()));
+       note("values", u.values), note("inverse", u.inverse), note("counts", u.counts);
+     }},
 });
 
 }  // namespace

@@ -80,6 +80,9 @@ class TENON_API Tensor {
   Tensor permute(std::initializer_list<int> order) const;
   Tensor transpose(int a, int b) const;
   Tensor narrow(int axis, std::int64_t start, std::int64_t length) const;
+  /// Places start, start + step.. before `stop`, as numpy's x[start:stop:step]: negative ones count from the end, those beyond the ends are
+  /// cut to them, none left gives a size of 0. step >= 1.
+  Tensor slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step = 1) const;
   Tensor select(int axis, std::int64_t index) const;  ///< narrow to one, axis dropped
   Tensor expand(const Shape& shape) const;            ///< broadcast with stride 0
   Tensor unsqueeze(int axis) const;

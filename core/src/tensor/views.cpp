@@ -1,5 +1,6 @@
 #include "tensor/permuted.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "ops/copy.hpp"
@@ -44,6 +45,31 @@ bool view_strides(const Tensor& x, const Shape& to, Shape& strides) {
     }
   }
   return true;
+}
+
+/// Every step-th of `length` places along an axis, from `start` on; all of them must be there.
+Tensor strided_places(const Tensor& x, int axis, std::int64_t start, std::int64_t length, std::int64_t step);
+
+/// Zeros of `shape` with x at those places: the gradient of strided_places, as that is its.
+Tensor spread_places(const Tensor& x, const Shape& shape, int axis, std::int64_t start, std::int64_t step) {
+  Tensor out = Tensor::zeros(shape, x.dtype(), x.device());
+  Shape strides = out.strides();
+  const std::int64_t offset = start * strides[axis];
+  strides[axis] *= step;
+  if (x.numel()) copy_strided(x, out.alias(x.shape(), strides, offset));
+  return differentiable("slice", out, {x}, [axis, start, step, length = x.size(axis)](const std::vector<Tensor>& d) {
+    return std::vector{strided_places(d[0], axis, start, length, step)};
+  });
+}
+
+Tensor strided_places(const Tensor& x, int axis, std::int64_t start, std::int64_t length, std::int64_t step) {
+  Shape to = x.shape(), strides = x.strides();
+  to[axis] = length;
+  strides[axis] *= length > 1 ? step : 1;  // no overflow by a step that is never taken
+  return differentiable("slice", x.alias(to, strides, x.offset() + (length ? start * x.strides()[axis] : 0)), {x},
+                        [axis, start, step = length > 1 ? step : 1, from = x.shape()](const std::vector<Tensor>& d) {
+                          return std::vector{spread_places(d[0], from, axis, start, step)};
+                        });
 }
 
 }  // namespace
@@ -116,6 +142,17 @@ Tensor Tensor::narrow(int axis, std::int64_t start, std::int64_t length) const {
     after[std::size_t(a)] = from[a] - start - length;
     return std::vector{pad(d[0], before, after)};
   });
+}
+
+Tensor Tensor::slice(int axis, std::int64_t start, std::int64_t stop, std::int64_t step) const {
+  const int a = axis_of("slice", *this, axis);
+  if (step < 1) throw_usage("slice", "step " + std::to_string(step) + " along axis " + std::to_string(axis) + " of " + str(), "steps are 1 or more; flip() turns an axis round");
+  const std::int64_t n = shape_[a];
+  auto place = [n](std::int64_t i) { return std::clamp(i < 0 ? i + n : i, std::int64_t(0), n); };
+  const std::int64_t first = place(start), past = place(stop);
+  const std::int64_t length = past > first ? (past - first - 1) / step + 1 : 0;
+  if (step == 1 || length == 0) return narrow(a, first, length);
+  return strided_places(*this, a, first, length, step);
 }
 
 Tensor Tensor::select(int axis, std::int64_t index) const {

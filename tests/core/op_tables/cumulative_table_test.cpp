@@ -31,6 +31,15 @@ const Register table(
             both([](const In& x) { return logcumsumexp(x[0], 1); }, {spread({2, 4, 3}, -2, 2)});
             both([](const In& x) { return square(logcumsumexp(x[0], -1)); }, {spread({5}, -2, 2)});
           }},
+         {"cummax(Tensor,int)",
+          [] {
+            both([](const In& x) { return square(cummax(x[0], 1).values); }, {spread({2, 5, 3})});
+            both([](const In& x) { return square(cummax(x[0], -1).values); }, {spread({7})});
+          }},
+         {"cummin(Tensor,int)",
+          [] {
+            both([](const In& x) { return square(cummin(x[0], 1).values); }, {spread({2, 5, 3})});
+          }},
          {"linear_recurrence(Tensor,Tensor,int,bool)",
           [] {
             both([](const In& x) { return square(linear_recurrence(x[0], x[1], 1)); }, {spread({2, 4, 3}), spread({2, 4, 3}, -2, 1)});

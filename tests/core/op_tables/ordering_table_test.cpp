@@ -10,9 +10,18 @@ Tensor classes() {
   return Tensor::from(std::vector<std::int64_t>{2, 0, 2, 1, 2, 0}, {2, 3});
 }
 
-// sort and topk return two tensors; their gradients are checked in ordering_test.cpp
 const Register table("ordering.hpp",
                      {{
+                          {"sort(Tensor,int,bool)",
+                           [] {
+                             both([](const In& x) { return square(sort(x[0], 1).values); }, {spread({2, 5, 3})});
+                             both([](const In& x) { return square(sort(x[0], -1, true).values); }, {spread({3, 4})});
+                           }},
+                          {"topk(Tensor,int64_t,int,bool)",
+                           [] {
+                             both([](const In& x) { return square(topk(x[0], 2, 1).values); }, {spread({2, 5, 3})});
+                             both([](const In& x) { return square(topk(x[0], 3, -1, false).values); }, {spread({3, 4})});
+                           }},
                           {"bincount(Tensor,int64_t,Tensor)",
                            [] {
                              both([](const In& x) { return square(bincount(classes(), 4, x[0])); }, {spread({2, 3})});
@@ -30,6 +39,6 @@ const Register table("ordering.hpp",
                              both([](const In& x) { return square(median(x[0], -1)); }, {spread({2, 6})});
                            }},
                       },
-                      {"argsort(Tensor,int,bool)", "searchsorted(Tensor,Tensor,bool)"}});
+                      {"argsort(Tensor,int,bool)", "searchsorted(Tensor,Tensor,bool)", "unique(Tensor)"}});
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <limits>
 #include <numeric>
 
 #include "tenon/error.hpp"
@@ -200,4 +201,29 @@ TEST_CASE("views refuse wrong arguments by name and with the shape", "[views]") 
   CHECK_THROWS_WITH(x.expand({-1, 2, 3}), Contains("negative"));
   CHECK_THROWS_WITH(x.squeeze(0), Contains("squeeze: axis 0"));
   CHECK_THROWS_WITH(x.unsqueeze(4), Contains("unsqueeze: axis 4"));
+}
+
+TEST_CASE("slices are numpy's", "[views]") {
+  const Tensor x = Tensor::arange(7, DType::f32);
+  const auto values = [&](std::int64_t start, std::int64_t stop, std::int64_t step = 1) { return x.slice(0, start, stop, step).to_vector(); };
+  using V = std::vector<double>;
+  CHECK(values(1, 6, 2) == V{1, 3, 5});
+  CHECK(values(0, 7, 3) == V{0, 3, 6});
+  CHECK(values(-3, -1) == V{4, 5});
+  CHECK(values(-100, 100, 4) == V{0, 4});
+  CHECK(values(5, 2).empty());
+  CHECK(values(9, 12, 2).empty());
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
+  CHECK(values(2, most, most) == V{2});
+  CHECK(values(least, most) == x.to_vector());
+  CHECK(Tensor::zeros({0, 3}).slice(0, 0, 5, 2).shape() == Shape{0, 3});
+
+  const Tensor grid = Tensor::arange(24, DType::i64).reshape({4, 6});
+  const Tensor part = grid.slice(0, 1, most, 2).slice(-1, 0, 6, 3);
+  CHECK(part.to_vector() == V{6, 9, 18, 21});
+  CHECK(part.storage() == grid.storage());
+  CHECK(grid.transpose(0, 1).slice(0, 4, 6).slice(1, 0, 4, 3).to_vector() == V{4, 22, 5, 23});
+
+  CHECK_THROWS_WITH(x.slice(0, 0, 4, 0), Contains("slice: step 0 along axis 0 of f32[7]") && Contains("steps are 1 or more"));
+  CHECK_THROWS_WITH(x.slice(1, 0, 4), Contains("slice: axis 1"));
 }
