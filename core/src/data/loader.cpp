@@ -1,6 +1,7 @@
 #include "tenon/data/loader.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -30,6 +31,9 @@ auto for_item(std::int64_t index, Call call) {
   }
 }
 
+// More is a slip of the pen: each worker is a thread, each batch ahead is kept in memory.
+constexpr int kMostWorkers = 1024, kMostPrefetch = 1 << 16;
+
 }  // namespace
 
 struct Loader::Impl {
@@ -41,6 +45,10 @@ struct Loader::Impl {
                   "batch_size " + std::to_string(options.batch_size) + ", workers " + std::to_string(options.workers) + ", prefetch " +
                       std::to_string(options.prefetch),
                   "batch_size and prefetch are at least 1, workers at least 0");
+    if (options.workers > kMostWorkers || options.prefetch > kMostPrefetch)
+      throw_usage("Loader", "workers " + std::to_string(options.workers) + ", prefetch " + std::to_string(options.prefetch),
+                  "at most " + std::to_string(kMostWorkers) + " workers, about as many as there are cores, and " + std::to_string(kMostPrefetch) +
+                      " batches ahead");
     const std::int64_t n = sampler->length();
     per_epoch = n / options.batch_size + (!options.drop_last && n % options.batch_size != 0);
     if (per_epoch == 0)
@@ -56,6 +64,9 @@ struct Loader::Impl {
     prefetch.emplace(first, options.workers, options.prefetch,
                      [this](std::int64_t number, std::size_t slot) { ready[slot] = make(number); });
   }
+
+  /// The last state from which whole positions (epoch times length) can be counted for as long again.
+  std::int64_t furthest() const { return std::numeric_limits<std::int64_t>::max() / 2 / sampler->length() * per_epoch; }
 
   Batch make(std::int64_t number) const {
     NoGrad no_grad;
@@ -108,20 +119,25 @@ Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
 Batch Loader::next() {
+  if (!impl_) throw_usage("Loader::next", "the loader was moved from", "use the one it was moved to");
   return impl_->next();
 }
 std::int64_t Loader::batches_per_epoch() const noexcept {
-  return impl_->per_epoch;
+  return impl_ ? impl_->per_epoch : 0;
 }
 std::int64_t Loader::state() const noexcept {
-  return impl_->prefetch->taken();
+  return impl_ ? impl_->prefetch->taken() : 0;
 }
 void Loader::seek(std::int64_t state) {
+  if (!impl_) throw_usage("Loader::seek", "the loader was moved from", "use the one it was moved to");
   if (state < 0) throw_usage("Loader::seek", "state " + std::to_string(state), "give what state() gave");
+  if (state > impl_->furthest())
+    throw_usage("Loader::seek", "state " + std::to_string(state) + " is beyond " + std::to_string(impl_->furthest()) + ", the last that can be counted on from",
+                "give what state() gave");
   impl_->start(state);
 }
 double Loader::waited_seconds() const noexcept {
-  return impl_->waited + impl_->prefetch->waited_seconds();
+  return impl_ ? impl_->waited + impl_->prefetch->waited_seconds() : 0;
 }
 
 }  // namespace tenon::data

@@ -112,6 +112,27 @@ Extent extent_of(const DLTensor& in, DType dtype) {
   return e;
 }
 
+/// A bool is a byte 0 or 1: kernels count on it. Reads every element.
+void require_truth_values(const std::uint8_t* data, const Extent& e) {
+  const std::int64_t n = e.shape.numel();
+  const auto refuse_at = [](std::int64_t element, int byte) {
+    refuse("bool", "element " + std::to_string(element) + " of a bool tensor is the byte " + std::to_string(byte) + ", neither 0 nor 1",
+           "hand it over as unsigned 8 bits and compare it with 0");
+  };
+  if (e.strides == e.shape.contiguous_strides()) {
+    std::uint8_t seen = 0;
+    for (std::int64_t i = 0; i < n; ++i) seen |= data[i];
+    for (std::int64_t i = 0; seen > 1 && i < n; ++i)
+      if (data[i] > 1) refuse_at(i, data[i]);
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int64_t rest = i, at = 0;
+    for (int a = e.shape.rank() - 1; a >= 0; rest /= e.shape[a], --a) at += rest % e.shape[a] * e.strides[a];
+    if (data[at] > 1) refuse_at(i, data[at]);
+  }
+}
+
 /// Calls the deleter, once, when the last copy of it is gone.
 template <class Managed>
 std::shared_ptr<Managed> own(Managed* managed) {
@@ -131,6 +152,7 @@ Tensor adopt(std::shared_ptr<Managed> owner) {
   auto* data = in.data ? static_cast<std::byte*>(in.data) + in.byte_offset : nullptr;
   if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0)
     refuse("alignment", "the first element lies at an address that is no multiple of " + std::to_string(size_of(dtype)), "copy it first");
+  if (dtype == DType::boolean && device == kCpu) require_truth_values(reinterpret_cast<const std::uint8_t*>(data), e);
   // The storage reaches from the first element to the last one that the strides touch.
   const std::int64_t count = std::int64_t(e.bytes / size_of(dtype));
   const Tensor whole = Tensor::wrap(

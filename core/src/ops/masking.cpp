@@ -26,10 +26,16 @@ Kernel make_count(std::int64_t n) {
     auto* counts = static_cast<std::int64_t*>(o[1]);
     parallel_blocks(n, kMaskBlock, [&](std::int64_t begin, std::int64_t end) {
       std::int64_t count = 0;
-      for (std::int64_t i = begin; i < end; ++i) count += mask[i];
+      for (std::int64_t i = begin; i < end; ++i) count += mask[i] != 0;
       counts[begin / kMaskBlock] = count;
     });
   };
+}
+
+/// The top bit of every byte that is not 0. Memory of another library may hold other bytes than 0 and 1.
+std::uint64_t true_bytes(std::uint64_t eight) {
+  constexpr std::uint64_t low = 0x7f7f7f7f7f7f7f7f;
+  return (((eight & low) + low) | eight) & ~low;
 }
 
 /// body(position) for every true element of [begin, end), eight bytes at a time.
@@ -39,7 +45,7 @@ void for_true(const std::uint8_t* mask, std::int64_t begin, std::int64_t end, F&
   for (; begin < end; begin += 8) {
     std::uint64_t eight = 0;
     std::memcpy(&eight, mask + begin, std::size_t(std::min<std::int64_t>(8, end - begin)));
-    for (; eight; eight &= eight - 1) body(begin + std::countr_zero(eight) / 8);
+    for (eight = true_bytes(eight); eight; eight &= eight - 1) body(begin + std::countr_zero(eight) / 8);
   }
 }
 

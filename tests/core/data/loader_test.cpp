@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "core/data/numbers.hpp"
@@ -183,4 +184,41 @@ TEST_CASE("loaders say what is wrong", "[data][loader][misuse]") {
   Loader loader(numbers(3), sampler);
   CHECK_THROWS_WITH(loader.seek(-1), Contains("state -1"));
   CHECK_THROWS_WITH(StepPlan::record([&] { loader.next(); }), Contains("recorded step"));
+}
+
+TEST_CASE("loaders refuse absurd numbers of workers and batches ahead", "[data][loader][misuse]") {
+  const auto sampler = std::make_shared<SequentialSampler>(8);
+  LoaderOptions o;
+  o.workers = 1000000;
+  CHECK_THROWS_WITH(Loader(numbers(8), sampler, o), Contains("Loader") && Contains("workers 1000000") && Contains("at most 1024"));
+  o.workers = 0;
+  o.prefetch = std::numeric_limits<int>::max();
+  CHECK_THROWS_WITH(Loader(numbers(8), sampler, o), Contains("Loader") && Contains("prefetch 2147483647") && Contains("at most"));
+}
+
+TEST_CASE("a loader goes to any state that can be counted on from, and refuses those beyond", "[data][loader][misuse]") {
+  for (int workers : {0, 2}) {
+    LoaderOptions o;
+    o.batch_size = 3;
+    o.workers = workers;
+    Loader loader(numbers(8), std::make_shared<SequentialSampler>(8), o);
+    CHECK_THROWS_WITH(loader.seek(std::numeric_limits<std::int64_t>::max() - 1), Contains("Loader::seek") && Contains("9223372036854775806"));
+    const std::int64_t far = std::int64_t(1) << 60;
+    loader.seek(far);
+    const Batch batch = loader.next();
+    CHECK(batch.number == far);
+    CHECK(batch.epoch == far / 3);
+    CHECK(batch.indices.front() == far % 3 * 3);
+  }
+}
+
+TEST_CASE("a loader that was moved from says so", "[data][loader][misuse]") {
+  Loader loader(numbers(8), std::make_shared<SequentialSampler>(8));
+  Loader moved = std::move(loader);
+  CHECK_THROWS_WITH(loader.next(), Contains("Loader::next") && Contains("moved from"));
+  CHECK_THROWS_WITH(loader.seek(0), Contains("Loader::seek") && Contains("moved from"));
+  CHECK(loader.state() == 0);
+  CHECK(loader.batches_per_epoch() == 0);
+  CHECK(loader.waited_seconds() == 0);
+  CHECK(moved.next().number == 0);
 }

@@ -147,6 +147,26 @@ TEST_CASE("what a tensor cannot be is refused, and deleted", "[io][dlpack]") {
   CHECK(refused([](F, T t) { t.byte_offset = 4; }) == "dlpack.alignment");
 }
 
+TEST_CASE("a bool tensor with bytes other than 0 and 1 is refused", "[io][dlpack]") {
+  std::vector<std::uint8_t> bytes{0, 1, 1, 0, 1, 2, 0, 255};
+  auto take = [&](std::int64_t columns, std::int64_t stride) {
+    Foreign foreign;
+    foreign.shape = {2, columns};
+    foreign.strides = {4, stride};
+    DLTensor& t = foreign.managed.dl_tensor;
+    t.data = bytes.data();
+    t.dtype = {6, 8, 1};
+    const std::string code = code_of([&] { CHECK(from_dlpack(&foreign.managed).dtype() == DType::boolean); });
+    CHECK(foreign.deleted == 1);
+    return code;
+  };
+  CHECK(take(4, 1) == "dlpack.bool");
+  CHECK(take(2, 1) == "dlpack.bool");
+  CHECK(take(2, 2).empty());  // columns 0 and 2: what lies between plays no part
+  bytes[5] = bytes[7] = 1;
+  CHECK(take(4, 1).empty());
+}
+
 TEST_CASE("to_dlpack says what is wrong", "[io][dlpack][misuse]") {
   CHECK_THROWS_WITH(to_dlpack(Tensor()), Contains("to_dlpack: the tensor is undefined"));
   CHECK_THROWS_WITH(from_dlpack(static_cast<DLManagedTensor*>(nullptr)), Contains("no managed tensor"));

@@ -362,6 +362,14 @@ TEST_CASE("masks longer than a block", "[indexing]") {
   CHECK(nonzero(mask).to_vector() == expected_places);
 }
 
+TEST_CASE("bytes other than 0 and 1 of wrapped memory are one true element each", "[indexing]") {
+  std::vector<std::uint8_t> bytes{0, 2, 0, 255, 128, 0, 0, 1, 3, 0, 127};
+  const Shape shape{std::int64_t(bytes.size())};
+  const Tensor mask = Tensor::wrap(bytes.data(), shape, DType::boolean, {});
+  CHECK(nonzero(mask).to_vector() == Values{1, 3, 4, 7, 8, 10});
+  CHECK(masked_select(Tensor::arange(11, DType::f32), mask).to_vector() == Values{1, 3, 4, 7, 8, 10});
+}
+
 TEST_CASE("a recorded step places by the indices of each run, and checks them", "[indexing][plan]") {
   Tensor x = made(1, {3}), index = ints({0, 2}, {2}), y;
   StepPlan plan = StepPlan::record([&] { y = scatter_add(x, 0, index, gather(x, 0, index)); });

@@ -49,7 +49,7 @@ class TENON_API Loader {
   /// index ("item 17: ..."); the call after that gives the batch that follows.
   Batch next();
 
-  std::int64_t batches_per_epoch() const noexcept;
+  std::int64_t batches_per_epoch() const noexcept;  ///< this and the others below: 0 once the loader was moved from
   /// The whole state: the number of batches taken so far, failed ones too.
   std::int64_t state() const noexcept;
   /// Goes on as if `state` batches had been taken.
