@@ -2,8 +2,8 @@
 ///
 /// A differentiable op computes its result and then calls `differentiable`, giving its inputs and a function
 /// from the gradient of the result to the gradients of the inputs. That function is itself written in tensor
-/// ops, so it can be differentiated again (`create_graph`). A fused kernel whose gradient cannot be
-/// differentiated says so with `first_order_only`, and asking for a second derivative names it.
+/// ops, so it can be differentiated again (`create_graph`); where it is a fused kernel, it takes the way of plain ops then. An op of
+/// a plugin whose gradient cannot be differentiated says so with `first_order_only`, and asking for a second derivative names it.
 ///
 /// What a gradient reads must still hold what the op saw: a tensor that was written in place in between (assign, fill, copy_from_host, an
 /// optimiser's step, a replayed plan) throws autograd.overwritten, naming the op and the write, when the gradient reads it. Views share
@@ -59,7 +59,7 @@ TENON_API void on_gradient(const Tensor& tensor, GradientHook hook);
 /// `f(inputs)` without keeping what its ops save: the backward pass runs `f` again and differentiates that, trading time for memory
 /// (Chen et al. 2016). What else f uses and needs a gradient, its layers' parameters say, is found when it runs first; `parameters` may name
 /// some all the same, and those that f does not use get zeros. f must do the same both times; random numbers of this library do, and
-/// batch_norm moves its running statistics the first time only. First-order gradient only.
+/// batch_norm moves its running statistics the first time only.
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 TENON_API std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters = {});
 

@@ -7,8 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
 #include <vector>
 
+#include "tenon/error.hpp"
 #include "tenon/export.hpp"
 
 namespace tenon {
@@ -23,6 +27,32 @@ struct Interval {
 /// made itself. Index i of resample r depends on (seed, r, i) alone.
 TENON_API Interval bootstrap(std::int64_t n, const std::function<double(std::span<const std::int64_t>)>& statistic, std::int64_t resamples = 2000,
                              double level = 0.95, std::uint64_t seed = 0);
+struct Resampling {
+  std::int64_t resamples = 2000;
+  double level = 0.95;
+  std::uint64_t seed = 0;
+};
+/// Any metric of this header, of cases that lie side by side in one or more ranges, with its bootstrap interval. `metric` is given a span of each
+/// range's values for the cases drawn: bootstrap_of({}, [](auto x, auto t) { return rmse(x, t); }, x, truth), or
+/// bootstrap_of({}, [](auto p, auto t) { return mcc(confusion(p, t, 3), 3); }, predicted, truth). See bootstrap().
+template <class Metric, class First, class... Ranges>
+Interval bootstrap_of(const Resampling& how, const Metric& metric, const First& first, const Ranges&... others) {
+  const std::size_t n = std::size(first);
+  if (((std::size(others) != n) || ...))
+    throw_usage("bootstrap_of", "ranges of " + (std::to_string(n) + ... + (" and " + std::to_string(std::size(others)))) + " cases", "one value a case in each");
+  return bootstrap(
+      static_cast<std::int64_t>(n),
+      [&](std::span<const std::int64_t> drawn) {
+        const auto take = [&](const auto& range) {
+          std::vector<std::remove_cvref_t<decltype(*std::data(range))>> values(drawn.size());
+          for (std::size_t i = 0; i < drawn.size(); ++i) values[i] = std::data(range)[drawn[i]];
+          return values;
+        };
+        const auto chosen = std::make_tuple(take(first), take(others)...);
+        return std::apply([&](const auto&... values) { return double(metric(std::span(values)...)); }, chosen);
+      },
+      how.resamples, how.level, how.seed);
+}
 /// Of a mean: each resample draws whole blocks of `block` consecutive values around a circle (Politis and Romano 1992), for values that depend
 /// on their neighbours.
 TENON_API Interval block_bootstrap_mean(std::span<const double> values, std::int64_t block, std::int64_t resamples = 2000, double level = 0.95,

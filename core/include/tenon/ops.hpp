@@ -56,7 +56,7 @@ TENON_API Tensor cosh(const Tensor& x);
 TENON_API Tensor tanh(const Tensor& x);
 TENON_API Tensor erf(const Tensor& x);
 TENON_API Tensor lgamma(const Tensor& x);   ///< log |gamma(x)|
-TENON_API Tensor digamma(const Tensor& x);  ///< its derivative; first-order gradient only
+TENON_API Tensor digamma(const Tensor& x);  ///< its derivative, twice differentiable
 TENON_API Tensor sigmoid(const Tensor& x);
 TENON_API Tensor relu(const Tensor& x);
 TENON_API Tensor leaky_relu(const Tensor& x, double slope = 0.01);

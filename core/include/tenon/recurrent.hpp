@@ -2,7 +2,7 @@
 ///
 /// The input's share of all steps is one product; each step is one product and one pass over its gates, forward and backward; the weights'
 /// gradients are one product each at the end. Computed in f32 (f64 for f64; 16-bit inputs are widened and the results rounded).
-/// First-order gradient only: for more, loop over lstm_cell and gru_cell, which are compositions of ops.
+/// Under create_graph the gradient is that of the same steps in plain ops, so that it can be differentiated again, at their speed.
 #pragma once
 
 #include <vector>

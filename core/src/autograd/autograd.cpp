@@ -222,6 +222,41 @@ struct Engine {
   std::unordered_map<const AutogradMeta*, Tensor> leaf_gradient;
 };
 
+std::vector<Tensor> gradients_above(std::uint64_t floor, bool leaf_hooks, const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                                    const std::vector<Tensor>& d_outputs, bool create_graph);
+
+/// The gradients of `inputs` from those of f's results, by running f now. The first `own` inputs are given to f without their history, or,
+/// to be differentiated again, behind an op of their own, so that a tensor given twice gets each place's share; the others f reaches itself.
+std::vector<Tensor> gradients_again(const char* op, const TensorFunction& f, const std::vector<Tensor>& inputs, std::size_t own,
+                                    const std::vector<Tensor>& d_outputs, bool create_graph) {
+  const Restore<bool> keep(grad_enabled, true);
+  std::vector<Tensor> given = inputs, wanted;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined() || !inputs[i].requires_grad()) continue;
+    if (i < own) {
+      given[i] = inputs[i].detach();
+      if (create_graph) given[i] = differentiable("identity", given[i], {inputs[i]}, [](const std::vector<Tensor>& d) { return d; });
+      else given[i].set_requires_grad();
+    }
+    wanted.push_back(given[i]);
+  }
+  const std::uint64_t floor = take_tick();  // what f captures keeps its history for the pass that we are part of
+  const std::vector<Tensor> results = f(given);
+  if (results.size() != d_outputs.size())
+    throw_usage(op, "the function gave " + std::to_string(d_outputs.size()) + " results, and " + std::to_string(results.size()) + " when it ran again");
+  std::vector<Tensor> reached, weights;  // an output without history has no gradient to give
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (results[i].defined() && results[i].requires_grad()) {
+      reached.push_back(results[i]);
+      weights.push_back(d_outputs[i]);
+    }
+  const std::vector<Tensor> found = gradients_above(floor, false, reached, wanted, weights, create_graph);
+  std::vector<Tensor> d_inputs;
+  std::size_t next = 0;
+  for (const Tensor& t : inputs) d_inputs.push_back(t.defined() && t.requires_grad() ? found[next++] : Tensor());
+  return d_inputs;
+}
+
 Tensor seed_gradient(const char* op, const Tensor& output) {
   if (is_complex(output.dtype())) throw_usage(op, "the output " + output.str() + " is complex", "give its gradient, or make it real with abs, real or imag");
   if (output.numel() != 1) throw_usage(op, "the output " + output.str() + " is not a scalar", "give its gradient, or reduce it with sum or mean");
@@ -370,6 +405,10 @@ void on_gradient(const Tensor& tensor, GradientHook hook) {
 
 bool is_recomputing() noexcept { return recomputing; }
 
+std::vector<Tensor> gradients_of_ops(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& d_outputs) {
+  return gradients_again("gradients_of_ops", f, inputs, inputs.size(), d_outputs, true);
+}
+
 std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters) {
   if (!f) throw_usage("recompute", "no function was given");
   if (!grad_enabled) return f(inputs);
@@ -390,34 +429,13 @@ std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>
   differentiable(
       "recompute", outputs, all,
       [f, inputs, outside = std::move(used.tensors)](const std::vector<Tensor>& d_outputs) {
-        std::vector<Tensor> again, wanted, results;
-        for (const Tensor& t : inputs) {
-          again.push_back(t.detach());
-          if (t.defined() && t.requires_grad()) wanted.push_back(again.back().set_requires_grad());
-        }
-        for (const Tensor& t : outside)
-          if (t.requires_grad()) wanted.push_back(t);
-        const std::uint64_t floor = take_tick();  // what f captures keeps its history for the pass that we are part of
-        {
-          const Restore<bool> keep(grad_enabled, true), second(recomputing, true);
-          results = f(again);
-        }
-        if (results.size() != d_outputs.size())
-          throw_usage("recompute", "the function gave " + std::to_string(d_outputs.size()) + " results, and " + std::to_string(results.size()) + " when it ran again");
-        std::vector<Tensor> reached, weights;  // an output without history has no gradient to give
-        for (std::size_t i = 0; i < results.size(); ++i)
-          if (results[i].defined() && results[i].requires_grad()) {
-            reached.push_back(results[i]);
-            weights.push_back(d_outputs[i]);
-          }
-        const std::vector<Tensor> found = gradients_above(floor, false, reached, wanted, weights, false);
-        std::vector<Tensor> d_inputs;
-        std::size_t next = 0;
-        for (const std::vector<Tensor>* list : {&inputs, &outside})
-          for (const Tensor& t : *list) d_inputs.push_back(t.defined() && t.requires_grad() ? found[next++] : Tensor());
-        return d_inputs;
-      },
-      true);
+        const Restore<bool> second(recomputing, true);
+        const std::size_t own = inputs.size();
+        std::vector<Tensor> all_inputs = inputs;
+        all_inputs.insert(all_inputs.end(), outside.begin(), outside.end());
+        return gradients_again("recompute", [&](const std::vector<Tensor>& in) { return f({in.begin(), in.begin() + std::ptrdiff_t(own)}); },
+                               all_inputs, own, d_outputs, grad_enabled);
+      });
   return outputs;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "tenon/tensor.hpp"
@@ -35,6 +36,11 @@ class BackwardScope {
 inline void require_unwritten(const Tensor& read) {
   if (const BackwardScope* scope = BackwardScope::current()) scope->require_unwritten(read);
 }
+
+/// For a BackwardFn whose gradient is a fused kernel, under create_graph: the gradients of `inputs` by way of `f`, which is the op in plain
+/// ops and is run now, so that they can be differentiated again.
+std::vector<Tensor> gradients_of_ops(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                                     const std::vector<Tensor>& d_outputs);
 
 /// True while recompute() runs its function again: what the function writes (running statistics) was written the first time.
 bool is_recomputing() noexcept;

@@ -17,7 +17,7 @@ namespace tenon::kernels {
 
 enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, relu_gradient, gelu_gradient, equal, less, greater, not_equal, less_equal, greater_equal };
 constexpr bool is_comparison(Binary k) { return k >= Binary::equal; }
-enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
+enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, tetragamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
 
 /// What complex numbers have, too.
 constexpr bool has_complex(Binary k) {
@@ -96,23 +96,24 @@ TENON_HD inline double log_gamma_of(double x) {
 #endif
 }
 
-/// First (order 0) or second (order 1) derivative of log gamma, in double: reflected from the left half of the line, carried up by
-/// its recurrence to where the asymptotic series (Abramowitz and Stegun 6.3.18, 6.4.12) has 15 digits.
+/// First (order 0), second or third derivative of log gamma, in double: reflected from the left half of the line, carried up by
+/// its recurrence to where the asymptotic series (Abramowitz and Stegun 6.3.18, 6.4.12, 6.4.13) has 15 digits.
 template <int Order> TENON_HD double polygamma_of(double x) {
   constexpr double kPi = 3.14159265358979323846;
-  if (x <= 0 && x == std::floor(x)) return Order == 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+  if (x <= 0 && x == std::floor(x)) return Order == 1 ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
   double mirrored = 0, sign = 1;
   if (x < 0.5) {
     const double s = std::sin(kPi * x), c = std::cos(kPi * x);
-    mirrored = Order == 0 ? -kPi * c / s : kPi * kPi / (s * s);
-    sign = Order == 0 ? 1 : -1;
+    mirrored = Order == 0 ? -kPi * c / s : Order == 1 ? kPi * kPi / (s * s) : -2 * kPi * kPi * kPi * c / (s * s * s);
+    sign = Order == 1 ? -1 : 1;
     x = 1 - x;
   }
   double carried = 0;
-  for (; x < 10; x += 1) carried += Order == 0 ? -1 / x : 1 / (x * x);
+  for (; x < 10; x += 1) carried += Order == 0 ? -1 / x : Order == 1 ? 1 / (x * x) : -2 / (x * x * x);
   const double r = 1 / x, q = r * r;
   const double series = Order == 0 ? std::log(x) - 0.5 * r - q * (1.0 / 12 - q * (1.0 / 120 - q * (1.0 / 252 - q * (1.0 / 240 - q * (1.0 / 132 - q * (691.0 / 32760 - q / 12))))))
-                                   : r + 0.5 * q + r * q * (1.0 / 6 - q * (1.0 / 30 - q * (1.0 / 42 - q * (1.0 / 30 - q * (5.0 / 66 - q * (691.0 / 2730 - q * 7 / 6))))));
+                     : Order == 1 ? r + 0.5 * q + r * q * (1.0 / 6 - q * (1.0 / 30 - q * (1.0 / 42 - q * (1.0 / 30 - q * (5.0 / 66 - q * (691.0 / 2730 - q * 7 / 6))))))
+                                  : -q * (1 + r + q * (1.0 / 2 - q * (1.0 / 6 - q * (1.0 / 6 - q * (3.0 / 10 - q * (5.0 / 6 - q * (691.0 / 210 - q * 35 / 2)))))));
   return mirrored + sign * (carried + series);
 }
 
@@ -162,6 +163,7 @@ template <Unary K> struct UnaryOp {
     else if constexpr (K == Unary::lgamma) return T(log_gamma_of(double(x)));
     else if constexpr (K == Unary::digamma) return T(polygamma_of<0>(double(x)));
     else if constexpr (K == Unary::trigamma) return T(polygamma_of<1>(double(x)));
+    else if constexpr (K == Unary::tetragamma) return T(polygamma_of<2>(double(x)));
     else if constexpr (K == Unary::floor) return std::floor(x);
     else if constexpr (K == Unary::ceil) return std::ceil(x);
     else if constexpr (K == Unary::round) return std::rint(x);

@@ -166,10 +166,16 @@ Tensor cosh(const Tensor& x) { return unary_op("cosh", Unary::cosh, x, [](const 
 Tensor erf(const Tensor& x) { return unary_op("erf", Unary::erf, x, [](const Tensor& t) { return mul(exp(neg(square(t))), 1.12837916709551257390); }); }
 Tensor lgamma(const Tensor& x) { return unary_op("lgamma", Unary::lgamma, x, [](const Tensor& t) { return digamma(t); }); }
 
-Tensor digamma(const Tensor& x) {
-  return differentiable("digamma", run_unary("digamma", Unary::digamma, x), {x},
-                        [x](const List& d) { return List{mul(d[0], run_unary("digamma", Unary::trigamma, x))}; }, true);
+namespace {
+
+Tensor trigamma(const Tensor& x) {
+  return differentiable("trigamma", run_unary("trigamma", Unary::trigamma, x), {x},
+                        [x](const List& d) { return List{mul(d[0], run_unary("trigamma", Unary::tetragamma, x))}; }, true);
 }
+
+}  // namespace
+
+Tensor digamma(const Tensor& x) { return unary_op("digamma", Unary::digamma, x, [](const Tensor& t) { return trigamma(t); }); }
 
 Tensor tanh(const Tensor& x) { return unary_op("tanh", Unary::tanh, x, [](const Tensor& t) { return add(neg(square(tanh(t))), 1.0); }); }
 

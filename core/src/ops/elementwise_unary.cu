@@ -20,6 +20,7 @@ constexpr int lanes_of(Unary k) {
     case Unary::lgamma:
     case Unary::digamma:
     case Unary::trigamma:
+    case Unary::tetragamma:
       return 2;
     case Unary::sin:
     case Unary::cos:

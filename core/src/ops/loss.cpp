@@ -1,6 +1,7 @@
 /// Losses: scalars in the accumulation type of their input (f32; f64 for f64).
 #include "ops/loss_kernels.hpp"
 
+#include "autograd/backward_scope.hpp"
 #include "kernels/types.hpp"
 #include "ops/check.hpp"
 #include "tenon/autograd.hpp"
@@ -40,6 +41,16 @@ Tensor label_loss_gradient(const char* name, const LabelLoss& p, const Tensor& l
   return d_logits;
 }
 
+/// The same loss in plain ops, for second derivatives.
+Tensor dice_cross_entropy_of_ops(const LabelLoss& p, const Tensor& logits, const Tensor& labels) {
+  const DType type = acc_dtype(p.dtype);
+  const Shape rows{p.samples, p.voxels, p.classes};
+  const Tensor wide = logits.to(type).reshape(rows), truth = one_hot(labels, p.classes, type).reshape(rows), share = softmax(wide);
+  const Tensor entropy = sum(truth * log_softmax(wide)) * (-1.0 / double(p.samples * p.voxels));
+  const Tensor overlap = (sum(share * truth, {1}) * 2.0 + p.smooth) / (sum(share, {1}) + sum(truth, {1}) + p.smooth);
+  return entropy + 1.0 - mean(overlap.narrow(1, 1, p.classes - 1));
+}
+
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits_given, const Tensor& labels_given) {
@@ -70,9 +81,10 @@ Tensor dice_cross_entropy(const Tensor& logits_given, const Tensor& labels_given
   LabelLoss p{logits.dtype(), labels.dtype(), logits.size(0), labels.numel() / logits.size(0), classes, smooth, true};
   auto [loss, totals] = label_loss(op, p, logits, labels);
   auto backward = [p, logits, labels, totals = totals](const std::vector<Tensor>& d) -> std::vector<Tensor> {
-    return {label_loss_gradient("dice_cross_entropy.gradient", p, logits, labels, totals, d[0].contiguous())};
+    if (!wants_grad({d[0], logits})) return {label_loss_gradient("dice_cross_entropy.gradient", p, logits, labels, totals, d[0].contiguous())};
+    return gradients_of_ops([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{dice_cross_entropy_of_ops(p, in[0], labels)}; }, {logits}, d);
   };
-  return differentiable(op, loss, {logits}, backward, true);
+  return differentiable(op, loss, {logits}, backward);
 }
 
 Tensor mse_loss(const Tensor& x_given, const Tensor& target_given) {

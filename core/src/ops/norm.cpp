@@ -82,13 +82,12 @@ Tensor activation_gate(ChannelNorm p, const Tensor& x, const Tensor& mean, const
 }
 
 /// y and its history; `x` dense, `scale` and `shift` in the accumulation type.
-Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const Statistics& s, const Tensor& scale, const Tensor& shift,
-                 bool first_order_only) {
+Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const Statistics& s, const Tensor& scale, const Tensor& shift) {
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   launch("normalisation.apply", {x, s.mean, s.rstd, scale, shift}, {y}, channel_norm_apply_kernel(x.device(), p));
   auto backward = [=, mean = s.mean, rstd = s.rstd](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_y = d[0].contiguous();
-    if (!first_order_only && wants_grad({d_y, x, scale})) {
+    if (wants_grad({d_y, x, scale})) {
       if (p.slope != 1) d_y = mul(d_y, activation_gate(p, x, mean, rstd, scale, shift));
       const Shape grouped{p.samples, p.voxels, p.groups, p.channels / p.groups};
       if (!p.frozen) return norm_gradient_of_ops(d_y, x, scale, grouped, p.eps);
@@ -99,11 +98,11 @@ Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const St
     }
     return fused_gradient(p, x, d_y, mean, rstd, scale, shift);
   };
-  return differentiable(op, y, {x, scale, shift}, backward, first_order_only);
+  return differentiable(op, y, {x, scale, shift}, backward);
 }
 
 Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps,
-                   double slope, bool first_order_only) {
+                   double slope) {
   Tensor x = x_given.contiguous();
   const DType type = acc_dtype(x.dtype());
   ChannelNorm p{x.dtype(), x.size(0), 1, x.size(-1), groups, eps, slope, false};
@@ -114,7 +113,7 @@ Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, c
     NoGrad off;
     s = statistics(p, x);
   }
-  return normalise(op, p, x, s, scale.to(type).contiguous(), shift.to(type).contiguous(), first_order_only);
+  return normalise(op, p, x, s, scale.to(type).contiguous(), shift.to(type).contiguous());
 }
 
 }  // namespace
@@ -122,7 +121,7 @@ Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, c
 Tensor instance_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, double eps, double slope) {
   check_norm_parameters("instance_norm", x, scale, shift);
   if (x.rank() < 3) throw_usage("instance_norm", "x " + x.str() + " has no spatial axis", "give it as [N, spatial..., C]");
-  return sample_norm("instance_norm", x, x.size(-1), scale, shift, eps, slope, true);
+  return sample_norm("instance_norm", x, x.size(-1), scale, shift, eps, slope);
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps) {
@@ -135,7 +134,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& scale, con
   if (groups < 1 || x.size(-1) % groups != 0)
     throw_usage("group_norm",
                 std::to_string(x.size(-1)) + " channels of x " + x.str() + " do not divide into " + std::to_string(groups) + " groups");
-  return sample_norm("group_norm", x, groups, scale, shift, eps, slope, false);
+  return sample_norm("group_norm", x, groups, scale, shift, eps, slope);
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& running_mean, const Tensor& running_var,
@@ -176,7 +175,7 @@ Tensor batch_norm(const Tensor& x_given, const Tensor& scale, const Tensor& shif
       s.rstd = rsqrt(running_var.to(type) + eps);
     }
   }
-  return normalise("batch_norm", p, x, s, scale.to(type).contiguous(), shift.to(type).contiguous(), false);
+  return normalise("batch_norm", p, x, s, scale.to(type).contiguous(), shift.to(type).contiguous());
 }
 
 }  // namespace tenon

@@ -1,9 +1,11 @@
 #include "tenon/recurrent.hpp"
 
+#include "autograd/backward_scope.hpp"
 #include "kernels/types.hpp"
 #include "ops/check.hpp"
 #include "ops/recurrent_kernels.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -95,9 +97,46 @@ Tensor over_time(const Tensor& a, const Tensor& b) {
   return matmul(a.reshape({rows, a.size(2)}).transpose(0, 1), b.reshape({rows, b.size(2)}));
 }
 
-/// y [T, N, H], h_T, c_T. `gates` is the op's own: its memory becomes the activations, and in the backward pass their gradient.
-List lstm_core(const Given& g, const Tensor& gates, const Tensor& h0, const Tensor& c0) {
+/// One step in plain ops: x's share of the gates' sums [N, 4H], h, c [N, H] -> h', c'.
+std::pair<Tensor, Tensor> lstm_step(const Tensor& share, const Tensor& h, const Tensor& c, const Tensor& w_hh, const Tensor& b_hh) {
+  const std::int64_t H = h.size(-1);
+  List g = split(share + linear(h, w_hh, b_hh), {H, H, H, H}, -1);
+  Tensor cell = sigmoid(g[1]) * c + sigmoid(g[0]) * tanh(g[2]);
+  return {sigmoid(g[3]) * tanh(cell), cell};
+}
+
+/// x's share of the gates' sums [N, 3H], h [N, H] -> h'.
+Tensor gru_step(const Tensor& share, const Tensor& h, const Tensor& w_hh, const Tensor& b_hh) {
+  const std::int64_t H = h.size(-1);
+  List from_x = split(share, {H, H, H}, -1), from_h = split(linear(h, w_hh, b_hh), {H, H, H}, -1);
+  Tensor z = sigmoid(from_x[1] + from_h[1]), n = tanh(from_x[2] + sigmoid(from_x[0] + from_h[0]) * from_h[2]);
+  return n + z * (h - n);
+}
+
+/// The recurrence in plain ops, for second derivatives: states [N, H] through `step`, which is given a time. Gives the first state's values
+/// [T, N, H] and the last states.
+template <class Step>
+List recurrence_of_ops(const Recurrence& p, const Tensor& lengths, List states, Step step) {
+  List values(std::size_t(p.steps));
+  for (std::int64_t i = 0; i < p.steps; ++i) {
+    const std::int64_t t = p.reverse ? p.steps - 1 - i : i;
+    List next = step(t, states);
+    if (lengths.defined()) {  // from its length on a sample keeps its state
+      const Tensor on = greater(lengths, Tensor::full(Shape{}, double(t), lengths.dtype(), lengths.device())).reshape({p.batch, 1});
+      for (std::size_t k = 0; k < next.size(); ++k) next[k] = where(on, next[k], states[k]);
+    }
+    states = std::move(next);
+    values[std::size_t(t)] = states[0];
+  }
+  List out{stack(values, 0)};
+  out.insert(out.end(), states.begin(), states.end());
+  return out;
+}
+
+/// y [T, N, H], h_T, c_T.
+List lstm_core(const Given& g, const Tensor& bias, const Tensor& h0, const Tensor& c0) {
   const Recurrence p = g.p;
+  const Tensor gates = g.input_share(bias);  // its memory becomes the activations, and in the backward pass their gradient
   const Device device = gates.device();
   const Shape all{p.steps + 1, p.batch, p.hidden}, steps{p.steps, p.batch, p.hidden}, one{p.batch, p.hidden};
   Tensor states = Tensor::empty(all, p.dtype, device), cells = Tensor::empty(all, p.dtype, device);
@@ -107,19 +146,29 @@ List lstm_core(const Given& g, const Tensor& gates, const Tensor& h0, const Tens
   List out{slot(states, at.after, steps), slot(states, at.last, one), slot(cells, at.last, one)};
   differentiable(
       "lstm", out, List{gates, g.w_hh, h0, c0},
-      [p, at, scratch, states, cells, w_hh = g.w_hh, lengths = g.lengths, steps, one, memory = gates.detach()](const List& d) {
+      [g, bias, h0, c0, at, scratch, states, cells, steps, one, memory = gates.detach()](const List& d) {
+        const Recurrence& p = g.p;
+        if (wants_grad(List{d[0], d[1], d[2], g.x, g.w_ih, bias, g.w_hh, h0, c0}))
+          return gradients_of_ops(
+              [&](const List& in) {
+                return recurrence_of_ops(p, g.lengths, {in[2], in[3]}, [&](std::int64_t t, const List& s) {
+                  auto [h, c] = lstm_step(in[0].select(0, t), s[0], s[1], in[1], {});
+                  return List{h, c};
+                });
+              },
+              {g.input_share(bias), g.w_hh, h0, c0}, d);
         Tensor d_h = Tensor::empty(one, p.dtype, memory.device()), d_c = Tensor::empty(one, p.dtype, memory.device());
-        launch("lstm.gradient", with_lengths({w_hh, memory, cells, d[0].contiguous(), d[1].contiguous(), d[2].contiguous()}, lengths),
+        launch("lstm.gradient", with_lengths({g.w_hh, memory, cells, d[0].contiguous(), d[1].contiguous(), d[2].contiguous()}, g.lengths),
                List{memory, d_h, d_c, scratch()}, lstm_gradient_kernel(memory.device(), p));
         return List{memory, over_time(memory, slot(states, at.before, steps)), d_h, d_c};
-      },
-      true);
+      });
   return out;
 }
 
 /// y [T, N, H], h_T; see lstm_core.
-List gru_core(const Given& g, const Tensor& gates, const Tensor& b_hh, const Tensor& h0) {
+List gru_core(const Given& g, const Tensor& b_hh, const Tensor& h0) {
   const Recurrence p = g.p;
+  const Tensor gates = g.input_share(g.b_ih);
   const Device device = gates.device();
   const Shape steps{p.steps, p.batch, p.hidden}, one{p.batch, p.hidden};
   Tensor states = Tensor::empty({p.steps + 1, p.batch, p.hidden}, p.dtype, device), kept = Tensor::empty(steps, p.dtype, device);
@@ -129,16 +178,23 @@ List gru_core(const Given& g, const Tensor& gates, const Tensor& b_hh, const Ten
   List out{slot(states, at.after, steps), slot(states, at.last, one)};
   differentiable(
       "gru", out, List{gates, g.w_hh, b_hh, h0},
-      [p, at, scratch, states, kept, w_hh = g.w_hh, lengths = g.lengths, steps, one, memory = gates.detach()](const List& d) {
+      [g, b_hh, h0, at, scratch, states, kept, steps, one, memory = gates.detach()](const List& d) {
+        const Recurrence& p = g.p;
+        if (wants_grad(List{d[0], d[1], g.x, g.w_ih, g.b_ih, g.w_hh, b_hh, h0}))
+          return gradients_of_ops(
+              [&](const List& in) {
+                return recurrence_of_ops(p, g.lengths, {in[3]},
+                                         [&](std::int64_t t, const List& s) { return List{gru_step(in[0].select(0, t), s[0], in[1], in[2])}; });
+              },
+              {g.input_share(g.b_ih), g.w_hh, b_hh, h0}, d);
         Tensor d_h = Tensor::empty(one, p.dtype, memory.device());
-        launch("gru.gradient", with_lengths({w_hh, memory, kept, states, d[0].contiguous(), d[1].contiguous()}, lengths),
+        launch("gru.gradient", with_lengths({g.w_hh, memory, kept, states, d[0].contiguous(), d[1].contiguous()}, g.lengths),
                List{memory, kept, d_h, scratch()}, gru_gradient_kernel(memory.device(), p));
         // the state's share of reset and update has the gradient of the whole; that of the new gate went through the reset gate
         Tensor before = slot(states, at.before, steps), both = memory.narrow(2, 0, 2 * p.hidden).contiguous();
         return List{memory, concat({over_time(both, before), over_time(kept, before)}, 0),
                     concat({sum(both, {0, 1}), sum(kept, {0, 1})}, 0), d_h};
-      },
-      true);
+      });
   return out;
 }
 
@@ -173,7 +229,7 @@ List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_i
           const Tensor& b_hh, const RecurrentOptions& options) {
   Given g("lstm", 4, x, {h0, c0}, {w_ih, w_hh, b_ih, b_hh}, options);
   Tensor bias = g.b_ih.defined() && g.b_hh.defined() ? g.b_ih + g.b_hh : g.b_ih.defined() ? g.b_ih : g.b_hh;
-  List out = lstm_core(g, g.input_share(bias), g.state(h0), g.state(c0));
+  List out = lstm_core(g, bias, g.state(h0), g.state(c0));
   return rounded({g.output(out[0]), out[1], out[2]}, x.dtype());
 }
 
@@ -181,26 +237,20 @@ List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_
          const RecurrentOptions& options) {
   Given g("gru", 3, x, {h0}, {w_ih, w_hh, b_ih, b_hh}, options);
   Tensor bias = g.b_hh.defined() ? g.b_hh.contiguous() : Tensor::zeros({3 * g.p.hidden}, g.p.dtype, x.device());
-  List out = gru_core(g, g.input_share(g.b_ih), bias, g.state(h0));
+  List out = gru_core(g, bias, g.state(h0));
   return rounded({g.output(out[0]), out[1]}, x.dtype());
 }
 
 List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
                const Tensor& b_hh) {
   check_cell("lstm_cell", 4, x, {h, c}, {w_ih, w_hh, b_ih, b_hh});
-  Tensor sums = linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh);
-  const std::int64_t H = h.size(-1);
-  List g = split(sums, {H, H, H, H}, -1);
-  Tensor cell = sigmoid(g[1]) * c + sigmoid(g[0]) * tanh(g[2]);
-  return {sigmoid(g[3]) * tanh(cell), cell};
+  auto [next, cell] = lstm_step(linear(x, w_ih, b_ih), h, c, w_hh, b_hh);
+  return {next, cell};
 }
 
 Tensor gru_cell(const Tensor& x, const Tensor& h, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh) {
   check_cell("gru_cell", 3, x, {h}, {w_ih, w_hh, b_ih, b_hh});
-  const std::int64_t H = h.size(-1);
-  List from_x = split(linear(x, w_ih, b_ih), {H, H, H}, -1), from_h = split(linear(h, w_hh, b_hh), {H, H, H}, -1);
-  Tensor z = sigmoid(from_x[1] + from_h[1]), n = tanh(from_x[2] + sigmoid(from_x[0] + from_h[0]) * from_h[2]);
-  return n + z * (h - n);
+  return gru_step(linear(x, w_ih, b_ih), h, w_hh, b_hh);
 }
 
 }  // namespace tenon

@@ -169,6 +169,45 @@ TEST_CASE("bootstrap intervals are those of the normal theory for a mean, and do
   CHECK((blocks.high - blocks.low) / (single.high - single.low) == Approx(std::sqrt(2.0)).epsilon(0.15));
 }
 
+TEST_CASE("any metric has a bootstrap interval over its cases", "[metrics]") {
+  const std::int64_t n = 400;
+  std::vector<double> x, truth;
+  std::vector<std::int64_t> predicted, labels;
+  for (std::int64_t i = 0; i < n; ++i) {
+    truth.push_back(std::sin(double(i)));
+    x.push_back(truth.back() + 0.1 * std::cos(7.0 * double(i)));
+    labels.push_back(i % 3);
+    predicted.push_back(i % 5 ? i % 3 : 0);
+  }
+  const auto error = [](auto a, auto b) { return rmse(a, b); };
+  const Interval e = bootstrap_of({}, error, x, truth);
+  CHECK(e.value == rmse(x, truth));
+  CHECK(e.low < e.value);
+  CHECK(e.value < e.high);
+  // the delta method: the mean of squares has a normal error
+  double mean_square = 0, fourth = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double q = std::pow(x[std::size_t(i)] - truth[std::size_t(i)], 2);
+    mean_square += q / double(n), fourth += q * q / double(n);
+  }
+  const double half = 1.96 * std::sqrt((fourth - mean_square * mean_square) / double(n)) / (2 * e.value);
+  CHECK((e.high - e.low) / 2 == Approx(half).epsilon(0.08));
+  // the statistic written over indices gives the same numbers
+  const Interval by_hand = bootstrap(n, [&](std::span<const std::int64_t> drawn) {
+    std::vector<double> a, b;
+    for (std::int64_t i : drawn) a.push_back(x[std::size_t(i)]), b.push_back(truth[std::size_t(i)]);
+    return rmse(a, b);
+  }, 300, 0.9, 7);
+  const Interval same = bootstrap_of({300, 0.9, 7}, error, x, truth);
+  CHECK(same.low == by_hand.low);
+  CHECK(same.high == by_hand.high);
+  const Interval m = bootstrap_of({200}, [](auto p, auto t) { return mcc(confusion(p, t, 3), 3); }, predicted, labels);
+  CHECK(m.value == mcc(confusion(predicted, labels, 3), 3));
+  CHECK(m.low < m.high);
+  x.pop_back();
+  CHECK_THROWS_WITH(bootstrap_of({}, error, x, truth), Contains("bootstrap_of: ranges of 399 and 400 cases"));
+}
+
 TEST_CASE("mean of runs with Student's interval", "[metrics]") {
   // R: t.test(c(.95, .96, .955, .97, .965))$conf.int
   const Interval i = mean_interval(Values{.95, .96, .955, .97, .965});

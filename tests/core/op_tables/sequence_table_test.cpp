@@ -38,10 +38,8 @@ const Register recurrent(
     {{
          {"lstm(Tensor,Tensor,Tensor,Tensor,Tensor,Tensor,Tensor,RecurrentOptions)",
           [] {
-            first_only(
-                "lstm", [](const In& x) { return joined(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6])); }, lstm_inputs());
-            first_only(
-                "lstm",
+            both([](const In& x) { return joined(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6])); }, lstm_inputs());
+            both(
                 [](const In& x) {
                   return joined(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6], {true, lengths()}));
                 },
@@ -49,10 +47,8 @@ const Register recurrent(
           }},
          {"gru(Tensor,Tensor,Tensor,Tensor,Tensor,Tensor,RecurrentOptions)",
           [] {
-            first_only(
-                "gru", [](const In& x) { return joined(gru(x[0], x[1], x[2], x[3], x[4], x[5])); }, gru_inputs());
-            first_only(
-                "gru",
+            both([](const In& x) { return joined(gru(x[0], x[1], x[2], x[3], x[4], x[5])); }, gru_inputs());
+            both(
                 [](const In& x) {
                   return joined(gru(x[0], x[1], x[2], x[3], x[4], x[5], {true, lengths()}));
                 },

@@ -242,6 +242,12 @@ TEST_CASE("special functions have their tabled values", "[ops]") {
   CHECK(d[0] == Approx(pi * pi / 6).epsilon(1e-14));
   CHECK(d[1] == Approx(pi * pi / 2).epsilon(1e-14));
   CHECK(d[2] == Approx(pi * pi / 2 + 4).epsilon(1e-13));
+  // the third: -2 zeta(3), -14 zeta(3)
+  const double zeta3 = 1.20205690315959428540;
+  const auto third = gradients({sum(gradients({sum(digamma(x))}, {x}, {}, true)[0])}, {x})[0].to_vector();
+  CHECK(third[0] == Approx(-2 * zeta3).epsilon(1e-14));
+  CHECK(third[1] == Approx(-14 * zeta3).epsilon(1e-14));
+  CHECK(third[2] == Approx(-14 * zeta3 + 16).epsilon(1e-12));
 }
 
 TEST_CASE("steps and tests of numbers", "[ops]") {
