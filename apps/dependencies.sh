@@ -11,7 +11,7 @@ declare -A packages=(
   [genomics]="libhts-dev"
   [finance]="python3-pip"
   [test]="catch2 libboost-context-dev chromium python3 binutils"
-  [bench]="libbenchmark-dev python3-venv"
+  [bench]="libbenchmark-dev libfftw3-single3 python3-venv"
 )
 
 wanted=()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Our training steps beside PyTorch's, in one run, in turn, several rounds, 2 threads; prints a Markdown table of ratios.
+# Our training steps beside PyTorch's, and single ops beside oneDNN, FFTW and a copy of memory, in one run, in turn, several rounds, 2 threads;
+# prints Markdown tables with machine, versions and floors.
 #   bash tests/bench/run.sh [ROUNDS]    default 3; MODELS="unet3d lstm" for some models, DTYPES="f32 bf16" for the types (bf16 by default only where the
-#                                       processor has it)
+#                                       processor has it); OPS=0 leaves single ops out
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-3} threads=${THREADS:-2} models=${MODELS:-unet3d fno2d basset lstm transformer mlp}
@@ -11,8 +12,14 @@ python=$(bash tests/bench/peers/setup.sh)
 site=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 export LD_LIBRARY_PATH=$site/nvidia/nccl/lib:/usr/local/cuda/lib64
 mkdir -p build
-{ cmake --preset release -DTENON_BUILD_BENCH=ON && cmake --build --preset release --target step_bench; } >build/bench.log 2>&1 || { tail -20 build/bench.log; exit 1; }
+{ cmake --preset release -DTENON_BUILD_BENCH=ON && cmake --build --preset release --target step_bench op_bench fft_bench; } >build/bench.log 2>&1 || { tail -20 build/bench.log; exit 1; }
 out=build/bench.jsonl
+cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+versions=$("$python" -c 'import torch; print("PyTorch", torch.__version__.split("+")[0])'), $(dpkg-query -W -f 'oneDNN ${Version}' libdnnl2)
+echo "$(date +%F), $threads threads of $(nproc) cores of ${cpu:-$(uname -m)}, $(. /etc/os-release && echo "$PRETTY_NAME"), Tenon $(git rev-parse --short HEAD), $versions; medians of $rounds rounds, peak memory over the built model:"
+echo "\`MODELS=\"$models\" DTYPES=\"$dtypes\" bash tests/bench/run.sh $rounds\`"
+echo
+peak=$(build/release/bin/op_bench --threads "$threads" --peak)
 : >"$out"
 for ((round = 1; round <= rounds; round++)); do
   for model in $models; do
@@ -23,10 +30,13 @@ for ((round = 1; round <= rounds; round++)); do
     done
   done
 done
-"$python" - "$out" <<'PY'
+"$python" - "$out" "$peak" <<'PY'
 import json, statistics, sys
+# operations of a step, counted as direct sums (2 a multiplication and addition)
+gflop = {"unet3d": 225, "fno2d": 16, "basset": 63, "lstm": 5, "transformer": 45}
+peak = float(sys.argv[2])
 rows = [json.loads(l) for l in open(sys.argv[1])]
-print("| model | type | Tenon ms | PyTorch eager | channels last | compile | ratio to best | memory MB | PyTorch MB | ratio |\n|---|---|---|---|---|---|---|---|---|---|")
+print("| model | type | Tenon ms | PyTorch eager | channels last | compile | ratio to best | floor ms | memory MB | PyTorch MB | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|")
 for model in dict.fromkeys(r["model"] for r in rows):
     for dtype in dict.fromkeys(r["dtype"] for r in rows):
         pick = lambda mode, key: [r[key] for r in rows if (r["model"], r["dtype"], r["mode"]) == (model, dtype, mode)]
@@ -35,5 +45,14 @@ for model in dict.fromkeys(r["model"] for r in rows):
         ours, theirs = med("tenon", "ms"), {m: med(m, "ms") for m in modes}
         best = min((v, m) for m, v in theirs.items() if v == v)
         mem, peer_mem = med("tenon", "peak_mb"), min(med(m, "peak_mb") for m in modes if med(m, "peak_mb") == med(m, "peak_mb"))
-        print(f"| {model} | {dtype} | {ours:.4g} | " + " | ".join(f"{theirs[m]:.4g}" for m in modes) + f" | {ours / best[0]:.2f} | {mem:.0f} | {peer_mem:.0f} | {mem / peer_mem:.2f} |")
+        floor = f"{1e3 * gflop[model] / peak:.0f}" if model in gflop and dtype == "f32" else ""
+        print(f"| {model} | {dtype} | {ours:.4g} | " + " | ".join(f"{theirs[m]:.4g}" for m in modes) + f" | **{ours / best[0]:.2f}** | {floor} | {mem:.0f} | {peer_mem:.0f} | {mem / peer_mem:.2f} |")
 PY
+echo
+echo "Floor: operations of the model's products and convolutions, counted as direct sums, at $peak GFLOP/s, the fastest product in f32 in this run (op_bench --peak)."
+if [ "${OPS:-1}" != 0 ]; then
+  echo
+  build/release/bin/op_bench --threads "$threads" --rounds "$rounds"
+  echo
+  build/release/bin/fft_bench "$rounds"
+fi
