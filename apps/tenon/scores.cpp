@@ -27,7 +27,7 @@ std::string scores_table(const Evaluation& evaluation) {
     const bool alone = !column.per_case;
     std::string cases = std::to_string(alone ? s.scored + s.not_scored : s.scored);
     if (s.not_scored && !alone) cases += " (" + std::to_string(s.not_scored) + " not scored)";
-    table.row({column.name + unit, format_number(s.mean), "[" + format_number(s.low) + ", " + format_number(s.high) + "]", alone ? "" : format_number(s.worst),
+    table.row({column.name + unit, format_number(s.mean), format_interval(s.low, s.high), alone ? "" : format_number(s.worst),
                s.worst_case, cases});
     for (const Baseline& b : evaluation.baselines)
       if (c < b.values.size()) table.row({"  " + b.name, format_number(b.values[c]), "", "", b.source});

@@ -165,6 +165,10 @@ std::string format_number(double value, int significant) {
   return text;
 }
 
+std::string format_interval(double low, double high) {
+  return std::isnan(low) || std::isnan(high) ? "-" : "[" + format_number(low) + ", " + format_number(high) + "]";
+}
+
 Progress::~Progress() { finish(); }
 
 void Progress::update(const std::string& text, double done, double total, const std::string& tail) {

@@ -37,6 +37,7 @@ class Table {
 std::string format_seconds(double seconds);         ///< "42 s", "3:07", "1:02:45"
 std::string format_bytes(double bytes);             ///< "3.4 MB"
 std::string format_number(double value, int significant = 4);
+std::string format_interval(double low, double high);  ///< "[0.1, 0.2]"; "-" where there is none
 
 /// A bar on a terminal, one line every ten seconds otherwise; nothing when quiet.
 class Progress {

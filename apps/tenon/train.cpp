@@ -141,7 +141,7 @@ void show_seeds(const std::vector<Outcome>& outcomes, const Common& common) {
     }
     const Interval mean = mean_interval(values);
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    table.row({name, format_number(mean.value), "[" + format_number(mean.low) + ", " + format_number(mean.high) + "]", format_number(*low), format_number(*high)});
+    table.row({name, format_number(mean.value), format_interval(mean.low, mean.high), format_number(*low), format_number(*high)});
     json["metrics"].push_back({{"name", columns[c].name}, {"unit", columns[c].unit}, {"mean", mean.value}, {"low", mean.low}, {"high", mean.high}, {"values", values}});
   }
   if (common.json || !columns.empty()) print(common.json ? json_text(json) : table.str());

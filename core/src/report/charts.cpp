@@ -155,7 +155,9 @@ Json axis(const char* orient, const char* scale, const std::string& title, int c
               {"labelColor", "var(--soft)"},
               {"labelFontSize", 11},
               {"labelFont", "inherit"},
-              {"labelOverlap", true}};
+              {"labelOverlap", true},
+              // years stay 2004; numbers of five digits and more get separators, as tick_label writes them
+              {"encode", {{"labels", {{"update", {{"text", {{"signal", "abs(datum.value) >= 10000 ? format(datum.value, ',.0f') : format(datum.value, '.4~g')"}}}}}}}}}};
   if (!title.empty())
     out.update({{"title", title},
                 {"titleColor", "var(--soft)"},

@@ -107,6 +107,7 @@ void Page::score_card(std::size_t column) {
                        colour_style(column), escape(c.name), c.higher_is_better ? "higher" : "lower", figure(s.mean),
                        c.unit.empty() ? "" : " <small>" + escape(c.unit) + "</small>");
   body_ += s.scored == 0 && !s.total ? "<p class=\"interval soft\">no case was scored</p>"
+           : !std::isfinite(s.low) || !std::isfinite(s.high) ? std::string("<p class=\"interval soft\">no interval</p>")
                          : fmt::format("<p class=\"interval soft\">95 % interval {} to {}</p>", figure(s.low), figure(s.high));
   if (!e.baselines.empty()) {
     body_ += "<table>";

@@ -66,7 +66,7 @@ PatchSampler::PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& 
                            const IntensitySettings& intensity)
     : cases_(std::move(cases)), patch_(patch), spatial_(spatial), intensity_(intensity) {
   if (cases_.empty()) throw_usage("PatchSampler", "no cases to sample from");
-  if (patch_.shuffle_labels && cases_.size() < 2) 
+  if (patch_.shuffle_labels && cases_.size() < 2)
     throw_usage("PatchSampler", "the labels of a single case cannot be shuffled", "train on two cases or more");
   for (auto n : patch_.size)
     if (n < 1) throw_usage("PatchSampler", "a patch size is " + std::to_string(n));

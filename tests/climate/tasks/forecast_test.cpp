@@ -211,7 +211,7 @@ TEST_CASE("North Atlantic SLP: the baselines of the data's README", "[climate][f
                                                  {"data.variable", "slp"},
                                                  {"data.unit", "Pa"},
                                                  {"data.score_unit", "hPa"},
-                                                
+
                                                  {"data.fit", "[2001, 2006]"},
                                                  {"data.score", "[2007, 2008]"},
                                                  {"forecast.base", "persistence"}}));
