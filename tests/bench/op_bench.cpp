@@ -1,7 +1,7 @@
 /// Single ops beside what bounds them, in turn in one run, f32: products and convolutions beside oneDNN's own primitives (its threads,
 /// weights already in its format), elementwise ops and reductions beside a copy of memory. Prints Markdown tables.
 ///
-///     op_bench [--threads 2] [--rounds 5] [--peak]
+///     op_bench [--threads 2] [--rounds 5] [--only products|convolutions|passes] [--peak]
 ///
 /// --peak prints one number, the fastest product here in GFLOP/s (this library's or oneDNN's): the rate that floors are computed with.
 #include <omp.h>
@@ -181,13 +181,15 @@ void row(const std::string& name, double ours, double theirs, double work, doubl
 int main(int argc, char** argv) {
   int threads = 2, rounds = 5;
   bool peak = false;
+  std::string only;
   for (int i = 1; i < argc; ++i) {
     const std::string a = argv[i];
     if (a == "--peak") peak = true;
     else if (a == "--threads" && i + 1 < argc) threads = std::atoi(argv[++i]);
+    else if (a == "--only" && i + 1 < argc) only = argv[++i];
     else if (a == "--rounds" && i + 1 < argc) rounds = std::atoi(argv[++i]);
     else {
-      std::fprintf(stderr, "op_bench: unknown argument %s; use --threads N, --rounds N, --peak\n", argv[i]);
+      std::fprintf(stderr, "op_bench: unknown argument %s; use --threads N, --rounds N, --only products|convolutions|passes, --peak\n", argv[i]);
       return 2;
     }
   }
@@ -201,12 +203,15 @@ int main(int argc, char** argv) {
     std::printf("%.1f\n", best);
     return 0;
   }
+  if (only.empty() || only == "products") {
   std::printf("| product | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
   for (const Product& p : products) {
     const auto t = in_turn(rounds, {our_product(p), their_product(p)});
     std::string name = "[" + std::to_string(p.m) + ", " + std::to_string(p.k) + "] x [" + std::to_string(p.k) + ", " + std::to_string(p.n) + "]";
     row(p.batch > 1 ? std::to_string(p.batch) + " of " + name : name, t[0], t[1], p.flops(), 1e9);
   }
+  }
+  if (only.empty() || only == "convolutions") {
   std::printf("\n| convolution, batch | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
   const Layer layers[] = {{3, 2, 32, 32, 40, 3}, {3, 2, 64, 64, 20, 3}, {3, 2, 128, 128, 10, 3}, {2, 4, 32, 32, 128, 3}, {2, 4, 64, 64, 64, 3}, {1, 64, 64, 64, 600, 19}, {2, 4, 32, 64, 128, 1}};
   for (const Layer& l : layers)
@@ -217,6 +222,8 @@ int main(int argc, char** argv) {
       row(kernel + ", " + std::to_string(l.in) + " to " + std::to_string(l.out) + " channels, " + size + ", " + std::to_string(l.batch) + ": " + what, t[0], t[1],
           l.geometry().flops(), 1e9);
     }
+  }
+  if (!only.empty() && only != "passes") return 0;
   // 256 MB an operand: far more than any cache
   const std::int64_t n = std::int64_t(1) << 26;
   const Tensor x = random_uniform({n}, 1, 1), y = random_uniform({n}, 1, 2), m = x.reshape({n / 1024, 1024});
@@ -232,7 +239,10 @@ int main(int argc, char** argv) {
   };
   const Pass passes[] = {{"x + y", 3, [&] { add(x, y); }},       {"x * 2", 2, [&] { mul(x, 2.0); }},
                          {"relu(x)", 2, [&] { relu(x); }},       {"exp(x)", 2, [&] { exp(x); }},
-                         {"tanh(x)", 2, [&] { tanh(x); }},       {"sum of all", 1, [&] { sum(x); }},
+                         {"tanh(x)", 2, [&] { tanh(x); }},       {"sigmoid(x)", 2, [&] { sigmoid(x); }},
+                         {"log(x)", 2, [&] { log(x); }},         {"sin(x)", 2, [&] { sin(x); }},
+                         {"gelu(x)", 2, [&] { gelu(x); }},       {"x < y", 2.25, [&] { less(x, y); }},
+                         {"sum of all", 1, [&] { sum(x); }},
                          {"mean over rows", 1, [&] { mean(m, {0}); }}, {"mean over columns", 1, [&] { mean(m, {1}); }},
                          {"largest of rows", 1, [&] { max(m, -1); }}};
   std::printf("\n| op, %lld elements | Tenon ms | GB/s | copy ms | GB/s | of the copy's rate |\n|---|---|---|---|---|---|\n", static_cast<long long>(n));

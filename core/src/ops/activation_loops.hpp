@@ -1,13 +1,18 @@
-/// Dense f32 loops of activations that cost much a value, for this CPU (private).
+/// Dense f32 loops of functions that cost much a value, for this CPU (private).
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/elementwise.hpp"
+
 namespace tenon {
 
 struct ActivationLoops {
-  void (*gelu)(std::int64_t n, const float* x, float* y);
+  using Range = void (*)(kernels::UnaryArgs args, std::int64_t n, const float* x, float* y);
+  Range exp, expm1, log, log1p, sin, cos, tanh, sigmoid, silu, softplus, elu, elu_slope, gelu, gelu_slope, sqrt, rsqrt, power;
   void (*gelu_gradient)(std::int64_t n, const float* x, const float* dy, float* dx);
+  /// Null for functions whose plain loop is as good.
+  Range of(kernels::Unary kind) const;
 };
 const ActivationLoops& activation_loops();
 

@@ -83,12 +83,9 @@ Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, con
   };
 }
 
-/// GELU and its gradient are worth the widest vectors.
+/// Worth the widest vectors.
 void gelu_gradient_loop(const float* x, const float* d, float* y, std::int64_t n) {
   activation_loops().gelu_gradient(n, x, d, y);
-}
-void gelu_loop(UnaryArgs, const float* x, float* y, std::int64_t n) {
-  activation_loops().gelu(n, x, y);
 }
 
 template <Binary K, class C>
@@ -129,8 +126,9 @@ void unary_loop(UnaryArgs args, const C* x, C* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = op(x[i]);
 }
 
-template <class C>
-Kernel run_unary(UnaryLoop<C> body, UnaryArgs args, const Layout& x, const Layout& y) {
+/// `body`: UnaryLoop<C> or a callable like it.
+template <class C, class Body>
+Kernel run_unary(Body body, UnaryArgs args, const Layout& x, const Layout& y) {
   cpu::StridedLoop<2> loop(x.shape, {x.strides, y.strides});
   const cpu::LoadTile<C> load = cpu::tile_loader<C>(x.dtype);
   const cpu::StoreTile<C> store = cpu::tile_storer<C>(y.dtype);
@@ -154,8 +152,6 @@ template <class C, Unary K>
 constexpr UnaryLoop<C> unary_of() {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K))
     return nullptr;
-  else if constexpr (K == Unary::gelu && std::is_same_v<C, float>)
-    return gelu_loop;
   else
     return unary_loop<K, C>;
 }
@@ -172,6 +168,9 @@ Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) 
     if constexpr (std::is_same_v<C, std::int64_t>) {
       throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
     } else {
+      if constexpr (std::is_same_v<C, float>)
+        if (const auto range = activation_loops().of(kind))
+          return run_unary<C>([range](UnaryArgs a, const float* from, float* to, std::int64_t n) { range(a, n, from, to); }, args, x, y);
       return run_unary<C>(unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind), args, x, y);
     }
   });

@@ -94,7 +94,7 @@ void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const 
 
 MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_packing(g)) {
   if (packed_) {
-    workspace_bytes_ = std::size_t(ceil_div(g.k, kPackedDepth) * packed_bound(kPackedDepth, g.n)) * sizeof(float);
+    workspace_bytes_ = std::size_t(packed_bound(std::min(kPackedDepth, g.k), g.n)) * sizeof(float);
     return;
   }
   auto matrices = std::int64_t(g.a_offset.size());
@@ -197,33 +197,37 @@ void MatmulProgram::run_packed(const float* a, const float* b, const float* bias
   const auto& product = small_products<float>();
   a += g_.a_offset[0];
   b += g_.b_offset[0];
-  const std::int64_t row_tiles = ceil_div(g_.m, kPackedRows), parts = ceil_div(g_.k, kPackedDepth);
+  // a multiple of two tiles, of even heights, so that two threads or four end together
+  const std::int64_t most = ceil_div(g_.m, kPackedRows), row_tiles = most < 4 ? most : ceil_div(most, 4) * 4, height = ceil_div(g_.m, row_tiles);
   const std::int64_t width = row_tiles >= kPackedTiles ? g_.n : row_tiles * ceil_div(g_.n, kPackedColumns) >= kPackedTiles ? kPackedColumns : kPackedColumns / 4;
   const std::int64_t column_tiles = ceil_div(g_.n, width);
-  auto part_size = [&](std::int64_t part) { return std::min(kPackedDepth, g_.k - part * kPackedDepth); };
-  // a part of the depth: its panels after each other, all columns
-  const std::int64_t part_stride = packed_bound(kPackedDepth, g_.n), chunks = ceil_div(g_.n, kPackedColumns);
-  parallel_for(parts * chunks, [&](std::int64_t chunk) {
-    const std::int64_t part = chunk / chunks, j = chunk % chunks * kPackedColumns, depth = part_size(part);
-    product.pack(b + part * kPackedDepth * g_.b_row + j * g_.b_col, g_.b_row, g_.b_col, depth, std::min(kPackedColumns, g_.n - j), 1.0f,
-                 packed_b + part * part_stride + j * depth);
-  });
+  const std::int64_t chunk_width = g_.n >= kPackedTiles * kPackedColumns ? kPackedColumns : kPackedColumns / 4;
   const bool by_rows = g_.a_col == 1, in_place = by_rows && g_.a_row % kRowsMeet != 0;
-  parallel_for(row_tiles * column_tiles, [&](std::int64_t tile) {
-    const std::int64_t i = tile / column_tiles * kPackedRows, j = tile % column_tiles * width, m = std::min(kPackedRows, g_.m - i), n = std::min(width, g_.n - j);
-    auto* rows = static_cast<float*>(thread_scratch(std::size_t(kPackedRows * (kPackedDepth + kRowGap)) * sizeof(float)));
-    if (bias) start_rows(c + i * g_.n + j, g_.n, m, n, bias + j);
-    for (std::int64_t part = 0; part < parts; ++part) {
-      const std::int64_t depth = part_size(part);
-      const float* from = a + part * kPackedDepth * g_.a_col + i * g_.a_row;
-      const std::int64_t row = in_place ? g_.a_row : by_rows ? depth + kRowGap : 1, step = by_rows ? 1 : m;
-      if (by_rows && !in_place)
-        for (std::int64_t r = 0; r < m; ++r) std::copy_n(from + r * g_.a_row, depth, rows + r * row);
-      else if (!by_rows)
-        for (std::int64_t k = 0; k < depth; ++k) std::copy_n(from + k * g_.a_col, m, rows + k * m);
-      product.run({m, n, depth, row, step, g_.n, part > 0 || bias}, in_place ? from : rows, packed_b + part * part_stride + j * depth, c + i * g_.n + j);
-    }
-  });
+  // one part of the depth after the other: its panels of b, all columns, stay in the cache while all rows of a meet them
+  for (std::int64_t at = 0; at < g_.k; at += kPackedDepth) {
+    const std::int64_t depth = std::min(kPackedDepth, g_.k - at);
+    parallel_for(ceil_div(g_.n, chunk_width), [&](std::int64_t chunk) {
+      const std::int64_t j = chunk * chunk_width;
+      product.pack(b + at * g_.b_row + j * g_.b_col, g_.b_row, g_.b_col, depth, std::min(chunk_width, g_.n - j), 1.0f, packed_b + j * depth);
+    });
+    parallel_for(row_tiles * column_tiles, [&](std::int64_t tile) {
+      const std::int64_t i = tile / column_tiles * height, j = tile % column_tiles * width, m = std::min(height, g_.m - i), n = std::min(width, g_.n - j);
+      if (m <= 0) return;
+      if (bias && at == 0) start_rows(c + i * g_.n + j, g_.n, m, n, bias + j);
+      const float* from = a + at * g_.a_col + i * g_.a_row;
+      std::int64_t row = g_.a_row, step = 1;
+      if (!in_place) {
+        auto* rows = static_cast<float*>(thread_scratch(std::size_t(kPackedRows * (kPackedDepth + kRowGap)) * sizeof(float)));
+        row = by_rows ? depth + kRowGap : 1, step = by_rows ? 1 : m;
+        if (by_rows)
+          for (std::int64_t r = 0; r < m; ++r) std::copy_n(from + r * g_.a_row, depth, rows + r * row);
+        else
+          for (std::int64_t k = 0; k < depth; ++k) std::copy_n(from + k * g_.a_col, m, rows + k * m);
+        from = rows;
+      }
+      product.run({m, n, depth, row, step, g_.n, at > 0 || bias}, from, packed_b + j * depth, c + i * g_.n + j);
+    });
+  }
 }
 
 void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) const {

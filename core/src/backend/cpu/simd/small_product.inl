@@ -14,16 +14,18 @@ inline constexpr std::int64_t kPanelColumns = 2 * kLanes<A>;
 template <class A>
 void pack_panels(const A* b, std::int64_t b_depth, std::int64_t b_column, std::int64_t depth, std::int64_t columns, A factor, A* to) {
   constexpr std::int64_t W = kPanelColumns<A>;
+  const std::int64_t whole = b_column == 1 ? columns / W : 0;
+  // rows of b from left to right: walking down a panel would meet a page a row
+  for (std::int64_t k = 0; k < depth; ++k)
+    for (std::int64_t panel = 0; panel < whole; ++panel)
+      for (std::int64_t j = 0; j < W; ++j) to[(panel * depth + k) * W + j] = b[k * b_depth + panel * W + j] * factor;
+  b += whole * W * b_column, columns -= whole * W, to += whole * W * depth;
   for (std::int64_t first = 0; first < columns; first += W) {
     const std::int64_t n = columns - first < W ? columns - first : W;
     const A* from = b + first * b_column;
     for (std::int64_t k = 0; k < depth; ++k, to += W, from += b_depth) {
-      if (n == W && b_column == 1) {
-        for (std::int64_t j = 0; j < W; ++j) to[j] = from[j] * factor;
-      } else {
-        for (std::int64_t j = 0; j < n; ++j) to[j] = from[j * b_column] * factor;
-        for (std::int64_t j = n; j < W; ++j) to[j] = A(0);
-      }
+      for (std::int64_t j = 0; j < n; ++j) to[j] = from[j * b_column] * factor;
+      for (std::int64_t j = n; j < W; ++j) to[j] = A(0);
     }
   }
 }
