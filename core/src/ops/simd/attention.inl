@@ -5,31 +5,37 @@
 namespace tenon::TENON_ISA {
 
 /// s: products in, exp(s - top) out; the row's running maximum and sum move on. Returns what sums so far must be scaled by.
+/// A NaN among them makes the sum one.
 template <class A>
 A online_softmax_row(std::int64_t n, A* __restrict s, A* top, A* sum) {
-  A lanes[16];
-  for (int j = 0; j < 16; ++j) lanes[j] = *top;
+  constexpr int L = kLanes<A>;
+  A now = *top;
   std::int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int j = 0; j < 16; ++j) lanes[j] = max_nan(s[i + j], lanes[j]);
-  for (; i < n; ++i) lanes[0] = max_nan(s[i], lanes[0]);
-  for (int j = 1; j < 16; ++j) lanes[0] = max_nan(lanes[j], lanes[0]);
-  const A now = lanes[0], base = now == -std::numeric_limits<A>::infinity() ? A(0) : now;  // all masked: exp gives 0
-  A total[16] = {};
-  for (i = 0; i + 16 <= n; i += 16)
-    for (int j = 0; j < 16; ++j) {
-      const A e = exp_fast(s[i + j] - base);
-      s[i + j] = e;
-      total[j] += e;
+  if (n >= 2 * L) {
+    Vec<A, L> a = load<L>(s), b = load<L>(s + L);
+    for (i = 2 * L; i + 2 * L <= n; i += 2 * L) {
+      const Vec<A, L> u = load<L>(s + i), v = load<L>(s + i + L);
+      a = u > a ? u : a;
+      b = v > b ? v : b;
     }
-  for (; i < n; ++i) {
-    s[i] = exp_fast(s[i] - base);
-    total[0] += s[i];
+    a = b > a ? b : a;
+    for (int k = 0; k < L; ++k) now = a[k] > now ? a[k] : now;
   }
-  for (int j = 1; j < 16; ++j) total[0] += total[j];
+  for (; i < n; ++i) now = s[i] > now ? s[i] : now;
+  const A base = now == -std::numeric_limits<A>::infinity() ? A(0) : now;  // all masked: exp gives 0
+  for (i = 0; i < n; ++i) s[i] = exp_fast(s[i] - base);
+  Vec<A, L> total = splat<A, L>(A(0)), more = total;
+  for (i = 0; i + 2 * L <= n; i += 2 * L) {
+    total += load<L>(s + i);
+    more += load<L>(s + i + L);
+  }
+  total += more;
+  A added = 0;
+  for (; i < n; ++i) added += s[i];
+  for (int k = 0; k < L; ++k) added += total[k];
   const A carry = exp_fast(*top - base);
   *top = now;
-  *sum = *sum * carry + total[0];
+  *sum = *sum * carry + added;
   return carry;
 }
 
@@ -50,12 +56,14 @@ void scale_row(std::int64_t n, A* y, A factor) {
 
 template <class A>
 A dot_row(std::int64_t n, const A* __restrict x, const A* __restrict y) {
-  A lanes[8] = {};
+  constexpr int L = kLanes<A>;
+  Vec<A, L> lanes = splat<A, L>(A(0));
   std::int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) lanes[j] += x[i + j] * y[i + j];
-  for (; i < n; ++i) lanes[0] += x[i] * y[i];
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+  for (; i + L <= n; i += L) lanes += load<L>(x + i) * load<L>(y + i);
+  A sum = 0;
+  for (; i < n; ++i) sum += x[i] * y[i];
+  for (int k = 0; k < L; ++k) sum += lanes[k];
+  return sum;
 }
 
 }  // namespace tenon::TENON_ISA
