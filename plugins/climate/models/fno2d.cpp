@@ -1,8 +1,8 @@
 #include <cmath>
 
-#include "climate/models/members.hpp"
 #include "climate/models/models.hpp"
 #include "tenon/error.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/nn/fno.hpp"
 #include "tenon/ops.hpp"
 
@@ -66,7 +66,7 @@ ModelEntry fno2d_model() {
     }
     if (context.compute != DType::f32)
       throw Error(ErrorKind::usage, "climate.fno2d", "spectral layers compute in f32", "set train.precision = \"f32\"", "train.precision");
-    return with_members(v.integer("members"), [&] { return std::make_shared<Fno2d>(options, margin); });
+    return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Fno2d>(options, margin); });
   };
   return entry;
 }

@@ -1,9 +1,9 @@
 #include "climate/models/edges.hpp"
-#include "climate/models/members.hpp"
 #include "climate/models/models.hpp"
 #include "tenon/error.hpp"
 #include "tenon/nn/blocks.hpp"
 #include "tenon/nn/dropout.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon::climate {
@@ -101,7 +101,7 @@ ModelEntry resnet_model() {
     o.norm.activation = v.text("activation");
     o.edges = edge_modes(v);
     o.compute = context.compute;
-    return with_members(v.integer("members"), [&] { return std::make_shared<ResNet>(o); });
+    return nn::ensemble(v.integer("members"), [&] { return std::make_shared<ResNet>(o); });
   };
   return entry;
 }

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "climate/models/edges.hpp"
-#include "climate/models/members.hpp"
 #include "climate/models/models.hpp"
 #include "tenon/error.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/nn/unet.hpp"
 
 namespace tenon::climate {
@@ -65,7 +65,7 @@ ModelEntry unet_model() {
         throw Error(ErrorKind::usage, "climate.unet",
                     "a grid of " + std::to_string(n) + " points cannot be halved " + std::to_string(options.widths.size() - 1) + " times",
                     "use fewer stages", "model.stages");
-    return with_members(v.integer("members"), [&] { return std::make_shared<GridUNet>(options); });
+    return nn::ensemble(v.integer("members"), [&] { return std::make_shared<GridUNet>(options); });
   };
   return entry;
 }

@@ -1,6 +1,7 @@
 #include "genomics/models/models.hpp"
 #include "genomics/models/sequence_net.hpp"
 #include "tenon/error.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon::genomics {
@@ -63,6 +64,7 @@ ModelEntry basset_model() {
       integers_param("hidden", {1000, 1000}, "widths of the dense layers", 1, 65536),
       real_param("dropout", 0.3, "share of the dense layers' inputs left out in training", 0, 0.99),
       strand_param(),
+      integer_param("members", 1, "networks trained side by side; the mean of their logits is the answer", 1, 64),
   };
   entry.make = [](const ParamValues& v, const ModelContext& context) -> nn::ModulePtr {
     require_sequences("genomics.basset", context);
@@ -73,7 +75,7 @@ ModelEntry basset_model() {
                   std::to_string(o.filters.size()) + " filters, " + std::to_string(o.kernels.size()) + " kernels, " +
                       std::to_string(o.pools.size()) + " pools",
                   "give one of each a convolution", "model.filters");
-    return std::make_shared<Basset>(o, context);
+    return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Basset>(o, context); });
   };
   return entry;
 }

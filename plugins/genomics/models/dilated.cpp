@@ -1,6 +1,7 @@
 #include "genomics/models/models.hpp"
 #include "genomics/models/sequence_net.hpp"
 #include "tenon/error.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon::genomics {
@@ -84,6 +85,7 @@ ModelEntry dilated_model() {
       integers_param("hidden", {}, "widths of dense layers before the last", 1, 65536),
       real_param("dropout", 0.3, "share of the dense layers' inputs left out in training", 0, 0.99),
       strand_param(),
+      integer_param("members", 1, "networks trained side by side; the mean of their logits is the answer", 1, 64),
   };
   entry.make = [](const ParamValues& v, const ModelContext& context) -> nn::ModulePtr {
     require_sequences("genomics.dilated", context);
@@ -94,7 +96,7 @@ ModelEntry dilated_model() {
     o.block_dropout = v.real("block_dropout");
     o.head = {v.text("head"), v.integers("hidden"), v.real("dropout")};
     o.strand = strand_of(v.text("strand"));
-    return std::make_shared<Dilated>(o, context);
+    return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Dilated>(o, context); });
   };
   return entry;
 }

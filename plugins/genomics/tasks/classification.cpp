@@ -14,6 +14,7 @@
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
 #include "tenon/losses.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/permutation.hpp"
 
@@ -179,11 +180,15 @@ void ClassificationTask::fill_batch(std::int64_t step, const Random& random, std
 }
 
 std::vector<std::pair<std::string, Tensor>> ClassificationTask::loss(nn::Module& model, const std::vector<Tensor>& batch) {
-  const Tensor logits = model.forward(batch.at(0));
-  if (label_smoothing_ == 0) return {{"loss", cross_entropy(logits, batch.at(1))}};
+  const auto members = model.forward_all({batch.at(0)});  // each learns by its own loss
   CrossEntropyOptions options;
   options.label_smoothing = label_smoothing_;
-  return {{"loss", cross_entropy(logits, batch.at(1), options)}};
+  Tensor sum;
+  for (const Tensor& logits : members) {
+    const Tensor one = label_smoothing_ == 0 ? cross_entropy(logits, batch.at(1)) : cross_entropy(logits, batch.at(1), options);
+    sum = sum.defined() ? sum + one : one;
+  }
+  return {{"loss", members.size() == 1 ? sum : sum * (1.0 / double(members.size()))}};
 }
 
 std::vector<double> class_probabilities(nn::Module& model, const Tensor& codes, std::int64_t classes, const Monitor& monitor) {
@@ -285,8 +290,11 @@ Evaluation ClassificationTask::evaluate(nn::Module& model, const std::string& sp
   result.baselines = baselines(split, truth);
   const NamedProbabilities beside{"6-mer logistic regression", kmer_probabilities_};
   result.charts = score_charts(settings_.classes, p, truth, beside);
-  if (pictures > 0)
-    if (auto* net = dynamic_cast<SequenceNet*>(&model)) result.pictures = filter_logos(*net, codes, truth, settings_.classes);
+  if (pictures > 0) {
+    nn::Module* first = &model;
+    if (auto* several = dynamic_cast<nn::Ensemble*>(&model)) first = several->members().front().get();
+    if (auto* net = dynamic_cast<SequenceNet*>(first)) result.pictures = filter_logos(*net, codes, truth, settings_.classes);
+  }
   return result;
 }
 

@@ -1,6 +1,5 @@
 #include <catch2/catch.hpp>
 
-#include "climate/models/members.hpp"
 #include "climate/models/models.hpp"
 #include "climate/task_test.hpp"
 #include "tenon/autograd.hpp"

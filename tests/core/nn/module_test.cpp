@@ -4,6 +4,7 @@
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/gradient_sum.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/nn/layers.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/optim.hpp"
@@ -299,4 +300,20 @@ TEST_CASE("batch normalisation under recompute moves its running statistics once
   CHECK(cheap.running_var.item() == plain.running_var.item());
   CHECK(x.grad().to_vector() == wanted);
   CHECK(cheap.scale.grad().to_vector() == plain.scale.grad().to_vector());
+}
+
+TEST_CASE("an ensemble gives each member's output and their mean", "[module]") {
+  const auto make = [] { return std::make_shared<Linear>(3, 2); };
+  Ensemble several(3, make);
+  several.initialise(1);
+  CHECK(names(several.parameters()) == std::vector<std::string>{"member0.weight", "member0.bias", "member1.weight", "member1.bias", "member2.weight", "member2.bias"});
+  const Tensor x = Tensor::from(std::vector<float>{1, -2, 3}, {1, 3});
+  const auto each = several.forward_all({x});
+  REQUIRE(each.size() == 3);
+  CHECK(each[0].to_vector() != each[1].to_vector());
+  const Tensor mean = (each[0] + each[1] + each[2]) * (1.0 / 3);
+  for (std::size_t i = 0; i < 2; ++i) CHECK(several.forward(x).to_vector()[i] == Approx(mean.to_vector()[i]).epsilon(1e-6));
+  CHECK(ensemble(1, make)->parameters().size() == 2);
+  CHECK_THROWS_WITH(Ensemble(0, make), Contains("Ensemble: 0 members"));
+  CHECK_THROWS_WITH(several.forward_all({x, x}), Contains("takes one input"));
 }

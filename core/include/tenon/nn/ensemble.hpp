@@ -8,20 +8,21 @@
 
 #include "tenon/nn/module.hpp"
 
-namespace tenon::climate {
+namespace tenon::nn {
 
-class Members : public nn::Module {
+class TENON_API Ensemble : public Module {
  public:
-  /// `make` is called `count` times, count >= 1.
-  Members(std::int64_t count, const std::function<nn::ModulePtr()>& make);
+  /// `make` is called `count` times, count >= 1; its modules are the children member0, member1, ...
+  Ensemble(std::int64_t count, const std::function<ModulePtr()>& make);
   std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override;
   Tensor forward(const Tensor& x) override;
+  const std::vector<ModulePtr>& members() const { return members_; }
 
  private:
-  std::vector<nn::ModulePtr> members_;
+  std::vector<ModulePtr> members_;
 };
 
 /// What `make` gives, alone for a count of 1.
-nn::ModulePtr with_members(std::int64_t count, const std::function<nn::ModulePtr()>& make);
+TENON_API ModulePtr ensemble(std::int64_t count, const std::function<ModulePtr()>& make);
 
-}  // namespace tenon::climate
+}  // namespace tenon::nn
