@@ -48,6 +48,7 @@
 #include "tenon/nn/blocks.hpp"
 #include "tenon/nn/dropout.hpp"
 #include "tenon/nn/embedding.hpp"
+#include "tenon/nn/ensemble.hpp"
 #include "tenon/nn/fno.hpp"
 #include "tenon/nn/initialisers.hpp"
 #include "tenon/nn/layers.hpp"
