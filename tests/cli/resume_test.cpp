@@ -57,7 +57,7 @@ void set_metadata(const Folder& folder, const std::string& key, const std::strin
 
 }  // namespace
 
-TEST_CASE("a resumed run goes on; a recipe changed on the way is kept and logged") {
+TEST_CASE("a resumed run goes on, a recipe changed on the way is kept and logged") {
   const Folder folder;
   prepare(folder);
   crash_at_40(folder);

@@ -135,7 +135,7 @@ TEST_CASE("a pipe in place of a recipe or an input is refused at once") {
   CHECK(r.says("error[io.not_a_file]"));
 }
 
-TEST_CASE("train, evaluate and predict take a device and threads; a device that is not there is exit 6 and writes nothing") {
+TEST_CASE("train, evaluate and predict take a device and threads, a device that is not there is exit 6 and writes nothing") {
   const Folder folder;
   prepare(folder);
   folder.write("in.txt", "0 1\n");
@@ -249,7 +249,7 @@ TEST_CASE("check refuses a recipe as train does, and lists the bad cases first")
   CHECK(same({"data.mode=refused"}).says("error[toy.mode]: command line, data.mode"));
 }
 
-TEST_CASE("bad data is exit 3; check lists all of it at once") {
+TEST_CASE("bad data is exit 3, check lists all of it at once") {
   const Folder folder;
   prepare(folder);
   CHECK(toy(folder, {"check", "line.toml"}).status == 0);
@@ -315,7 +315,7 @@ TEST_CASE("an evaluation that is stopped is exit 130, and an object where JSON w
   CHECK(slurp(folder.path / "run" / "evaluation.json") == evaluation);
 }
 
-TEST_CASE("an interrupt saves, exits 75 and names the command that goes on; the end is the same bits") {
+TEST_CASE("an interrupt saves, exits 75 and names the command that goes on, the end is the same bits") {
   const Folder folder;
   prepare(folder);
   const std::vector<std::string> slow{"train", "line.toml", "data.pause=20", "train.steps=80", "--run"};

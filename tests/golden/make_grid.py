@@ -48,6 +48,7 @@ emit("resize_cubic", lambda x: F.interpolate(x, (8, 3), mode="bicubic", align_co
 emit("resize_cubic_corners", lambda x: F.interpolate(x, (8, 3), mode="bicubic", align_corners=True), v)
 emit("resize_linear_corners", lambda x: F.interpolate(x, (4, 6, 1), mode="trilinear", align_corners=True), w)
 emit("resize_linear_antialias", lambda x: F.interpolate(x, (2, 7), mode="bilinear", antialias=True), v)
+emit("resize_cubic_antialias_grows", lambda x: F.interpolate(x, (2, 9), mode="bicubic", antialias=True), v)
 emit("resize_catmull_rom_antialias", lambda x: F.interpolate(x, (3, 2), mode="bicubic", antialias=True), v)
 emit("resize_area", lambda x: F.interpolate(x, (2, 3), mode="area"), v)
 s = made(7, 1, 2, 3, 12)

@@ -26,7 +26,8 @@ struct ResizeOptions {
   ResizeMode mode = ResizeMode::linear;
   /// The centres of the corner voxels are kept: src = dst (in - 1) / (out - 1). Else cells are: src = (dst + 0.5) in / out - 0.5.
   bool align_corners = false;
-  /// Where an axis shrinks, linear and cubic kernels are stretched to the output's spacing (as PyTorch and Pillow).
+  /// As PyTorch and Pillow: where an axis shrinks, linear and cubic kernels are stretched to the output's spacing; at the edges they are cut
+  /// off and their sum made 1; either cubic kernel has a = -1/2.
   bool antialias = false;
 };
 

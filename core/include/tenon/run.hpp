@@ -9,7 +9,7 @@
 ///     pictures/          of the last evaluation       report.html
 ///     tensorboard/       where train.tensorboard      profile.json    where asked for
 ///
-/// Everything is written atomically; at any moment the directory can be resumed from.
+/// Everything is written atomically; from the moment recipe.toml is there the directory can be resumed from.
 #pragma once
 
 #include <filesystem>

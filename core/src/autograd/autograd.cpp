@@ -45,6 +45,7 @@ namespace {
 
 thread_local bool grad_enabled = true;
 thread_local bool detect_not_finite = false;
+thread_local bool detector_alive = false;  ///< the same, but not paused while a gradient runs
 thread_local bool recomputing = false;
 
 /// Tensors from outside that a recomputed function uses and that need a gradient, each once.
@@ -371,6 +372,7 @@ void Tensor::backward() const {
 bool Tensor::requires_grad() const noexcept { return needs(autograd_); }
 
 Tensor& Tensor::set_requires_grad(bool on) {
+  if (!defined()) throw_usage("set_requires_grad", "the tensor is undefined");
   if (on && !has_gradient(dtype_)) throw_usage("set_requires_grad", str() + " is not a floating-point or complex tensor");
   if (autograd_ && autograd_->node) throw_usage("set_requires_grad", "the tensor is the result of an op", "use detach() first");
   if (!autograd_) autograd_ = std::make_shared<AutogradMeta>();
@@ -429,7 +431,7 @@ std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>
   differentiable(
       "recompute", outputs, all,
       [f, inputs, outside = std::move(used.tensors)](const std::vector<Tensor>& d_outputs) {
-        const Restore<bool> second(recomputing, true);
+        const Restore<bool> second(recomputing, true), look(detect_not_finite, detector_alive);  // f's ops answer for themselves
         const std::size_t own = inputs.size();
         std::vector<Tensor> all_inputs = inputs;
         all_inputs.insert(all_inputs.end(), outside.begin(), outside.end());
@@ -439,8 +441,11 @@ std::vector<Tensor> recompute(const TensorFunction& f, const std::vector<Tensor>
   return outputs;
 }
 
-DetectNotFinite::DetectNotFinite() : before_(detect_not_finite) { detect_not_finite = true; }
-DetectNotFinite::~DetectNotFinite() { detect_not_finite = before_; }
+DetectNotFinite::DetectNotFinite() : before_(detector_alive) { detect_not_finite = detector_alive = true; }
+DetectNotFinite::~DetectNotFinite() { detect_not_finite = detector_alive = before_; }
+
+DetectorPause::DetectorPause() noexcept : before_(detect_not_finite) { detect_not_finite = false; }
+DetectorPause::~DetectorPause() { detect_not_finite = before_; }
 
 NoGrad::NoGrad() : before_(grad_enabled) { grad_enabled = false; }
 NoGrad::~NoGrad() { grad_enabled = before_; }

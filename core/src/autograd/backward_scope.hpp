@@ -37,6 +37,19 @@ inline void require_unwritten(const Tensor& read) {
   if (const BackwardScope* scope = BackwardScope::current()) scope->require_unwritten(read);
 }
 
+/// While one is alive, the detector of numbers that are not finite passes over the ops of this thread: infinities are made on purpose, as
+/// masks are.
+class DetectorPause {
+ public:
+  DetectorPause() noexcept;
+  ~DetectorPause();
+  DetectorPause(const DetectorPause&) = delete;
+  DetectorPause& operator=(const DetectorPause&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// For a BackwardFn whose gradient is a fused kernel, under create_graph: the gradients of `inputs` by way of `f`, which is the op in plain
 /// ops and is run now, so that they can be differentiated again.
 std::vector<Tensor> gradients_of_ops(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,

@@ -145,6 +145,8 @@ Interval normal_interval(double value, double variance, double level, double low
 void check_scores(const char* metric, std::span<const double> scores, std::span<const std::uint8_t> truth) {
   check_lengths(metric, scores.size(), truth.size());
   check_finite(metric, scores);
+  for (std::size_t i = 0; i < truth.size(); ++i)
+    if (truth[i] > 1) throw_usage(metric, "truth " + std::to_string(truth[i]) + " at " + std::to_string(i), "0 for no, 1 for yes");
 }
 
 }  // namespace

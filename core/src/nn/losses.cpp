@@ -1,6 +1,7 @@
 #include "tenon/losses.hpp"
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <optional>
 
@@ -249,11 +250,26 @@ Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, cons
   if (!(eps >= 0)) throw_usage(op, "eps is " + std::to_string(eps), "0 or more");
   const Tensor mu = mean_given.to(computed(mean_given)), target = operand(op, target_given, "target", mu), given = operand(op, variance_given, "variance", mu);
   joined(op, joined(op, mu.shape(), given), target);
-  const Tensor variance = maximum(given, constant(eps, mu));
+  // a negative variance is none: NaN, as its logarithm is
+  const Tensor variance = where(less(given, constant(0, mu)), constant(std::numeric_limits<double>::quiet_NaN(), mu), maximum(given, constant(eps, mu)));
   Tensor each = (log(variance) + square(target - mu) / variance) * 0.5;
   if (full) each = each + 0.5 * std::log(2 * kPi);
   return reduced(op, each, reduction);
 }
+
+namespace {
+
+/// log gamma((nu + 1) / 2) - log gamma(nu / 2). Where both are large their difference is taken from its series at x = nu / 2, 1/2 log x -
+/// 1/(8 x) + 1/(192 x^3) - 1/(640 x^5) + 17/(14336 x^7) - ... (Abramowitz and Stegun 6.1.47): in f32 the functions themselves have no digit left to give it.
+Tensor log_gamma_step(const Tensor& nu) {
+  const double from = nu.dtype() == DType::f64 ? 128 : 16;
+  const Tensor large = greater(nu, constant(from, nu));
+  const Tensor x = where(large, nu, constant(from, nu)) * 0.5, small = where(large, constant(from, nu), nu), r = pow(x, -1.0), q = square(r);
+  const Tensor series = log(x) * 0.5 - r * ((q * (q * (q * (17.0 / 14336) - 1.0 / 640) + 1.0 / 192) * -1.0) + 0.125);
+  return where(large, series, lgamma((small + 1.0) * 0.5) - lgamma(small * 0.5));
+}
+
+}  // namespace
 
 Tensor student_t_nll(const Tensor& degrees, const Tensor& location, const Tensor& scale, const Tensor& target, Reduction reduction) {
   const char* op = "student_t_nll";
@@ -261,7 +277,7 @@ Tensor student_t_nll(const Tensor& degrees, const Tensor& location, const Tensor
   const Tensor nu = operand(op, degrees, "degrees", location), sigma = operand(op, scale, "scale", location), y = operand(op, target, "target", location);
   joined(op, joined(op, joined(op, location.shape(), nu), sigma), y);
   const Tensor z = (y - location.to(computed(location))) / sigma, half = (nu + 1.0) * 0.5;
-  const Tensor each = lgamma(nu * 0.5) - lgamma(half) + log(nu * kPi) * 0.5 + log(sigma) + half * log1p(square(z) / nu);
+  const Tensor each = log(nu * kPi) * 0.5 - log_gamma_step(nu) + log(sigma) + half * log1p(square(z) / nu);
   return reduced(op, each, reduction);
 }
 
@@ -270,9 +286,10 @@ Tensor crps_gaussian(const Tensor& mean_given, const Tensor& deviation, const Te
   check_floating(op, mean_given, "mean");
   const Tensor sigma = operand(op, deviation, "deviation", mean_given), y = operand(op, target, "target", mean_given);
   joined(op, joined(op, mean_given.shape(), sigma), y);
-  const Tensor z = (y - mean_given.to(computed(mean_given))) / sigma;
+  const Tensor off = y - mean_given.to(computed(mean_given)), sure = equal(sigma, constant(0, sigma));  // a certain forecast has its absolute error
+  const Tensor z = off / where(sure, constant(1, sigma), sigma);
   const Tensor density = exp(square(z) * -0.5) * (1 / std::sqrt(2 * kPi));
-  return reduced(op, sigma * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi)), reduction);
+  return reduced(op, where(sure, abs(off), sigma * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi))), reduction);
 }
 
 Tensor crps_ensemble(const Tensor& members_given, const Tensor& target, bool fair, Reduction reduction) {
@@ -295,8 +312,8 @@ Tensor kl_divergence(const Tensor& log_input, const Tensor& target, Reduction re
   const char* op = "kl_divergence";
   const Pair p = regression(op, log_input, target);
   if (p.x.rank() < 1) throw_usage(op, "log_input " + log_input.str() + " has no class axis");
-  const Tensor zero = constant(0, p.x), positive = greater(p.target, zero);
-  const Tensor each = where(positive, p.target * (log(where(positive, p.target, constant(1, p.x))) - p.x), zero);
+  const Tensor zero = constant(0, p.x), none = equal(p.target, zero);  // 0 log 0 is 0; a negative share has no logarithm
+  const Tensor each = where(none, zero, p.target * (log(where(none, constant(1, p.x), p.target)) - p.x));
   if (reduction == Reduction::mean) return reduced(op, sum(each, {-1}), reduction);
   return reduced(op, each, reduction);
 }

@@ -88,7 +88,8 @@ std::int64_t Module::parameter_count() const {
 
 void Module::load(const NamedTensors& state) {
   std::unordered_map<std::string, Tensor> given;
-  for (const auto& [name, t] : state) given[name] = t;
+  for (const auto& [name, t] : state)
+    if (!given.emplace(name, t).second) throw Error(ErrorKind::data, "model.weight_twice", "'" + name + "' is given twice", "a weight has one value");
   NamedTensors own = parameters();
   for (auto& b : buffers()) own.push_back(std::move(b));
   for (const auto& [name, t] : own) {

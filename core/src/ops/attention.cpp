@@ -1,3 +1,4 @@
+#include "autograd/backward_scope.hpp"
 #include "tenon/attention.hpp"
 
 #include <cmath>
@@ -52,6 +53,7 @@ Tensor additive_mask(const Tensor& q, const Tensor& mask, const Attention& p, DT
   bool fits = mask.rank() <= 4;
   for (int i = 1; fits && i <= mask.rank(); ++i) fits = mask.size(-i) == 1 || mask.size(-i) == all[-i];
   if (!fits) throw_usage(kOp, "the mask " + mask.str() + " does not broadcast to " + all.str());
+  const DetectorPause infinities_are_meant;
   Tensor add = mask;
   if (mask.dtype() == DType::boolean) {
     Tensor none = Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), type, mask.device());
@@ -101,9 +103,14 @@ List gradient_of_ops(const Attention& p, const Tensor& q_given, const Tensor& k_
     Tensor column = Tensor::arange(p.keys).to(q.device()).reshape({1, p.keys});
     products = where(greater(column, row), Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), type, q.device()), products);
   }
-  Tensor share = softmax(products), d = by_head(d_y);
-  // a row that sees nothing has no probabilities
-  share = where(equal(share, share), share, Tensor::zeros(Shape{}, type, q.device()));
+  // a row that sees nothing has no probabilities: neither value nor gradient may pass through its softmax
+  Tensor dead;
+  {
+    NoGrad off;
+    dead = equal(max(products.detach(), -1, true), Tensor::full(Shape{}, -std::numeric_limits<double>::infinity(), type, q.device()));
+  }
+  const Tensor zero = Tensor::zeros(Shape{}, type, q.device());
+  Tensor share = where(dead, zero, softmax(where(dead, zero, products))), d = by_head(d_y);
   Tensor d_share = matmul(d, by_head(v).transpose(-2, -1));
   Tensor d_products = share * (d_share - sum(share * d_share, {-1}, true)) * p.scale;
   return {given_back(matmul(d_products, by_head(k))), given_back(matmul(d_products.transpose(-2, -1), by_head(q))),

@@ -20,7 +20,7 @@ inline void check_defined(const char* op, const Tensor& t, const char* what) {
 inline void check_floating(const char* op, const Tensor& t, const char* what = "x") {
   check_defined(op, t, what);
   if (!is_floating(t.dtype()))
-    throw_usage(op, std::string(what) + " is " + t.str() + ", not floating point", "convert it with .to(DType::f32)");
+    throw_usage(op, std::string(what) + " is " + t.str() + ", not floating point", is_complex(t.dtype()) ? "complex numbers are not taken here: give real(z) and imag(z)" : "convert it with .to(DType::f32)");
 }
 
 inline void check_integer(const char* op, const Tensor& t, const char* what) {

@@ -111,7 +111,9 @@ Tensor pow(const Tensor& a, const Tensor& b) {
 Tensor atan2(const Tensor& y, const Tensor& x) {
   if (y.defined() && !is_floating(y.dtype())) throw_usage("atan2", y.str() + " is not floating point", "convert with .to(DType::f32)");
   return differentiable("atan2", run_binary("atan2", Binary::atan2, y, x), {y, x}, [y, x](const List& d) {
-    Tensor share = div(d[0], add(square(y), square(x)));
+    // at the origin, where there is no angle, 0
+    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
+    Tensor size = add(square(y), square(x)), share = div(d[0], where(equal(size, zero), one, size));
     return List{sum_to(mul(share, x), y.shape()), sum_to(neg(mul(share, y)), x.shape())};
   });
 }

@@ -16,7 +16,7 @@ inline Tensor turned(const Tensor& a) {
 inline void check_matrix(const char* op, const Tensor& a, bool square, const char* what = "a") {
   check_defined(op, a, what);
   if (a.dtype() != DType::f32 && a.dtype() != DType::f64)
-    throw_usage(op, std::string(what) + " is " + a.str() + ", not f32 or f64", "convert it with .to(DType::f32)");
+    throw_usage(op, std::string(what) + " is " + a.str() + ", not f32 or f64", is_complex(a.dtype()) ? "complex numbers are not taken here: give real(z) and imag(z)" : "convert it with .to(DType::f32)");
   if (a.rank() < 2 || a.size(-1) < 1 || a.size(-2) < 1)
     throw_usage(op, std::string(what) + " is " + a.str() + ": no matrix of at least one row and one column",
                 "matrices stand on the last two axes");

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <utility>
 
+#include "autograd/backward_scope.hpp"
 #include "ops/check.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/mask_kernels.hpp"
@@ -127,6 +129,8 @@ Tensor true_positions(const char* op, const Tensor& mask_given, bool coordinates
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   spread_mask("masked_fill", x, mask);
   check_representable("masked_fill", value, x.dtype());
+  std::optional<DetectorPause> infinities_are_meant;
+  if (!std::isfinite(value)) infinities_are_meant.emplace();
   return where(mask, Tensor::full({}, value, x.dtype(), x.device()), x);
 }
 

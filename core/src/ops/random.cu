@@ -10,8 +10,8 @@ namespace {
 constexpr int kTogether = 4;  ///< elements a thread, stored as one
 
 struct UniformBody {
-  float low, width;
-  __device__ float operator()(const Random& random, std::uint64_t i) const { return fmaf(width, random.uniform(i), low); }
+  float low, width, most;  ///< most: rounding may reach the upper end, which is not in the range
+  __device__ float operator()(const Random& random, std::uint64_t i) const { return fminf(fmaf(width, random.uniform(i), low), most); }
 };
 struct NormalBody {
   float mean, deviation;
@@ -48,7 +48,7 @@ Kernel fill(const char* name, const RandomFill& p, const Body& body) {
 }  // namespace
 
 void install_random() {
-  random_uniform_kernel.set(DeviceType::cuda, [](const RandomFill& p) { return fill("random_uniform", p, UniformBody{p.a, p.b - p.a}); });
+  random_uniform_kernel.set(DeviceType::cuda, [](const RandomFill& p) { return fill("random_uniform", p, UniformBody{p.a, p.b - p.a, largest_below(p)}); });
   random_normal_kernel.set(DeviceType::cuda, [](const RandomFill& p) { return fill("random_normal", p, NormalBody{p.a, p.b}); });
 }
 

@@ -15,7 +15,7 @@ Kernel uniform(const RandomFill& p) {
   return [p, loop](void* const* o) {
     float* y = static_cast<float*>(o[0]);
     parallel_blocks(p.count, kTask, [&](std::int64_t begin, std::int64_t end) {
-      loop(p.seed, p.stream, std::uint64_t(begin), end - begin, p.a, p.b - p.a, y + begin);
+      loop(p.seed, p.stream, std::uint64_t(begin), end - begin, p.a, p.b - p.a, largest_below(p), y + begin);
     });
   };
 }

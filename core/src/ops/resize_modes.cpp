@@ -41,9 +41,9 @@ Taps plain_taps(const Filter& f, double src, std::int64_t in) {
   return taps;
 }
 
-/// Taps of the filter stretched by in / out, over the positions inside, their sum made 1.
+/// Taps of the filter, stretched by in / out where the axis shrinks, over the positions inside, their sum made 1.
 Taps stretched_taps(const Filter& f, std::int64_t o, std::int64_t in, std::int64_t out) {
-  const double scale = double(in) / double(out), centre = (double(o) + 0.5) * scale, reach = f.reach * scale;
+  const double centre = (double(o) + 0.5) * double(in) / double(out), scale = std::max(double(in) / double(out), 1.0), reach = f.reach * scale;
   const std::int64_t first = std::max<std::int64_t>(std::int64_t(centre - reach + 0.5), 0),
                      last = std::min(std::int64_t(centre + reach + 0.5), in);
   Taps taps;
@@ -58,7 +58,7 @@ Taps stretched_taps(const Filter& f, std::int64_t o, std::int64_t in, std::int64
 
 AxisMap filtered(const Filter& f, std::int64_t in, std::int64_t out, const ResizeOptions& o) {
   return make_axis_map("resize", in, out, [&](std::int64_t at) {
-    if (o.antialias && in > out) return stretched_taps(f, at, in, out);
+    if (o.antialias) return stretched_taps(f, at, in, out);
     double src = (double(at) + 0.5) * double(in) / double(out) - 0.5;
     if (o.align_corners) src = out > 1 ? double(at) * double(in - 1) / double(out - 1) : 0;
     if (!f.cubic) src = std::max(src, 0.0);
@@ -106,7 +106,7 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, const Resi
   const int axes = check_spatial("resize", x);
   check_sizes("resize", x, size, "size");
   const bool cubic = o.mode != ResizeMode::linear;
-  const Filter filter{cubic ? 2.0 : 1.0, cubic, o.mode == ResizeMode::catmull_rom ? -0.5 : -0.75};
+  const Filter filter{cubic ? 2.0 : 1.0, cubic, o.mode == ResizeMode::catmull_rom || o.antialias ? -0.5 : -0.75};
   std::vector<AxisStep> steps;
   for (int a = 0; a < axes; ++a) {
     const std::int64_t in = x.size(1 + a), out = size[std::size_t(a)];

@@ -67,7 +67,7 @@ Tensor spectral_conv(const Tensor& x, const Tensor& weight, const std::vector<st
   check_defined(op, weight, "weight");
   const int axes = int(modes.size());
   if (x.dtype() != DType::f32 && x.dtype() != DType::f64)
-    throw_usage(op, "x " + x.str() + " is not f32 or f64", "convert it with .to(DType::f32)");
+    throw_usage(op, "x " + x.str() + " is not f32 or f64", is_complex(x.dtype()) ? "complex numbers are not taken here: give real(z) and imag(z)" : "convert it with .to(DType::f32)");
   if (weight.dtype() != x.dtype()) throw_usage(op, "weight " + weight.str() + " is not of the type of x " + x.str());
   check_same_device(op, x, weight);
   if (axes < 1 || axes > 3 || x.rank() != axes + 2)

@@ -53,6 +53,9 @@ FlatOptimiser::FlatOptimiser(nn::Module& module, double clip, double clip_value,
   std::vector<Tensor> tensors;
   for (const auto& [name, t] : leaves_) tensors.push_back(t);
   flat_ = FlatLeaves(tensors);
+  for (const ParameterGroup& g : groups)
+    if (g.match != "vectors" && std::none_of(leaves_.begin(), leaves_.end(), [&](const auto& leaf) { return fnmatch(g.match.c_str(), leaf.first.c_str(), 0) == 0; }))
+      throw_usage("ParameterGroup", "no parameter matches '" + g.match + "'", "patterns are of names as 'encoder.*', or 'vectors'");
   for (std::size_t i = 0; i < leaves_.size(); ++i) flat_.factors[i] = factors_of(leaves_[i].first, tensors[i], groups);
   flat_.clipping.norm = float(clip);
   if (clip_value > 0) flat_.clipping.limit = float(clip_value);

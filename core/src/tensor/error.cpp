@@ -9,7 +9,7 @@ namespace {
 std::string joined(const std::string& message, const std::string& hint, const std::string& where) {
   std::string text;
   text.reserve(where.size() + message.size() + hint.size() + 8);
-  if (!where.empty()) text.append(where).append(": ");
+  if (!where.empty() && !message.starts_with(where)) text.append(where).append(": ");
   text.append(message);
   if (!hint.empty()) text.append(" (").append(hint).append(")");
   return text;

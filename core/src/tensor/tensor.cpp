@@ -52,9 +52,23 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0, dtype, device); }
 
+namespace {
+
+/// What is written in place would still be differentiated as the result of the op that made it.
+void refuse_history(const char* op, const Tensor& t) {
+  if (t.autograd() && t.autograd()->node && wants_grad({t}))
+    throw_usage(op, t.str() + " is the result of a differentiable op, whose history would not know of the write", "detach() it, or write under NoGrad");
+}
+
+}  // namespace
+
 Tensor Tensor::arange(std::int64_t n, DType dtype) {
   if (n < 0) throw_usage("Tensor::arange", "negative length " + std::to_string(n));
   checked_bytes("Tensor::arange", {n}, DType::i64);
+  if (!is_floating(dtype) && !is_complex(dtype) && n > 0) {
+    const int bits = dtype == DType::boolean ? 1 : dtype == DType::u8 ? 8 : int(8 * size_of(dtype)) - 1;
+    if (bits < 63 && n - 1 >= std::int64_t(1) << bits) throw_usage("Tensor::arange", std::to_string(n - 1) + " does not fit " + std::string(name_of(dtype)), "take a wider type");
+  }
   return within_memory("Tensor::arange", [&] {
     std::vector<std::int64_t> values(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < n; ++i) values[std::size_t(i)] = i;
@@ -64,6 +78,7 @@ Tensor Tensor::arange(std::int64_t n, DType dtype) {
 
 Tensor Tensor::wrap(void* data, const Shape& shape, DType dtype, std::function<void()> release, Device device) {
   const std::size_t bytes = checked_bytes("Tensor::wrap", shape, dtype);
+  if (!data && bytes) throw_usage("Tensor::wrap", "no memory given for " + std::string(name_of(dtype)) + shape.str());
   Tensor t;
   t.shape_ = shape;
   t.strides_ = shape.contiguous_strides();
@@ -132,6 +147,7 @@ double Tensor::item() const {
 }
 
 std::vector<double> Tensor::to_vector() const {
+  if (!defined()) throw_usage("Tensor::to_vector", "the tensor is undefined");
   if (is_recording()) refuse_while_recording("Tensor::to_vector");
   require_unwritten(*this);
   NoGrad no_grad;
@@ -217,6 +233,7 @@ bool elements_apart(const Shape& shape, const Shape& strides) {
 
 void Tensor::assign(const Tensor& source) const {
   if (!defined() || !source.defined() || !(source.shape() == shape_)) throw_usage("Tensor::assign", "source " + source.str() + " does not fit " + str());
+  refuse_history("Tensor::assign", *this);
   if (is_complex(source.dtype()) && !is_complex(dtype_)) throw_usage("Tensor::assign", "source " + source.str() + " does not become " + str(), "take real(z), imag(z) or abs(z)");
   for (int i = 0; i < rank(); ++i)
     if (strides_[i] == 0 && shape_[i] > 1) throw_usage("Tensor::assign", str() + " is an expanded view: several elements share one place", "clone() it first");
@@ -235,6 +252,7 @@ void Tensor::assign(const Tensor& source) const {
 
 void Tensor::fill(double value) const {
   if (!defined()) throw_usage("Tensor::fill", "the tensor is undefined");
+  refuse_history("Tensor::fill", *this);
   NoGrad no_grad;
   fill_strided(*this, value);
   storage_->note_write("Tensor::fill");

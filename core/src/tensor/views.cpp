@@ -87,6 +87,7 @@ Tensor permuted(const Tensor& x, const AxisOrder& order) {
 }
 
 Tensor Tensor::reshape(const Shape& wanted) const {
+  if (!defined()) throw_usage("reshape", "the tensor is undefined");
   Shape to = wanted;
   int open = -1;
   for (int i = 0; i < to.rank(); ++i) {
@@ -181,6 +182,7 @@ Tensor Tensor::expand(const Shape& to) const {
 Tensor Tensor::unsqueeze(int axis) const {
   int a = axis < 0 ? axis + rank() + 1 : axis;
   if (a < 0 || a > rank()) throw_usage("unsqueeze", "axis " + std::to_string(axis) + " for " + str());
+  if (rank() == kMaxRank) throw_usage("unsqueeze", str() + " has " + std::to_string(kMaxRank) + " axes, the most there can be");
   Shape to = shape_, strides = strides_;
   to.insert(a, 1);
   strides.insert(a, 1);
@@ -202,6 +204,7 @@ Tensor Tensor::contiguous() const {
 }
 
 Tensor Tensor::clone() const {
+  if (!defined()) throw_usage("clone", "the tensor is undefined");
   Tensor out = empty(shape_, dtype_, device());
   copy_strided(*this, out);
   return differentiable("clone", out, {*this}, [](const std::vector<Tensor>& d) { return d; });
@@ -209,6 +212,7 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
+  if (!defined()) throw_usage("to", "the tensor is undefined");
   if (is_complex(dtype_) && !is_complex(dtype)) throw_usage("to", str() + " does not become " + std::string(name_of(dtype)), "take real(z), imag(z) or abs(z)");
   Tensor out = empty(shape_, dtype, device());
   copy_strided(*this, out);

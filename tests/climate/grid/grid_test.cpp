@@ -37,7 +37,7 @@ TEST_CASE("named grids cover the sphere: areas sum to 4 pi", "[climate][grid]") 
   CHECK(error_of([] { grid_from_name("t63"); }).code() == "climate.grid");
 }
 
-TEST_CASE("cells of a regional grid are halfway; bounds are taken as they are, whichever comes first", "[climate][grid]") {
+TEST_CASE("cells of a regional grid are halfway, bounds are taken as they are, whichever comes first", "[climate][grid]") {
   Axis lat{"lat", "degrees_north", {60, 50, 40}, {}}, lon{"lon", "degrees_east", {350, 0, 10}, {}};
   const Grid g = grid_of(lat, lon);
   CHECK(g.lat_cells[0] == std::array<double, 2>{55, 65});

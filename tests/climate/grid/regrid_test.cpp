@@ -68,7 +68,7 @@ TEST_CASE("regridding onto the same grid changes nothing", "[climate][regrid]") 
   }
 }
 
-TEST_CASE("bilinear is exact for what is linear in latitude and longitude; the pole is the mean of its row", "[climate][regrid]") {
+TEST_CASE("bilinear is exact for what is linear in latitude and longitude, the pole is the mean of its row", "[climate][regrid]") {
   const Grid source = grid_from_name("r72x36");
   RegridOptions options;
   options.method = Method::bilinear;

@@ -131,7 +131,7 @@ TEST_CASE("operator: what is wrong is refused", "[climate][operator]") {
   }
 }
 
-TEST_CASE("operator: what a run keeps predicts alike; damaged states are refused", "[climate][operator]") {
+TEST_CASE("operator: what a run keeps predicts alike, damaged states are refused", "[climate][operator]") {
   Folder folder;
   write_sets(folder);
   OperatorTask trained(context_of(operator_task(), darcy_like(folder)));

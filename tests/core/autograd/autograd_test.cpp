@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <thread>
 
 #include "core/ops/gradient_check.hpp"
@@ -333,12 +334,12 @@ TEST_CASE("a value that a gradient needs and that was written since is an error 
   }
   SECTION("a result in between, by fill") {
     Tensor x = leaf({3, 4}, {2}), middle = x * 2.0, loss = sum(square(middle));
-    middle.fill(0);
+    middle.detach().fill(0);
     refuses(loss, "square", "Tensor::fill");
   }
   SECTION("a part of it, through a view") {
     Tensor x = leaf({3, 4}, {2}), middle = x * 2.0, loss = sum(mul(middle, middle));
-    middle.narrow(0, 0, 1).fill(0);
+    middle.detach().narrow(0, 0, 1).fill(0);
     refuses(loss, "mul", "Tensor::fill");
   }
   SECTION("by bytes from the host") {
@@ -349,7 +350,7 @@ TEST_CASE("a value that a gradient needs and that was written since is an error 
   }
   SECTION("a result that the gradient is made of") {
     Tensor x = leaf({3, 4}, {2}), share = softmax(x), loss = sum(share * two);
-    share.fill(0);
+    share.detach().fill(0);
     refuses(loss, "softmax", "Tensor::fill");
   }
   SECTION("a tensor that the op was not given as an input") {
@@ -473,4 +474,45 @@ TEST_CASE("the detector sees products and convolutions, with history and without
     CHECK_THROWS_WITH(conv(image, kernel, {}), Contains("the result of 'conv'"));
     CHECK_THROWS_WITH(conv_transpose(image, kernel, {}), Contains("the result of 'conv_transpose'"));
   }
+}
+
+TEST_CASE("the detector names the op inside a recomputed function", "[autograd]") {
+  const DetectNotFinite detect;
+  Tensor x = Tensor::zeros({2}, DType::f64);
+  x.set_requires_grad();
+  const Tensor y = recompute([](const std::vector<Tensor>& in) { return std::vector<Tensor>{sum(sin(exp(sqrt(in[0]))))}; }, {x})[0];
+  CHECK_THROWS_WITH(y.backward(), Contains("the gradient of 'sqrt' is inf"));
+}
+
+TEST_CASE("a result of a differentiable op is not written in place", "[autograd][misuse]") {
+  Tensor x = Tensor::full({2}, 1);
+  x.set_requires_grad();
+  Tensor h = x * 2.0;
+  CHECK_THROWS_WITH(h.assign(Tensor::full({2}, 5)), Contains("Tensor::assign: f32[2] cpu is the result of a differentiable op"));
+  CHECK_THROWS_WITH(h.fill(5), Contains("Tensor::fill: f32[2] cpu is the result of a differentiable op"));
+  x.assign(Tensor::full({2}, 3));  // a leaf is what optimisers write
+  h.detach().fill(7);
+  CHECK(h.to_vector() == std::vector<double>{7, 7});
+}
+
+TEST_CASE("angles at the origin have a gradient of 0", "[autograd]") {
+  Tensor y = Tensor::from(std::vector<double>{0, 1}, {2}), x = Tensor::from(std::vector<double>{0, 1}, {2});
+  y.set_requires_grad(), x.set_requires_grad();
+  const auto d = gradients({sum(atan2(y, x))}, {y, x}, {}, true);
+  CHECK(d[0].to_vector() == std::vector<double>{0, 0.5});
+  CHECK(d[1].to_vector() == std::vector<double>{0, -0.5});
+  for (double v : gradients({sum(d[0])}, {y})[0].to_vector()) CHECK(std::isfinite(v));
+}
+
+TEST_CASE("undefined tensors and too many axes are named", "[autograd][misuse]") {
+  const Tensor none;
+  CHECK_THROWS_WITH(none.to(DType::f64), Contains("to: the tensor is undefined"));
+  CHECK_THROWS_WITH(none.clone(), Contains("clone: the tensor is undefined"));
+  CHECK_THROWS_WITH(none.to_vector(), Contains("to_vector: the tensor is undefined"));
+  CHECK_THROWS_WITH(none.reshape({1}), Contains("reshape: the tensor is undefined"));
+  CHECK_THROWS_WITH(Tensor().set_requires_grad(), Contains("set_requires_grad: the tensor is undefined"));
+  CHECK_THROWS_WITH(Tensor::zeros({1, 1, 1, 1, 1, 1, 1, 1}).unsqueeze(0), Contains("unsqueeze: f32[1, 1, 1, 1, 1, 1, 1, 1] cpu has 8 axes"));
+  CHECK_THROWS_WITH(Tensor::arange(300, DType::u8), Contains("Tensor::arange: 299 does not fit u8"));
+  CHECK(Tensor::arange(256, DType::u8).to_vector()[255] == 255);
+  CHECK_THROWS_WITH(Tensor::wrap(nullptr, {3}, DType::f32, {}), Contains("Tensor::wrap: no memory given for f32[3]"));
 }

@@ -188,3 +188,12 @@ TEST_CASE("what two imports of the same memory copy to one another may overlap",
   later.assign(first);
   CHECK(std::vector<double>(a.memory.begin(), a.memory.begin() + 6) == std::vector<double>{0, 0, 1, 2, 3, 4});
 }
+
+TEST_CASE("a tensor that comes home keeps its marks of writes", "[io][dlpack]") {
+  Tensor w = Tensor::full({2}, 3);
+  w.set_requires_grad();
+  const Tensor home = from_dlpack(to_dlpack(w));
+  const Tensor y = sum(w * w);
+  home.fill(9);
+  CHECK_THROWS_WITH(y.backward(), Contains("Tensor::fill"));
+}

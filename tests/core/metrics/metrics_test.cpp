@@ -221,6 +221,7 @@ TEST_CASE("mean of runs with Student's interval", "[metrics]") {
 }
 
 TEST_CASE("metrics refuse what is out of their range", "[metrics][misuse]") {
+  CHECK_THROWS_WITH(auroc(Values{0.1, 0.2}, Truth{0, 2}), Contains("auroc: truth 2 at 1"));
   const Values v{1, 2, 3, 4};
   const Truth t{0, 1, 0, 1};
   CHECK_THROWS_WITH(block_bootstrap_mean(v, 1, 100, 2.0), Contains("block_bootstrap_mean: level 2"));

@@ -230,3 +230,32 @@ TEST_CASE("losses speak for the ops they are made of", "[losses][misuse]") {
   check::refuses([&] { quantile_loss(x({3, 1}), {}, {0.5}); }, "quantile_loss", {"undefined"});
   check::refuses([&] { crps_ensemble(x({3}), x({3})); }, "crps_ensemble", {"[3]"});
 }
+
+TEST_CASE("Student's t keeps its digits where the degrees are many", "[losses]") {
+  // one scale away: by the definition in extended precision, and where that has no digits left by the series 1/2 log(2 pi) + 1/2 + 1/(2 nu)
+  for (double nu : {3.0, 15.5, 17.0, 300.0, 1e5, 1e7, 1e12}) {
+    const long double v = nu, exact = lgammal(v / 2) - lgammal((v + 1) / 2) + 0.5L * logl(v * 3.14159265358979323846264338327950288L) + (v + 1) / 2 * log1pl(1 / v);
+    INFO(nu);
+    for (DType type : {DType::f32, DType::f64}) {
+      Tensor degrees = Tensor::full({1}, nu, type);
+      const Tensor zero = Tensor::zeros({1}, type), one = Tensor::full({1}, 1, type);
+      degrees.set_requires_grad();
+      const Tensor loss = student_t_nll(degrees, zero, one, one);
+      CHECK(loss.item() == Approx(double(nu < 1e6 ? exact : 1.4189385332046727L + 0.5L / v)).epsilon(type == DType::f32 ? 2e-6 : 1e-12));
+      const double slope = gradients({loss}, {degrees})[0].item();
+      if (nu == 1e5) CHECK(slope == Approx(-0.5 / (nu * nu)).epsilon(0.2));
+    }
+  }
+}
+
+TEST_CASE("losses at the ends of their ranges", "[losses]") {
+  const auto d = [](double v) { return Tensor::full({1}, v, DType::f64); };
+  CHECK(crps_gaussian(d(1), d(0), d(3)).item() == 2);
+  Tensor mean = d(1);
+  mean.set_requires_grad();
+  CHECK(gradients({crps_gaussian(mean, d(0), d(3))}, {mean})[0].item() == -1);
+  CHECK(std::isnan(gaussian_nll(d(0), d(-1), d(0)).item()));
+  CHECK(std::isfinite(gaussian_nll(d(0), d(0), d(0)).item()));
+  CHECK(std::isnan(kl_divergence(d(-1), d(-0.5)).item()));
+  CHECK(kl_divergence(d(-1), d(0)).item() == 0);
+}

@@ -317,3 +317,13 @@ TEST_CASE("an ensemble gives each member's output and their mean", "[module]") {
   CHECK_THROWS_WITH(Ensemble(0, make), Contains("Ensemble: 0 members"));
   CHECK_THROWS_WITH(several.forward_all({x, x}), Contains("takes one input"));
 }
+
+TEST_CASE("weights and groups that mean nothing are refused", "[module][misuse]") {
+  Linear layer(2, 2);
+  auto state = layer.parameters();
+  state.push_back(state[0]);
+  CHECK_THROWS_WITH(layer.load(state), Contains("'weight' is given twice"));
+  SgdOptions options;
+  options.groups = {{"nosuch*", 1, 0}};
+  CHECK_THROWS_WITH(make_sgd(layer, options), Contains("ParameterGroup: no parameter matches 'nosuch*'"));
+}

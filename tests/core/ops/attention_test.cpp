@@ -2,8 +2,11 @@
 #include "tenon/attention.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/ops/gradient_check.hpp"
+#include "tenon/indexing.hpp"
+#include "tenon/autograd.hpp"
 
 using namespace tenon;
 using List = std::vector<Tensor>;
@@ -71,6 +74,31 @@ TEST_CASE("a query that may see nothing gives 0 and no gradient", "[attention]")
   CHECK(d[0].select(1, 1).to_vector() == std::vector<double>(24, 0.0));
   for (const Tensor& t : d)
     for (double v : t.to_vector()) REQUIRE(std::isfinite(v));
+}
+
+TEST_CASE("a query that may see nothing has second derivatives of 0, and masks do not alarm the detector", "[attention][autograd]") {
+  const DetectNotFinite detect;
+  const auto column = [](std::vector<double> v) { return Tensor::from(v, {1, std::int64_t(v.size()), 1, 1}); };
+  const auto slopes = [&](const AttentionOptions& o) {
+    Tensor q = column({1, 2});
+    const Tensor k = column({3, -1}), v = column({0.5, 2});
+    q.set_requires_grad();
+    const Tensor g = gradients({sum(square(scaled_dot_product_attention(q, k, v, o)))}, {q}, {}, true)[0];
+    return gradients({sum(square(g))}, {q})[0].to_vector();
+  };
+  AttentionOptions all, first_blind;
+  const auto wanted = slopes(all);
+  first_blind.mask = Tensor::from(std::vector<double>{0, 0, 1, 1}, {2, 2}).to(DType::boolean);
+  CHECK(slopes(first_blind) == std::vector<double>{0, wanted[1]});
+  first_blind.mask = Tensor::from(std::vector<double>{-INFINITY, -INFINITY, 0, 0}, {2, 2});
+  CHECK(slopes(first_blind) == std::vector<double>{0, wanted[1]});
+  AttentionOptions hidden;  // causal, and the first key hidden: the first query sees nothing
+  hidden.causal = true;
+  hidden.mask = Tensor::from(std::vector<double>{0, 1}, {1, 2}).to(DType::boolean);
+  CHECK(slopes(hidden)[0] == 0);
+  CHECK(std::isfinite(slopes(hidden)[1]));
+  Tensor x = column({1, 2});
+  CHECK_NOTHROW(masked_fill(x, equal(x, x), -INFINITY));
 }
 
 TEST_CASE("attention gives the same bits for any number of threads", "[attention][threads]") {

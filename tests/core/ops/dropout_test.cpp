@@ -77,7 +77,7 @@ TEST_CASE("the gradient uses the key of its forward pass", "[dropout]") {
   CHECK(gradients({sum(y)}, {x})[0].to_vector() == y.to_vector());
 }
 
-TEST_CASE("layers draw by their names from the key of their tree; evaluation is the identity", "[dropout]") {
+TEST_CASE("layers draw by their names from the key of their tree, evaluation is the identity", "[dropout]") {
   Pair model;
   Tensor x = Tensor::full({512}, 1);
   check::refuses([&] { model.forward(x); }, "Dropout", {"no random key", "set_random_key"});

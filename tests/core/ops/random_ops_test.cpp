@@ -52,3 +52,10 @@ TEST_CASE("random fills keep to what f32 holds", "[random_ops][misuse]") {
   check::refuses([] { random_uniform({-3}, 1, 1); }, "random_uniform", {"[-3]"});
   check::refuses([] { random_uniform({std::int64_t(1) << 62, 4}, 1, 1); }, "random_uniform", {"does not fit"});
 }
+
+TEST_CASE("uniform numbers stay below their upper end", "[random]") {
+  const Tensor x = random_uniform({40000000}, 3, 4, 1, 2);
+  const float* v = x.data<float>();
+  CHECK(*std::max_element(v, v + x.numel()) < 2);
+  CHECK(random_uniform({10}, 3, 4, 1, 1).to_vector() == std::vector<double>(10, 1.0));
+}

@@ -82,7 +82,7 @@ TEST_CASE("recurrences give the same bits for any number of threads", "[recurren
   });
 }
 
-TEST_CASE("first states and biases may be left out; bf16 goes through f32", "[recurrent]") {
+TEST_CASE("first states and biases may be left out, bf16 goes through f32", "[recurrent]") {
   List x = lstm_inputs(3, 4, 2, 5, DType::f32), g = gru_inputs(3, 4, 2, 5, DType::f32);
   Tensor none = Tensor::zeros({3, 5}), bias = Tensor::zeros({20});
   CHECK(lstm(x[0], {}, {}, x[3], x[4], {}, {})[0].to_vector() == lstm(x[0], none, none, x[3], x[4], bias, bias)[0].to_vector());

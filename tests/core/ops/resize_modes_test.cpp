@@ -13,6 +13,7 @@ TEST_CASE("resizing kernels agree with PyTorch in double, with gradients", "[res
   golden::matches("resize_cubic_corners", to({8, 3}, {M::cubic, true}), 5, s);
   golden::matches("resize_linear_corners", to({4, 6, 1}, {M::linear, true}), 6, volume);
   golden::matches("resize_linear_antialias", to({2, 7}, {M::linear, false, true}), 5, s);
+  golden::matches("resize_cubic_antialias_grows", to({2, 9}, {M::cubic, false, true}), 5, s);
   golden::matches("resize_catmull_rom_antialias", to({3, 2}, {M::catmull_rom, false, true}), 5, s);
   golden::matches("resize_area", to({2, 3}, {M::area}), 5, s);
   golden::matches("depth_to_space", [](auto& x) { return depth_to_space(x, {2, 2}); }, 7, {1, 2, 3, 12});

@@ -47,7 +47,7 @@ void random_program(std::uint64_t seed, const Tensor& x, std::vector<Tensor>& ke
       case 6: {  // written in place after it was read elsewhere
         y = a * 0.9;
         live.push_back(sin(y.detach()));  // with a history its gradient would need what is written now, and say so
-        y.narrow(1, 5, 10).assign(b.narrow(1, 20, 10));
+        y.detach().narrow(1, 5, 10).assign(b.narrow(1, 20, 10));
         break;
       }
       case 7:

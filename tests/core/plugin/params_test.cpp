@@ -34,7 +34,7 @@ Error error_of(F&& f) {
 
 }  // namespace
 
-TEST_CASE("parameter values start as the defaults; a required one has none") {
+TEST_CASE("parameter values start as the defaults, a required one has none") {
   ParamValues v(spec());
   CHECK(v.boolean("shuffle"));
   CHECK(v.integer("steps") == 100);

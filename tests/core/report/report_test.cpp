@@ -68,7 +68,7 @@ TEST_CASE("the command that repeats a run can be pasted into a shell", "[report]
   CHECK(line == "&#39;" + parent.path.string() + "/a b&#39;\\&#39;&#39;c $(x)/recipe.toml&#39;");
 }
 
-TEST_CASE("pictures say their case once and what their colours mean; curves say how far apart their points are", "[report]") {
+TEST_CASE("pictures say their case once and what their colours mean, curves say how far apart their points are", "[report]") {
   TemporaryFolder run("captions");
   sample::make_run(run.path);
   Evaluation e = sample::evaluation();

@@ -19,7 +19,7 @@ TEST_CASE("table: UCI's splice junctions, without header, blanks around the valu
   CHECK(std::count_if(records.begin(), records.end(), [](const auto& r) { return r.label == "N"; }) == 1655);
 }
 
-TEST_CASE("table: columns by header, by name and by number; quotes; U, lower case and CRLF are taken") {
+TEST_CASE("table: columns by header, by name and by number, quotes, U, lower case and CRLF are taken") {
   test::TestFolder folder;
   auto records = read_sequences(folder.write("a.csv", "id,label,sequence,split\r\n\"x,1\",pos,acgu,train\r\ny,neg,\"ACGTN\",test\r\n\r\n"));
   REQUIRE(records.size() == 2);

@@ -76,7 +76,7 @@ TEST_CASE("splits depend on the seed alone, keep clusters and balance classes", 
   CHECK(different.size() == 6);
 }
 
-TEST_CASE("choices are made on a part of the training part; the test part stays out of both", "[genomics][set][split]") {
+TEST_CASE("choices are made on a part of the training part, the test part stays out of both", "[genomics][set][split]") {
   MadeSet made("choose");
   SetSettings s = settings(made.root(), {"background", "promoter"}, {"zero.fa", "one.fa"});
   const SequenceSet whole = load_set(s, {});

@@ -66,7 +66,7 @@ TEST_CASE("fetch: the same bytes as samtools faidx") {
   }
 }
 
-TEST_CASE("fetch: where samtools is wrong: past a contig's end, unknown contigs; padding is counted") {
+TEST_CASE("fetch: where samtools is wrong: past a contig's end, unknown contigs, padding is counted") {
   TENON_NEEDS_GENOMICS_DATA(data);
   const auto file = (data / "corrupt" / "good" / "ref.fa").string();
   for (const char* region : {"chrC:490-520", "chrC:600-700"}) CHECK(test::code_of([&] { call(fetch_tool(), {file, region}); }) == "genomics.region");

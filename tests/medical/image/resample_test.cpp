@@ -140,7 +140,7 @@ TEST_CASE("resample: scores and labels", "[medical][resample]") {
   CHECK(resample_labels(Tensor::from(l, {5, 6, 7}), {5, 6, 7}).to_vector() == Tensor::from(l, {5, 6, 7}).to_vector());
 }
 
-TEST_CASE("resample: geometry covers the same field of view; sizes round half to even", "[medical][resample]") {
+TEST_CASE("resample: geometry covers the same field of view, sizes round half to even", "[medical][resample]") {
   Geometry g;
   g.size = {10, 20, 5};
   g.to_ras = {{{0, 2, 0, 3}, {1, 0, 0, 4}, {0, 0, -3, 5}}};

@@ -84,7 +84,7 @@ TEST_CASE("dicom: a series written is read back, ordered by position alone", "[m
   CHECK(code_of([&] { write_dicom(folder / "again", v); }) == "dicom.exists");
 }
 
-TEST_CASE("dicom: fractional values keep their scale; labels stay whole", "[medical][dicom]") {
+TEST_CASE("dicom: fractional values keep their scale, labels stay whole", "[medical][dicom]") {
   TempFolder folder;
   Volume v = oblique(3);
   v.values = v.values.to(DType::f32);
@@ -134,7 +134,7 @@ TEST_CASE("dicom: a duplicated slice is refused, or dropped on request", "[medic
   CHECK(fixed.warnings().size() == 1);
 }
 
-TEST_CASE("dicom: an uneven step is refused, naming both slices; a wrong frame too", "[medical][dicom]") {
+TEST_CASE("dicom: an uneven step is refused, naming both slices, a wrong frame too", "[medical][dicom]") {
   TempFolder folder;
   auto path = series(folder, "s");
   auto file = slice_file(path, 4);
@@ -193,7 +193,7 @@ TEST_CASE("dicom: a localiser, another size and another rescale type in one seri
   CHECK(message_of([&] { read_image(path); }).find(file.filename().string()) != std::string::npos);
 }
 
-TEST_CASE("dicom: junk in the folder is skipped and listed; nothing else is an error", "[medical][dicom]") {
+TEST_CASE("dicom: junk in the folder is skipped and listed, nothing else is an error", "[medical][dicom]") {
   TempFolder folder;
   auto path = series(folder, "s", 3);
   write_bytes(path / "notes.txt", Bytes(40, std::byte{'x'}));

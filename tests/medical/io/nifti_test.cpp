@@ -82,7 +82,7 @@ TEST_CASE("nifti: qform, handedness and pixdim alone", "[medical][nifti]") {
   CHECK(v.warnings().size() == 1);
 }
 
-TEST_CASE("nifti: sform wins over qform, with a warning in mm; units are honoured", "[medical][nifti]") {
+TEST_CASE("nifti: sform wins over qform, with a warning in mm, units are honoured", "[medical][nifti]") {
   TempFolder folder;
   Bytes b = small_nifti();
   put_at<std::int16_t>(b, 252, 1);

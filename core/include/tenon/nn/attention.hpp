@@ -1,4 +1,5 @@
-/// Multi-head attention and transformer layers, [N, L, C]. Weights have PyTorch's meaning and, norms apart (scale, shift), its names.
+/// Multi-head attention and transformer layers, [N, L, C]. Weights have PyTorch's meaning and its names, but for norms (scale, shift) and the
+/// two linear layers, which stand under feedforward.
 #pragma once
 
 #include "tenon/attention.hpp"

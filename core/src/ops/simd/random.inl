@@ -19,9 +19,9 @@ using Wide = Vec<std::uint64_t, kLanes<std::uint64_t>>;
 #endif
 }
 
-/// out[i] for elements first .. first + n - 1.
+/// out[i] for elements first .. first + n - 1, none above `most`.
 inline void uniform_range(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::int64_t n, float low, float width,
-                          float* out) {
+                          float most, float* out) {
   constexpr int N = kLanes<std::uint64_t>, kSets = 4;  // several independent chains hide the multiplier's latency
   Wide step[kSets];
   for (int s = 0; s < kSets; ++s)
@@ -35,7 +35,8 @@ inline void uniform_range(std::uint64_t seed, std::uint64_t stream, std::uint64_
         lanes.mix(multiply_low(lanes.c0, kPhiloxMultiplier0), multiply_low(lanes.c2, kPhiloxMultiplier1));
       Vec<float, N> u =
           __builtin_convertvector(__builtin_convertvector((lanes.c0 & 0xffffffffu) >> 8, Vec<std::int32_t, N>), Vec<float, N>);
-      store<N>(values + s * N, low + width * (u * 5.9604644775390625e-08f));
+      const Vec<float, N> v = low + width * (u * 5.9604644775390625e-08f), top = splat<float, N>(most);  // rounding may reach the upper end
+      store<N>(values + s * N, v < top ? v : top);
     }
     std::int64_t left = n - i < kSets * N ? n - i : kSets * N;
     std::memcpy(out + i, values, sizeof(float) * std::size_t(left));
