@@ -15,7 +15,8 @@ mkdir -p build
 { cmake --preset release -DTENON_BUILD_BENCH=ON && cmake --build --preset release --target step_bench op_bench fft_bench; } >build/bench.log 2>&1 || { tail -20 build/bench.log; exit 1; }
 out=build/bench.jsonl
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
-versions=$("$python" -c 'import torch; print("PyTorch", torch.__version__.split("+")[0])'), $(dpkg-query -W -f 'oneDNN ${Version}' libdnnl2)
+torch=$("$python" -c 'import torch; print(torch.__version__.split("+")[0])')
+versions="PyTorch $torch, oneDNN $(dpkg-query -W -f '${Version}' libdnnl2)"
 echo "$(date +%F), $threads threads of $(nproc) cores of ${cpu:-$(uname -m)}, $(. /etc/os-release && echo "$PRETTY_NAME"), Tenon $(git rev-parse --short HEAD), $versions; medians of $rounds rounds, peak memory over the built model:"
 echo "\`MODELS=\"$models\" DTYPES=\"$dtypes\" bash tests/bench/run.sh $rounds\`"
 echo

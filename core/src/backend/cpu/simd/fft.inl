@@ -242,10 +242,14 @@ void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
     return;
   }
   std::int64_t j = 0;
+  const std::int64_t ahead = L * (m.at[1] - m.at[0]);  // the rows that come next, which no stream of a prefetcher leads to
   if (m.layout == FftLanes::Layout::rows)
     for (; j + L / 2 <= n; j += L / 2) {
       FftVec<T> r[L];
-      for (int l = 0; l < L; ++l) r[l] = load<L>(p + m.at[std::size_t(l)] + 2 * j);
+      for (int l = 0; l < L; ++l) {
+        r[l] = load<L>(p + m.at[std::size_t(l)] + 2 * j);
+        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * j + ahead);
+      }
       fft_transpose<T>(r);
       for (int k = 0; k < L / 2; ++k) {
         store<L>(to + (j + k) * value + re, r[2 * k]);
@@ -286,7 +290,10 @@ void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes
         r[2 * k + 1] = load<L>(from + (j + k) * value + im) * scale;
       }
       fft_transpose<T>(r);
-      for (int l = 0; l < L; ++l) store<L>(p + m.at[std::size_t(l)] + 2 * j, r[l]);
+      for (int l = 0; l < L; ++l) {
+        store<L>(p + m.at[std::size_t(l)] + 2 * j, r[l]);
+        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * j + L * (m.at[1] - m.at[0]), 1);
+      }
     }
   for (; j < n; ++j)
     for (int l = 0; l < m.lines; ++l) {
