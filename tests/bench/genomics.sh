@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Training steps of the genomics recipes' models, ours and PyTorch's one after the other, same model, batch and threads.
+# Training steps of the genomics recipes' models (one member where a recipe has several), ours and PyTorch's one after the other, same model, batch and threads.
 #   bash tests/bench/genomics.sh [RECIPE ...]      default: splice-junctions arabidopsis-tata ecoli-promoters nf-e2
 # Data: $TENON_DATA, else ../shared/data beside the project; the splice junctions ship with it. Prints a Markdown table.
 set -euo pipefail
@@ -19,9 +19,9 @@ for recipe in "$@"; do
   run=runs/bench-$recipe
   rm -rf "$run"
   build/release/bin/tenon train "plugins/genomics/recipes/$recipe.toml" --run "$run" --threads "$threads" --quiet \
-    train.steps="$steps" train.epochs=0 train.evaluate=false train.validate_every=0 train.precision=f32 >&2
+    train.steps="$steps" train.epochs=0 train.evaluate=false train.validate_every=0 train.precision=f32 model.members=1 >&2
   LD_LIBRARY_PATH=$site/nvidia/nccl/lib:/usr/local/cuda/lib64 "$python" tests/bench/peers/torch_sequence.py "$run" --threads "$threads" | "$python" -c '
 import json, sys
 r = json.load(sys.stdin)
-print(f"| {sys.argv[1]} | {r[\"model\"]} | {r[\"batch\"]} | {r[\"tenon_ms\"]} | {r.get(\"torch_eager_ms\")} | {r.get(\"torch_compile_ms\")} | {r[\"ratio_to_best\"]} |")' "$recipe"
+print("|", " | ".join([sys.argv[1]] + [str(r.get(k)) for k in ("model", "batch", "tenon_ms", "torch_eager_ms", "torch_compile_ms", "ratio_to_best")]), "|")' "$recipe"
 done
