@@ -71,7 +71,7 @@ def relative_h1(p, y):
 
 def make(name):
     r = tomllib.load(open(f"{RECIPES}/{name}.toml", "rb")); m, b = dict(r["model"]), r["train"]["batch"]
-    m.pop("name"); g = torch.Generator().manual_seed(0); rand = lambda *s: torch.randn(*s, generator=g)
+    m.pop("name"); m["members"] = 1; g = torch.Generator().manual_seed(0); rand = lambda *s: torch.randn(*s, generator=g)
     if name == "darcy":
         net = Fno2d(3, 1, m["width"], m.get("layers", 4), m["modes"], m["projection"])
         return net, rand(b, 3, 16, 16), rand(b, 1, 16, 16), lambda o, y: relative_h1(o * 0.3 + 0.4, y)
