@@ -131,7 +131,9 @@ struct Layer {
 };
 
 struct Aligned {
-  explicit Aligned(std::size_t bytes) : data(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free) { std::memset(data.get(), 0, bytes); }
+  explicit Aligned(std::size_t bytes) : data(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free) {
+    std::memset(data.get(), 0, bytes);
+  }
   std::shared_ptr<void> data;
 };
 
@@ -140,8 +142,8 @@ Body our_convolution(const Layer& l, ConvPass pass) {
   const bool of_weights = pass == ConvPass::weight_gradient;
   auto program = cpu::conv_program(g, pass, pass == ConvPass::forward, ConvSums::none);
   const Aligned x(std::size_t(g.batch * g.in_voxels() * g.in_channels) * 4), y(std::size_t(g.batch * g.out_voxels() * g.out_channels) * 4),
-      out(std::size_t(g.batch * g.in_voxels() * std::max(l.in, l.out)) * 4), w(std::size_t(g.weights()) * 4), bias(std::size_t(std::max(l.in, l.out)) * 4),
-      packed(program->packed_bytes() + 64), space(program->workspace_bytes() + 64);
+      out(std::size_t(g.batch * g.in_voxels() * std::max(l.in, l.out)) * 4), w(std::size_t(g.weights()) * 4),
+      bias(std::size_t(std::max(l.in, l.out)) * 4), packed(program->packed_bytes() + 64), space(program->workspace_bytes() + 64);
   return [=] {
     if (of_weights) {
       program->run_weights(x.data.get(), y.data.get(), w.data.get(), nullptr, space.data.get());
@@ -160,19 +162,23 @@ Body their_convolution(const Layer& l, ConvPass pass) {
     xd.push_back(l.size), yd.push_back(l.size), wd.push_back(l.kernel), stride.push_back(1), before.push_back(l.kernel / 2);
   }
   const memory::desc x(xd, kF32, tags[l.axes - 1]), y(yd, kF32, tags[l.axes - 1]), w(wd, kF32, memory::format_tag::any);
-  const dnnl::convolution_forward::primitive_desc forward({dnnl::prop_kind::forward_training, direct, x, w, y, stride, before, before}, engine());
+  const dnnl::convolution_forward::primitive_desc forward({dnnl::prop_kind::forward_training, direct, x, w, y, stride, before, before},
+                                                          engine());
   if (pass == ConvPass::forward)
     return library(dnnl::convolution_forward(forward), {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, forward.weights_desc()}, {DNNL_ARG_DST, y}});
   if (pass == ConvPass::input_gradient) {
     const dnnl::convolution_backward_data::primitive_desc desc({direct, x, w, y, stride, before, before}, engine(), forward);
-    return library(dnnl::convolution_backward_data(desc), {{DNNL_ARG_DIFF_SRC, x}, {DNNL_ARG_WEIGHTS, desc.weights_desc()}, {DNNL_ARG_DIFF_DST, y}});
+    return library(dnnl::convolution_backward_data(desc),
+                   {{DNNL_ARG_DIFF_SRC, x}, {DNNL_ARG_WEIGHTS, desc.weights_desc()}, {DNNL_ARG_DIFF_DST, y}});
   }
   const dnnl::convolution_backward_weights::primitive_desc desc({direct, x, w, y, stride, before, before}, engine(), forward);
-  return library(dnnl::convolution_backward_weights(desc), {{DNNL_ARG_SRC, x}, {DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc()}, {DNNL_ARG_DIFF_DST, y}});
+  return library(dnnl::convolution_backward_weights(desc),
+                 {{DNNL_ARG_SRC, x}, {DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc()}, {DNNL_ARG_DIFF_DST, y}});
 }
 
 void row(const std::string& name, double ours, double theirs, double work, double unit) {
-  std::printf("| %s | %.3f | %.1f | %.3f | %.1f | **%.2f** |\n", name.c_str(), ours * 1e3, work / ours / unit, theirs * 1e3, work / theirs / unit, theirs / ours);
+  std::printf("| %s | %.3f | %.1f | %.3f | %.1f | **%.2f** |\n", name.c_str(), ours * 1e3, work / ours / unit, theirs * 1e3,
+              work / theirs / unit, theirs / ours);
   std::fflush(stdout);
 }
 
@@ -184,18 +190,24 @@ int main(int argc, char** argv) {
   std::string only;
   for (int i = 1; i < argc; ++i) {
     const std::string a = argv[i];
-    if (a == "--peak") peak = true;
-    else if (a == "--threads" && i + 1 < argc) threads = std::atoi(argv[++i]);
-    else if (a == "--only" && i + 1 < argc) only = argv[++i];
-    else if (a == "--rounds" && i + 1 < argc) rounds = std::atoi(argv[++i]);
+    if (a == "--peak")
+      peak = true;
+    else if (a == "--threads" && i + 1 < argc)
+      threads = std::atoi(argv[++i]);
+    else if (a == "--only" && i + 1 < argc)
+      only = argv[++i];
+    else if (a == "--rounds" && i + 1 < argc)
+      rounds = std::atoi(argv[++i]);
     else {
-      std::fprintf(stderr, "op_bench: unknown argument %s; use --threads N, --rounds N, --only products|convolutions|passes, --peak\n", argv[i]);
+      std::fprintf(stderr, "op_bench: unknown argument %s; use --threads N, --rounds N, --only products|convolutions|passes, --peak\n",
+                   argv[i]);
       return 2;
     }
   }
   set_thread_count(threads);
   omp_set_num_threads(threads);
-  const std::vector<Product> products = {{1, 256, 256, 256}, {1, 512, 512, 512}, {1, 1024, 1024, 1024}, {1, 2048, 2048, 2048}, {1, 2048, 256, 1024}, {64, 256, 32, 256}};
+  const std::vector<Product> products = {{1, 256, 256, 256},    {1, 512, 512, 512},   {1, 1024, 1024, 1024},
+                                         {1, 2048, 2048, 2048}, {1, 2048, 256, 1024}, {64, 256, 32, 256}};
   if (peak) {
     double best = 0;
     for (const Product& p : {products[2], products[3]})
@@ -204,24 +216,29 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (only.empty() || only == "products") {
-  std::printf("| product | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
-  for (const Product& p : products) {
-    const auto t = in_turn(rounds, {our_product(p), their_product(p)});
-    std::string name = "[" + std::to_string(p.m) + ", " + std::to_string(p.k) + "] x [" + std::to_string(p.k) + ", " + std::to_string(p.n) + "]";
-    row(p.batch > 1 ? std::to_string(p.batch) + " of " + name : name, t[0], t[1], p.flops(), 1e9);
-  }
+    std::printf("| product | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
+    for (const Product& p : products) {
+      const auto t = in_turn(rounds, {our_product(p), their_product(p)});
+      std::string name =
+          "[" + std::to_string(p.m) + ", " + std::to_string(p.k) + "] x [" + std::to_string(p.k) + ", " + std::to_string(p.n) + "]";
+      row(p.batch > 1 ? std::to_string(p.batch) + " of " + name : name, t[0], t[1], p.flops(), 1e9);
+    }
   }
   if (only.empty() || only == "convolutions") {
-  std::printf("\n| convolution, batch | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
-  const Layer layers[] = {{3, 2, 32, 32, 40, 3}, {3, 2, 64, 64, 20, 3}, {3, 2, 128, 128, 10, 3}, {2, 4, 32, 32, 128, 3}, {2, 4, 64, 64, 64, 3}, {1, 64, 64, 64, 600, 19}, {2, 4, 32, 64, 128, 1}};
-  for (const Layer& l : layers)
-    for (auto [pass, what] : {std::pair{ConvPass::forward, "forward"}, std::pair{ConvPass::input_gradient, "input gradient"}, std::pair{ConvPass::weight_gradient, "weight gradient"}}) {
-      const auto t = in_turn(rounds, {our_convolution(l, pass), their_convolution(l, pass)});
-      std::string size, kernel;
-      for (int a = 0; a < l.axes; ++a) size += (a ? " x " : "") + std::to_string(l.size), kernel += (a ? "x" : "") + std::to_string(l.kernel);
-      row(kernel + ", " + std::to_string(l.in) + " to " + std::to_string(l.out) + " channels, " + size + ", " + std::to_string(l.batch) + ": " + what, t[0], t[1],
-          l.geometry().flops(), 1e9);
-    }
+    std::printf("\n| convolution, batch | Tenon ms | GFLOP/s | oneDNN ms | GFLOP/s | of oneDNN's rate |\n|---|---|---|---|---|---|\n");
+    const Layer layers[] = {{3, 2, 32, 32, 40, 3}, {3, 2, 64, 64, 20, 3},    {3, 2, 128, 128, 10, 3}, {2, 4, 32, 32, 128, 3},
+                            {2, 4, 64, 64, 64, 3}, {1, 64, 64, 64, 600, 19}, {2, 4, 32, 64, 128, 1}};
+    for (const Layer& l : layers)
+      for (auto [pass, what] : {std::pair{ConvPass::forward, "forward"}, std::pair{ConvPass::input_gradient, "input gradient"},
+                                std::pair{ConvPass::weight_gradient, "weight gradient"}}) {
+        const auto t = in_turn(rounds, {our_convolution(l, pass), their_convolution(l, pass)});
+        std::string size, kernel;
+        for (int a = 0; a < l.axes; ++a)
+          size += (a ? " x " : "") + std::to_string(l.size), kernel += (a ? "x" : "") + std::to_string(l.kernel);
+        row(kernel + ", " + std::to_string(l.in) + " to " + std::to_string(l.out) + " channels, " + size + ", " + std::to_string(l.batch) +
+                ": " + what,
+            t[0], t[1], l.geometry().flops(), 1e9);
+      }
   }
   if (!only.empty() && only != "passes") return 0;
   // 256 MB an operand: far more than any cache
@@ -230,26 +247,36 @@ int main(int argc, char** argv) {
   const auto from = reinterpret_cast<const char*>(x.data<float>());
   const Aligned to(std::size_t(n) * 4);
   const Body copy = [&] {
-    parallel_blocks(n * 4, 1 << 20, [&](std::int64_t begin, std::int64_t end) { std::memcpy(static_cast<char*>(to.data.get()) + begin, from + begin, std::size_t(end - begin)); });
+    parallel_blocks(n * 4, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
+      std::memcpy(static_cast<char*>(to.data.get()) + begin, from + begin, std::size_t(end - begin));
+    });
   };
   struct Pass {
     const char* name;
     double operands;  ///< of 4 n bytes that it must read and write once
     std::function<void()> op;
   };
-  const Pass passes[] = {{"x + y", 3, [&] { add(x, y); }},       {"x * 2", 2, [&] { mul(x, 2.0); }},
-                         {"relu(x)", 2, [&] { relu(x); }},       {"exp(x)", 2, [&] { exp(x); }},
-                         {"tanh(x)", 2, [&] { tanh(x); }},       {"sigmoid(x)", 2, [&] { sigmoid(x); }},
-                         {"log(x)", 2, [&] { log(x); }},         {"sin(x)", 2, [&] { sin(x); }},
-                         {"gelu(x)", 2, [&] { gelu(x); }},       {"x < y", 2.25, [&] { less(x, y); }},
+  const Pass passes[] = {{"x + y", 3, [&] { add(x, y); }},
+                         {"x * 2", 2, [&] { mul(x, 2.0); }},
+                         {"relu(x)", 2, [&] { relu(x); }},
+                         {"exp(x)", 2, [&] { exp(x); }},
+                         {"tanh(x)", 2, [&] { tanh(x); }},
+                         {"sigmoid(x)", 2, [&] { sigmoid(x); }},
+                         {"log(x)", 2, [&] { log(x); }},
+                         {"sin(x)", 2, [&] { sin(x); }},
+                         {"gelu(x)", 2, [&] { gelu(x); }},
+                         {"x < y", 2.25, [&] { less(x, y); }},
                          {"sum of all", 1, [&] { sum(x); }},
-                         {"mean over rows", 1, [&] { mean(m, {0}); }}, {"mean over columns", 1, [&] { mean(m, {1}); }},
+                         {"mean over rows", 1, [&] { mean(m, {0}); }},
+                         {"mean over columns", 1, [&] { mean(m, {1}); }},
                          {"largest of rows", 1, [&] { max(m, -1); }}};
-  std::printf("\n| op, %lld elements | Tenon ms | GB/s | copy ms | GB/s | of the copy's rate |\n|---|---|---|---|---|---|\n", static_cast<long long>(n));
+  std::printf("\n| op, %lld elements | Tenon ms | GB/s | copy ms | GB/s | of the copy's rate |\n|---|---|---|---|---|---|\n",
+              static_cast<long long>(n));
   for (const Pass& p : passes) {
     const auto t = in_turn(rounds, {replayed(p.op), copy});
     const double ours = p.operands * 4 * double(n) / t[0], theirs = 2 * 4 * double(n) / t[1];
-    std::printf("| %s | %.1f | %.1f | %.1f | %.1f | **%.2f** |\n", p.name, t[0] * 1e3, ours * 1e-9, t[1] * 1e3, theirs * 1e-9, ours / theirs);
+    std::printf("| %s | %.1f | %.1f | %.1f | %.1f | **%.2f** |\n", p.name, t[0] * 1e3, ours * 1e-9, t[1] * 1e3, theirs * 1e-9,
+                ours / theirs);
     std::fflush(stdout);
   }
 }

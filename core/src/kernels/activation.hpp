@@ -16,21 +16,11 @@ TENON_MATHS double sigmoid_fast(double x) {
 
 /// (e^y - 1) / (e^y + 1) at y = 2 x, where e^y - 1 = 2^n (e^r - 1) + (2^n - 1): nothing cancels near 0.
 TENON_MATHS float tanh_fast(float x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 2^23: adding it leaves the nearest integer in the low bits
   float y = x + x;
   y = y < -20.0f ? -20.0f : y;  // there the result is 1 to the last bit
   y = y > 20.0f ? 20.0f : y;
-  const float shifted = y * 1.44269504088896341f + kRound, n = shifted - kRound;
-  const float r = (y - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.98412698e-4f;
-  p = p * r + 1.38888889e-3f;
-  p = p * r + 8.33333333e-3f;
-  p = p * r + 4.16666667e-2f;
-  p = p * r + 1.66666667e-1f;
-  p = p * r + 0.5f;
-  p = p * (r * r) + r;
-  const std::int32_t whole = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound);
-  const float power = std::bit_cast<float>((whole + 127) << 23), minus_one = power * p + (power - 1.0f);
+  const ExpParts e = exp_parts(y);
+  const float power = std::bit_cast<float>((e.whole + 127) << 23), minus_one = power * e.rest + (power - 1.0f);
   return minus_one / (minus_one + 2.0f);
 }
 TENON_MATHS double tanh_fast(double x) {

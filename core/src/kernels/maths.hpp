@@ -13,22 +13,11 @@ namespace tenon {
 
 /// e^x - 1 = 2^n (e^r - 1) + (2^n - 1): nothing cancels near 0. Within 2 ulp.
 TENON_MATHS float expm1_f32(float x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 2^23: adding it leaves the nearest integer in the low bits
-  float y = x < -30.0f ? -30.0f : x;     // there the result is -1 to the last bit
-  y = y > 89.0f ? 89.0f : y;             // above the largest finite result
-  const float shifted = y * 1.44269504088896341f + kRound, n = shifted - kRound;
-  const float r = (y - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.98412698e-4f;
-  p = p * r + 1.38888889e-3f;
-  p = p * r + 8.33333333e-3f;
-  p = p * r + 4.16666667e-2f;
-  p = p * r + 1.66666667e-1f;
-  p = p * r + 0.5f;
-  p = p * (r * r) + r;
-  // half of 2^n, which may lie above the largest number
-  const std::int32_t whole = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound);
-  const float half = std::bit_cast<float>((whole + 126) << 23);
-  const float result = 2.0f * (half * p + (half - 0.5f));
+  float y = x < -30.0f ? -30.0f : x;  // there the result is -1 to the last bit
+  y = y > 89.0f ? 89.0f : y;          // above the largest finite result
+  const ExpParts e = exp_parts(y);
+  const float half = std::bit_cast<float>((e.whole + 126) << 23);  // half of 2^n, which may lie above the largest number
+  const float result = 2.0f * (half * e.rest + (half - 0.5f));
   return x == 0.0f ? x : result;
 }
 

@@ -13,25 +13,32 @@
 
 namespace tenon {
 
-TENON_MATHS float exp_f32(float x) {
-  // exp(x) = 2^n exp(r), |r| <= ln(2) / 2; Taylor's series to r^7 is good to 5e-9 there.
+/// e^x = 2^whole (1 + rest), |rest| < 0.42, for |x| <= 104.
+struct ExpParts {
+  float rest;
+  std::int32_t whole;
+};
+TENON_MATHS ExpParts exp_parts(float x) {
+  // x = n ln 2 + r, |r| <= ln(2) / 2; Taylor's series to r^7 is good to 5e-9 there
   constexpr float kRound = 12582912.0f;  // 1.5 2^23: adding it leaves the nearest integer in the low bits
-  x = x < -104.0f ? -104.0f : x;         // below the smallest subnormal
-  x = x > 89.0f ? 89.0f : x;             // above the largest finite result
-  float shifted = x * 1.44269504088896341f + kRound;
-  float n = shifted - kRound;
-  float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // ln 2 in two parts, the first exact times n
+  const float shifted = x * 1.44269504088896341f + kRound, n = shifted - kRound;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // ln 2 in two parts, the first exact times n
   float p = 1.98412698e-4f;
   p = p * r + 1.38888889e-3f;
   p = p * r + 8.33333333e-3f;
   p = p * r + 4.16666667e-2f;
   p = p * r + 1.66666667e-1f;
   p = p * r + 0.5f;
-  p = (p * (r * r) + r) + 1.0f;
+  return {p * (r * r) + r, std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound)};
+}
+
+TENON_MATHS float exp_f32(float x) {
+  x = x < -104.0f ? -104.0f : x;  // below the smallest subnormal
+  x = x > 89.0f ? 89.0f : x;      // above the largest finite result
+  const ExpParts e = exp_parts(x);
   // 2^n as two factors, so that neither leaves the normal range
-  std::int32_t whole = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(kRound);
-  std::int32_t half = whole >> 1;
-  return p * std::bit_cast<float>((half + 127) << 23) * std::bit_cast<float>((whole - half + 127) << 23);
+  const std::int32_t half = e.whole >> 1;
+  return (e.rest + 1.0f) * std::bit_cast<float>((half + 127) << 23) * std::bit_cast<float>((e.whole - half + 127) << 23);
 }
 
 /// log(1 + f) + n log(2), 1 + f in [sqrt(1/2), sqrt(2)): log(1 + f) = 2 atanh(s), s = f / (2 + f).
