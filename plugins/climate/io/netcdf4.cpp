@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 
+#include "climate/io/chunks.hpp"
 #include "climate/io/netcdf_file.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -68,7 +69,7 @@ void require_whole(const std::filesystem::path& path) {
 
 class Netcdf4File final : public NetcdfFile {
  public:
-  Netcdf4File(const std::filesystem::path& path, std::unique_ptr<Handle> handle) : NetcdfFile(path, {}), handle_(std::move(handle)) {
+  Netcdf4File(const std::filesystem::path& path, std::shared_ptr<Handle> handle) : NetcdfFile(path, {}), handle_(std::move(handle)), chunks_(path) {
     header_.kind = "NetCDF-4";
     groups(handle_->id(), "", 0);
   }
@@ -78,6 +79,7 @@ class Netcdf4File final : public NetcdfFile {
     const auto& where = where_[std::size_t(&v - header_.variables.data())];
     std::vector<std::size_t> from(start.begin(), start.end()), n(count.begin(), count.end());
     if (std::find(count.begin(), count.end(), 0) != count.end()) return;
+    if (chunks_.read(header_, v, start, count, out)) return;
     int status;
     {
       std::lock_guard hold(netcdf_lock());
@@ -237,7 +239,7 @@ class Netcdf4File final : public NetcdfFile {
     return a;
   }
 
-  /// ", chunk 3 (time 6 to 7, lat 0 to 11)": the first chunk of the box that HDF5 cannot read.
+  /// The first chunk of the box that HDF5 cannot read, after a comma.
   std::string broken_chunk(const Variable& v, std::pair<int, int> where, std::span<const std::int64_t> start, std::span<const std::int64_t> count) const {
     if (v.chunks.empty()) return {};
     const auto size = shape(v);
@@ -247,18 +249,15 @@ class Netcdf4File final : public NetcdfFile {
     std::vector<std::byte> scratch;
     std::lock_guard hold(netcdf_lock());
     while (true) {
-      std::size_t values = 1, index = 0;
+      std::size_t values = 1;
       for (std::size_t k = 0; k < rank; ++k) {
         from[k] = at[k] * std::size_t(v.chunks[k]);
         n[k] = std::min(std::size_t(v.chunks[k]), std::size_t(size[k]) - from[k]);
         values *= n[k];
-        index = index * std::size_t((size[k] + v.chunks[k] - 1) / v.chunks[k]) + at[k];
       }
       scratch.resize(values * size_of(v.type));
       if (nc_get_vara(where.first, where.second, from.data(), n.data(), scratch.data()) != NC_NOERR) {
-        std::string text;
-        for (std::size_t k = 0; k < rank; ++k) text += fmt::format("{}{} {} to {}", k ? ", " : "", header_.dimensions[v.dimensions[k]].name, from[k], from[k] + n[k] - 1);
-        return fmt::format(", chunk {} ({})", index, text);
+        return ", " + chunk_text(header_, v, std::vector<std::int64_t>(at.begin(), at.end()));
       }
       std::size_t k = rank;
       while (k > 0 && ++at[k - 1] * std::size_t(v.chunks[k - 1]) >= std::size_t(start[k - 1] + count[k - 1])) {
@@ -269,7 +268,8 @@ class Netcdf4File final : public NetcdfFile {
     }
   }
 
-  std::unique_ptr<Handle> handle_;
+  std::shared_ptr<Handle> handle_;
+  mutable ChunkReader chunks_;
   std::map<int, std::size_t> dimension_;       ///< libnetcdf's numbers of dimensions, one set for the whole file
   std::vector<std::pair<int, int>> where_;     ///< group and number of each variable
 };
@@ -279,10 +279,10 @@ class Netcdf4File final : public NetcdfFile {
 std::unique_ptr<NetcdfFile> open_netcdf4(const std::filesystem::path& path) {
   require_whole(path);
   std::unique_lock hold(netcdf_lock());
-  std::unique_ptr<Handle> handle;
+  std::shared_ptr<Handle> handle;  // held here too: it outlives the lock when the file's constructor throws
   try {
-    handle = std::make_unique<Handle>(path);
-    return std::make_unique<Netcdf4File>(path, std::move(handle));
+    handle = std::make_shared<Handle>(path);
+    return std::make_unique<Netcdf4File>(path, handle);
   } catch (...) {
     hold.unlock();  // Handle's destructor takes the lock
     throw;
