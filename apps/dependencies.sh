@@ -7,7 +7,7 @@ declare -A packages=(
   [build]="g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev libcli11-dev
     zlib1g-dev libpng-dev libdeflate-dev libboost-dev libjs-vega curl ca-certificates tar"
   [medical]="libinsighttoolkit5-dev"
-  [climate]="libnetcdf-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets"
+  [climate]="libnetcdf-dev libhdf5-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets"
   [genomics]="libhts-dev"
   [finance]="python3-pip"
   [test]="catch2 libboost-context-dev chromium python3 binutils"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The climate tools beside CDO, in one run on the same file: bash tests/bench/climate_tools.sh [TENON]
-# A file of 1461 x 181 x 360 floats, deflated and shuffled, is made first (about 150 MB in a temporary folder). Each line: seconds of the best of
+# A file of 1461 x 181 x 360 floats, deflated, is made first (about 280 MB in a temporary folder). Each line: seconds of the best of
 # three, ours and CDO's, and their ratio. THREADS (2) are given to both.
 set -euo pipefail
 tenon=${1:-build/release/bin/tenon}

@@ -66,12 +66,32 @@ Tensor apply_weights(const Tensor& values, const Weights& w, std::int64_t rows, 
   return out;
 }
 
+namespace {
+
+Weights weights_of(const LabelledArray& labels, const Grid& target, const RegridOptions& options) {
+  const Grid source = grid_of(labels, options.note);
+  if (options.method == Method::conservative && source.derived_cells) options.note(fmt::format("'{}' has no bounds: cells are taken halfway between its centres", labels.name));
+  return make_weights(source, target, options.method);
+}
+
+/// Axes and auxiliary arrays of the result; latitude and longitude are the last axes.
+void put_on(const Grid& target, LabelledArray& out, const RegridOptions& options) {
+  const std::string lat_name = out.axes[out.axes.size() - 2].name, lon_name = out.axes.back().name;
+  out.axes[out.axes.size() - 2] = latitude_axis(target);
+  out.axes.back() = longitude_axis(target);
+  std::erase_if(out.auxiliary, [&](const LabelledArray& extra) {
+    const bool old = std::any_of(extra.axes.begin(), extra.axes.end(), [&](const Axis& a) { return a.name == lat_name || a.name == lon_name; });
+    if (old) options.note(fmt::format("'{}' lies on the old grid and is dropped", extra.name));
+    return old || extra.attributes.count("grid_mapping_name");
+  });
+}
+
+}  // namespace
+
 LabelledArray regrid(const LabelledArray& input, const Grid& target, const RegridOptions& options) {
   const LabelledArray array = without_doubled_meridian(input);
   const int lat = require_axis(array, AxisRole::latitude), lon = require_axis(array, AxisRole::longitude);
-  const Grid source = grid_of(array, options.note);
-  if (options.method == Method::conservative && source.derived_cells) options.note(fmt::format("'{}' has no bounds: cells are taken halfway between its centres", array.name));
-  const Weights w = make_weights(source, target, options.method);
+  const Weights w = weights_of(array, target, options);
 
   LabelledArray out = array;
   // Latitude and longitude last, whatever the file's order.
@@ -92,15 +112,28 @@ LabelledArray regrid(const LabelledArray& input, const Grid& target, const Regri
   }
   out.axes.clear();
   for (int k : order) out.axes.push_back(array.axes[std::size_t(k)]);
-  const std::string lat_name = out.axes[out.axes.size() - 2].name, lon_name = out.axes.back().name;
-  out.axes[out.axes.size() - 2] = latitude_axis(target);
-  out.axes.back() = longitude_axis(target);
+  put_on(target, out, options);
   out.values = apply_weights(values, w, std::int64_t(target.lat.size()), std::int64_t(target.lon.size()), options.least_valid);
-  std::erase_if(out.auxiliary, [&](const LabelledArray& extra) {
-    const bool old = std::any_of(extra.axes.begin(), extra.axes.end(), [&](const Axis& a) { return a.name == lat_name || a.name == lon_name; });
-    if (old) options.note(fmt::format("'{}' lies on the old grid and is dropped", extra.name));
-    return old || extra.attributes.count("grid_mapping_name");
-  });
+  return out;
+}
+
+std::optional<LabelledArray> regrid(const VariableBlocks& blocks, const Grid& target, const RegridOptions& options) {
+  const int rank = int(blocks.sizes.size());
+  if (rank < 3 || find_axis(blocks.labels, AxisRole::latitude) != rank - 2 || find_axis(blocks.labels, AxisRole::longitude) != rank - 1 || is_cyclic_doubled(blocks.labels.axes.back())) return {};
+  const Weights w = weights_of(blocks.labels, target, options);
+  const auto rows = std::int64_t(target.lat.size()), columns = std::int64_t(target.lon.size());
+  LabelledArray out = blocks.labels;
+  put_on(target, out, options);
+  Shape shape;
+  for (auto n : blocks.sizes) shape.push_back(n);
+  shape[-2] = rows;
+  shape[-1] = columns;
+  out.values = Tensor::empty(shape, blocks.dtype, kCpu);
+  for (std::int64_t first = 0; first < blocks.sizes[0]; first += blocks.rows) {
+    const std::int64_t count = std::min(blocks.rows, blocks.sizes[0] - first);
+    const Tensor part = apply_weights(blocks.read(first, count), w, rows, columns, options.least_valid);
+    out.values.narrow(0, first, count).copy_from_host(part.raw(), part.nbytes());
+  }
   return out;
 }
 

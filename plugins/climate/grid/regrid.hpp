@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "climate/grid/weights.hpp"
+#include "climate/io/dataset.hpp"
 #include "tenon/labelled.hpp"
 
 namespace tenon::climate {
@@ -20,5 +22,7 @@ Tensor apply_weights(const Tensor& values, const Weights& weights, std::int64_t 
 
 /// The variable on another grid, axes, bounds and attributes put right. Auxiliary arrays of the old grid are dropped.
 LabelledArray regrid(const LabelledArray& array, const Grid& target, const RegridOptions& options);
+/// The same of a variable read block by block, none kept. Nothing where latitude and longitude are not its last axes, or the first meridian comes twice.
+std::optional<LabelledArray> regrid(const VariableBlocks& blocks, const Grid& target, const RegridOptions& options);
 
 }  // namespace tenon::climate

@@ -8,84 +8,13 @@
 #include <cstring>
 #include <optional>
 
+#include "climate/io/chunk_storage.hpp"
 #include "climate/io/filters.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 
 namespace tenon::climate {
 namespace {
-
-/// HDF5's handles, closed by the function that fits.
-class Id {
- public:
-  Id(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  ~Id() {
-    if (id_ >= 0) close_(id_);
-  }
-  Id(const Id&) = delete;
-  Id& operator=(const Id&) = delete;
-  explicit operator bool() const noexcept { return id_ >= 0; }
-  hid_t get() const noexcept { return id_; }
-  hid_t release() noexcept { return std::exchange(id_, H5I_INVALID_HID); }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
-};
-
-/// HDF5 prints no errors while one lives, under netcdf_lock().
-class Silence {
- public:
-  Silence() {
-    H5Eget_auto2(H5E_DEFAULT, &print_, &data_);
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  }
-  ~Silence() { H5Eset_auto2(H5E_DEFAULT, print_, data_); }
-  Silence(const Silence&) = delete;
-  Silence& operator=(const Silence&) = delete;
-
- private:
-  H5E_auto2_t print_ = nullptr;
-  void* data_ = nullptr;
-};
-
-struct StoredType {
-  hid_t native, little, big;
-};
-
-std::optional<StoredType> stored_type(NcType type) {
-  switch (type) {
-    case NcType::byte: return StoredType{H5T_NATIVE_INT8, H5T_STD_I8LE, H5T_STD_I8BE};
-    case NcType::uint8: return StoredType{H5T_NATIVE_UINT8, H5T_STD_U8LE, H5T_STD_U8BE};
-    case NcType::int16: return StoredType{H5T_NATIVE_INT16, H5T_STD_I16LE, H5T_STD_I16BE};
-    case NcType::uint16: return StoredType{H5T_NATIVE_UINT16, H5T_STD_U16LE, H5T_STD_U16BE};
-    case NcType::int32: return StoredType{H5T_NATIVE_INT32, H5T_STD_I32LE, H5T_STD_I32BE};
-    case NcType::uint32: return StoredType{H5T_NATIVE_UINT32, H5T_STD_U32LE, H5T_STD_U32BE};
-    case NcType::int64: return StoredType{H5T_NATIVE_INT64, H5T_STD_I64LE, H5T_STD_I64BE};
-    case NcType::uint64: return StoredType{H5T_NATIVE_UINT64, H5T_STD_U64LE, H5T_STD_U64BE};
-    case NcType::float32: return StoredType{H5T_NATIVE_FLOAT, H5T_IEEE_F32LE, H5T_IEEE_F32BE};
-    case NcType::float64: return StoredType{H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, H5T_IEEE_F64BE};
-    default: return {};
-  }
-}
-
-/// The filters in the order of writing, where each is one that is undone here and none comes twice.
-std::optional<std::vector<H5Z_filter_t>> filters_of(hid_t properties, std::size_t size) {
-  std::vector<H5Z_filter_t> out;
-  const int n = H5Pget_nfilters(properties);
-  for (int i = 0; i < n; ++i) {
-    unsigned flags = 0;
-    std::array<unsigned, 8> values{};
-    std::size_t given = values.size();
-    const H5Z_filter_t filter = H5Pget_filter2(properties, unsigned(i), &flags, &given, values.data(), 0, nullptr, nullptr);
-    if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_FLETCHER32) return {};
-    if (std::find(out.begin(), out.end(), filter) != out.end()) return {};
-    if (filter == H5Z_FILTER_SHUFFLE && values[0] != size) return {};
-    out.push_back(filter);
-  }
-  if (out.empty()) return {};  // HDF5 only copies then
-  return out;
-}
 
 /// `sizes` of a box in a row-major array of `shape`, both of `rank` sides, copied run by run.
 void copy_box(const std::byte* from, std::span<const std::int64_t> from_shape, std::span<const std::int64_t> from_at, std::byte* to, std::span<const std::int64_t> to_shape,
@@ -112,16 +41,6 @@ std::shared_ptr<std::byte[]> make_bytes(std::size_t n) { return std::shared_ptr<
 
 }  // namespace
 
-struct ChunkReader::Storage {
-  hid_t dataset = H5I_INVALID_HID, native = H5I_INVALID_HID;  ///< native: the type in memory, HDF5's own
-  std::vector<H5Z_filter_t> filters;
-  std::vector<std::int64_t> shape, chunk, grid;  ///< grid: chunks along each side
-  std::size_t item = 0, bytes = 0;               ///< of a number and of a chunk
-  bool swapped = false;
-  std::optional<std::array<std::byte, 8>> fill;  ///< in the byte order of this machine; nothing: HDF5 knows what a missing chunk holds
-  ~Storage() { H5Dclose(dataset); }
-};
-
 struct ChunkReader::Piece {
   std::vector<std::int64_t> at;                    ///< in the grid of chunks
   std::vector<std::int64_t> inside, box, sizes;    ///< where the part begins in the chunk and in the box, and its sides
@@ -132,7 +51,7 @@ struct ChunkReader::Piece {
 /// Reads and unpacks chunks one after the other.
 class ChunkReader::Unpacker {
  public:
-  Unpacker(const Storage& s, std::uint64_t file_size) : s_(s), file_size_(file_size) {}
+  Unpacker(const ChunkStorage& s, std::uint64_t file_size) : s_(s), file_size_(file_size) {}
 
   enum class Found { chunk, missing, unreadable };
 
@@ -141,7 +60,7 @@ class ChunkReader::Unpacker {
     std::array<hsize_t, H5S_MAX_RANK> offset{};
     for (std::size_t k = 0; k < piece.at.size(); ++k) offset[k] = hsize_t(piece.at[k] * s_.chunk[k]);
     std::lock_guard hold(netcdf_lock());
-    const Silence silence;
+    const H5Silence silence;
     hsize_t size = 0;
     if (H5Dget_chunk_storage_size(s_.dataset, offset.data(), &size) < 0 || size == 0) return reads_as_fill(offset.data()) ? Found::missing : Found::unreadable;
     if (size > file_size_) return Found::unreadable;
@@ -197,7 +116,7 @@ class ChunkReader::Unpacker {
     std::array<hsize_t, H5S_MAX_RANK> one;
     one.fill(1);
     std::array<std::byte, 8> number{};
-    const Id all(H5Dget_space(s_.dataset), H5Sclose), memory(H5Screate(H5S_SCALAR), H5Sclose);
+    const H5Id all(H5Dget_space(s_.dataset), H5Sclose), memory(H5Screate(H5S_SCALAR), H5Sclose);
     return all && memory && H5Sselect_hyperslab(all.get(), H5S_SELECT_SET, offset, nullptr, one.data(), nullptr) >= 0 &&
            H5Dread(s_.dataset, s_.native, memory.get(), all.get(), H5P_DEFAULT, number.data()) >= 0 && std::memcmp(number.data(), s_.fill->data(), s_.item) == 0;
   }
@@ -220,7 +139,7 @@ class ChunkReader::Unpacker {
     return b.get();
   }
 
-  const Storage& s_;
+  const ChunkStorage& s_;
   const std::uint64_t file_size_;
   Bytes stored_, image_;
   std::array<Bytes, 2> between_;
@@ -238,67 +157,19 @@ ChunkReader::~ChunkReader() {
   H5Fclose(file_);
 }
 
-const ChunkReader::Storage* ChunkReader::storage_of(const Header& header, const Variable& v) {
+const ChunkStorage* ChunkReader::storage_of(const Header& header, const Variable& v) {
   std::lock_guard hold(netcdf_lock());
   auto [found, fresh] = storage_.try_emplace(&v);
-  const Silence silence;
-  if (fresh) found->second = describe(header, v);
-  return found->second.get();
-}
-
-/// Null unless everything about the variable is known here: then HDF5 reads it.
-std::unique_ptr<ChunkReader::Storage> ChunkReader::describe(const Header& header, const Variable& v) {
-  const auto type = stored_type(v.type);
-  if (!type || v.chunks.empty() || !v.members.empty()) return {};
+  const H5Silence silence;
+  if (!fresh) return found->second.get();
   if (file_ < 0) {
     // HDF5 shares the file with libnetcdf's handle, whose close degree the default takes over.
     file_ = H5Fopen(std::filesystem::absolute(path_).c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
     hsize_t size = 0;
-    if (file_ < 0 || H5Fget_filesize(file_, &size) < 0) return {};
-    file_size_ = size;
+    if (file_ >= 0 && H5Fget_filesize(file_, &size) >= 0) file_size_ = size;
   }
-  // A variable that is called like a dimension and is no coordinate of it is stored under another name.
-  const std::size_t slash = v.name.rfind('/') + 1;
-  const std::string group = v.name.substr(0, slash), other = group + "_nc4_non_coord_" + v.name.substr(slash);
-  const bool renamed = (group.empty() || H5Lexists(file_, group.c_str(), H5P_DEFAULT) > 0) && H5Lexists(file_, other.c_str(), H5P_DEFAULT) > 0;
-  Id dataset(H5Dopen2(file_, renamed ? other.c_str() : v.name.c_str(), H5P_DEFAULT), H5Dclose);
-  if (!dataset) return {};
-  const Id stored(H5Dget_type(dataset.get()), H5Tclose), space(H5Dget_space(dataset.get()), H5Sclose), properties(H5Dget_create_plist(dataset.get()), H5Pclose);
-  if (!stored || !space || !properties) return {};
-
-  const bool little = H5Tequal(stored.get(), type->little) > 0;
-  if (!little && H5Tequal(stored.get(), type->big) <= 0) return {};
-  const std::size_t rank = v.dimensions.size();
-  std::array<hsize_t, H5S_MAX_RANK> sides{}, chunks{};
-  if (H5Sget_simple_extent_ndims(space.get()) != int(rank) || H5Sget_simple_extent_dims(space.get(), sides.data(), nullptr) != int(rank)) return {};
-  if (H5Pget_layout(properties.get()) != H5D_CHUNKED || H5Pget_chunk(properties.get(), int(rank), chunks.data()) != int(rank)) return {};
-  unsigned edges = 0;  // chunks over the edge may be left unfiltered
-  if (H5Pget_chunk_opts(properties.get(), &edges) < 0 || edges != 0) return {};
-  auto filters = filters_of(properties.get(), size_of(v.type));
-  if (!filters) return {};
-
-  auto out = std::make_unique<Storage>();
-  out->filters = std::move(*filters);
-  out->native = type->native;
-  out->item = out->bytes = size_of(v.type);
-  out->swapped = !little && out->item > 1;
-  for (std::size_t k = 0; k < rank; ++k) {
-    const auto side = std::int64_t(sides[k]), chunk = std::int64_t(chunks[k]);
-    // Of an unlimited dimension a variable may hold less than there is: libnetcdf fills the rest.
-    if (side != header.dimensions[v.dimensions[k]].size || chunk != v.chunks[k] || chunk <= 0) return {};
-    out->shape.push_back(side);
-    out->chunk.push_back(chunk);
-    out->grid.push_back((side + chunk - 1) / chunk);
-    out->bytes *= std::size_t(chunk);
-  }
-  H5D_fill_time_t when = H5D_FILL_TIME_ERROR;
-  H5D_fill_value_t defined = H5D_FILL_VALUE_ERROR;
-  std::array<std::byte, 8> fill{};
-  if (H5Pget_fill_time(properties.get(), &when) >= 0 && when != H5D_FILL_TIME_NEVER && H5Pfill_value_defined(properties.get(), &defined) >= 0 && defined == H5D_FILL_VALUE_USER_DEFINED &&
-      H5Pget_fill_value(properties.get(), type->native, fill.data()) >= 0)
-    out->fill = fill;
-  out->dataset = dataset.release();
-  return out;
+  if (file_ >= 0) found->second = chunk_storage(file_, header, v);
+  return found->second.get();
 }
 
 ChunkReader::Bytes ChunkReader::cached(const Key& key) {
@@ -323,9 +194,9 @@ void ChunkReader::keep(const Key& key, Bytes chunk, std::size_t size) {
 }
 
 bool ChunkReader::read(const Header& header, const Variable& v, std::span<const std::int64_t> start, std::span<const std::int64_t> count, void* out) {
-  const Storage* found = v.chunks.empty() ? nullptr : storage_of(header, v);
+  const ChunkStorage* found = v.chunks.empty() ? nullptr : storage_of(header, v);
   if (!found) return false;
-  const Storage& s = *found;
+  const ChunkStorage& s = *found;
   const std::size_t rank = s.chunk.size();
   std::vector<std::int64_t> first(rank), sides(rank);
   std::int64_t pieces = 1;

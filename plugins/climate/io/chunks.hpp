@@ -26,6 +26,8 @@
 
 namespace tenon::climate {
 
+struct ChunkStorage;  ///< how a variable lies in the file
+
 class ChunkReader {
  public:
   static constexpr std::size_t kCacheBytes = std::size_t(64) << 20;
@@ -40,21 +42,19 @@ class ChunkReader {
   bool read(const Header& header, const Variable& variable, std::span<const std::int64_t> start, std::span<const std::int64_t> count, void* out);
 
  private:
-  struct Storage;  ///< how a variable lies in the file
   struct Piece;    ///< a chunk and what the box takes of it
   class Unpacker;  ///< buffers of a task
   using Bytes = std::shared_ptr<std::byte[]>;
-  using Key = std::pair<const Storage*, std::int64_t>;
+  using Key = std::pair<const ChunkStorage*, std::int64_t>;
 
-  const Storage* storage_of(const Header& header, const Variable& variable);
-  std::unique_ptr<Storage> describe(const Header& header, const Variable& variable);
+  const ChunkStorage* storage_of(const Header& header, const Variable& variable);
   Bytes cached(const Key& key);
   void keep(const Key& key, Bytes chunk, std::size_t size);
 
   std::filesystem::path path_;
   hid_t file_ = H5I_INVALID_HID;
   std::uint64_t file_size_ = 0;
-  std::map<const Variable*, std::unique_ptr<Storage>> storage_;  ///< under netcdf_lock(); null: HDF5 reads it
+  std::map<const Variable*, std::unique_ptr<ChunkStorage>> storage_;  ///< under netcdf_lock(); null: HDF5 reads it
 
   struct Kept {
     Key key;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "climate/io/unpack.hpp"
@@ -31,8 +32,11 @@ Tensor taken(const Tensor& values, int axis, const std::vector<std::int64_t>& or
   return index_select(values, axis, Tensor::from(order, {std::int64_t(order.size())}));
 }
 
-/// Values and axes; `auxiliary` is the caller's.
-LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
+/// Bytes of a block, before chunks make it larger: large enough for all threads, small enough for caches.
+constexpr std::int64_t kBlockBytes = std::int64_t(16) << 20;
+
+/// Name and attributes.
+LabelledArray named(const NetcdfFile& file, const Variable& v) {
   file.require_numbers(v);
   if (v.type == NcType::character) throw Error(ErrorKind::data, "climate.type", "variable '" + v.name + "' holds text", "ask for another variable");
   LabelledArray out;
@@ -47,6 +51,12 @@ LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOp
     }
     out.attributes["flag_meanings"] = meanings;
   }
+  return out;
+}
+
+/// Values and axes; `auxiliary` is the caller's.
+LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
+  LabelledArray out = named(file, v);
   Packing packing(v, options.mask_values);
   for (const auto& n : packing.notes) note(n);
   const auto shape = file.shape(v);
@@ -141,6 +151,44 @@ LabelledArray read_variable(const NetcdfFile& file, const std::string& name, con
   try {
     LabelledArray out = read_plain(file, v, options, note);
     if (options.auxiliary) read_auxiliary(file, v, out, options, note);
+    return out;
+  } catch (const Error& e) {
+    throw e.at(file.path().string());
+  }
+}
+
+std::optional<VariableBlocks> variable_in_blocks(const NetcdfFile& file, const std::string& name, const ReadOptions& options) {
+  const auto note = [&](const std::string& text) {
+    if (options.note) options.note(text);
+  };
+  const Variable& v = file.variable(name);
+  try {
+    VariableBlocks out{named(file, v), file.shape(v), 1, DType::f32, {}};
+    auto packing = std::make_shared<const Packing>(v, options.mask_values);
+    const bool real = packing->type == NcType::float32 || packing->type == NcType::float64;
+    if (out.sizes.empty() || out.sizes.size() > std::size_t(kMaxRank) || !(real || packing->scaled)) return {};
+    out.dtype = packing->scaled ? packing->scaled_type : packing->type == NcType::float32 ? DType::f32 : DType::f64;
+    for (const auto& n : packing->notes) note(n);
+    for (std::size_t k = 0; k < v.dimensions.size(); ++k) {
+      AxisRead axis = read_axis(file, v, v.dimensions[k], options.coordinates, note);
+      if (!axis.order.empty()) return {};
+      out.labels.axes.push_back(std::move(axis.axis));
+    }
+    if (options.auxiliary) read_auxiliary(file, v, out.labels, options, note);
+    std::int64_t row = std::int64_t(size_of(v.type));
+    for (std::size_t k = 1; k < out.sizes.size(); ++k) row *= out.sizes[k];
+    out.rows = std::max<std::int64_t>(1, kBlockBytes / std::max<std::int64_t>(1, row));
+    if (!v.chunks.empty()) out.rows = (out.rows + v.chunks[0] - 1) / v.chunks[0] * v.chunks[0];
+    out.read = [&file, &v, packing, sizes = out.sizes](std::int64_t first, std::int64_t count) {
+      std::vector<std::int64_t> start(sizes.size(), 0), n = sizes;
+      start[0] = first;
+      n[0] = count;
+      try {
+        return read_values(file, v, *packing, start, n).values;
+      } catch (const Error& e) {
+        throw e.at(file.path().string());
+      }
+    };
     return out;
   } catch (const Error& e) {
     throw e.at(file.path().string());

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,17 @@ std::string only_variable(const NetcdfFile& file);
 LabelledArray read_variable(const NetcdfFile& file, const std::string& name, const ReadOptions& options = {});
 /// `name` empty: the only one.
 LabelledArray read_netcdf(const std::filesystem::path& path, const std::string& name = {}, const ReadOptions& options = {});
+
+/// A variable without its values, which are read in blocks of rows along the first axis: memory does not grow with the file.
+struct VariableBlocks {
+  LabelledArray labels;              ///< values: not defined
+  std::vector<std::int64_t> sizes;   ///< of the axes
+  std::int64_t rows = 1;             ///< of a block: whole chunks
+  DType dtype = DType::f32;          ///< f32 or f64
+  std::function<Tensor(std::int64_t first, std::int64_t count)> read;  ///< [count, sizes[1]...], as read_variable would give them; while `file` is there
+};
+/// Nothing where the values decide together how they are given (whole numbers that are not packed), where an axis is to be put in another order, and for a scalar.
+std::optional<VariableBlocks> variable_in_blocks(const NetcdfFile& file, const std::string& name, const ReadOptions& options = {});
 
 /// Several variables and the attributes of their file.
 struct Dataset {

@@ -165,6 +165,8 @@ template <class T> class Missing {
       for (auto m : p.missing_integers) values_.push_back(T(m));
     }
   }
+  bool bounded() const { return bounded_; }
+  const std::vector<T>& values() const { return values_; }
   bool operator()(T x) const {
     if constexpr (std::is_floating_point_v<T>) {
       if (std::isnan(x)) return true;
@@ -180,11 +182,38 @@ template <class T> class Missing {
   bool bounded_;
 };
 
+/// Nearly every variable: at most two values are missing, none masked. Without branches, for the vectoriser.
+template <bool scaled, bool bounded, class T, class Out> std::int64_t convert_plain(const T* raw, Out* out, std::int64_t n, const Packing& p, const std::vector<T>& missing) {
+  const bool one = !missing.empty(), two = missing.size() > 1;
+  const T first = one ? missing[0] : T{}, second = two ? missing[1] : T{};
+  const double scale = p.scale, offset = p.offset, low = p.low, high = p.high;
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T x = raw[i];
+    bool gone = (one & (x == first)) | (two & (x == second));
+    if constexpr (std::is_floating_point_v<T>) gone |= x != x;
+    if constexpr (bounded) gone |= (double(x) < low) | (double(x) > high);
+    Out value = scaled ? Out(double(x) * scale + offset) : Out(x);
+    if constexpr (std::is_floating_point_v<Out>) value = gone ? std::numeric_limits<Out>::quiet_NaN() : value;
+    out[i] = value;
+    count += gone;
+  }
+  return count;
+}
+
 template <class T, class Out> std::int64_t convert(const T* raw, Out* out, std::int64_t n, const Packing& p) {
   const Missing<T> is_missing(p);
   std::atomic<std::int64_t> count{0};
   parallel_blocks(n, 1 << 15, [&](std::int64_t from, std::int64_t to) {
     std::int64_t here = 0;
+    if (p.mask_values.empty() && is_missing.values().size() <= 2) {
+      auto plain = [&](auto scaled, auto bounded) { count += convert_plain<scaled.value, bounded.value>(raw + from, out + from, to - from, p, is_missing.values()); };
+      using Yes = std::true_type;
+      using No = std::false_type;
+      if (p.scaled) is_missing.bounded() ? plain(Yes{}, Yes{}) : plain(Yes{}, No{});
+      else is_missing.bounded() ? plain(No{}, Yes{}) : plain(No{}, No{});
+      return;
+    }
     for (std::int64_t i = from; i < to; ++i) {
       bool gone = is_missing(raw[i]);
       Out value = p.scaled ? Out(double(raw[i]) * p.scale + p.offset) : Out(raw[i]);

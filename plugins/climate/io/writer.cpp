@@ -4,6 +4,7 @@
 #include <netcdf>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -14,6 +15,7 @@
 #include "climate/io/time_units.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/kernel.hpp"
 
 namespace tenon::climate {
 namespace {
@@ -214,18 +216,25 @@ class Writer {
 
   static void put_values(const NcVar& var, const Tensor& values) {
     if (values.numel() == 0) return;
-    if (values.dtype() == DType::f32 || values.dtype() == DType::f64) {
-      const Tensor filled = values.clone();
-      auto replace = [&](auto fill) {
-        for (auto& x : filled.span<decltype(fill)>())
-          if (std::isnan(x)) x = fill;
-      };
-      if (values.dtype() == DType::f32) replace(kFillFloat);
-      else replace(kFillDouble);
-      var.putVar(filled.raw());
-    } else {
-      var.putVar(values.raw());
-    }
+    if (values.dtype() == DType::f32) var.putVar(filled(values, kFillFloat).raw());
+    else if (values.dtype() == DType::f64) var.putVar(filled(values, kFillDouble).raw());
+    else var.putVar(values.raw());
+  }
+
+  /// NaN as the fill value; the values themselves where there is none.
+  template <class T> static Tensor filled(const Tensor& values, T fill) {
+    std::atomic<bool> any{false};
+    parallel_blocks(values.numel(), 1 << 16, [&](std::int64_t from, std::int64_t to) {
+      const T* x = values.data<T>();
+      int here = 0;
+      for (std::int64_t i = from; i < to; ++i) here += x[i] != x[i];
+      if (here > 0) any = true;
+    });
+    if (!any) return values;
+    const Tensor out = values.clone();
+    for (T& x : out.span<T>())
+      if (std::isnan(x)) x = fill;
+    return out;
   }
 
   NcFile& file_;

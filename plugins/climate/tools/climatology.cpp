@@ -41,12 +41,23 @@ int run_climatology(const std::vector<std::string>& inputs, const ParamValues& p
   const auto [in, out] = in_and_out("climatology", inputs, params);
   Provenance provenance(in);
   const auto file = open_input(in, params, context);
-  const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read_options(params, in, context));
+  const std::string name = params.text("variable").empty() ? only_variable(*file) : params.text("variable");
+  const ReadOptions read = read_options(params, in, context);
+  const auto blocks = variable_in_blocks(*file, name, read);
   LabelledArray result;
-  try {
-    result = Cycle(array, cycle_options("climatology", array, params)).as_array();
-  } catch (const Error& e) {
-    throw e.at(in.string());
+  if (blocks && blocks->labels.axes[0].time && find_axis(blocks->labels, AxisRole::time) == 0) {
+    try {
+      result = Cycle(*blocks, cycle_options("climatology", blocks->labels, params)).as_array();
+    } catch (const Error& e) {
+      throw e.at(in.string());
+    }
+  } else {
+    const LabelledArray array = read_variable(*file, name, read);
+    try {
+      result = Cycle(array, cycle_options("climatology", array, params)).as_array();
+    } catch (const Error& e) {
+      throw e.at(in.string());
+    }
   }
   write_output(out, std::move(result), *file, provenance, params, "climatology" + described(params), context);
   return 0;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <numbers>
 
 #include "climate/io/coordinates.hpp"
@@ -106,71 +107,130 @@ LabelledArray time_first(const LabelledArray& array) {
   return out;
 }
 
-Cycle::Cycle(const LabelledArray& input, const CycleOptions& options) : options_(options) {
-  const LabelledArray array = time_first(input);
-  const auto& time = *array.axes[0].time;
+std::vector<std::int64_t> Cycle::begin(const LabelledArray& labels, const std::vector<std::int64_t>& sizes) {
+  const auto& time = *labels.axes[0].time;
   calendar_ = calendar_from_name(time.calendar);
   if (calendar_ == Calendar::none) throw Error(ErrorKind::data, "climate.calendar", "the calendar 'none' has no annual cycle", "give a file with dates");
   ticks_ = time.ticks;
   std::vector<std::int64_t> times;
   for (std::size_t i = 0; i < ticks_.size(); ++i)
-    if (ticks_[i] >= options.base.first && ticks_[i] <= options.base.second) times.push_back(std::int64_t(i));
-  if (times.empty()) throw Error(ErrorKind::data, "climate.base", fmt::format("'{}' has no time in the base period", array.name), "`tenon climate info` shows what the file covers");
+    if (in_base(ticks_[i])) times.push_back(std::int64_t(i));
+  if (times.empty()) throw Error(ErrorKind::data, "climate.base", fmt::format("'{}' has no time in the base period", labels.name), "`tenon climate info` shows what the file covers");
   first_ = ticks_[std::size_t(times.front())];
   last_ = ticks_[std::size_t(times.back())];
-  points_ = array.values.numel() / std::max<std::int64_t>(1, array.values.size(0));
-  slots_ = options.kind == CycleKind::monthly ? 12 : options.kind == CycleKind::daily ? slots_of(calendar_) : 1 + 2 * options.harmonics;
-  shape_ = array;
+  sizes_.assign(sizes.begin() + 1, sizes.end());
+  points_ = 1;
+  for (auto s : sizes_) points_ *= s;
+  slots_ = options_.kind == CycleKind::monthly ? 12 : options_.kind == CycleKind::daily ? slots_of(calendar_) : 1 + 2 * options_.harmonics;
+  shape_ = labels;
   shape_.values = {};
+  values_ = Tensor::zeros({slots_, points_}, DType::f64, kCpu);
+  return times;
+}
+
+Cycle::Cycle(const LabelledArray& input, const CycleOptions& options) : options_(options) {
+  const LabelledArray array = time_first(input);
+  const auto times = begin(array, {array.values.shape().begin(), array.values.shape().end()});
   single_ = array.values.dtype() == DType::f32;
-  for (int k = 1; k < array.values.rank(); ++k) sizes_.push_back(array.values.size(k));
-  const Tensor values = (array.values.dtype() == DType::f32 ? array.values : array.values.to(DType::f64)).contiguous();
-  const float* f = values.dtype() == DType::f32 ? values.data<float>() : nullptr;
-  const double* d = f ? nullptr : values.data<double>();
-  values_.assign(std::size_t(slots_ * points_), 0.0);
-  if (options.kind == CycleKind::harmonics) fit_harmonics(times, f, d);
-  else fit_means(times, f, d);
+  const Tensor values = (single_ ? array.values : array.values.to(DType::f64)).contiguous();
+  if (options.kind == CycleKind::harmonics) {
+    fit_harmonics(times, single_ ? values.data<float>() : nullptr, single_ ? nullptr : values.data<double>());
+  } else {
+    begin_means();
+    add_to_means(values, 0);
+    finish_means();
+  }
   ticks_.clear();
 }
+
+Cycle::Cycle(const VariableBlocks& blocks, const CycleOptions& options) : options_(options) {
+  const auto times = begin(blocks.labels, blocks.sizes);
+  single_ = blocks.dtype == DType::f32;
+  if (options.kind == CycleKind::harmonics) {
+    const Tensor values = blocks.read(0, blocks.sizes[0]);
+    fit_harmonics(times, single_ ? values.data<float>() : nullptr, single_ ? nullptr : values.data<double>());
+  } else {
+    begin_means();
+    for (std::int64_t row = 0; row < blocks.sizes[0]; row += blocks.rows) add_to_means(blocks.read(row, std::min(blocks.rows, blocks.sizes[0] - row)), row);
+    finish_means();
+  }
+  ticks_.clear();
+}
+
+bool Cycle::in_base(std::int64_t ticks) const { return ticks >= options_.base.first && ticks <= options_.base.second; }
 
 std::int64_t Cycle::slot(std::int64_t ticks) const {
   const Date date = date_from_ticks(calendar_, ticks);
   return options_.kind == CycleKind::monthly ? date.month - 1 : day_slot(calendar_, date);
 }
 
-void Cycle::fit_means(const std::vector<std::int64_t>& times, const float* f, const double* d) {
-  std::vector<std::int64_t> slot_of_time;
-  for (auto t : times) slot_of_time.push_back(slot(ticks_[std::size_t(t)]));
-  const std::int64_t half = options_.kind == CycleKind::daily ? options_.window / 2 : 0;
-  const std::int64_t tasks = (points_ + kPointsPerTask - 1) / kPointsPerTask;
-  parallel_for(tasks, [&](std::int64_t task) {
-    const std::int64_t from = task * kPointsPerTask, n = std::min(points_, from + kPointsPerTask) - from;
-    std::vector<double> sum(std::size_t(slots_ * n), 0.0);
-    std::vector<std::int32_t> count(std::size_t(slots_ * n), 0);
-    for (std::size_t i = 0; i < times.size(); ++i) {
-      double* s = sum.data() + slot_of_time[i] * n;
-      std::int32_t* c = count.data() + slot_of_time[i] * n;
-      const std::int64_t row = times[i] * points_ + from;
+void Cycle::begin_means() {
+  rows_.assign(std::size_t(slots_), 0);
+  for (auto t : ticks_)
+    if (in_base(t)) ++rows_[std::size_t(slot(t))];
+}
+
+void Cycle::add_to_means(const Tensor& rows, std::int64_t first) {
+  const float* f = single_ ? rows.data<float>() : nullptr;
+  const double* d = single_ ? nullptr : rows.data<double>();
+  std::vector<std::int64_t> slots;  // -1: not in the base
+  for (std::int64_t r = 0; r < rows.size(0); ++r) {
+    const std::int64_t t = ticks_[std::size_t(first + r)];
+    slots.push_back(in_base(t) ? slot(t) : -1);
+  }
+  double* sums = values_.data<double>();
+  std::mutex first_gap;
+  auto gaps = [&] {
+    std::lock_guard hold(first_gap);
+    if (!gaps_.defined()) gaps_ = Tensor::zeros({slots_, points_}, DType::i32, kCpu);
+    return gaps_.data<std::int32_t>();
+  };
+  auto add = [&](const auto* values, std::int64_t from, std::int64_t n) {
+    for (std::size_t r = 0; r < slots.size(); ++r) {
+      if (slots[r] < 0) continue;
+      const auto* x = values + std::int64_t(r) * points_ + from;
+      double* sum = sums + slots[r] * points_ + from;
+      int missing = 0;
       for (std::int64_t p = 0; p < n; ++p) {
-        const double x = f ? double(f[row + p]) : d[row + p];
-        const bool valid = !std::isnan(x);
-        s[p] += valid ? x : 0.0;
-        c[p] += valid;
+        const bool valid = x[p] == x[p];
+        sum[p] += valid ? double(x[p]) : 0.0;
+        missing += !valid;
       }
+      if (missing == 0) continue;
+      std::int32_t* of = gaps() + slots[r] * points_ + from;
+      for (std::int64_t p = 0; p < n; ++p) of[p] += x[p] != x[p];
+    }
+  };
+  parallel_blocks(points_, kPointsPerTask, [&](std::int64_t from, std::int64_t to) {
+    if (f) add(f, from, to - from);
+    else add(d, from, to - from);
+  });
+}
+
+void Cycle::finish_means() {
+  const std::int64_t half = options_.kind == CycleKind::daily ? options_.window / 2 : 0;
+  double* values = values_.data<double>();
+  const std::int32_t* gaps = gaps_.defined() ? gaps_.data<std::int32_t>() : nullptr;
+  parallel_blocks(points_, kPointsPerTask, [&](std::int64_t from, std::int64_t to) {
+    const std::int64_t n = to - from;
+    std::vector<double> sums;  // a copy, where neighbours are needed after their means are made
+    if (half > 0) {
+      for (std::int64_t s = 0; s < slots_; ++s) sums.insert(sums.end(), values + s * points_ + from, values + s * points_ + to);
     }
     for (std::int64_t s = 0; s < slots_; ++s) {
       for (std::int64_t p = 0; p < n; ++p) {
         double total = 0;
         std::int64_t of = 0;
         for (std::int64_t k = s - half; k <= s + half; ++k) {
-          const std::int64_t at = (k + slots_) % slots_ * n + p;
-          total += sum[std::size_t(at)];
-          of += count[std::size_t(at)];
+          const std::int64_t at = (k + slots_) % slots_;
+          total += half > 0 ? sums[std::size_t(at * n + p)] : values[at * points_ + from + p];
+          of += rows_[std::size_t(at)] - (gaps ? gaps[at * points_ + from + p] : 0);
         }
-        values_[std::size_t(s * points_ + from + p)] = of > 0 ? total / double(of) : kNothing;
+        values[s * points_ + from + p] = of > 0 ? total / double(of) : kNothing;
       }
     }
   });
+  gaps_ = {};
 }
 
 void Cycle::fit_harmonics(const std::vector<std::int64_t>& times, const float* f, const double* d) {
@@ -201,7 +261,7 @@ void Cycle::fit_harmonics(const std::vector<std::int64_t>& times, const float* f
       std::vector<double> g = gram, b(static_cast<std::size_t>(n));
       for (int a = 0; a < n; ++a) b[std::size_t(a)] = right[std::size_t(a * m + p)];
       const bool solved = solve(g, b, n);
-      for (int a = 0; a < n; ++a) values_[std::size_t(a * points_ + from + p)] = solved ? b[std::size_t(a)] + (a == 0 ? reference[std::size_t(p)] : 0) : kNothing;
+      for (int a = 0; a < n; ++a) values_.data<double>()[a * points_ + from + p] = solved ? b[std::size_t(a)] + (a == 0 ? reference[std::size_t(p)] : 0) : kNothing;
     }
   });
 }
@@ -223,7 +283,7 @@ void Cycle::fit_harmonics_of(std::int64_t p, const std::vector<std::int64_t>& ti
     }
   }
   const bool solved = !std::isnan(reference) && solve(gram, right, n);
-  for (int a = 0; a < n; ++a) values_[std::size_t(a * points_ + p)] = solved ? right[std::size_t(a)] + (a == 0 ? reference : 0) : kNothing;
+  for (int a = 0; a < n; ++a) values_.data<double>()[a * points_ + p] = solved ? right[std::size_t(a)] + (a == 0 ? reference : 0) : kNothing;
 }
 
 void Cycle::at(std::int64_t ticks, double* out) const {
@@ -232,10 +292,10 @@ void Cycle::at(std::int64_t ticks, double* out) const {
     basis(phase_of(calendar_, ticks), options_.harmonics, phi.data());
     std::fill(out, out + points_, 0.0);
     for (std::int64_t a = 0; a < slots_; ++a)
-      for (std::int64_t p = 0; p < points_; ++p) out[p] += phi[std::size_t(a)] * values_[std::size_t(a * points_ + p)];
+      for (std::int64_t p = 0; p < points_; ++p) out[p] += phi[std::size_t(a)] * values_.data<double>()[a * points_ + p];
     return;
   }
-  const double* row = values_.data() + slot(ticks) * points_;
+  const double* row = values_.data<double>() + slot(ticks) * points_;
   std::copy(row, row + points_, out);
 }
 
@@ -255,7 +315,7 @@ LabelledArray Cycle::as_array() const {
   const std::int64_t origin = days_from_date(calendar_, year, 1, 1) * kTicksPerDay;
   auto month = [&](std::int64_t y, std::int64_t m) { return days_from_date(calendar_, m == 12 ? y + 1 : y, m == 12 ? 1 : int(m) + 1, 1) * kTicksPerDay; };
   auto day = [&](std::int64_t y, const Date& d) { return days_from_date(calendar_, y, d.month, exists(calendar_, y, d.month, d.day) ? d.day : d.day - 1) * kTicksPerDay; };
-  const Tensor values = Tensor::empty({rows, points_}, DType::f64, kCpu);
+  const Tensor values = Tensor::empty({rows, points_}, single_ ? DType::f32 : DType::f64, kCpu);
   for (std::int64_t r = 0; r < rows; ++r) {
     std::int64_t middle, low, high;
     if (options_.kind == CycleKind::monthly) {
@@ -273,12 +333,17 @@ LabelledArray Cycle::as_array() const {
     axis.time->bounds.push_back({low, high});
     axis.coordinates.push_back(double(middle - origin) / double(kTicksPerDay));
     axis.bounds.push_back({double(low - origin) / double(kTicksPerDay), double(high - origin) / double(kTicksPerDay)});
-    at(middle, values.data<double>() + r * points_);
   }
+  parallel_for(rows, [&](std::int64_t r) {
+    std::vector<double> row(static_cast<std::size_t>(points_));
+    at(axis.time->ticks[std::size_t(r)], row.data());
+    if (single_) std::transform(row.begin(), row.end(), values.data<float>() + r * points_, [](double x) { return float(x); });
+    else std::copy(row.begin(), row.end(), values.data<double>() + r * points_);
+  });
   Shape shape;
   shape.push_back(rows);
   for (auto s : sizes_) shape.push_back(s);
-  out.values = values.reshape(shape).to(single_ ? DType::f32 : DType::f64);
+  out.values = values.reshape(shape);
   auto& methods = out.attributes["cell_methods"];
   methods += std::string(methods.empty() ? "" : " ") + (options_.kind == CycleKind::monthly ? "time: mean within years time: mean over years" : "time: mean within days time: mean over years");
   return out;
@@ -296,7 +361,8 @@ Cycle Cycle::from_climatology(const LabelledArray& input) {
   c.calendar_ = calendar_from_name(time.calendar);
   c.slots_ = rows == 12 ? 12 : slots_of(c.calendar_);
   c.points_ = array.values.numel() / rows;
-  c.values_.assign(std::size_t(c.slots_ * c.points_), kNothing);
+  c.values_ = Tensor::full({c.slots_, c.points_}, kNothing, DType::f64, kCpu);
+  double* values = c.values_.data<double>();
   c.shape_ = array;
   c.shape_.values = {};
   c.first_ = time.ticks.front();
@@ -305,10 +371,10 @@ Cycle Cycle::from_climatology(const LabelledArray& input) {
   const Tensor v = array.values.to(DType::f64).contiguous();
   for (std::int64_t r = 0; r < rows; ++r) {
     const double* row = v.data<double>() + r * c.points_;
-    std::copy(row, row + c.points_, c.values_.begin() + c.slot(time.ticks[std::size_t(r)]) * c.points_);
+    std::copy(row, row + c.points_, values + c.slot(time.ticks[std::size_t(r)]) * c.points_);
   }
   if (c.kind() == CycleKind::daily && rows == 365 && c.slots_ == 366) {  // a year without 29 February: between its neighbours
-    for (std::int64_t p = 0; p < c.points_; ++p) c.values_[std::size_t(59 * c.points_ + p)] = (c.values_[std::size_t(58 * c.points_ + p)] + c.values_[std::size_t(60 * c.points_ + p)]) / 2;
+    for (std::int64_t p = 0; p < c.points_; ++p) values[59 * c.points_ + p] = (values[58 * c.points_ + p] + values[60 * c.points_ + p]) / 2;
   }
   return c;
 }

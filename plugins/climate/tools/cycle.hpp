@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "climate/io/calendar.hpp"
+#include "climate/io/dataset.hpp"
 #include "tenon/labelled.hpp"
 
 namespace tenon::climate {
@@ -29,6 +30,8 @@ class Cycle {
  public:
   /// `array` must have a decoded time axis. Throws climate.base where the base period holds no time.
   Cycle(const LabelledArray& array, const CycleOptions& options);
+  /// The same from a variable read block by block, each once and none kept (of harmonics: all of it). `blocks` has time first and decoded.
+  Cycle(const VariableBlocks& blocks, const CycleOptions& options);
   /// From a file that holds one: 12 months or 360 to 366 days along its time axis.
   static Cycle from_climatology(const LabelledArray& climatology);
 
@@ -41,15 +44,23 @@ class Cycle {
 
  private:
   Cycle() = default;
-  void fit_means(const std::vector<std::int64_t>& times, const float* f, const double* d);
+  /// What can be told without values; the rows in the base.
+  std::vector<std::int64_t> begin(const LabelledArray& labels, const std::vector<std::int64_t>& sizes);
+  /// Means in three steps: sums of nothing, rows of time added in their order, sums over counts.
+  void begin_means();
+  void add_to_means(const Tensor& rows, std::int64_t first);
+  void finish_means();
   void fit_harmonics(const std::vector<std::int64_t>& times, const float* f, const double* d);
   void fit_harmonics_of(std::int64_t point, const std::vector<std::int64_t>& times, const std::vector<double>& phi, const float* f, const double* d);
   std::int64_t slot(std::int64_t ticks) const;
+  bool in_base(std::int64_t ticks) const;
 
   CycleOptions options_;
   Calendar calendar_ = Calendar::standard;
   std::int64_t points_ = 0, slots_ = 0;
-  std::vector<double> values_;       ///< [slots or 1 + 2 harmonics, points]
+  Tensor values_;                    ///< [slots or 1 + 2 harmonics, points], f64
+  std::vector<std::int64_t> rows_;   ///< in the base, of each slot
+  Tensor gaps_;                      ///< [slots, points], i32: missing values among them; not defined while there are none
   std::vector<std::int64_t> ticks_;  ///< of the array fitted on
   LabelledArray shape_;              ///< axes and attributes, time first; no values
   std::vector<std::int64_t> sizes_;  ///< of the axes but time

@@ -35,14 +35,16 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   Provenance provenance(in);
   const auto file = open_input(in, params, context);
   const ReadOptions read = read_options(params, in, context);
-  const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read);
+  const std::string variable = params.text("variable").empty() ? only_variable(*file) : params.text("variable");
   RegridOptions options;
   options.method = method_from_name(params.text("method"));
   options.least_valid = params.real("min_valid");
   options.note = read.note;
   LabelledArray result;
+  const auto blocks = variable_in_blocks(*file, variable, read);
   try {
-    result = regrid(array, target, options);
+    auto by_blocks = blocks ? regrid(*blocks, target, options) : std::nullopt;
+    result = by_blocks ? std::move(*by_blocks) : regrid(read_variable(*file, variable, read), target, options);
   } catch (const Error& e) {
     throw e.at(in.string());
   }
