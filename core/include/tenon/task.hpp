@@ -7,9 +7,11 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -54,6 +56,11 @@ struct MetricColumn {
   std::string unit;
   bool higher_is_better = true;
   bool per_case = true;  ///< false: a score of all cases together (an area under a curve); no case has a value of it
+  /// A number: neither higher nor lower is better, but nearer to it (5, of exceedances in per cent at the level of 5 %).
+  double ideal = std::numeric_limits<double>::quiet_NaN();
+
+  /// Greater for the better of two values; NaN of NaN.
+  double merit(double value) const noexcept { return std::isfinite(ideal) ? -std::abs(value - ideal) : higher_is_better ? value : -value; }
 };
 
 /// A picture for the report.

@@ -103,6 +103,11 @@ std::string signed_figure(double value) {
   return value > 0 ? "+" + text : text;
 }
 
+const char* tone(const MetricColumn& column, double score, double baseline) {
+  const double gain = column.merit(score) - column.merit(baseline);
+  return gain > 0 ? "better" : gain < 0 ? "worse" : "soft";
+}
+
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value), out;
   std::size_t start = value < 0 ? 1 : 0;

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "tenon/task.hpp"
+
 namespace tenon::report {
 
 using Json = nlohmann::ordered_json;
@@ -27,6 +29,8 @@ std::string base64(std::span<const std::uint8_t> bytes);
 std::string figure(double value);
 /// The same with its sign: +0.146, −0.012.
 std::string signed_figure(double value);
+/// The style of a score beside a baseline: "better", "worse", or "soft" where they are equal or one of them is unknown.
+const char* tone(const MetricColumn& column, double score, double baseline);
 std::string grouped(std::int64_t value);     ///< 1 234 567 with narrow spaces
 std::string duration(double seconds);        ///< 45.2 s, 3 min 02 s, 1 h 12 min
 std::string utc_date(std::int64_t unix_ns);  ///< 2024-05-01 12:34 UTC

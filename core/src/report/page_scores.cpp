@@ -41,7 +41,7 @@ std::vector<const CaseResult*> worst_first(const Evaluation& evaluation) {
     double sum = 0;
     int n = 0;
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      bool same = columns[i].per_case && columns[i].unit == columns[first].unit && columns[i].higher_is_better == columns[first].higher_is_better;
+      bool same = columns[i].per_case && columns[i].unit == columns[first].unit && columns[i].higher_is_better == columns[first].higher_is_better && !std::isfinite(columns[i].ideal);
       if (same && std::isfinite(c.values[i])) sum += c.values[i], ++n;
     }
     keyed.emplace_back(n == 0 ? INFINITY : (columns[first].higher_is_better ? 1 : -1) * sum / n, &c);
@@ -103,8 +103,9 @@ void Page::score_card(std::size_t column) {
   const Evaluation& e = *run_.evaluation;
   const Summary& s = summaries_[column];
   const MetricColumn& c = e.columns[column];
+  const std::string better = std::isfinite(c.ideal) ? fmt::format("nearer to {:g}", c.ideal) : c.higher_is_better ? "higher" : "lower";
   body_ += fmt::format("<div class=\"score\" style=\"{}\"><h3>{}<span>{} is better</span></h3><p class=\"big\">{}{}</p>",
-                       colour_style(column), escape(c.name), c.higher_is_better ? "higher" : "lower", figure(s.mean),
+                       colour_style(column), escape(c.name), better, figure(s.mean),
                        c.unit.empty() ? "" : " <small>" + escape(c.unit) + "</small>");
   body_ += s.scored == 0 && !s.total ? "<p class=\"interval soft\">no case was scored</p>"
            : !std::isfinite(s.low) || !std::isfinite(s.high) ? std::string("<p class=\"interval soft\">no interval</p>")
@@ -113,9 +114,7 @@ void Page::score_card(std::size_t column) {
     body_ += "<table>";
     for (const Baseline& b : e.baselines) {
       double v = b.values[column], gain = s.mean - v;
-      bool known = std::isfinite(gain) && gain != 0;
-      const char* tone = !known ? "soft" : (gain > 0) == c.higher_is_better ? "better" : "worse";
-      body_ += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"{}\">{}</td></tr>", escape(b.name), figure(v), tone,
+      body_ += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"{}\">{}</td></tr>", escape(b.name), figure(v), tone(c, s.mean, v),
                            std::isfinite(gain) ? signed_figure(gain) : "\u2013");
     }
     body_ += "</table>";

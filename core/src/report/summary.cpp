@@ -63,8 +63,7 @@ std::string scores_of(const Evaluation& e) {
     for (const Baseline& b : e.baselines) {
       const double gain = s.mean - b.values[i];
       if (!std::isfinite(b.values[i])) continue;
-      const char* tone = !std::isfinite(gain) || gain == 0 ? "soft" : (gain > 0) == c.higher_is_better ? "better" : "worse";
-      out += fmt::format("<tr class=\"baseline\"><th scope=\"row\">{}</th><td>{}</td><td class=\"{}\">{}</td></tr>", escape(b.name), figure(b.values[i]), tone,
+      out += fmt::format("<tr class=\"baseline\"><th scope=\"row\">{}</th><td>{}</td><td class=\"{}\">{}</td></tr>", escape(b.name), figure(b.values[i]), tone(c, s.mean, b.values[i]),
                          std::isfinite(gain) ? signed_figure(gain) : "");
     }
   }

@@ -133,7 +133,8 @@ std::vector<Summary> summarise(const Evaluation& evaluation) {
         ++summary.not_scored;
         continue;
       }
-      bool worse = evaluation.columns[column].higher_is_better ? v < summary.worst : v > summary.worst;
+      const MetricColumn& c = evaluation.columns[column];
+      const bool worse = c.merit(v) < c.merit(summary.worst);
       if (values.empty() || worse) {
         summary.worst = v;
         summary.worst_case = result.id;
@@ -189,6 +190,7 @@ std::string evaluation_to_json(const Evaluation& evaluation) {
   for (const MetricColumn& c : evaluation.columns) {
     out["columns"].push_back({{"name", c.name}, {"unit", c.unit}, {"higher_is_better", c.higher_is_better}});
     if (!c.per_case) out["columns"].back()["per_case"] = false;
+    if (std::isfinite(c.ideal)) out["columns"].back()["ideal"] = c.ideal;
   }
   for (const Interval& t : evaluation.totals)
     out["totals"].push_back({{"value", number_or_null(t.value)}, {"low", number_or_null(t.low)}, {"high", number_or_null(t.high)}});
@@ -227,7 +229,7 @@ Evaluation evaluation_from_json(const std::string& json, const std::filesystem::
     evaluation.split = in.at("split").get<std::string>();
     for (const Json& c : in.at("columns"))
       evaluation.columns.push_back({c.at("name").get<std::string>(), c.at("unit").get<std::string>(), c.at("higher_is_better").get<bool>(),
-                                    !c.contains("per_case") || c.at("per_case").get<bool>()});
+                                    !c.contains("per_case") || c.at("per_case").get<bool>(), c.contains("ideal") ? c.at("ideal").get<double>() : kNaN});
     const auto number_from = [](const Json& value) { return value.is_null() ? kNaN : value.get<double>(); };
     if (in.contains("totals"))
       for (const Json& t : in.at("totals")) evaluation.totals.push_back({number_from(t.at("value")), number_from(t.at("low")), number_from(t.at("high"))});

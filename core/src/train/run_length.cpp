@@ -62,7 +62,7 @@ double stop_value(const Recipe& recipe, const Task& task, const Evaluation& eval
   if (recipe.section("train").text("stop_metric").empty()) return task.score(evaluation);
   const std::size_t i = find_column(recipe, evaluation.columns);
   const double mean = summarise(evaluation)[i].mean;
-  return evaluation.columns[i].higher_is_better ? mean : -mean;
+  return evaluation.columns[i].merit(mean);
 }
 
 }  // namespace tenon

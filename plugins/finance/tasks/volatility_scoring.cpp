@@ -125,7 +125,9 @@ std::vector<MetricColumn> risk_columns(const std::vector<double>& levels) {
     columns.push_back(column);
     column.name = "exceedances " + percent(p);
     column.unit = "%";
+    column.ideal = 100 * p;
     columns.push_back(column);
+    column.ideal = kNaN;
     column.unit = "";
     column.higher_is_better = true;
     column.per_case = false;

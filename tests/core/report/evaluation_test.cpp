@@ -34,6 +34,19 @@ TEST_CASE("a summary has the mean, the worst by direction, and counts what was n
   CHECK(s.worst_case == "case2");
 }
 
+TEST_CASE("a column with an ideal value is best near it, from either side", "[evaluation]") {
+  Evaluation e = one_column({4.0, 7.0, 5.5, 0.5});
+  e.columns[0].ideal = 5;
+  CHECK(summarise(e)[0].worst == 0.5);
+  CHECK(e.columns[0].merit(5.5) > e.columns[0].merit(4.0));
+  CHECK(std::isnan(e.columns[0].merit(NAN)));
+  TemporaryFolder run("ideal");
+  write_evaluation(run.path, e);
+  const Evaluation back = evaluation_from_json(read_text(run / "evaluation.json"), run.path);
+  CHECK(back.columns[0].ideal == 5);
+  CHECK(summarise(back)[0].worst_case == "case3");
+}
+
 TEST_CASE("the bootstrap interval agrees with the normal approximation and is the same every time", "[evaluation]") {
   std::vector<double> values;
   Random random(5, 5);

@@ -133,6 +133,19 @@ TEST_CASE("one page links several runs, scores beside baselines", "[report]") {
   CHECK_FALSE(std::filesystem::exists(parent / "x.html"));
 }
 
+TEST_CASE("a card says which way is better, or what value", "[report]") {
+  TemporaryFolder run("ideal");
+  Evaluation e;
+  e.columns = {{"loss", "", false}, {"exceedances", "%", false, true, 5}};
+  e.cases = {{"2003", {1.0, 4.5}, {}}, {"2004", {2.0, 5.1}, {}}};
+  e.baselines = {{"too many", {3.0, 5.7}, ""}, {"too few", {1.0, 3.0}, ""}};
+  write_evaluation(run.path, e);
+  const std::string page = read_text(write_report(run.path));
+  CHECK_THAT(page, Contains("lower is better") && Contains("nearer to 5 is better"));
+  CHECK(count(page, "class=\"better\"") == 3);  // both baselines are further from 5, one has the greater loss
+  CHECK(count(page, "class=\"worse\"") == 1);
+}
+
 TEST_CASE("rows of a report begin with the worst case", "[report]") {
   TemporaryFolder run("worst");
   Evaluation e;

@@ -82,22 +82,26 @@ class Lines final : public FftProgram {
     }
   }
 
-  static FftLanes after(FftLanes m, std::int64_t values) {
-    for (std::int64_t& at : m.at) at += values * m.element;
-    return m;
+  static void advance(FftLanes& m, std::int64_t values) {
+    const int set = m.layout == FftLanes::Layout::packed || m.layout == FftLanes::Layout::beside ? 1 : m.lines;
+    for (int l = 0; l < set; ++l) m.at[std::size_t(l)] += values * m.element;
   }
 
   /// The spectrum's first and last values into a buffer, zeros between.
-  void load_kept(const T* source, const FftLanes& m, T* to) const {
+  void load_kept(const T* source, FftLanes&& m, T* to) const {
     const std::int64_t value = 2 * loops_.lanes, first = g_.first();
     loops_.load(source, m, first, true, to);
     std::fill(to + first * value, to + (g_.n - g_.high) * value, T(0));
-    if (g_.high > 0) loops_.load(source, after(m, first), g_.high, true, to + (g_.n - g_.high) * value);
+    if (g_.high == 0) return;
+    advance(m, first);
+    loops_.load(source, m, g_.high, true, to + (g_.n - g_.high) * value);
   }
-  void store_kept(const T* from, T scale, const FftLanes& m, T* target) const {
+  void store_kept(const T* from, T scale, FftLanes&& m, T* target) const {
     const std::int64_t value = 2 * loops_.lanes, first = g_.first();
     loops_.store(from, first, scale, false, m, target);
-    if (g_.high > 0) loops_.store(from + (g_.n - g_.high) * value, g_.high, scale, false, after(m, first), target);
+    if (g_.high == 0) return;
+    advance(m, first);
+    loops_.store(from + (g_.n - g_.high) * value, g_.high, scale, false, m, target);
   }
 
   /// Group i of the lines of `count` values of `unit` scalars.
@@ -108,11 +112,18 @@ class Lines final : public FftProgram {
     const std::int64_t first = beside_ ? i / per_outer * g_.inner + i % per_outer * width_ : i * width_;
     const std::int64_t end = beside_ ? (i / per_outer + 1) * g_.inner : g_.outer * g_.inner;
     m.lines = int(std::min<std::int64_t>(width_, end - first));
-    for (int l = 0; l < m.lines; ++l) {
-      const std::int64_t line = first + l;
-      m.at[std::size_t(l)] = (line / g_.inner * count * g_.inner + line % g_.inner) * unit;
+    m.unit = int(unit);
+    std::int64_t row = first / g_.inner * count * g_.inner, column = first % g_.inner;
+    if (beside_) {
+      m.layout = m.lines == width_ ? FftLanes::Layout::packed : FftLanes::Layout::beside;
+      m.at[0] = (row + column) * unit;
+      return m;
     }
-    if (m.lines == width_) m.layout = beside_ ? FftLanes::Layout::packed : g_.inner == 1 ? FftLanes::Layout::rows : FftLanes::Layout::any;
+    for (int l = 0; l < m.lines; ++l, ++column) {
+      if (column == g_.inner) row += count * g_.inner, column = 0;
+      m.at[std::size_t(l)] = (row + column) * unit;
+    }
+    if (m.lines == width_ && g_.inner == 1) m.layout = FftLanes::Layout::rows;
     return m;
   }
 

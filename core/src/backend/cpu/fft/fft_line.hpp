@@ -40,13 +40,15 @@ struct FftLine {
 struct FftLanes {
   enum class Layout {
     packed,  ///< all lanes there and side by side, at[l] = at[0] + l values
+    beside,  ///< side by side, too, but `lines` of them
     rows,    ///< all lanes there, each contiguous in itself
     any      ///< `lines` of them, anywhere
   };
   Layout layout = Layout::any;
   int lines = 0;
-  std::int64_t element = 0;                                ///< from one value of a line to the next
-  std::array<std::int64_t, 2 * kFftMostLanes> at{};
+  int unit = 2;              ///< scalars of a value in memory
+  std::int64_t element = 0;  ///< from one value of a line to the next
+  std::array<std::int64_t, 2 * kFftMostLanes> at;  ///< of lines side by side, the first alone; not set beyond `lines`
 };
 
 }  // namespace tenon::cpu

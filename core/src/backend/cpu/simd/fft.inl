@@ -226,24 +226,64 @@ template <class T, int H = 1>
   }
 }
 
+/// Vectors of a value whose lines lie side by side: whole ones, or the first `scalars` and zeros.
+template <class T, bool Whole>
+struct FftBeside {
+  static constexpr int L = kFftLanes<T>;
+  std::int64_t scalars;
+  [[gnu::always_inline]] FftVec<T> get(const T* p, int vector) const {
+    const std::int64_t left = scalars - vector * L;
+    if (Whole || left >= L) return load<L>(p + vector * L);
+    T some[L] = {};
+    if (left > 0) std::memcpy(some, p + vector * L, std::size_t(left) * sizeof(T));
+    return load<L>(some);
+  }
+  [[gnu::always_inline]] void put(T* p, int vector, FftVec<T> v) const {
+    const std::int64_t left = scalars - vector * L;
+    if (Whole || left >= L) return store<L>(p + vector * L, v);
+    T some[L];
+    store<L>(some, v);
+    if (left > 0) std::memcpy(p + vector * L, some, std::size_t(left) * sizeof(T));
+  }
+};
+template <class T>
+FftBeside<T, false> fft_part(const FftLanes& m) {
+  return {std::int64_t(m.lines) * m.unit};
+}
+
+template <class T, bool Whole>
+void fft_load_beside(FftBeside<T, Whole> row, const T* p, const FftLanes& m, std::int64_t n, int re, int im, T* to) {
+  constexpr int L = kFftLanes<T>;
+  p += m.at[0];
+  for (std::int64_t j = 0; j < n; ++j, p += m.element, to += 2 * L) {
+    FftValue<T> v;
+    fft_deinterleave<T>(row.get(p, 0), row.get(p, 1), v.re, v.im);
+    store<L>(to + re, v.re);
+    store<L>(to + im, v.im);
+  }
+}
+template <class T, bool Whole>
+void fft_store_beside(FftBeside<T, Whole> row, const T* from, std::int64_t n, T scale, int re, int im, const FftLanes& m, T* p) {
+  constexpr int L = kFftLanes<T>;
+  p += m.at[0];
+  for (std::int64_t j = 0; j < n; ++j, p += m.element, from += 2 * L) {
+    FftVec<T> low, high;
+    fft_interleave<T>(load<L>(from + re) * scale, load<L>(from + im) * scale, low, high);
+    row.put(p, 0, low);
+    row.put(p, 1, high);
+  }
+}
+
 /// Complex lines into a buffer. `swap` exchanges real and imaginary parts.
 template <class T>
 void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
   constexpr int L = kFftLanes<T>, value = 2 * L;
   const int re = swap ? L : 0, im = L - re;
-  if (m.layout == FftLanes::Layout::packed) {
-    p += m.at[0];
-    for (std::int64_t j = 0; j < n; ++j, p += m.element, to += value) {
-      FftValue<T> v;
-      fft_deinterleave<T>(load<L>(p), load<L>(p + L), v.re, v.im);
-      store<L>(to + re, v.re);
-      store<L>(to + im, v.im);
-    }
-    return;
-  }
+  if (m.layout == FftLanes::Layout::packed) return fft_load_beside(FftBeside<T, true>{}, p, m, n, re, im, to);
+  if (m.layout == FftLanes::Layout::beside) return fft_load_beside(fft_part<T>(m), p, m, n, re, im, to);
   std::int64_t j = 0;
-  const std::int64_t ahead = L * (m.at[1] - m.at[0]);  // the rows that come next, which no stream of a prefetcher leads to
-  if (m.layout == FftLanes::Layout::rows)
+  if (m.layout == FftLanes::Layout::rows) {
+    const std::int64_t ahead = L * (m.at[1] - m.at[0]);  // the rows that come next, which no stream of a prefetcher leads to
     for (; j + L / 2 <= n; j += L / 2) {
       FftVec<T> r[L];
       for (int l = 0; l < L; ++l) {
@@ -256,6 +296,7 @@ void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
         store<L>(to + (j + k) * value + im, r[2 * k + 1]);
       }
     }
+  }
   for (; j < n; ++j) {
     T* v = to + j * value;
     for (int l = 0; l < L; ++l) {
@@ -271,16 +312,8 @@ template <class T>
 void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes& m, T* p) {
   constexpr int L = kFftLanes<T>, value = 2 * L;
   const int re = swap ? L : 0, im = L - re;
-  if (m.layout == FftLanes::Layout::packed) {
-    p += m.at[0];
-    for (std::int64_t j = 0; j < n; ++j, p += m.element, from += value) {
-      FftVec<T> low, high;
-      fft_interleave<T>(load<L>(from + re) * scale, load<L>(from + im) * scale, low, high);
-      store<L>(p, low);
-      store<L>(p + L, high);
-    }
-    return;
-  }
+  if (m.layout == FftLanes::Layout::packed) return fft_store_beside(FftBeside<T, true>{}, from, n, scale, re, im, m, p);
+  if (m.layout == FftLanes::Layout::beside) return fft_store_beside(fft_part<T>(m), from, n, scale, re, im, m, p);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
     for (; j + L / 2 <= n; j += L / 2) {
@@ -307,7 +340,7 @@ void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes
 template <class T>
 void fft_load_real(const T* p, const FftLanes& m, std::int64_t n, T* to) {
   constexpr int L = kFftLanes<T>, value = 2 * L;
-  if (m.layout == FftLanes::Layout::packed) return fft_load(p, m, n, false, to);
+  if (m.layout == FftLanes::Layout::packed || m.layout == FftLanes::Layout::beside) return fft_load(p, m, n, false, to);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
     for (; j + L <= n; j += L)
@@ -329,7 +362,7 @@ void fft_load_real(const T* p, const FftLanes& m, std::int64_t n, T* to) {
 template <class T>
 void fft_store_real(const T* from, std::int64_t n, T scale, bool swap, const FftLanes& m, T* p) {
   constexpr int L = kFftLanes<T>, value = 2 * L;
-  if (m.layout == FftLanes::Layout::packed) return fft_store(from, n, scale, swap, m, p);
+  if (m.layout == FftLanes::Layout::packed || m.layout == FftLanes::Layout::beside) return fft_store(from, n, scale, swap, m, p);
   const int first = swap ? L : 0;
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
@@ -359,27 +392,31 @@ template <class T>
   b = FftValue<T>{here.im + mirror.im, mirror.re - here.re} * half;
 }
 
+template <class T, bool Whole>
+void fft_store_spectra_beside(FftBeside<T, Whole> row, const T* z, std::int64_t n, std::int64_t count, T scale, T interior, const FftLanes& m, T* p) {
+  FftValue<T> a, b;
+  p += m.at[0];
+  for (std::int64_t k = 0; k < count; ++k, p += m.element) {
+    fft_untangle(z, n, k, scale, interior, a, b);
+    FftVec<T> re[2], im[2], low, high;
+    fft_interleave<T>(a.re, b.re, re[0], re[1]);
+    fft_interleave<T>(a.im, b.im, im[0], im[1]);
+    for (int h = 0; h < 2; ++h) {
+      fft_interleave<T>(re[h], im[h], low, high);
+      row.put(p, 2 * h, low);
+      row.put(p, 2 * h + 1, high);
+    }
+  }
+}
+
 /// The first `count` values of the transforms of pairs of real lines; z: of the complex lines that they made.
 template <class T>
 void fft_store_spectra(const T* z, std::int64_t n, std::int64_t count, T scale, T interior, const FftLanes& m, T* p) {
   constexpr int L = kFftLanes<T>;
+  if (m.layout == FftLanes::Layout::packed) return fft_store_spectra_beside(FftBeside<T, true>{}, z, n, count, scale, interior, m, p);
+  if (m.layout == FftLanes::Layout::beside) return fft_store_spectra_beside(fft_part<T>(m), z, n, count, scale, interior, m, p);
   FftValue<T> a, b;
   std::int64_t k = 0;
-  if (m.layout == FftLanes::Layout::packed) {
-    p += m.at[0];
-    for (; k < count; ++k, p += m.element) {
-      fft_untangle(z, n, k, scale, interior, a, b);
-      FftVec<T> re[2], im[2], low, high;
-      fft_interleave<T>(a.re, b.re, re[0], re[1]);
-      fft_interleave<T>(a.im, b.im, im[0], im[1]);
-      for (int h = 0; h < 2; ++h) {
-        fft_interleave<T>(re[h], im[h], low, high);
-        store<L>(p + 2 * h * L, low);
-        store<L>(p + 2 * h * L + L, high);
-      }
-    }
-    return;
-  }
   if (m.layout == FftLanes::Layout::rows)
     for (; k + L / 2 <= count; k += L / 2) {
       FftVec<T> r[L], s[L];
@@ -420,6 +457,19 @@ template <class T>
   if (k != 0 && 2 * k != n) fft_put(z + (n - k) * value, FftValue<T>{b.re - a.im, a.re + b.im});
 }
 
+template <class T, bool Whole>
+void fft_load_spectra_beside(FftBeside<T, Whole> row, const T* p, const FftLanes& m, std::int64_t n, std::int64_t count, T interior, T* z) {
+  p += m.at[0];
+  for (std::int64_t k = 0; k < count; ++k, p += m.element) {
+    FftVec<T> re[2], im[2];
+    FftValue<T> a, b;
+    for (int h = 0; h < 2; ++h) fft_deinterleave<T>(row.get(p, 2 * h), row.get(p, 2 * h + 1), re[h], im[h]);
+    fft_deinterleave<T>(re[0], re[1], a.re, b.re);
+    fft_deinterleave<T>(im[0], im[1], a.im, b.im);
+    fft_tangle(z, n, k, interior, a, b);
+  }
+}
+
 /// The first `count` values of the spectra of pairs of real lines into a buffer, ready for the inverse transform (parts exchanged);
 /// the others are zero.
 template <class T>
@@ -427,18 +477,9 @@ void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, std::int64_
   constexpr int L = kFftLanes<T>;
   FftValue<T> a{}, b{};
   for (std::int64_t k = count; k <= n / 2; ++k) fft_tangle(z, n, k, interior, a, b);
+  if (m.layout == FftLanes::Layout::packed) return fft_load_spectra_beside(FftBeside<T, true>{}, p, m, n, count, interior, z);
+  if (m.layout == FftLanes::Layout::beside) return fft_load_spectra_beside(fft_part<T>(m), p, m, n, count, interior, z);
   std::int64_t k = 0;
-  if (m.layout == FftLanes::Layout::packed) {
-    p += m.at[0];
-    for (; k < count; ++k, p += m.element) {
-      FftVec<T> re[2], im[2];
-      for (int h = 0; h < 2; ++h) fft_deinterleave<T>(load<L>(p + 2 * h * L), load<L>(p + 2 * h * L + L), re[h], im[h]);
-      fft_deinterleave<T>(re[0], re[1], a.re, b.re);
-      fft_deinterleave<T>(im[0], im[1], a.im, b.im);
-      fft_tangle(z, n, k, interior, a, b);
-    }
-    return;
-  }
   if (m.layout == FftLanes::Layout::rows)
     for (; k + L / 2 <= count; k += L / 2) {
       FftVec<T> r[L], s[L];
