@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a scored model on real data: installs what is missing, builds, trains, scores, predicts, and writes reports.
-#   bash apps/quickstart.sh                                hippocampus scans: a 3D U-Net
-#   bash apps/quickstart.sh medical climate genomics finance      the fields named (all: every one), and one page that links their reports
+# From a fresh Debian 12 to scored models on real data: installs what is missing, builds, trains, scores, predicts, and writes reports.
+#   bash apps/quickstart.sh                                one job of each field, and one page that links the four reports
+#   bash apps/quickstart.sh medical                        the fields named alone: medical, climate, genomics, finance
 #   bash apps/quickstart.sh [field ...] section.key=value ...     with values of the recipes replaced, e.g. train.minutes=1
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ for argument in "$@"; do
       fields+=("$argument") ;;
   esac
 done
-[ ${#fields[@]} -gt 0 ] || fields=(medical)
+[ ${#fields[@]} -gt 0 ] || fields=(medical climate genomics finance)
 
 bash apps/dependencies.sh build "${fields[@]}"
 mkdir -p build

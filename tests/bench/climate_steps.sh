@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The training step of the climate recipes (one member where a recipe has several), ours beside PyTorch's best mode, one after the other in one run.
-#   bash tests/bench/climate_steps.sh [RECIPE ...]     default darcy etopo-super-resolution (the U-Net of slp-north-atlantic has no twin in PyTorch here yet)
+#   bash tests/bench/climate_steps.sh [RECIPE ...]     default: all three
 # Ours is the whole step of `tenon train`, the loader's work included, from metrics.jsonl; PyTorch's is on data in memory. THREADS: 2 by default.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-[ $# -gt 0 ] || set -- darcy etopo-super-resolution
+[ $# -gt 0 ] || set -- darcy etopo-super-resolution slp-north-atlantic
 threads=${THREADS:-2} steps=${STEPS:-120}
 tenon=${TENON:-build/release/bin/tenon}
 python=$(bash tests/bench/peers/setup.sh)

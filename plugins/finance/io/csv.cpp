@@ -57,9 +57,14 @@ void allocate(Column& column, std::int64_t rows) {
   column.integers.clear();
   column.texts.clear();
   const auto n = std::size_t(rows);
-  if (column.type == CellType::real) column.reals.resize(n);
-  else if (column.type == CellType::text) column.texts.resize(n);
-  else column.integers.resize(n);
+  const auto of_size = [n](auto& cells) {
+    cells.reserve(n);
+    prefer_huge_pages(cells.data(), n * sizeof cells[0]);
+    cells.resize(n);
+  };
+  if (column.type == CellType::real) of_size(column.reals);
+  else if (column.type == CellType::text) of_size(column.texts);
+  else of_size(column.integers);
 }
 
 /// What the chunks learnt about types: true when the file must be parsed again with it.

@@ -188,12 +188,21 @@ std::string_view CsvParser::quoted(std::size_t column, std::string_view raw, Chu
 }
 
 void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Column>& columns, ChunkFindings& found) {
-  thread_local CellIndex index;
+  thread_local CellIndex scratch;
+  CellIndex& index = scratch;
   const std::size_t n = dialect_.columns.size();
   found.missing.assign(n, 0);
   found.markers.assign(options_.missing.size(), 0);
   if (chunk.end - chunk.begin >= std::int64_t(UINT32_MAX)) fail("finance.open_quote", chunk.begin, "a record from here on is longer than 4 GiB", "is a quote left open?");
   index_cells(text_.data(), chunk.begin, chunk.end, dialect_.delimiter, chunk.quotes, index);
+  struct Target {
+    CellType type;
+    double* reals;
+    std::int64_t* integers;
+    std::string_view* texts;
+  };
+  std::vector<Target> targets;
+  for (Column& c : columns) targets.push_back({c.type, c.reals.data(), c.integers.data(), c.texts.data()});
   const char* base = text_.data() + chunk.begin;
   const char* begin = base;
   std::size_t k = 0;
@@ -212,7 +221,8 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
       }
       if (last && end > begin && end[-1] == '\r') --end;
       const char* const place = begin;  // of the cell in the file, for errors: a text with doubled quotes is a copy elsewhere
-      const CellType type = columns[c].type;
+      const Target& to = targets[c];
+      const CellType type = to.type;
       std::string_view cell(begin, std::size_t(end - begin));
       if (chunk.quotes) {
         if (!cell.empty() && cell.front() == '"') {
@@ -237,26 +247,26 @@ void CsvParser::chunk(const Chunk& chunk, std::int64_t first_row, std::vector<Co
           fail_cell("finance.line_end", c, place, cell, "holds a carriage return without a newline", "convert the line ends to LF or CRLF");
         }
         if (high_bytes_ && !is_utf8(cell)) fail_cell("finance.encoding", c, place, "...", "is not UTF-8", "convert the file: iconv -f latin1 -t utf-8");
-        columns[c].texts[std::size_t(row)] = cell;
+        to.texts[row] = cell;
         continue;
       }
       if (!cell.empty() && (cell.front() <= ' ' || cell.back() <= ' ')) cell = trimmed(cell);
       if (cell.empty() ? missing(cell, found) : (cell.size() <= longest_marker_ && missing(cell, found))) {
         ++found.missing[c];
-        if (type == CellType::real) columns[c].reals[std::size_t(row)] = std::numeric_limits<double>::quiet_NaN();
-        else columns[c].integers[std::size_t(row)] = kMissing;
+        if (type == CellType::real) to.reals[row] = std::numeric_limits<double>::quiet_NaN();
+        else to.integers[row] = kMissing;
         continue;
       }
       if (cell.empty()) fail_cell("finance.cell", c, place, cell, "is empty, which is no missing marker here", "name the empty cell among the missing markers (--missing)");
       switch (type) {
-        case CellType::real: number(c, cell.data(), cell.data() + cell.size(), columns[c].reals[std::size_t(row)]); break;
+        case CellType::real: number(c, cell.data(), cell.data() + cell.size(), to.reals[row]); break;
         case CellType::integer: {
           double real;
-          if (!integer(c, cell.data(), cell.data() + cell.size(), columns[c].integers[std::size_t(row)], real)) findings_[c].real = true;
+          if (!integer(c, cell.data(), cell.data() + cell.size(), to.integers[row], real)) findings_[c].real = true;
           break;
         }
-        case CellType::boolean: columns[c].integers[std::size_t(row)] = boolean(c, cell); break;
-        default: columns[c].integers[std::size_t(row)] = date(c, cell); break;
+        case CellType::boolean: to.integers[row] = boolean(c, cell); break;
+        default: to.integers[row] = date(c, cell); break;
       }
     }
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libdeflate.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstring>
@@ -19,8 +20,16 @@ bool is_gzip(std::span<const std::byte> head) {
   return head.size() >= 3 && head[0] == std::byte{0x1f} && head[1] == std::byte{0x8b} && head[2] == std::byte{8};
 }
 
+void prefer_huge_pages(void* memory, std::size_t bytes) noexcept {
+  constexpr std::size_t kPage = 4096, kHuge = std::size_t(1) << 21;
+  if (bytes < 2 * kHuge) return;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(memory) + kPage - 1) / kPage * kPage, end = (reinterpret_cast<std::uintptr_t>(memory) + bytes) / kPage * kPage;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // a wish: its failure changes nothing
+}
+
 Bytes Bytes::of_size(std::size_t n) {
   Bytes out{std::unique_ptr<char[]>(new char[n + kPadding]), n};
+  prefer_huge_pages(out.data.get(), n);
   std::memset(out.data.get() + n, 0, kPadding);
   return out;
 }

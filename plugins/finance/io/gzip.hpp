@@ -19,6 +19,9 @@ struct Bytes {
   static Bytes of_size(std::size_t n);
 };
 
+/// Asks the kernel for huge pages in memory that is about to be written for the first time; small ranges are left alone.
+void prefer_huge_pages(void* memory, std::size_t bytes) noexcept;
+
 /// The content. Throws data errors gzip.truncated, gzip.corrupt, gzip.trailing, and gzip.too_large past `limit` bytes.
 Bytes gunzip(std::span<const std::byte> file, std::uint64_t limit);
 

@@ -60,6 +60,30 @@ class ResNet(nn.Module):
         return torch.stack([m["last"](F.dropout(self.act(m["blocks"](m["first"](x))), self.drop)) for m in self.members])
 
 
+class UNet(nn.Module):
+    """Stages of two convolutions with group normalisation and GELU, halved by stride 2, joined by transposed convolutions; the field is
+    padded with zeros to a size that halves evenly, and cut again."""
+    def __init__(self, i, o, width, stages, max_width=256, **_):
+        super().__init__()
+        w = [min(max_width, width << s) for s in range(stages)]
+        norm = lambda c: nn.Sequential(nn.GroupNorm(min(8, c), c), nn.GELU())
+        stage = lambda a, b, s=1: nn.Sequential(nn.Conv2d(a, b, 3, stride=s, padding=1), norm(b), nn.Conv2d(b, b, 3, padding=1), norm(b))
+        self.down = nn.ModuleList([stage(i, w[0])] + [stage(w[s - 1], w[s], 2) for s in range(1, stages)])
+        self.upsample = nn.ModuleList([nn.ConvTranspose2d(w[s + 1], w[s], 2, stride=2) for s in reversed(range(stages - 1))])
+        self.up = nn.ModuleList([stage(2 * w[s], w[s]) for s in reversed(range(stages - 1))])
+        self.head, self.divisor = nn.Conv2d(w[0], o, 1), 1 << (stages - 1)
+
+    def forward(self, x):
+        h, w = x.shape[2:]
+        eh, ew = -h % self.divisor, -w % self.divisor
+        x = F.pad(x, (ew // 2, ew - ew // 2, eh // 2, eh - eh // 2))
+        skips = []
+        for d in self.down: x = d(x); skips.append(x)
+        skips.pop()
+        for u, s in zip(self.upsample, self.up): x = s(torch.cat((u(x), skips.pop()), 1))
+        return self.head(x)[:, :, eh // 2:eh // 2 + h, ew // 2:ew // 2 + w]
+
+
 def relative_h1(p, y):
     def d(v, axis):  # central differences, one-sided at the ends, spacing 1 / n
         return torch.gradient(v, spacing=1.0 / v.shape[axis], dim=axis)[0]
@@ -77,7 +101,7 @@ def make(name):
         return net, rand(b, 3, 16, 16), rand(b, 1, 16, 16), lambda o, y: relative_h1(o * 0.3 + 0.4, y)
     if name == "slp-north-atlantic":
         f = r["forecast"]; leads = f.get("corrected") or len(f["leads"])
-        net = ResNet(f["days"] + leads + 5, leads, **m)
+        net = UNet(f["days"] + leads + 5, leads, **m)
         base, w = rand(b, leads, 17, 33), torch.rand(1, leads, 17, 1, generator=g)
         return net, rand(b, f["days"] + leads + 5, 17, 33), rand(b, leads, 17, 33), lambda o, y: ((o + base - y) ** 2 * w).mean()
     p, n = r["patch"]["size"], r["data"]["factor"] ** 2
