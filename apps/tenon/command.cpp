@@ -31,6 +31,7 @@ struct CommandLine {
   DataCommand data;
   std::vector<std::string> report_runs;
   std::string summary, explain_code, shell;
+  double bench_seconds = 0.5;
 
   CommandLine() {
     app.set_version_flag("--version", std::string("tenon ") + TENON_VERSION);
@@ -93,6 +94,11 @@ struct CommandLine {
   void declare_lists() {
     sub("plugins", "Every plugin file seen: state, reason, what it provides", false);
     sub("devices", "What there is to compute on", true);
+    sub("doctor", "Ten seconds of self-test: ops, gradients and training of each device against the CPU in f64", true);
+    sub("bench", "How fast this machine is: ops and a training step of each field's model, CPU beside GPU", true)
+        .add_option("--seconds", bench_seconds, "About how long each row is timed on each device (0.5)")
+        ->type_name("S")
+        ->check(CLI::Range(0.01, 60.0).description(""));
     sub("explain", "What an error code means and what to do", false).add_option("code", explain_code, "Error code; none: list all")->type_name("[CODE]");
     sub("completion", "Print the completion script of a shell", false)
         .add_option("shell", shell, "bash, zsh or fish")
@@ -129,6 +135,8 @@ struct CommandLine {
     if (chosen == "check") return check_command(check, common);
     if (chosen == "plugins") return plugins_command(common);
     if (chosen == "devices") return devices_command(common);
+    if (chosen == "doctor") return doctor_command(common);
+    if (chosen == "bench") return bench_command(bench_seconds, common);
     if (chosen == "data") return data_command(data, common);
     if (chosen == "explain") return explain_command(explain_code, common);
     const std::string script = completion_script(app, shell);

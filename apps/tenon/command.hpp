@@ -63,6 +63,9 @@ int report_command(const std::vector<std::string>& runs, const std::string& summ
 int check_command(const CheckCommand& command, const Common& common);
 int plugins_command(const Common& common);
 int devices_command(const Common& common);
+int doctor_command(const Common& common);
+/// `seconds`: about how long each row is timed on each device.
+int bench_command(double seconds, const Common& common);
 int data_command(const DataCommand& command, const Common& common);
 int explain_command(const std::string& code, const Common& common);
 /// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.

@@ -53,7 +53,7 @@ TEST_CASE("help and version go to standard output with exit 0") {
   const Result help = tenon({"--help"});
   CHECK(help.status == 0);
   CHECK(help.err.empty());
-  for (const char* command : {"train", "evaluate", "predict", "report", "check", "plugins", "devices", "data", "explain", "completion"}) CHECK(help.prints(command));
+  for (const char* command : {"train", "evaluate", "predict", "report", "check", "plugins", "devices", "doctor", "bench", "data", "explain", "completion"}) CHECK(help.prints(command));
   CHECK(tenon({"-h"}).out == help.out);
   CHECK(tenon({}).out == help.out);
   CHECK(tenon({"train", "--help"}).prints("Usage: tenon train [OPTIONS]"));
@@ -212,4 +212,26 @@ TEST_CASE("tools of a plugin get their options from the declared parameters") {
   CHECK(tenon(with_toy({"toy", "scael"})).says("scale"));
   CHECK(tenon(with_toy({"toy", "scael"})).status == 2);
   CHECK(tenon(with_toy({"toi", "scale"})).says("'toy'"));
+}
+
+TEST_CASE("doctor checks every usable device and says how far each op is off", "[cli]") {
+  const Result table = tenon({"doctor", "--threads", "2"});
+  CHECK(table.status == 0);
+  CHECK(table.prints("matrix product"));
+  CHECK(table.prints("checks passed"));
+  const nlohmann::json d = nlohmann::json::parse(tenon({"doctor", "--json", "--threads", "2"}).out);
+  CHECK(d["failed"] == 0);
+  CHECK(d["passed"] == d["checks"].size());
+  std::size_t exact = 0;
+  for (const auto& check : d["checks"]) {
+    CHECK(check["same_bytes"] == true);
+    CHECK(check["error"].get<double>() <= check["limit"].get<double>());
+    exact += check["error"] == 0;
+  }
+  CHECK(exact < d["checks"].size() / 2);  // f32 was compared with something else than itself
+}
+
+TEST_CASE("bench wants a time that can be kept", "[cli]") {
+  CHECK(tenon({"bench", "--seconds", "0"}).status == 2);
+  CHECK(tenon({"bench", "--seconds", "soon"}).says("error[command.bad_value]"));
 }

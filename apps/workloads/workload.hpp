@@ -1,4 +1,4 @@
-/// The reference models of peers/torch_reference.py, as step_bench times them: one file a model.
+/// The reference models that `tenon bench` and tests/bench time (tests/bench/peers/torch_reference.py has them in PyTorch): one file a model.
 #pragma once
 
 #include <functional>
