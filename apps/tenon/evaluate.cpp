@@ -27,13 +27,15 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
   display.finish();
   if (interrupted())
     throw Error(ErrorKind::usage, "run.interrupted", "stopped while scoring; nothing was written", "run the same command again");
+  const std::string report = write_report(command.run).string();  // or the page would show other scores than evaluation.json
   if (common.json) {
     auto out = nlohmann::ordered_json::parse(scores_json(evaluation));
+    out["report"] = report;
     out["evaluation"] = nlohmann::ordered_json::parse(evaluation_to_json(evaluation));
     print(json_text(out));
   } else {
     print(scores_table(evaluation));
-    if (!common.quiet) status("per case: " + (std::filesystem::path(command.run) / "evaluation.json").string() + "; pages: tenon report " + command.run);
+    if (!common.quiet) status("report: " + report + "; per case: " + (std::filesystem::path(command.run) / "evaluation.json").string());
   }
   return 0;
 }

@@ -50,7 +50,9 @@ TEST_CASE("train, evaluate, predict and report over one run") {
   CHECK(fs::exists(run / "report.html"));
   CHECK(trained.prints("report.html"));
 
+  fs::remove(run / "report.html");
   const Result scores = toy(folder, {"evaluate", "runs/line", "--json"});
+  CHECK(fs::exists(run / "report.html"));  // with these scores, not those of an earlier split
   REQUIRE(scores.status == 0);
   const json metrics = json::parse(scores.out)["metrics"];
   CHECK(metrics[0]["mean"].get<double>() < 0.3);
