@@ -12,6 +12,7 @@
 
 #include "plugin/discovery.hpp"
 #include "plugin/guard.hpp"
+#include "plugin/probe.hpp"
 #include "plugin/staging.hpp"
 #include "tenon/plugin.hpp"
 
@@ -195,6 +196,12 @@ void PluginHost::Impl::load(Plugin& plugin) {
   if (plugin.info.state != PluginState::ready || plugin.loading) return;
   plugin.loading = true;
   try {
+    require_tried(plugin.file, [&] {
+      // The lock is held by this thread of the parent, which the child's one thread is not: it begins with a new one.
+      const std::lock_guard again(*::new (static_cast<void*>(&mutex)) std::recursive_mutex);
+      load_library(plugin);
+      register_all(plugin);
+    });
     load_library(plugin);
     register_all(plugin);
     plugin.info.state = PluginState::active;

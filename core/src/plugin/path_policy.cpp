@@ -143,6 +143,10 @@ CheckedFile open_plugin_file(const Descriptor& directory, const std::string& nam
   return file;
 }
 
+std::filesystem::path core_library_file() {
+  return core_library();
+}
+
 std::filesystem::path core_library_directory() {
   return core_library().parent_path();
 }

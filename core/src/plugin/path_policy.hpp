@@ -14,10 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/export.hpp"
+
 namespace tenon {
 
 /// Owns a file descriptor.
-class Descriptor {
+class TENON_API Descriptor {
  public:
   Descriptor() = default;
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
@@ -45,7 +47,8 @@ Descriptor open_plugin_directory(const std::filesystem::path& directory);
 std::vector<std::string> plugin_files_in(const Descriptor& directory);
 CheckedFile open_plugin_file(const Descriptor& directory, const std::string& name);
 
-/// The folder of the core library itself, links resolved; empty if the loader does not tell.
+/// The file of the core library itself, links resolved, and its folder; empty if the loader does not tell.
+std::filesystem::path core_library_file();
 std::filesystem::path core_library_directory();
 
 }  // namespace tenon

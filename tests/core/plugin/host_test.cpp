@@ -210,10 +210,12 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
   fs::copy_file("/proc/self/exe", folder / "program.tenon.so");
   fs::permissions(folder / "program.tenon.so", fs::perms::owner_all);
   for (const char* built : {"throws", "throws_int", "duplicate_id", "swallows", "registers_less", "registers_more", "bad_default",
-                            "no_entry", "undefined_symbol", "asks_host"}) {
+                            "no_entry", "undefined_symbol", "asks_host", "crashes", "aborts", "exits", "hangs", "forks", "throws_early"}) {
     fs::copy_file(built_plugin(built), folder / (std::string(built) + ".tenon.so"));
   }
 
+  const TemporaryFolder memory;
+  const Environment seconds("TENON_PLUGIN_SECONDS", "0.5"), cache("XDG_CACHE_HOME", memory.path().string());
   PluginHost& host = host_for(folder.path());
   host.load_all();
 
@@ -249,6 +251,12 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
        "refuses the file: undefined_symbol.tenon.so: undefined symbol: _Z24function_that_nobody_hasv"},
       {"asks_host", PluginState::failed, "plugin.registration_failed",
        "tool 'asks_host.one' is asked for while plugin 'asks_host' registers"},
+      {"crashes", PluginState::failed, "plugin.crashed", "was ended by SIGSEGV"},
+      {"aborts", PluginState::failed, "plugin.crashed", "was ended by SIGABRT"},
+      {"exits", PluginState::failed, "plugin.exited", "ended with status 0 while it loaded"},
+      {"hangs", PluginState::failed, "plugin.hung", "was not done after 0.5 s"},
+      {"forks", PluginState::failed, "plugin.forked", "it starts a process when it is loaded"},
+      {"throws_early", PluginState::failed, "plugin.crashed", "was ended by SIGABRT"},
       {"zz_well", PluginState::active, "", ""},
   };
   for (const Expected& e : expected) {
