@@ -29,6 +29,7 @@ struct CommandLine {
   PredictCommand predict;
   CheckCommand check;
   DataCommand data;
+  PluginCheckCommand plugin_check;
   std::vector<std::string> report_runs;
   std::string summary, explain_code, shell;
   double bench_seconds = 0.5;
@@ -42,6 +43,7 @@ struct CommandLine {
     declare_runs();
     declare_lists();
     declare_data();
+    declare_plugin();
     app.footer(kFooter);  // last, or every subcommand inherits it
   }
 
@@ -125,6 +127,17 @@ struct CommandLine {
     f.add_option("--from", data.from, "Mirror URL, or an archive on this machine")->type_name("URL|FILE");
   }
 
+  void declare_plugin() {
+    CLI::App& p = sub("plugin", "Make, build, install and check plugins", false);
+    p.require_subcommand(1);
+    CLI::App& c = *p.add_subcommand("check", "Run every named check on a plugin, each in a process of its own");
+    add_common(c, common, false);
+    c.add_option("file", plugin_check.file, "The plugin")->required()->type_name("NAME.tenon.so");
+    c.add_option("--example", plugin_check.example, "A file of its format, where that has no writer")->type_name("FILE");
+    c.add_option("--recipe", plugin_check.recipes, "A recipe of its task that can be trained here (may be given several times)")->type_name("RECIPE.toml")->allow_extra_args(false);
+    c.add_option("--seconds", plugin_check.seconds, "The most that a check may take (20)")->type_name("S")->check(CLI::Range(0.1, 3600.0).description(""));
+  }
+
   int run() {
     const std::string chosen = app.get_subcommands().front()->get_name();
     PluginHost::instance().set_extra_directories({common.plugin_dirs.begin(), common.plugin_dirs.end()});
@@ -134,6 +147,7 @@ struct CommandLine {
     if (chosen == "report") return report_command(report_runs, summary, common);
     if (chosen == "check") return check_command(check, common);
     if (chosen == "plugins") return plugins_command(common);
+    if (chosen == "plugin") return plugin_check_command(plugin_check, common);
     if (chosen == "devices") return devices_command(common);
     if (chosen == "doctor") return doctor_command(common);
     if (chosen == "bench") return bench_command(bench_seconds, common);

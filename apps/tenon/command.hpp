@@ -53,6 +53,12 @@ struct DataCommand {
   std::string name, to, from;
 };
 
+struct PluginCheckCommand {
+  std::string file, example;
+  std::vector<std::string> recipes;
+  double seconds = 20;  ///< for each check
+};
+
 int run_command(int argc, char** argv);
 
 int train_command(const TrainCommand& command, const Common& common);
@@ -62,6 +68,7 @@ int predict_command(const PredictCommand& command, const Common& common);
 int report_command(const std::vector<std::string>& runs, const std::string& summary, const Common& common);
 int check_command(const CheckCommand& command, const Common& common);
 int plugins_command(const Common& common);
+int plugin_check_command(const PluginCheckCommand& command, const Common& common);
 int devices_command(const Common& common);
 int doctor_command(const Common& common);
 /// `seconds`: about how long each row is timed on each device.

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,10 +45,20 @@ struct ModelContext {
   std::int64_t supervised = 0;  ///< resolutions, finest first, that the task's loss reads; 0: all that the model gives
 };
 
+/// In what context a model can be tried, on which inputs, and what it then gives: `tenon plugin check` makes and trains it there.
+struct ModelExample {
+  ModelContext context;  ///< a small one
+  /// Inputs of a batch, other ones for another seed; empty: normal numbers [batch, spatial..., in_channels].
+  std::function<Tensor(const ModelContext&, std::int64_t batch, std::uint64_t seed)> input;
+  /// The result's shape; empty: [batch, spatial..., out_channels].
+  std::function<Shape(const ModelContext&, std::int64_t batch)> output;
+};
+
 struct ModelEntry {
   std::string name, help;
   ParamSpec params;
   std::function<nn::ModulePtr(const ParamValues&, const ModelContext&)> make;
+  std::optional<ModelExample> example = {};
 };
 
 struct TaskEntry {

@@ -1,0 +1,275 @@
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <sys/stat.h>
+
+#include "plugin_check/subject.hpp"
+#include "tenon/error.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/random.hpp"
+#include "tenon/tenon.hpp"
+
+namespace tenon::command {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<std::byte>;
+
+Bytes bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  Bytes out(text.size());
+  std::memcpy(out.data(), text.data(), text.size());
+  return out;
+}
+
+void write_bytes(const fs::path& file, const Bytes& bytes) {
+  std::ofstream out(file, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+}
+
+/// A small array of `rank` axes with coordinates, whole numbers that any type holds.
+LabelledArray sample(int rank) {
+  LabelledArray a;
+  Shape shape;
+  static const char* const kNames[] = {"time", "level", "lat", "lon"};
+  for (int i = 0; i < rank; ++i) {
+    const std::int64_t n = 3 + i;
+    shape.push_back(n);
+    Axis axis;
+    axis.name = rank == 3 ? std::string(1, "zyx"[i]) : kNames[4 - rank + i];
+    axis.unit = rank == 3 ? "mm" : "";
+    for (std::int64_t k = 0; k < n; ++k) axis.coordinates.push_back(double(k));
+    a.axes.push_back(std::move(axis));
+  }
+  std::vector<float> values(std::size_t(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(int(i % 50));
+  a.values = Tensor::from(values, shape);
+  a.name = "sample";
+  if (rank == 3) a.affine = Affine{{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}, "RAS"};
+  return a;
+}
+
+/// A format and a good file of it: the example that was named, or one that its writer makes.
+struct Tried {
+  const FormatEntry& entry;
+  fs::path folder, file;
+  LabelledArray written;
+  bool is_ours = false;
+
+  Tried(const Subject& s, const std::string& name, bool needs_file = true) : entry(host_with(s).format(s.name() + "." + name)) {
+    folder = s.folder / ("format" + std::to_string(::getpid()));
+    fs::create_directory(folder);
+    if (!s.example.empty() && entry.sniff(s.example, head(s.example))) {
+      file = folder / fs::path(s.example).filename();
+      fs::copy_file(s.example, file);
+      return;
+    }
+    if (!needs_file) return;
+    if (!entry.write || entry.extensions.empty()) throw CheckSkipped{"the format has no writer: name a file of it with --example"};
+    std::string why;
+    for (int rank : {3, 2, 1, 4}) {
+      try {
+        written = sample(rank);
+        file = folder / ("sample" + entry.extensions[0]);
+        entry.write(file, written, ParamValues(entry.params));
+        is_ours = true;
+        return;
+      } catch (const Error& e) {
+        why = e.message();
+      }
+    }
+    throw CheckSkipped{"its writer takes none of the sample arrays (" + why + "): name a file with --example"};
+  }
+  static Bytes head(const fs::path& file) {
+    Bytes b = bytes_of(file);
+    b.resize(std::min<std::size_t>(b.size(), 512));
+    return b;
+  }
+  LabelledArray read(const fs::path& from) const { return entry.read(from, ParamValues(entry.params)); }
+  fs::path named(const std::string& stem) const { return folder / (stem + (entry.extensions.empty() ? "" : entry.extensions[0])); }
+};
+
+/// A data error with what a user needs, or a result.
+void reads_or_refuses(const Tried& t, const fs::path& file, const std::string& what) {
+  try {
+    t.read(file);
+  } catch (const Error& e) {
+    expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, what + " ends in " + e.code() + ": " + e.message());
+  }
+}
+void refuses(const Tried& t, const fs::path& file, const std::string& what) {
+  try {
+    t.read(file);
+  } catch (const Error& e) {
+    expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, what + " ends in " + e.code() + ": " + e.message());
+    expect(!e.code().empty() && e.message().size() >= 8, what + " is refused without a code or a reason");
+    expect(e.where().find(file.filename().string()) != std::string::npos || e.message().find(file.filename().string()) != std::string::npos, what + ": the error does not name the file: " + e.message());
+    return;
+  }
+  throw CheckFailed{what + " is read without a word"};
+}
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape())) return false;
+  const std::vector<double> x = a.to(DType::f64).to_vector(), y = b.to(DType::f64).to_vector();
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (x[i] != y[i] && !(std::isnan(x[i]) && std::isnan(y[i]))) return false;
+  return true;
+}
+
+}  // namespace
+
+std::vector<NamedCheck> format_checks(const Subject& s) {
+  std::vector<NamedCheck> out;
+  for (const std::string& name : entries_of(s, "format")) {
+    const auto add = [&](const std::string& check, std::function<void(const Tried&)> run, bool needs_file = true) {
+      out.push_back({"format." + check + " " + name, [&s, name, needs_file, run = std::move(run)] {
+                       const Tried t(s, name, needs_file);
+                       run(t);
+                       std::error_code ignored;
+                       fs::remove_all(t.folder, ignored);
+                     }});
+    };
+    add("extensions", [](const Tried& t) {
+      for (const std::string& e : t.entry.extensions) {
+        expect(e.size() >= 2 && e[0] == '.', "'" + e + "' does not begin with a dot");
+        for (char c : e) expect(!(c >= 'A' && c <= 'Z'), "'" + e + "' has capital letters: matching takes no account of case");
+      }
+      for (std::size_t i = 1; i < t.entry.extensions.size(); ++i)
+        expect(t.entry.extensions[i].size() <= t.entry.extensions[i - 1].size(), "the longest extension comes first: '" + t.entry.extensions[i] + "'");
+    }, false);
+    add("sniff_junk", [](const Tried& t) {
+      for (const char* text : {"", "\0", "hello, world\n", "<html><body>404</body></html>", "%PDF-1.4", "\x7f" "ELF"}) {
+        const fs::path file = t.folder / "some.xyz";
+        const Bytes b(reinterpret_cast<const std::byte*>(text), reinterpret_cast<const std::byte*>(text) + std::strlen(text));
+        write_bytes(file, b);
+        t.entry.sniff(file, b);
+      }
+      t.entry.sniff(t.folder, {});
+      const Random random(3, 0);
+      for (int i = 0; i < 200; ++i) {
+        Bytes b(std::size_t(random.below(std::uint64_t(i), 513)));
+        for (std::size_t k = 0; k < b.size(); ++k) b[k] = std::byte(random.below(std::uint64_t(1000 + i) * 1000 + k, 256));
+        t.entry.sniff(t.folder / "nothing.xyz", b);
+      }
+    }, false);
+    add("sniff_own", [](const Tried& t) {
+      expect(t.entry.sniff(t.file, Tried::head(t.file)), "it does not know its own file");
+      const fs::path plain = t.folder / "no_extension";
+      fs::copy_file(t.file, plain);
+      try {
+        t.entry.sniff(plain, Tried::head(plain));
+      } catch (const Error& e) {
+        throw CheckFailed{"a file without its extension makes sniff throw: " + e.message()};
+      }
+    });
+    add("reads_own", [](const Tried& t) {
+      const LabelledArray a = t.read(t.file);
+      expect(a.values.defined() && a.values.rank() == int(a.axes.size()), "it gives " + std::to_string(a.axes.size()) + " axes for values " + (a.values.defined() ? a.values.str() : "that are undefined"));
+      for (std::size_t i = 0; i < a.axes.size(); ++i) {
+        expect(!a.axes[i].name.empty(), "axis " + std::to_string(i) + " has no name");
+        expect(a.axes[i].coordinates.empty() || std::int64_t(a.axes[i].coordinates.size()) == a.values.size(int(i)), "axis '" + a.axes[i].name + "' has another number of coordinates than positions");
+      }
+    });
+    add("reads_twice", [](const Tried& t) { expect(same_values(t.read(t.file).values, t.read(t.file).values), "the second reading gives other values"); });
+    add("round_trip", [](const Tried& t) {
+      if (!t.entry.write) throw CheckSkipped{"the format has no writer"};
+      const LabelledArray before = t.read(t.file);
+      const fs::path again = t.named("again");
+      t.entry.write(again, before, ParamValues(t.entry.params));
+      expect(same_values(before.values, t.read(again).values), "written and read again, the values differ");
+      if (t.is_ours) expect(same_values(t.written.values.reshape({-1}), before.values.reshape({-1})), "the values that were written are not those that are read");
+    });
+    add("missing_file", [](const Tried& t) { refuses(t, t.named("not_there"), "a file that is not there"); }, false);
+    add("folder", [](const Tried& t) {
+      const fs::path folder = t.named("folder");
+      fs::create_directory(folder);
+      reads_or_refuses(t, folder, "an empty folder");
+    }, false);
+    add("empty_file", [](const Tried& t) {
+      write_bytes(t.named("empty"), {});
+      refuses(t, t.named("empty"), "an empty file");
+    }, false);
+    add("random_bytes", [](const Tried& t) {
+      const Random random(4, 0);
+      for (int i = 0; i < 60; ++i) {
+        Bytes b(std::size_t(1 + random.below(std::uint64_t(i), 4000)));
+        for (std::size_t k = 0; k < b.size(); ++k) b[k] = std::byte(random.below(std::uint64_t(1000 + i) * 10000 + k, 256));
+        write_bytes(t.named("random"), b);
+        reads_or_refuses(t, t.named("random"), "a file of random bytes");
+      }
+    }, false);
+    add("cut", [](const Tried& t) {
+      const Bytes whole = bytes_of(t.file);
+      const LabelledArray good = t.read(t.file);
+      int silent = 0;
+      std::string where;
+      for (int percent = 0; percent < 100; ++percent) {
+        const fs::path file = t.named("cut");
+        write_bytes(file, Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(whole.size() * std::size_t(percent) / 100)));
+        try {
+          const LabelledArray a = t.read(file);
+          if (!same_values(a.values, good.values)) ++silent, where = std::to_string(percent);
+        } catch (const Error& e) {
+          expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, "cut at " + std::to_string(percent) + " % it ends in " + e.code() + ": " + e.message());
+        }
+      }
+      expect(silent == 0, "cut at " + where + " % (and " + std::to_string(silent - 1) + " other places) it is read without a word, with other values");
+    });
+    add("flipped", [](const Tried& t) {
+      const Bytes whole = bytes_of(t.file);
+      expect(!whole.empty(), "its own file is empty");
+      const Random random(5, 0);
+      for (int i = 0; i < 200; ++i) {
+        Bytes b = whole;
+        b[std::size_t(random.below(std::uint64_t(2 * i), whole.size()))] ^= std::byte(1 + random.below(std::uint64_t(2 * i + 1), 255));
+        write_bytes(t.named("flipped"), b);
+        reads_or_refuses(t, t.named("flipped"), "a file with one byte changed");
+      }
+    });
+    add("longer", [](const Tried& t) {
+      Bytes b = bytes_of(t.file);
+      b.resize(b.size() + 1000, std::byte{'x'});
+      write_bytes(t.named("longer"), b);
+      reads_or_refuses(t, t.named("longer"), "a file with a thousand bytes more");
+    });
+    add("leaves_file", [](const Tried& t) {
+      const Bytes before = bytes_of(t.file);
+      t.read(t.file);
+      expect(before == bytes_of(t.file), "reading changes the file");
+    });
+    add("write_refused", [](const Tried& t) {
+      if (!t.entry.write) throw CheckSkipped{"the format has no writer"};
+      const LabelledArray a = t.read(t.file);
+      const fs::path nowhere = t.folder / "no_such_folder" / t.file.filename();
+      try {
+        t.entry.write(nowhere, a, ParamValues(t.entry.params));
+      } catch (const Error& e) {
+        expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage || e.kind() == ErrorKind::device, "a folder that is not there ends in " + e.code() + ": " + e.message());
+        return;
+      }
+      expect(fs::exists(nowhere), "a folder that is not there: nothing is written, and nothing said");
+    });
+    add("write_leaves_no_scraps", [](const Tried& t) {
+      if (!t.entry.write) throw CheckSkipped{"the format has no writer"};
+      const LabelledArray a = t.read(t.file);
+      const fs::path folder = t.folder / "scraps";
+      fs::create_directory(folder);
+      t.entry.write(folder / t.file.filename(), a, ParamValues(t.entry.params));
+      for (const auto& entry : fs::directory_iterator(folder))
+        expect(entry.path().filename().string().starts_with(t.file.stem().stem().string()), "beside the file it leaves " + entry.path().filename().string());
+    });
+    add("memory", [](const Tried& t) {
+      t.read(t.file);
+      const std::size_t before = allocator(DeviceType::cpu).stats().in_use;
+      for (int i = 0; i < 20; ++i) t.read(t.file);
+      expect(allocator(DeviceType::cpu).stats().in_use <= before, "memory of tensors stays after twenty readings");
+    });
+  }
+  return out;
+}
+
+}  // namespace tenon::command

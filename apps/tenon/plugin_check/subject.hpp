@@ -1,0 +1,42 @@
+/// The plugin under check, and the lists of checks made for it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "plugin_check/runner.hpp"
+#include "tenon/abi.hpp"
+#include "tenon/plugin.hpp"
+
+namespace tenon::command {
+
+struct Subject {
+  std::filesystem::path file;    ///< as it was named
+  std::filesystem::path folder;  ///< a private one with a link to it: the only plugin of this name that the host finds first
+  std::filesystem::path linked;  ///< that link
+  std::vector<std::byte> bytes;
+  AbiRecord record{};            ///< zeros where the file has none
+  std::vector<std::string> provides;
+  std::string example;           ///< of a format without a writer: a file to read
+  std::vector<std::string> recipes;
+
+  std::string name() const { return record.name; }
+};
+
+/// The host with the subject in front; for child processes.
+PluginHost& host_with(const Subject& subject);
+
+std::vector<NamedCheck> file_checks(const Subject& subject);
+std::vector<NamedCheck> load_checks(const Subject& subject);
+std::vector<NamedCheck> entry_checks(const Subject& subject);    ///< declarations of every entry
+std::vector<NamedCheck> model_checks(const Subject& subject);
+std::vector<NamedCheck> format_checks(const Subject& subject);
+std::vector<NamedCheck> tool_checks(const Subject& subject);
+std::vector<NamedCheck> recipe_checks(const Subject& subject);
+
+/// Names of the entries of a kind, as the record tells them.
+std::vector<std::string> entries_of(const Subject& subject, const std::string& kind);
+
+}  // namespace tenon::command
