@@ -68,6 +68,7 @@ ModelEntry fno2d_model() {
       throw Error(ErrorKind::usage, "climate.fno2d", "spectral layers compute in f32", "set train.precision = \"f32\"", "train.precision");
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Fno2d>(options, margin); });
   };
+  entry.example = ModelExample{{.in_channels = 3, .out_channels = 1, .spatial = {16, 20}}, {}, {}};
   return entry;
 }
 

@@ -103,6 +103,7 @@ ModelEntry resnet_model() {
     o.compute = context.compute;
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<ResNet>(o); });
   };
+  entry.example = ModelExample{{.in_channels = 3, .out_channels = 2, .spatial = {12, 20}}, {}, {}};
   return entry;
 }
 

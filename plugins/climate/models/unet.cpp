@@ -67,6 +67,7 @@ ModelEntry unet_model() {
                     "use fewer stages", "model.stages");
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<GridUNet>(options); });
   };
+  entry.example = ModelExample{{.in_channels = 3, .out_channels = 2, .spatial = {12, 20}}, {}, {}};
   return entry;
 }
 

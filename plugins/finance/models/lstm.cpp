@@ -57,6 +57,7 @@ ModelEntry lstm_model() {
     return std::make_shared<LstmForecaster>(
         LstmOptions{series_sizes(context), window_norm_of(values), values.integer("hidden"), values.integer("layers"), values.real("dropout")});
   };
+  entry.example = series_example();
   return entry;
 }
 

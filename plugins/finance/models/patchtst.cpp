@@ -99,6 +99,7 @@ ModelEntry patchtst_model() {
                   "choose model.width as a multiple of model.heads", "model.width");
     return std::make_shared<PatchTst>(o);
   };
+  entry.example = series_example();
   return entry;
 }
 

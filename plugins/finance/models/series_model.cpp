@@ -34,6 +34,16 @@ SeriesSizes series_sizes(const ModelContext& context) {
   return {context.spatial[0], context.spatial[1], context.in_channels, context.out_channels};
 }
 
+ModelExample series_example() {
+  ModelExample e;
+  e.context.in_channels = 2;
+  e.context.out_channels = 3;
+  e.context.spatial = {96, 6};
+  e.input = [](const ModelContext& c, std::int64_t batch, std::uint64_t seed) { return random_normal({batch, c.spatial[0], c.in_channels}, seed, 0); };
+  e.output = [](const ModelContext& c, std::int64_t batch) { return Shape{batch, c.spatial[1], c.out_channels}; };
+  return e;
+}
+
 NormalisedWindow normalise_window(const Tensor& x, WindowNorm norm) {
   if (norm == WindowNorm::none) return {x, {}, {}};
   const Tensor series = x.narrow(2, 0, 1);

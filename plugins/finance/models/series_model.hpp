@@ -28,6 +28,9 @@ struct SeriesSizes {
 /// From ModelContext: spatial {L, H}, in_channels F, out_channels Q. Throws a usage error finance.model_context for other contexts.
 SeriesSizes series_sizes(const ModelContext& context);
 
+/// Windows of 96 steps with two features, six steps ahead, three outputs.
+ModelExample series_example();
+
 /// A normalised window.
 struct NormalisedWindow {
   Tensor x;       ///< [B, L, F]: feature 0 normalised, the others as they were
