@@ -21,6 +21,7 @@ TENON_LANE V4 fma4(V4 a, V4 b, V4 c) { return (V4)_mm256_fmadd_pd((__m256d)a, (_
 TENON_LANE V4 fma4(V4 a, V4 b, double c) { return fma4(a, b, lanes(c)); }
 TENON_LANE V4 sqrt4(V4 a) { return (V4)_mm256_sqrt_pd((__m256d)a); }
 TENON_LANE V4 max4(V4 a, V4 b) { return (V4)_mm256_max_pd((__m256d)a, (__m256d)b); }
+TENON_LANE V4 min4(V4 a, V4 b) { return (V4)_mm256_min_pd((__m256d)a, (__m256d)b); }
 TENON_LANE V4 round4(V4 a) { return (V4)_mm256_round_pd((__m256d)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 TENON_LANE V4 select4(I4 mask, V4 a, V4 b) { return (V4)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)mask); }
 TENON_LANE bool any4(I4 mask) { return _mm256_movemask_pd((__m256d)mask) != 0; }

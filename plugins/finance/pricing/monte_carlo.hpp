@@ -6,10 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
+#include <string>
 
 #include "finance/pricing/option.hpp"
+#include "finance/pricing/sample.hpp"
 
 namespace tenon::finance {
 
@@ -18,17 +18,35 @@ enum class HestonScheme : std::uint8_t {
   full_truncation         ///< Euler (Lord, Koekkoek and van Dijk 2010)
 };
 
+constexpr std::int64_t kMostPaths = 10'000'000'000, kMostSteps = 1'000'000;
+constexpr double kMostPathSteps = 1e13;               ///< about half a day of a core
+constexpr double kLeastPrice = 1e-30, kMostPrice = 1e30;  ///< of spot and strike: fourth powers of their ratio are summed
+constexpr double kLeastYears = 1e-9, kMostYears = 1000, kMostRate = 10;
+constexpr double kLeastVolatility = 1e-9, kMostVolatility = 1000;
+constexpr double kLeastHeston = 1e-6, kMostKappa = 10'000, kMostVariance = 100, kMostSigma = 1000, kMostRho = 0.9999;
+
 struct MonteCarlo {
   std::int64_t paths = 100'000;
-  std::int64_t steps = 0;  ///< 0: the fixings of an Asian option; else 1 under GBM and 100 a year under Heston. A multiple of the fixings
+  /// 0: the model's own choice. GBM: 1, or the fixings. Heston: 100 a year. A multiple
+  /// of the fixings.
+  std::int64_t steps = 0;
   std::uint64_t seed = 0;
   bool control = true;  ///< a control variate of known mean: the geometric Asian payoff, else the spot at the end
   HestonScheme scheme = HestonScheme::quadratic_exponential;
+  Interrupted interrupted = {};  ///< when it says so, the simulation stops within about a second with the error run.interrupted
+};
+
+enum class ControlUse : std::uint8_t {
+  none,        ///< not asked for, or not to be trusted
+  regression,  ///< on the control, weight by least squares
+  parity       ///< the put's bounded payoff and the known mean, where the spot at the end is too wide to be sampled
 };
 
 struct Estimate {
-  double value = 0, standard_error = 0;
-  double raw_value = 0, raw_standard_error = 0;  ///< without the control variate
+  double value = 0, standard_error = 0;          ///< NaN where the sample cannot carry them: see trouble
+  double raw_value = 0, raw_standard_error = 0;  ///< without the control variate; NaN likewise
+  std::string trouble, raw_trouble;              ///< why there is no estimate; empty where there is one
+  ControlUse control = ControlUse::none;
   double control_weight = 0;
   std::int64_t paths = 0, steps = 0;
 };

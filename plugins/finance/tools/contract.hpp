@@ -9,7 +9,8 @@ namespace tenon::finance {
 void add_contract_params(ParamSpec& spec);
 Option option_of(const ParamValues& params);
 BlackScholes black_scholes_of(const ParamValues& params);
-MonteCarlo monte_carlo_of(const ParamValues& params);
+/// Polls `context`, which must outlive it, for an interrupt.
+MonteCarlo monte_carlo_of(const ParamValues& params, const ToolContext& context);
 Json contract_json(const ParamValues& params);
 Json pricing_conventions();
 

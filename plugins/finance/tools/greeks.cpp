@@ -18,7 +18,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   require_output_free(p);
   const Option o = option_of(p);
   const BlackScholes m = black_scholes_of(p);
-  const MonteCarlo how = monte_carlo_of(p);
+  const MonteCarlo how = monte_carlo_of(p, context);
   const std::int64_t steps = greek_steps(m, o, how);
   const auto begin = std::chrono::steady_clock::now();
   const GreekTable pathwise = pathwise_greeks(m, o, how);

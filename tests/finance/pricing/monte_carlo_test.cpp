@@ -1,5 +1,6 @@
 #include "finance/pricing/monte_carlo.hpp"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -204,4 +205,87 @@ TEST_CASE("pricing: implied volatility inverts the price", "[finance][pricing]")
     CHECK(implied_volatility(black_scholes(m, o).price, m, o) == Approx(v).epsilon(1e-9));
   }
   CHECK(std::isnan(implied_volatility(200, {100, 0, 0, 0.2}, {})));
+}
+
+TEST_CASE("pricing: a sample that cannot carry the price gives none", "[finance][pricing]") {
+  MonteCarlo how;
+  const Option call{}, put{Payoff::european, false, 100, 1, 1};
+  // e^{10 z - 50}: no path of 100,000 ends above the strike, and the price is nearly the spot
+  const Estimate none = simulate_price(BlackScholes{100, 0, 0, 10}, call, how);
+  CHECK(std::isnan(none.value));
+  CHECK(std::isnan(none.standard_error));
+  CHECK(std::isnan(none.raw_value));
+  CHECK(none.trouble.find("of 100000 paths") != std::string::npos);
+  // wide, but the put's payoff is sampled well: parity with the known forward
+  const BlackScholes wide{100, 0, 0, 6};
+  for (Payoff payoff : {Payoff::european, Payoff::asian_arithmetic}) {
+    Option o = call;
+    o.payoff = payoff;
+    o.fixings = 1;
+    const Estimate e = simulate_price(wide, o, how);
+    INFO(e.value << " +- " << e.standard_error << " " << e.trouble);
+    CHECK(e.control == ControlUse::parity);
+    CHECK(std::abs(e.value - black_scholes(wide, call).price) < 3 * e.standard_error);
+    CHECK_FALSE(e.raw_trouble.empty());
+  }
+  const Estimate p = simulate_price(wide, put, how);
+  CHECK(std::abs(p.value - black_scholes(wide, put).price) < 3 * p.standard_error);
+  // far from the money
+  CHECK(simulate_price(BlackScholes{100, 0, 0, 0.05}, {Payoff::european, true, 200, 1, 1}, how).trouble == "none of 100000 paths is paid");
+  // deep in the money: that no path is left unpaid does not make the forward's value certain
+  how.paths = 200;
+  const Estimate deep = simulate_price(BlackScholes{100, 0, 0, 0.1}, {Payoff::european, true, 70, 1, 1}, how);
+  CHECK(deep.standard_error > 1e-3);
+  how.paths = 2;
+  CHECK(simulate_price(BlackScholes{}, call, how).trouble == "2 paths are too few to tell an error");
+}
+
+TEST_CASE("pricing: estimates lie within their errors over many contracts", "[finance][pricing]") {
+  int beyond = 0, told = 0;
+  for (double volatility : {0.05, 0.2, 0.6, 1.5, 3.0, 4.5}) {
+    for (double strike : {60.0, 90.0, 100.0, 115.0, 180.0}) {
+      for (bool call : {true, false}) {
+        for (std::uint64_t seed = 0; seed < 5; ++seed) {
+          MonteCarlo how;
+          how.paths = 5000;
+          how.seed = seed;
+          const BlackScholes m{100, 0.02, 0.01, volatility};
+          const Option o{Payoff::european, call, strike, 1, 1};
+          const Estimate e = simulate_price(m, o, how);
+          if (!e.trouble.empty()) continue;
+          ++told;
+          beyond += std::abs(e.value - black_scholes(m, o).price) > 3 * e.standard_error;
+        }
+      }
+    }
+  }
+  CHECK(told > 230);
+  CHECK(beyond <= told / 100);
+}
+
+TEST_CASE("pricing: an interrupt stops a simulation of any length, within bounded memory", "[finance][pricing]") {
+  MonteCarlo how;
+  how.paths = kMostPaths;
+  std::atomic<int> polls = 0;
+  how.interrupted = [&polls] { return ++polls > 5; };
+  CHECK(error_of([&] { simulate_price(BlackScholes{}, {}, how); }).starts_with("run.interrupted |"));
+  how.paths = 1'000'000;
+  how.steps = 1'000'000;
+  polls = 0;
+  CHECK(error_of([&] { simulate_price(Heston{}, {}, how); }).starts_with("run.interrupted |"));
+  how.interrupted = {};
+  how.paths = kMostPaths;
+  CHECK(error_of([&] { simulate_price(BlackScholes{}, {}, how); }).find("1e13 path-steps") != std::string::npos);
+  how.paths = kMostPaths + 1;
+  CHECK(error_of([&] { simulate_price(BlackScholes{}, {}, how); }).find("2 to 1e10") != std::string::npos);
+}
+
+TEST_CASE("pricing: refusals name what is at fault", "[finance][pricing]") {
+  MonteCarlo how;
+  const auto why = [&](const BlackScholes& m, const Option& o) { return error_of([&] { simulate_price(m, o, how); }); };
+  CHECK(why({}, {Payoff::european, true, 100, 1e6, 1}).find("an option of 1000000 years") != std::string::npos);
+  CHECK(why({1e308, 0, 0, 0.2}, {}).find("a spot of 1e+308") != std::string::npos);
+  CHECK(why({1e-308, 0, 0, 0.2}, {}).find("a spot of 1e-308") != std::string::npos);
+  CHECK(why({100, 0, 0, 10}, {Payoff::european, true, 100, 100, 1}).find("a volatility of 10 a year over 100 years") != std::string::npos);
+  CHECK(error_of([&] { simulate_price(Heston{.kappa = -1}, {}, how); }).find("Heston's kappa of -1") != std::string::npos);
 }

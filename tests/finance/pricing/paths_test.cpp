@@ -101,3 +101,13 @@ TEST_CASE("paths: Heston equals the plain loop, calm and wild variance", "[finan
     }
   }
 }
+
+TEST_CASE("paths: a variance that runs off leaves prices at 0, not at wrapped bits", "[finance][pricing]") {
+  const Heston m{100, 0, 0, 90, 1e-6, 90, 1000, 0};
+  PathBlock out;
+  simulate_block(m, 100, 20, 0, {true, 2}, HestonScheme::quadratic_exponential, 0, 4096, out);
+  for (std::size_t p = 0; p < 4096; ++p) {
+    CHECK_FALSE(out.terminal[p] < 0);
+    CHECK(std::isfinite(out.terminal[p]));
+  }
+}

@@ -1,5 +1,7 @@
 #include "finance/tools/tools.hpp"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -21,9 +23,9 @@ class Recorder : public ToolContext {
   void status(const std::string& text) override { err += text + "\n"; }
   void progress(std::int64_t, std::int64_t) override {}
   bool json() const override { return as_json; }
-  bool interrupted() const override { return false; }
+  bool interrupted() const override { return stop; }
   std::string out, err;
-  bool as_json = false;
+  bool as_json = false, stop = false;
 };
 
 using Given = std::vector<std::pair<std::string, std::string>>;
@@ -125,6 +127,49 @@ TEST_CASE("tools: price and greeks show the closed form beside the estimate", "[
   CHECK(g["greeks"].size() == 8);
   CHECK(g["greeks"][2]["name"] == "gamma");
   CHECK(error_of([&] { call(price_tool(), {"x.csv"}, {}, false); }).find("takes no files") != std::string::npos);
+}
+
+TEST_CASE("tools: the ranges that help tells are those that are taken", "[finance][tools]") {
+  const ToolEntry tool = price_tool();
+  for (const Given& model : {Given{}, Given{{"model", "heston"}}}) {
+    for (const Param& p : tool.params.params()) {
+      const bool of_heston = p.name == "v0" || p.name == "kappa" || p.name == "theta" || p.name == "sigma" || p.name == "rho";
+      if (p.type != ParamType::real || (model.empty() ? of_heston : p.name == "volatility")) continue;
+      for (const auto& bound : {p.low, p.high}) {
+        REQUIRE(bound.has_value());
+        Given given = model;
+        given.insert(given.end(), {{"paths", "100"}, {"steps", "20"}, {p.name, fmt::format("{}", *bound)}});
+        if (p.name == "years") given.insert(given.end(), {model.empty() ? std::pair<std::string, std::string>{"volatility", "0.1"} : std::pair<std::string, std::string>{"rate", "0"}});
+        if (p.name == "volatility") given.emplace_back("years", "1e-4");
+        INFO(p.name << " " << *bound);
+        CHECK_NOTHROW(call(tool, {}, given, true));
+      }
+    }
+  }
+}
+
+TEST_CASE("tools: price gives no estimate rather than a certain 0", "[finance][tools]") {
+  const Given given = {{"volatility", "10"}, {"paths", "10000"}};
+  const auto j = call_json(price_tool(), {}, given);
+  CHECK(j["price"].is_null());
+  CHECK(j["standard_error"].is_null());
+  CHECK(j["no_estimate"].get<std::string>().find("of 10000 paths") != std::string::npos);
+  CHECK(j["closed_form"]["price"].get<double>() == Approx(99.9999427).epsilon(1e-6));
+  CHECK(call(price_tool(), {}, given, false).find("no estimate: ") != std::string::npos);
+}
+
+TEST_CASE("tools: price and greeks stop when told to, and write nothing", "[finance][tools]") {
+  TempFolder folder;
+  for (const ToolEntry& tool : {price_tool()}) {
+    ParamValues values(tool.params);
+    const std::string out = (folder.path / "out.json").string();
+    for (const auto& [name, text] : Given{{"paths", "10000000000"}, {"output", out}}) values.set_from_text(tool.params, name, text, "test");
+    Recorder recorder;
+    recorder.stop = true;
+    CHECK(error_of([&] { tool.run({}, values, recorder); }).starts_with("run.interrupted |"));
+    CHECK_FALSE(std::filesystem::exists(out));
+    CHECK(recorder.out.empty());
+  }
 }
 
 TEST_CASE("tools: check says what a file holds, and where it is wrong", "[finance][tools]") {
