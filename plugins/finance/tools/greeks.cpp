@@ -21,26 +21,36 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   const MonteCarlo how = monte_carlo_of(p, context);
   const std::int64_t steps = greek_steps(m, o, how);
   const auto begin = std::chrono::steady_clock::now();
-  const GreekTable pathwise = pathwise_greeks(m, o, how);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const bool with_bump = p.boolean("bump");
-  const GreekTable bump = with_bump ? bump_greeks(m, o, how) : GreekTable{};
+  const auto [pathwise, bump, difference] = compare_greeks(m, o, how, true, with_bump);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (context.interrupted()) return 130;
   const auto exact = exact_greeks(m, o);
   Json conventions = pricing_conventions();
   conventions["vega_rho"] = "for a change of 1.00";
   conventions["theta"] = "a year, as time passes";
-  conventions["method"] = "pathwise through autograd, the last step in closed form so that second derivatives exist";
-  if (with_bump) conventions["bump"] = "central differences of raw payoffs on the same paths: spot, volatility and time 1 %, rate 1e-4";
+  conventions["method"] = o.payoff == Payoff::european ? "pathwise through autograd, the second half of the way in closed form so that second derivatives exist"
+                                                           : "pathwise through autograd, the end of the path given its bridge in closed form so that second derivatives exist";
+  if (with_bump) conventions["bump"] = "central differences of raw payoffs on the same paths, steps as shares of the distribution's width; differences and their errors path by path";
   Json out;
   out["contract"] = contract_json(p);
   out["contract"]["volatility"] = m.volatility;
   Json rows = Json::array();
   for (int i = 0; i < kGreeks; ++i) {
     const auto g = std::size_t(i);
-    Json row{{"name", name_of_greek(i)}, {"value", pathwise[g].value}, {"standard_error", pathwise[g].standard_error}};
+    const auto estimate = [](const GreekEstimate& e) {
+      Json told{{"value", json_number(e.value)}, {"standard_error", json_number(e.standard_error)}};
+      if (!e.trouble.empty()) told["no_estimate"] = e.trouble;
+      return told;
+    };
+    Json row{{"name", name_of_greek(i)}};
+    row.update(estimate(pathwise[g]));
     if (with_bump) {
-      const double error = std::hypot(pathwise[g].standard_error, bump[g].standard_error);
-      row["bump"] = {{"value", bump[g].value}, {"standard_error", bump[g].standard_error}, {"difference_in_errors", json_number((pathwise[g].value - bump[g].value) / error)}};
+      row["bump"] = estimate(bump[g]);
+      row["bump"]["difference"] = json_number(difference[g].value);
+      row["bump"]["difference_standard_error"] = json_number(difference[g].standard_error);
+      if (!difference[g].trouble.empty()) row["bump"]["no_difference"] = difference[g].trouble;
+      row["bump"]["difference_in_errors"] = json_number(difference[g].value / difference[g].standard_error);
     }
     row["closed_form"] = json_number(exact[g]);
     rows.push_back(std::move(row));
@@ -63,9 +73,14 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   for (const Json& r : rows) {
     const auto text_of = [](const Json& v, int digits) { return v.is_null() ? std::string("-") : number_text(v.get<double>(), digits); };
     table.push_back({r["name"], text_of(r["value"], 8), text_of(r["standard_error"], 2), text_of(r["closed_form"], 8)});
-    if (with_bump) table.back().insert(table.back().end(), {text_of(r["bump"]["value"], 6), text_of(r["bump"]["standard_error"], 2), text_of(r["bump"]["difference_in_errors"], 2) + " s.e."});
+    if (with_bump) table.back().insert(table.back().end(), {text_of(r["bump"]["value"], 6), text_of(r["bump"]["standard_error"], 2), r["bump"]["difference_in_errors"].is_null() ? std::string("-") : text_of(r["bump"]["difference_in_errors"], 2) + " s.e."});
   }
   context.print(table_text(table));
+  for (const Json& r : rows) {
+    if (r.contains("no_estimate")) context.print(fmt::format("{}: no pathwise estimate: {}", r["name"].get<std::string>(), r["no_estimate"].get<std::string>()));
+    if (with_bump && r["bump"].contains("no_estimate")) context.print(fmt::format("{}: no estimate by bumps: {}", r["name"].get<std::string>(), r["bump"]["no_estimate"].get<std::string>()));
+    else if (with_bump && r["bump"].contains("no_difference")) context.print(fmt::format("{}: not to be compared: {}", r["name"].get<std::string>(), r["bump"]["no_difference"].get<std::string>()));
+  }
   context.print("conventions: " + one_line(conventions));
   return 0;
 }

@@ -1,9 +1,11 @@
 #include "finance/pricing/greeks.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "finance/pricing/closed_form.hpp"
+#include "finance/shared_data.hpp"
 #include "tenon/device.hpp"
 
 using namespace tenon;
@@ -58,6 +60,97 @@ TEST_CASE("greeks: pathwise within three standard errors of closed form and of b
       }
     }
   }
+}
+
+TEST_CASE("greeks: bumps are as fine as the distribution is narrow", "[finance][greeks]") {
+  struct Case {
+    double volatility, years, rate;
+    std::int64_t paths;
+  };
+  for (const Case& c : {Case{0.15, 0.02, 0, 100000}, Case{0.05, 0.05, 0.03, 4000}, Case{0.05, 0.05, 0, 100000}, Case{1e-4, 1, 0, 20000}, Case{3, 1, 0, 20000}}) {
+    for (Payoff payoff : {Payoff::european, Payoff::asian_geometric, Payoff::asian_arithmetic}) {
+      const BlackScholes m{100, c.rate, 0, c.volatility};
+      const Option o{payoff, true, 100, c.years, 12};
+      MonteCarlo how;
+      how.paths = payoff == Payoff::european ? c.paths : std::min<std::int64_t>(c.paths, 10000);
+      const GreekComparison both = compare_greeks(m, o, how);
+      const auto exact = exact_greeks(m, o);
+      for (std::size_t g = 0; g < kGreeks; ++g) {
+        INFO(name_of_greek(int(g)) << " of payoff " << int(payoff) << ", volatility " << c.volatility << ", years " << c.years << ": " << both.pathwise[g].value << " +- "
+                                   << both.pathwise[g].standard_error << ", bump " << both.bump[g].value << " +- " << both.bump[g].standard_error << ", exact " << exact[g]);
+        if (!both.difference[g].trouble.empty()) {
+          CHECK(c.volatility > 1);  // wide distributions may lack carriers, narrow ones at the money do not
+          continue;
+        }
+        CHECK(std::abs(both.difference[g].value) < 3.5 * both.difference[g].standard_error);
+        if (!std::isnan(exact[g])) CHECK(std::abs(both.bump[g].value - exact[g]) < 3.5 * both.bump[g].standard_error);
+        if (!std::isnan(exact[g])) CHECK(std::abs(both.pathwise[g].value - exact[g]) < 3.5 * both.pathwise[g].standard_error + 1e-9 * std::abs(exact[g]));
+      }
+    }
+  }
+}
+
+TEST_CASE("greeks: the second order of Asian options holds for many fixings", "[finance][greeks]") {
+  const BlackScholes m{100, 0.03, 0.01, 0.2};
+  for (std::int64_t fixings : {1, 2, 52, 1000}) {
+    for (bool call : {true, false}) {
+      MonteCarlo how;
+      how.paths = 1000;
+      const Option geometric{Payoff::asian_geometric, call, 102, 1, fixings}, arithmetic{Payoff::asian_arithmetic, call, 102, 1, fixings};
+      const GreekTable g = pathwise_greeks(m, geometric, how), a = pathwise_greeks(m, arithmetic, how);
+      const auto exact = exact_greeks(m, geometric);
+      INFO(fixings << " fixings: gamma " << g[kGamma].value << " +- " << g[kGamma].standard_error << ", exact " << exact[kGamma] << ", arithmetic " << a[kGamma].value);
+      CHECK(std::abs(g[kGamma].value - exact[kGamma]) < 4 * g[kGamma].standard_error + 1e-12);
+      CHECK(g[kGamma].standard_error < 0.02 * exact[kGamma]);
+      CHECK(a[kGamma].value == Approx(exact[kGamma]).epsilon(0.1));  // the means differ by a few percent
+      CHECK(a[kGamma].standard_error < 0.02 * a[kGamma].value);
+      if (fixings == 1) {
+        const auto european = exact_greeks(m, {Payoff::european, call, 102, 1, 1});
+        for (std::size_t i = 0; i < kGreeks; ++i) CHECK(a[i].value == Approx(european[i]).epsilon(1e-9));
+      }
+    }
+  }
+}
+
+TEST_CASE("greeks: an Asian's derivatives are those of its conditional price", "[finance][greeks]") {
+  // On the same bridges the price is a smooth function of the market: its own differences are the truth for all of the second order.
+  const BlackScholes m{100, 0.03, 0.01, 0.3};
+  const Option o{Payoff::asian_arithmetic, false, 98, 0.7, 5};
+  MonteCarlo how;
+  how.paths = 1024;
+  how.steps = 10;
+  const auto price = [&](double ds, double dv) { return pathwise_greeks({m.spot + ds, m.rate, m.dividend, m.volatility + dv}, o, how)[kPrice].value; };
+  const GreekTable g = pathwise_greeks(m, o, how);
+  const double s = 0.05, v = 5e-4;
+  CHECK(g[kDelta].value == Approx((price(s, 0) - price(-s, 0)) / (2 * s)).epsilon(1e-5));
+  CHECK(g[kGamma].value == Approx((price(s, 0) - 2 * price(0, 0) + price(-s, 0)) / (s * s)).epsilon(1e-4));
+  CHECK(g[kVega].value == Approx((price(0, v) - price(0, -v)) / (2 * v)).epsilon(1e-5));
+  CHECK(g[kVanna].value == Approx((price(s, v) - price(s, -v) - price(-s, v) + price(-s, -v)) / (4 * s * v)).epsilon(1e-4));
+  CHECK(g[kVolga].value == Approx((price(0, v) - 2 * price(0, 0) + price(0, -v)) / (v * v)).epsilon(1e-3));
+}
+
+TEST_CASE("greeks: what no path reaches has no estimate", "[finance][greeks]") {
+  const BlackScholes m{100, 0.03, 0, 0.05};
+  MonteCarlo how;
+  how.paths = 4000;
+  for (Payoff payoff : {Payoff::european, Payoff::asian_arithmetic, Payoff::asian_geometric}) {
+    const GreekComparison both = compare_greeks(m, {payoff, true, 130, 0.05, 12}, how);
+    for (std::size_t g = 0; g < kGreeks; ++g) {
+      CHECK(both.bump[g].trouble == "no path reaches the strike");
+      CHECK(std::isnan(both.bump[g].value));
+      CHECK(std::isnan(both.difference[g].value));
+      CHECK_FALSE(both.pathwise[g].trouble.empty());
+    }
+  }
+}
+
+TEST_CASE("greeks: an interrupt stops between blocks", "[finance][greeks]") {
+  MonteCarlo how;
+  how.paths = kMostPaths;
+  int polls = 0;
+  how.interrupted = [&polls] { return ++polls > 3; };
+  CHECK(test::error_of([&] { compare_greeks({}, {Payoff::asian_arithmetic, true, 100, 1, 12}, how); }).starts_with("run.interrupted |"));
+  CHECK(polls == 4);
 }
 
 TEST_CASE("greeks: one step leaves nothing to chance", "[finance][greeks]") {

@@ -160,7 +160,7 @@ TEST_CASE("tools: price gives no estimate rather than a certain 0", "[finance][t
 
 TEST_CASE("tools: price and greeks stop when told to, and write nothing", "[finance][tools]") {
   TempFolder folder;
-  for (const ToolEntry& tool : {price_tool()}) {
+  for (const ToolEntry& tool : {price_tool(), greeks_tool()}) {
     ParamValues values(tool.params);
     const std::string out = (folder.path / "out.json").string();
     for (const auto& [name, text] : Given{{"paths", "10000000000"}, {"output", out}}) values.set_from_text(tool.params, name, text, "test");
