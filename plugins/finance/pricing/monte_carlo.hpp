@@ -27,7 +27,7 @@ constexpr double kLeastHeston = 1e-6, kMostKappa = 10'000, kMostVariance = 100, 
 
 struct MonteCarlo {
   std::int64_t paths = 100'000;
-  /// 0: the model's own choice. GBM: 1, or the fixings. Heston: 100 a year. A multiple
+  /// 0: the model's own choice. GBM: 1, or the fixings. Heston: 100 a year, more where the variance reverts or moves fast (steps_of). A multiple
   /// of the fixings.
   std::int64_t steps = 0;
   std::uint64_t seed = 0;
@@ -57,6 +57,7 @@ Estimate simulate_price(const Heston& model, const Option& option, const MonteCa
 
 /// Steps that `how` comes to for this option.
 std::int64_t steps_of(const BlackScholes& model, const Option& option, const MonteCarlo& how);
+/// By default dt is at most .01, .1 / kappa and 1 / (30 sigma), within 20 to 20,000 steps, and an even number a fixing.
 std::int64_t steps_of(const Heston& model, const Option& option, const MonteCarlo& how);
 /// Throws finance.option for what cannot be priced.
 void require_valid(const BlackScholes& model, const Option& option);

@@ -62,6 +62,26 @@ namespace {
 
 std::string text_of(double value, double error, const std::string& trouble) { return trouble.empty() ? fmt::format("{:.8g} +- {:.2g}", value, error) : "no estimate: " + trouble; }
 
+/// How far the steps of Heston's paths move the price, beside what chance does.
+struct Discretisation {
+  double error = NAN, noise = NAN;  ///< `noise`: one standard error of `error`
+  std::string against;
+  bool exceeds() const { return std::abs(error) > 3 * noise; }
+};
+
+/// The closed form where there is one (`exact`), else a simulation of half the steps (of twice the steps where they are odd in number a fixing).
+Discretisation discretisation_of(const Heston& m, const Option& o, const MonteCarlo& how, const Estimate& e, double exact) {
+  if (!e.trouble.empty()) return {};
+  if (!std::isnan(exact)) return {e.value - exact, e.standard_error, "the closed form"};
+  MonteCarlo other = how;
+  const bool even = e.steps / o.fixings % 2 == 0;
+  other.steps = even ? e.steps / 2 : 2 * e.steps;
+  if (other.steps > kMostSteps) return {};
+  const Estimate f = simulate_price(m, o, other);
+  if (!f.trouble.empty()) return {};
+  return {even ? f.value - e.value : e.value - f.value, std::hypot(e.standard_error, f.standard_error), fmt::format("{} steps", other.steps)};
+}
+
 int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContext& context) {
   if (!inputs.empty()) throw_usage("price", fmt::format("takes no files, got '{}'", inputs[0]), "the contract is given by options: tenon finance price --strike 105");
   require_output_free(p);
@@ -80,6 +100,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   if (heston && o.payoff == Payoff::european) exact = heston_price(hm, o), formula = "Heston, Lewis's integral";
   if (!heston && o.payoff == Payoff::european) exact = black_scholes(bs, o).price, formula = "Black-Scholes";
   if (!heston && o.payoff == Payoff::asian_geometric) exact = geometric_asian(bs, o).price, formula = "lognormal geometric mean";
+  const Discretisation steps_error = heston ? discretisation_of(hm, o, how, e, exact) : Discretisation{};
   if (context.interrupted()) return 130;
   const double implied = o.payoff == Payoff::european ? implied_volatility(heston ? exact : e.value, bs, o) : NAN;
   Json conventions = pricing_conventions();
@@ -100,6 +121,9 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   if (!e.raw_trouble.empty()) out["without_control"]["no_estimate"] = e.raw_trouble;
   out["closed_form"] = {{"price", json_number(exact)}, {"formula", formula}};
   out["deviation_in_errors"] = json_number((e.value - exact) / e.standard_error);
+  if (heston) {
+    out["discretisation"] = {{"error", json_number(steps_error.error)}, {"standard_error", json_number(steps_error.noise)}, {"against", steps_error.against}, {"exceeds_statistical", steps_error.exceeds()}};
+  }
   out["implied_volatility"] = json_number(implied);
   out["paths"] = e.paths;
   out["steps"] = e.steps;
@@ -110,6 +134,10 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   out["conventions"] = conventions;
   const std::string text = json_text(out);
   write_output(p, text + "\n");
+  if (steps_error.exceeds()) {
+    context.status(fmt::format("warning: {} steps are too few: against {} the price is off by {:.2g}, {:.1f} standard errors; give more --steps", e.steps, steps_error.against, steps_error.error,
+                               std::abs(steps_error.error) / steps_error.noise));
+  }
   if (context.json()) {
     context.print(text);
     return 0;

@@ -263,6 +263,19 @@ TEST_CASE("pricing: estimates lie within their errors over many contracts", "[fi
   CHECK(beyond <= told / 100);
 }
 
+TEST_CASE("pricing: Heston's own choice of steps keeps the bias below the error", "[finance][pricing]") {
+  MonteCarlo how;
+  how.paths = 20000;
+  for (const Heston& m : {Heston{100, 0, 0, 0.04, 2, 0.04, 0.5, -0.7}, Heston{100, 0, 0, 0.04, 200, 0.04, 2, -0.7}, Heston{100, 0.02, 0, 0.2, 15.66, 0.07459, 3.3619, -0.5115}, Heston{100, 0, 0, 0.04, 50, 0.09, 1, 0.5}, Heston{100, 0, 0, 0.04, 2, 0.04, 20, -0.7}}) {
+    const Option o{Payoff::european, true, 100, 1, 1};
+    const Estimate e = simulate_price(m, o, how);
+    INFO("kappa " << m.kappa << ", sigma " << m.sigma << ", " << e.steps << " steps: " << e.value << " +- " << e.standard_error << ", exact " << heston_price(m, o));
+    CHECK(std::abs(e.value - heston_price(m, o)) < 3 * e.standard_error);
+  }
+  const Option asian{Payoff::asian_arithmetic, true, 100, 1, 12};
+  CHECK(steps_of(Heston{}, asian, how) % 24 == 0);
+}
+
 TEST_CASE("pricing: an interrupt stops a simulation of any length, within bounded memory", "[finance][pricing]") {
   MonteCarlo how;
   how.paths = kMostPaths;

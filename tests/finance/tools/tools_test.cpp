@@ -158,6 +158,24 @@ TEST_CASE("tools: price gives no estimate rather than a certain 0", "[finance][t
   CHECK(call(price_tool(), {}, given, false).find("no estimate: ") != std::string::npos);
 }
 
+TEST_CASE("tools: price warns where Heston's steps move the price more than chance does", "[finance][tools]") {
+  const auto warning = [](const Given& given) {
+    ParamValues values(price_tool().params);
+    for (const auto& [name, text] : given) values.set_from_text(price_tool().params, name, text, "test");
+    Recorder recorder;
+    recorder.as_json = true;
+    price_tool().run({}, values, recorder);
+    CHECK(nlohmann::json::parse(recorder.out)["discretisation"]["exceeds_statistical"] == !recorder.err.empty());
+    return recorder.err;
+  };
+  const Given coarse = {{"model", "heston"}, {"kappa", "200"}, {"sigma", "2"}, {"steps", "48"}, {"paths", "20000"}};
+  CHECK(warning(coarse).find("warning: 48 steps are too few: against the closed form") != std::string::npos);
+  Given asian = coarse;
+  asian.emplace_back("payoff", "asian");
+  CHECK(warning(asian).find("against 24 steps") != std::string::npos);
+  CHECK(warning({{"model", "heston"}, {"paths", "20000"}}).empty());
+}
+
 TEST_CASE("tools: price and greeks stop when told to, and write nothing", "[finance][tools]") {
   TempFolder folder;
   for (const ToolEntry& tool : {price_tool(), greeks_tool()}) {
