@@ -16,6 +16,7 @@ namespace {
 int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContext& context) {
   if (!inputs.empty()) throw_usage("greeks", fmt::format("takes no files, got '{}'", inputs[0]), "the contract is given by options: tenon finance greeks --strike 105");
   require_output_free(p);
+  require_contract_used(p);
   const Option o = option_of(p);
   const BlackScholes m = black_scholes_of(p);
   const MonteCarlo how = monte_carlo_of(p, context);

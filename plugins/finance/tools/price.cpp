@@ -41,6 +41,15 @@ Option option_of(const ParamValues& p) {
 
 BlackScholes black_scholes_of(const ParamValues& p) { return {p.real("spot"), p.real("rate"), p.real("dividend"), p.real("volatility")}; }
 
+void require_used(const ParamValues& p, std::initializer_list<const char*> names, const std::string& why, const char* hint) {
+  for (const char* name : names)
+    if (p.given(name)) throw Error(ErrorKind::usage, "finance.option", fmt::format("--{} {}", name, why), hint);
+}
+
+void require_contract_used(const ParamValues& p) {
+  if (p.text("payoff") == "european") require_used(p, {"fixings"}, "belongs to an Asian option, and the payoff is european", "leave it out, or add --payoff asian");
+}
+
 MonteCarlo monte_carlo_of(const ParamValues& p, const ToolContext& context) {
   MonteCarlo how;
   how.paths = p.integer("paths");
@@ -86,6 +95,9 @@ int run(const std::vector<std::string>& inputs, const ParamValues& p, ToolContex
   if (!inputs.empty()) throw_usage("price", fmt::format("takes no files, got '{}'", inputs[0]), "the contract is given by options: tenon finance price --strike 105");
   require_output_free(p);
   const bool heston = p.text("model") == "heston";
+  require_contract_used(p);
+  if (heston) require_used(p, {"volatility"}, "belongs to geometric Brownian motion, and the model is heston", "leave it out; Heston's are --v0, --theta (variances) and --sigma");
+  else require_used(p, {"v0", "kappa", "theta", "sigma", "rho", "scheme"}, "belongs to Heston's model, and the model is gbm", "leave it out, or add --model heston");
   const Option o = option_of(p);
   MonteCarlo how = monte_carlo_of(p, context);
   how.control = p.boolean("control");

@@ -129,6 +129,14 @@ TEST_CASE("tools: price and greeks show the closed form beside the estimate", "[
   CHECK(error_of([&] { call(price_tool(), {"x.csv"}, {}, false); }).find("takes no files") != std::string::npos);
 }
 
+TEST_CASE("tools: price and greeks refuse options without a use", "[finance][tools]") {
+  const auto why = [](const ToolEntry& tool, const Given& given) { return error_of([&] { call(tool, {}, given, false); }); };
+  for (const char* name : {"v0", "kappa", "theta", "sigma"}) CHECK(why(price_tool(), {{name, "0.1"}}).starts_with(std::string("finance.option | --") + name + " belongs to Heston's model"));
+  CHECK(why(price_tool(), {{"scheme", "euler"}}).find("--scheme belongs to Heston's model, and the model is gbm") != std::string::npos);
+  CHECK(why(price_tool(), {{"model", "heston"}, {"volatility", "0.3"}}).find("--volatility belongs to geometric Brownian motion") != std::string::npos);
+  for (const ToolEntry& tool : {price_tool(), greeks_tool()}) CHECK(why(tool, {{"fixings", "12"}}).find("--fixings belongs to an Asian option") != std::string::npos);
+}
+
 TEST_CASE("tools: the ranges that help tells are those that are taken", "[finance][tools]") {
   const ToolEntry tool = price_tool();
   for (const Given& model : {Given{}, Given{{"model", "heston"}}}) {
