@@ -86,6 +86,14 @@ double tick_step(double span, int count) {
   return 10 * power;
 }
 
+/// The same for a bar's ends, made finer until at least three of its multiples lie between them.
+double bar_tick_step(const Range& range, int count) {
+  auto ticks = [&](double step) { return std::floor(range.high / step + 1e-9) - std::ceil(range.low / step - 1e-9) + 1; };
+  double step = tick_step(range.high - range.low, count);
+  for (int finer = count + 1; ticks(step) < 3 && finer < count + 20; ++finer) step = tick_step(range.high - range.low, finer);
+  return step;
+}
+
 std::string number(double v, double step) {
   char text[48];
   const int digits = step >= 1 ? 0 : std::min(8, int(std::ceil(-std::log10(step) - 1e-9)));
@@ -200,7 +208,7 @@ void draw_panel(Canvas& canvas, int x0, int y0, const FieldPanel& panel, const F
   for (int y = 0; y < l.map_height; ++y)
     canvas.fill(bx, my + y, kBar, 1, colour_of(range.low + (range.high - range.low) * (1 - (y + 0.5) / l.map_height), panel.map, range));
   canvas.outline(bx - 1, my - 1, kBar + 2, l.map_height + 2, kInk);
-  const double bar_step = tick_step(range.high - range.low, std::max(2, l.map_height / 60));
+  const double bar_step = bar_tick_step(range, std::max(2, l.map_height / 60));
   for (double v = std::ceil(range.low / bar_step - 1e-9) * bar_step; v <= range.high + bar_step * 1e-9; v += bar_step) {
     const int y = my + int(std::lround((1 - (v - range.low) / (range.high - range.low)) * l.map_height));
     canvas.fill(bx + kBar + 1, y, kTick, 1, kInk);

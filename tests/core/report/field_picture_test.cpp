@@ -67,6 +67,33 @@ TEST_CASE("a field's picture: larger row coordinates on top, colours by value, N
   CHECK(decode(draw_fields({{"t", holed, ColourMap::diverging, -1.0, 1.0, ""}}, grid, 1)).count({204, 204, 204}) > 10000);
 }
 
+TEST_CASE("a colour bar has at least three ticks, whatever its ends", "[report]") {
+  const std::vector<float> v(17 * 33, 1000);
+  std::vector<double> rows, columns;
+  for (int i = 0; i < 17; ++i) rows.push_back(30 + 2.5 * i);
+  for (int i = 0; i < 33; ++i) columns.push_back(-70 + 2.5 * i);
+  const FieldGrid grid{17, 33, rows, columns, true};
+  for (const auto& [low, high] : {std::pair{958.3, 1041.7}, {981.0, 1032.0}, {-37.2, 37.2}, {-1.0, 1.0}, {999.7, 1000.4}, {0.0, 3.1e-5}, {-4.9, 4.9}}) {
+    INFO(low << " to " << high);
+    const Pixels p = decode(draw_fields({{"t", v, ColourMap::sequential, low, high, "hPa"}}, grid, 1));
+    // Ticks are dashes of ink, six pixels long, right of the bar: right of the last column that is ink from top to bottom.
+    int bar = 0;
+    for (int x = 0; x < p.width; ++x) {
+      int ink = 0;
+      for (int y = 0; y < p.height; ++y) ink += p.at(x, y) == std::array{40, 40, 40};
+      if (2 * ink > p.height) bar = x;
+    }
+    int ticks = 0;
+    for (int y = 0; y < p.height; ++y) {
+      bool dash = true;
+      for (int x = bar + 1; x <= bar + 6; ++x) dash &= p.at(x, y) == std::array{40, 40, 40};
+      ticks += dash;
+    }
+    CHECK(ticks >= 3);
+    CHECK(ticks <= 12);
+  }
+}
+
 TEST_CASE("panels lie beside each other, and the same fields give the same bytes", "[report]") {
   std::vector<float> a, b;
   for (int i = 0; i < 600 * 700; ++i) a.push_back(float(std::sin(i / 700 * 0.05) + i % 700)), b.push_back(float(i % 13));
