@@ -51,7 +51,7 @@ std::int64_t fixed_unit(const std::string& unit) {
 constexpr double kUdunitsYear = 365.242198781 * double(kTicksPerDay);
 
 [[noreturn]] void bad_units(std::string_view units, const std::string& what) {
-  throw Error(ErrorKind::data, "climate.time_units", fmt::format("time units '{}': {}", units, what), "units are written like 'days since 1850-01-01 00:00:00'; the raw values stay readable with --raw");
+  throw Error(ErrorKind::data, "climate.time_units", fmt::format("time units '{}': {}", units, what), "units are written like 'days since 1850-01-01 00:00:00'; `tenon climate info` still tells of the values");
 }
 
 /// Reads numbers and marks of a moment from left to right.

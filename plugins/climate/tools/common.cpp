@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <memory>
 #include <set>
 
@@ -61,8 +62,30 @@ LabelledArray read_input(const std::filesystem::path& path, const ParamValues& p
   return read_variable(*file, name.empty() ? only_variable(*file) : name, read_options(params, path, context));
 }
 
+void require_no_infinity(const LabelledArray& array, const std::filesystem::path& path) {
+  if (!is_floating(array.values.dtype())) return;
+  const auto values = array.values.to_vector();
+  const auto found = std::find_if(values.begin(), values.end(), [](double x) { return std::isinf(x); });
+  if (found == values.end()) return;
+  std::string place;
+  auto rest = std::int64_t(found - values.begin());
+  for (int k = array.values.rank() - 1; k >= 0; --k) {
+    const Axis& a = array.axes[std::size_t(k)];
+    const auto i = std::size_t(rest % array.values.size(k));
+    rest /= array.values.size(k);
+    std::string at = fmt::format("{} {}", a.name, i);
+    if (a.time) at = date_text(calendar_from_name(a.time->calendar), a.time->ticks[i]);
+    else if (!a.coordinates.empty()) at = fmt::format("{} {:g}", a.name, a.coordinates[i]);
+    else if (!a.labels.empty()) at = fmt::format("{} {}", a.name, a.labels[i]);
+    place = at + (place.empty() ? "" : ", " + place);
+  }
+  throw Error(ErrorKind::data, "climate.not_finite", fmt::format("'{}' is {} at {}", array.name, *found > 0 ? "infinite" : "minus infinite", place), "mend the value, or take infinite ones as missing: --mask inf,-inf", path.string());
+}
+
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params) {
   if (inputs.size() != 2) throw_usage(tool, fmt::format("takes one input and one output, got {} arguments", inputs.size()), fmt::format("tenon climate {} IN OUT", tool));
+  if (params.boolean("classic") && params.given("deflate") && params.integer("deflate") > 0)
+    throw_usage(tool, fmt::format("--deflate {} and --classic exclude each other: classic files are not compressed", params.integer("deflate")), "leave out one of them");
   const std::filesystem::path in = inputs[0], out = inputs[1];
   std::error_code failed;
   if (std::filesystem::equivalent(in, out, failed)) throw Error(ErrorKind::usage, "climate.exists", "input and output are one file", "give another name for the output", out.string());

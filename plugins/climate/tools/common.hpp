@@ -36,6 +36,9 @@ class Provenance {
   std::future<std::string> digest_;
 };
 
+/// Refuses infinite values (climate.not_finite), naming the first by time and place.
+void require_no_infinity(const LabelledArray& array, const std::filesystem::path& path);
+
 /// Exactly two positional arguments, the second free to write; usage errors begin with the tool's name.
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params);
 /// Writes and tells what was written. Attributes of the source's file are kept; `done` goes into `history`, the provenance into an attribute of its name.

@@ -170,6 +170,7 @@ class Description {
       }
       const Statistics s = statistics_of(values);
       out["missing"] = s.missing;
+      out["infinite"] = s.infinite;
       out["minimum"] = number(s.minimum);
       out["maximum"] = number(s.maximum);
       out["mean"] = number(s.mean);
@@ -177,6 +178,7 @@ class Description {
       if (v.type == NcType::int64 && values.dtype() == DType::i64) exact_extremes<std::int64_t>(*file_, v, out);
       if (s.values == 0) note(fmt::format("'{}' has no values (shape with a 0)", v.name));
       else if (s.missing == s.values) note(fmt::format("'{}': every value is missing", v.name));
+      if (s.infinite > 0) note(fmt::format("'{}' holds {} infinite values; minimum, mean and maximum are of the finite ones; --mask inf,-inf takes them as missing", v.name, s.infinite));
       for (const auto& [value, count] : s.suspects) {
         note(fmt::format("'{}' holds {} {} times, far from all other values: undeclared missing values? --mask {} masks them", v.name, value, count, value));
         out["suspects"].push_back({{"value", value}, {"count", count}});
@@ -261,7 +263,8 @@ void print(const Json& d, ToolContext& context) {
     context.print(fmt::format("  {}  [{}]  {}{}{}{}", v["name"].get<std::string>(), shape.empty() ? "scalar" : shape, v["type"].get<std::string>(), v["units"].get<std::string>().empty() ? "" : "  ",
                               v["units"].get<std::string>(), title));
     if (v.contains("missing")) {
-      context.print(fmt::format("      missing {}, minimum {}, mean {}, maximum {}", v["missing"].get<std::int64_t>(), value_text(v["minimum"]), value_text(v["mean"]), value_text(v["maximum"])));
+      const auto infinite = v["infinite"].get<std::int64_t>();
+      context.print(fmt::format("      missing {}{}, minimum {}, mean {}, maximum {}", v["missing"].get<std::int64_t>(), infinite ? fmt::format(", infinite {}", infinite) : "", value_text(v["minimum"]), value_text(v["mean"]), value_text(v["maximum"])));
     }
     if (v.contains("texts")) {
       std::string list;

@@ -23,7 +23,7 @@ bool is_sentinel(double x) {
 struct Partial {
   double low = std::numeric_limits<double>::infinity(), high = -low, sum = 0;
   double plain_low = low, plain_high = -low;  ///< without sentinels
-  std::int64_t missing = 0;
+  std::int64_t missing = 0, infinite = 0;
   std::vector<std::pair<double, std::int64_t>> sentinels;
 };
 
@@ -39,6 +39,10 @@ Statistics statistics_of(const Tensor& values) {
     for (std::int64_t i = b * kBlock; i < std::min(n, (b + 1) * kBlock); ++i) {
       if (std::isnan(x[i])) {
         ++p.missing;
+        continue;
+      }
+      if (std::isinf(x[i])) {
+        ++p.infinite;
         continue;
       }
       p.low = std::min(p.low, x[i]);
@@ -62,6 +66,7 @@ Statistics statistics_of(const Tensor& values) {
     all.plain_high = std::max(all.plain_high, p.plain_high);
     all.sum += p.sum;
     all.missing += p.missing;
+    all.infinite += p.infinite;
     for (const auto& s : p.sentinels) {
       auto found = std::find_if(all.sentinels.begin(), all.sentinels.end(), [&](const auto& t) { return t.first == s.first; });
       if (found != all.sentinels.end()) found->second += s.second;
@@ -71,11 +76,13 @@ Statistics statistics_of(const Tensor& values) {
   Statistics out;
   out.values = n;
   out.missing = all.missing;
+  out.infinite = all.infinite;
   const double nothing = std::numeric_limits<double>::quiet_NaN();
-  const bool empty = all.missing == n;
+  const std::int64_t finite = n - all.missing - all.infinite;
+  const bool empty = finite == 0;
   out.minimum = empty ? nothing : all.low;
   out.maximum = empty ? nothing : all.high;
-  out.mean = empty ? nothing : all.sum / double(n - all.missing);
+  out.mean = empty ? nothing : all.sum / double(finite);
   const double spread = all.plain_high - all.plain_low;
   for (const auto& s : all.sentinels)
     if (all.plain_low <= all.plain_high && (s.first < all.plain_low - spread || s.first > all.plain_high + spread)) out.suspects.push_back(s);

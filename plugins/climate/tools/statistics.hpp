@@ -10,8 +10,8 @@
 namespace tenon::climate {
 
 struct Statistics {
-  std::int64_t values = 0, missing = 0;   ///< of all, and NaN among them
-  double minimum = 0, maximum = 0, mean = 0;  ///< NaN where every value is missing
+  std::int64_t values = 0, missing = 0, infinite = 0;  ///< of all, and NaN or infinite among them
+  double minimum = 0, maximum = 0, mean = 0;           ///< of finite values; NaN where there is none
   std::vector<std::pair<double, std::int64_t>> suspects;  ///< values such as -999 or 1e34 far from all others, with their counts
 };
 
