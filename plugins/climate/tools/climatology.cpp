@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include "climate/io/coordinates.hpp"
+#include "climate/tools/alignment.hpp"
 #include "climate/tools/common.hpp"
 #include "climate/tools/cycle.hpp"
+#include "climate/tools/statistics.hpp"
 #include "climate/tools/tools.hpp"
 #include "tenon/error.hpp"
 
@@ -45,22 +47,43 @@ int run_climatology(const std::vector<std::string>& inputs, const ParamValues& p
   const ReadOptions read = read_options(params, in, context);
   const auto blocks = variable_in_blocks(*file, name, read);
   LabelledArray result;
-  if (blocks && blocks->labels.axes[0].time && find_axis(blocks->labels, AxisRole::time) == 0) {
-    try {
-      result = Cycle(*blocks, cycle_options("climatology", blocks->labels, params)).as_array();
-    } catch (const Error& e) {
-      throw e.at(in.string());
+  const auto finish = [&](const Cycle& cycle) {
+    for (const auto& note : cycle.notes()) context.status("note: " + in.string() + ": " + note);
+    result = cycle.as_array();
+  };
+  try {
+    if (blocks && blocks->labels.axes[0].time && find_axis(blocks->labels, AxisRole::time) == 0) {
+      VariableBlocks checked = *blocks;
+      checked.read = [&](std::int64_t first, std::int64_t count) {
+        Tensor rows = blocks->read(first, count);
+        require_no_infinity(blocks->labels, rows, first, in);
+        return rows;
+      };
+      finish(Cycle(checked, cycle_options("climatology", blocks->labels, params)));
+    } else {
+      const LabelledArray array = read_variable(*file, name, read);
+      require_no_infinity(array, in);
+      finish(Cycle(array, cycle_options("climatology", array, params)));
     }
-  } else {
-    const LabelledArray array = read_variable(*file, name, read);
-    try {
-      result = Cycle(array, cycle_options("climatology", array, params)).as_array();
-    } catch (const Error& e) {
-      throw e.at(in.string());
-    }
+  } catch (const Error& e) {
+    throw e.at(in.string());
   }
   write_output(out, std::move(result), *file, provenance, params, "climatology" + described(params), context);
   return 0;
+}
+
+/// The climatology of a file, on the places of `array` and in its unit.
+Cycle cycle_of_file(const std::string& path, const LabelledArray& array, const ParamValues& params, ToolContext& context) {
+  const auto file = open_input(path, params, context);
+  const LabelledArray climatology = read_variable(*file, file->find(array.name) ? array.name : only_variable(*file), read_options(params, path, context));
+  require_no_infinity(climatology, path);
+  const Axis& time = array.axes[std::size_t(require_axis(array, AxisRole::time))];
+  return Cycle::from_climatology(aligned_climatology(climatology, array), calendar_from_name(time.time ? time.time->calendar : "standard"));
+}
+
+std::int64_t values_in(const LabelledArray& array) {
+  const Statistics s = statistics_of(array.values);
+  return s.values - s.missing;
 }
 
 int run_anomaly(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
@@ -70,17 +93,20 @@ int run_anomaly(const std::vector<std::string>& inputs, const ParamValues& param
   const LabelledArray array = read_variable(*file, params.text("variable").empty() ? only_variable(*file) : params.text("variable"), read_options(params, in, context));
   const std::string& from = params.text("climatology");
   if (!from.empty() && (params.given("kind") || params.given("base"))) throw_usage("anomaly", "--climatology and --kind or --base exclude each other", "the file decides which climatology is taken off");
+  require_no_infinity(array, in);
+  const std::filesystem::path made_from = from.empty() ? in : std::filesystem::path(from);
   LabelledArray result;
   try {
-    if (from.empty()) {
-      result = anomaly_of(array, Cycle(array, cycle_options("anomaly", array, params)));
-    } else {
-      const auto source = open_input(from, params, context);
-      result = anomaly_of(array, Cycle::from_climatology(read_variable(*source, source->find(array.name) ? array.name : only_variable(*source), read_options(params, from, context))));
-    }
+    const Cycle cycle = from.empty() ? Cycle(array, cycle_options("anomaly", array, params)) : cycle_of_file(from, array, params, context);
+    for (const auto& note : cycle.notes()) context.status("note: " + made_from.string() + ": " + note);
+    result = anomaly_of(array, cycle);
   } catch (const Error& e) {
-    throw e.at(in.string());
+    throw e.at(made_from.string());
   }
+  const std::int64_t before = values_in(array), lost = before - values_in(result);
+  if (2 * lost > before)
+    throw Error(ErrorKind::data, "climate.base", fmt::format("{} of {} values have no climatology to be taken off", lost, before), "give a climatology that covers their times and places", made_from.string());
+  if (lost > 0) context.status(fmt::format("note: {}: {} of {} values have no climatology: their anomaly is missing", made_from.string(), lost, before));
   write_output(out, std::move(result), *file, provenance, params, "anomaly" + (from.empty() ? described(params) : " --climatology " + std::filesystem::path(from).filename().string()), context);
   return 0;
 }

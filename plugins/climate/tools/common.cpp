@@ -62,8 +62,44 @@ LabelledArray read_input(const std::filesystem::path& path, const ParamValues& p
   return read_variable(*file, name.empty() ? only_variable(*file) : name, read_options(params, path, context));
 }
 
+namespace {
+
+template <class T>
+bool any_infinite(const T* x, std::int64_t n) {
+  std::atomic<bool> found = false;
+  parallel_blocks(n, 1 << 18, [&](std::int64_t from, std::int64_t to) {
+    int infinite = 0;
+    for (std::int64_t i = from; i < to; ++i) infinite |= std::abs(x[i]) > std::numeric_limits<T>::max();
+    if (infinite) found = true;
+  });
+  return found;
+}
+
+bool has_infinity(const Tensor& values) {
+  const Tensor x = (values.dtype() == DType::f32 ? values : values.to(DType::f64)).contiguous();
+  return x.dtype() == DType::f32 ? any_infinite(x.data<float>(), x.numel()) : any_infinite(x.data<double>(), x.numel());
+}
+
+}  // namespace
+
+void require_no_infinity(const LabelledArray& labels, const Tensor& rows, std::int64_t first, const std::filesystem::path& path) {
+  if (!has_infinity(rows)) return;
+  LabelledArray part = labels;
+  part.values = rows;
+  const auto cut = [&](auto& list) {
+    if (!list.empty()) list.assign(list.begin() + first, list.begin() + first + rows.size(0));
+  };
+  cut(part.axes[0].coordinates);
+  cut(part.axes[0].labels);
+  if (part.axes[0].time) {
+    auto& ticks = part.axes[0].time->ticks;
+    ticks = std::vector<std::int64_t>(ticks.begin() + first, ticks.begin() + first + rows.size(0));
+  }
+  require_no_infinity(part, path);
+}
+
 void require_no_infinity(const LabelledArray& array, const std::filesystem::path& path) {
-  if (!is_floating(array.values.dtype())) return;
+  if (!is_floating(array.values.dtype()) || !has_infinity(array.values)) return;
   const auto values = array.values.to_vector();
   const auto found = std::find_if(values.begin(), values.end(), [](double x) { return std::isinf(x); });
   if (found == values.end()) return;

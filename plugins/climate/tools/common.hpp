@@ -38,6 +38,8 @@ class Provenance {
 
 /// Refuses infinite values (climate.not_finite), naming the first by time and place.
 void require_no_infinity(const LabelledArray& array, const std::filesystem::path& path);
+/// The same of some rows along the first axis, from row `first` on.
+void require_no_infinity(const LabelledArray& labels, const Tensor& rows, std::int64_t first, const std::filesystem::path& path);
 
 /// Exactly two positional arguments, the second free to write; usage errors begin with the tool's name.
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params);

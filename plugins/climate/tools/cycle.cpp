@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <mutex>
 #include <numbers>
 
 #include "climate/io/coordinates.hpp"
+#include "climate/tools/year_coverage.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 
@@ -60,6 +62,8 @@ double phase_of(Calendar c, std::int64_t ticks) {
   const std::int64_t begin = days_from_date(c, date_from_ticks(c, ticks).year, 1, 1) * kTicksPerDay;
   return 2 * std::numbers::pi * double(ticks - begin) / double(kTicksPerDay) / days_of_year(c);
 }
+
+double share_of(Calendar c, std::int64_t ticks) { return phase_of(c, ticks) / (2 * std::numbers::pi); }
 
 /// Solves the symmetric positive system in place by Cholesky; false where it is singular.
 bool solve(std::vector<double>& a, std::vector<double>& b, int n) {
@@ -125,6 +129,7 @@ std::vector<std::int64_t> Cycle::begin(const LabelledArray& labels, const std::v
   shape_ = labels;
   shape_.values = {};
   values_ = Tensor::zeros({slots_, points_}, DType::f64, kCpu);
+  check_coverage(times, labels.name);
   return times;
 }
 
@@ -162,6 +167,35 @@ bool Cycle::in_base(std::int64_t ticks) const { return ticks >= options_.base.fi
 std::int64_t Cycle::slot(std::int64_t ticks) const {
   const Date date = date_from_ticks(calendar_, ticks);
   return options_.kind == CycleKind::monthly ? date.month - 1 : day_slot(calendar_, date);
+}
+
+void Cycle::check_coverage(const std::vector<std::int64_t>& times, const std::string& name) {
+  const std::string base = options_.base.first == INT64_MIN ? "'" + name + "'" : "the base period of '" + name + "'";
+  if (options_.kind == CycleKind::harmonics) {
+    std::vector<double> shares;
+    for (auto t : times) shares.push_back(share_of(calendar_, ticks_[std::size_t(t)]));
+    if (const auto lack = what_is_lacking(std::move(shares), options_.harmonics, calendar_))
+      throw Error(ErrorKind::data, "climate.base", fmt::format("{} does not determine the annual cycle: {}", base, *lack), "give a base of whole years, fewer harmonics, or the kind monthly or daily");
+    return;
+  }
+  const std::int64_t half = options_.kind == CycleKind::daily ? options_.window / 2 : 0;
+  auto mark = [&](std::vector<char>& covered, std::int64_t ticks) {
+    const std::int64_t s = slot(ticks);
+    for (std::int64_t k = s - half; k <= s + half; ++k) covered[std::size_t((k + slots_) % slots_)] = 1;
+  };
+  std::vector<char> by_base(std::size_t(slots_), 0), by_file(std::size_t(slots_), 0);
+  for (auto t : times) mark(by_base, ticks_[std::size_t(t)]);
+  for (auto t : ticks_) mark(by_file, t);
+  if (options_.kind == CycleKind::daily && slots_ == 366 && by_base[58] && by_base[60]) by_base[59] = 1;  // interpolated
+  std::int64_t wanted = 0, lacking = 0;
+  for (std::size_t s = 0; s < by_base.size(); ++s) {
+    wanted += by_file[s];
+    lacking += by_file[s] && !by_base[s];
+  }
+  if (std::find(by_base.begin(), by_base.end(), 0) == by_base.end()) return;
+  const std::string text = fmt::format("{} has no time in {}", base, uncovered_text(by_base, calendar_));
+  if (2 * lacking > wanted) throw Error(ErrorKind::data, "climate.base", fmt::format("{}, most of what the file covers", text), "give a base of whole years");
+  notes_.push_back(text + ": the climatology is missing there");
 }
 
 void Cycle::begin_means() {
@@ -229,6 +263,9 @@ void Cycle::finish_means() {
         values[s * points_ + from + p] = of > 0 ? total / double(of) : kNothing;
       }
     }
+    if (options_.kind != CycleKind::daily || slots_ != 366) return;
+    for (std::int64_t p = from; p < to; ++p)
+      if (double& leap = values[59 * points_ + p]; std::isnan(leap)) leap = (values[58 * points_ + p] + values[60 * points_ + p]) / 2;
   });
   gaps_ = {};
 }
@@ -241,6 +278,10 @@ void Cycle::fit_harmonics(const std::vector<std::int64_t>& times, const float* f
   for (std::size_t i = 0; i < times.size(); ++i)
     for (int a = 0; a < n; ++a)
       for (int b = 0; b <= a; ++b) gram[std::size_t(a * n + b)] += phi[i * std::size_t(n) + std::size_t(a)] * phi[i * std::size_t(n) + std::size_t(b)];
+  std::vector<std::size_t> through_year(times.size());
+  for (std::size_t i = 0; i < times.size(); ++i) through_year[i] = i;
+  std::stable_sort(through_year.begin(), through_year.end(), [&](std::size_t a, std::size_t b) { return share_of(calendar_, ticks_[std::size_t(times[a])]) < share_of(calendar_, ticks_[std::size_t(times[b])]); });
+  std::atomic<std::int64_t> undetermined = 0;
   parallel_for((points_ + kPointsPerTask - 1) / kPointsPerTask, [&](std::int64_t task) {
     const std::int64_t from = task * kPointsPerTask, m = std::min(points_, from + kPointsPerTask) - from;
     std::vector<double> right(std::size_t(n * m), 0.0), reference(static_cast<std::size_t>(m)), sum(static_cast<std::size_t>(m), 0.0);
@@ -255,7 +296,7 @@ void Cycle::fit_harmonics(const std::vector<std::int64_t>& times, const float* f
     }
     for (std::int64_t p = 0; p < m; ++p) {
       if (std::isnan(right[std::size_t(p)])) {
-        fit_harmonics_of(from + p, times, phi, f, d);
+        undetermined += !fit_harmonics_of(from + p, times, through_year, phi, f, d);
         continue;
       }
       std::vector<double> g = gram, b(static_cast<std::size_t>(n));
@@ -264,10 +305,21 @@ void Cycle::fit_harmonics(const std::vector<std::int64_t>& times, const float* f
       for (int a = 0; a < n; ++a) values_.data<double>()[a * points_ + from + p] = solved ? b[std::size_t(a)] + (a == 0 ? reference[std::size_t(p)] : 0) : kNothing;
     }
   });
+  if (undetermined > 0) notes_.push_back(fmt::format("{} of {} points have values in too few parts of the year for {} harmonics: their climatology is missing", undetermined.load(), points_, options_.harmonics));
 }
 
-void Cycle::fit_harmonics_of(std::int64_t p, const std::vector<std::int64_t>& times, const std::vector<double>& phi, const float* f, const double* d) {
+/// False where the point has values, but too few of them.
+bool Cycle::fit_harmonics_of(std::int64_t p, const std::vector<std::int64_t>& times, const std::vector<std::size_t>& through_year, const std::vector<double>& phi, const float* f, const double* d) {
   const int n = int(slots_);
+  std::vector<double> shares;
+  for (auto i : through_year) {
+    const std::int64_t at = times[i] * points_ + p;
+    if (!std::isnan(f ? double(f[at]) : d[at])) shares.push_back(share_of(calendar_, ticks_[std::size_t(times[i])]));
+  }
+  if (!determines(shares, options_.harmonics)) {
+    for (int a = 0; a < n; ++a) values_.data<double>()[a * points_ + p] = kNothing;
+    return shares.empty();
+  }
   std::vector<double> gram(std::size_t(n * n), 0.0), right(std::size_t(n), 0.0);
   double reference = kNothing;
   for (std::size_t i = 0; i < times.size(); ++i) {
@@ -284,6 +336,7 @@ void Cycle::fit_harmonics_of(std::int64_t p, const std::vector<std::int64_t>& ti
   }
   const bool solved = !std::isnan(reference) && solve(gram, right, n);
   for (int a = 0; a < n; ++a) values_.data<double>()[a * points_ + p] = solved ? right[std::size_t(a)] + (a == 0 ? reference : 0) : kNothing;
+  return true;
 }
 
 void Cycle::at(std::int64_t ticks, double* out) const {
@@ -349,16 +402,22 @@ LabelledArray Cycle::as_array() const {
   return out;
 }
 
-Cycle Cycle::from_climatology(const LabelledArray& input) {
+Cycle Cycle::from_climatology(const LabelledArray& input, std::optional<Calendar> calendar) {
   const LabelledArray array = time_first(input);
   const auto& time = *array.axes[0].time;
   const auto rows = std::int64_t(time.ticks.size());
+  const std::string remedy = "make one with `tenon climate climatology`";
+  const Calendar own = calendar_from_name(time.calendar);
+  if (own == Calendar::none) throw Error(ErrorKind::data, "climate.calendar", "the calendar 'none' has no annual cycle", "give a file with dates");
   if (rows != 12 && (rows < 360 || rows > 366)) {
-    throw Error(ErrorKind::data, "climate.base", fmt::format("'{}' has {} times: a climatology has 12 months or the 360 to 366 days of a year", array.name, rows), "make one with `tenon climate climatology`");
+    throw Error(ErrorKind::data, "climate.base", fmt::format("'{}' has {} times: a climatology has 12 months or the 360 to 366 days of a year", array.name, rows), remedy);
   }
   Cycle c;
   c.options_.kind = rows == 12 ? CycleKind::monthly : CycleKind::daily;
-  c.calendar_ = calendar_from_name(time.calendar);
+  c.calendar_ = calendar.value_or(own);
+  if (c.kind() == CycleKind::daily && (own == Calendar::day_360) != (c.calendar_ == Calendar::day_360)) {
+    throw Error(ErrorKind::data, "climate.calendar", fmt::format("the climatology is of the calendar {}, the times are of {}: their days are not the same", name_of(own), name_of(c.calendar_)), "give a climatology of months, or of the same calendar");
+  }
   c.slots_ = rows == 12 ? 12 : slots_of(c.calendar_);
   c.points_ = array.values.numel() / rows;
   c.values_ = Tensor::full({c.slots_, c.points_}, kNothing, DType::f64, kCpu);
@@ -369,12 +428,29 @@ Cycle Cycle::from_climatology(const LabelledArray& input) {
   c.last_ = time.ticks.back();
   for (int k = 1; k < array.values.rank(); ++k) c.sizes_.push_back(array.values.size(k));
   const Tensor v = array.values.to(DType::f64).contiguous();
+  std::vector<char> covered(std::size_t(c.slots_), 0);
   for (std::int64_t r = 0; r < rows; ++r) {
+    const Date date = date_from_ticks(own, time.ticks[std::size_t(r)]);
+    if (rows != 12 && c.slots_ == 365 && date.month == 2 && date.day == 29) continue;
+    const std::int64_t s = rows == 12 ? date.month - 1 : day_slot(c.calendar_, date);
+    if (covered[std::size_t(s)]) {
+      throw Error(ErrorKind::data, "climate.base", fmt::format("the {} times of '{}', {} to {}, are no climatology: {} comes twice", rows, array.name, date_text(own, time.ticks.front()).substr(0, 10), date_text(own, time.ticks.back()).substr(0, 10),
+                                                               rows == 12 ? fmt::format("month {}", date.month) : fmt::format("the day {:02d}-{:02d}", date.month, date.day)), remedy);
+    }
+    covered[std::size_t(s)] = 1;
     const double* row = v.data<double>() + r * c.points_;
-    std::copy(row, row + c.points_, values + c.slot(time.ticks[std::size_t(r)]) * c.points_);
+    std::copy(row, row + c.points_, values + s * c.points_);
   }
-  if (c.kind() == CycleKind::daily && rows == 365 && c.slots_ == 366) {  // a year without 29 February: between its neighbours
+  if (c.slots_ == 366 && !covered[59] && covered[58] && covered[60]) {  // of years without 29 February: between its neighbours
     for (std::int64_t p = 0; p < c.points_; ++p) values[59 * c.points_ + p] = (values[58 * c.points_ + p] + values[60 * c.points_ + p]) / 2;
+    covered[59] = 1;
+  }
+  if (std::find(covered.begin(), covered.end(), 0) != covered.end()) {
+    throw Error(ErrorKind::data, "climate.base", fmt::format("the {} times of '{}', {} to {}, are no climatology: it lacks {}", rows, array.name, date_text(own, time.ticks.front()).substr(0, 10), date_text(own, time.ticks.back()).substr(0, 10),
+                                                             uncovered_text(covered, c.calendar_)), remedy);
+  }
+  if (!array.axes[0].attributes.count("climatology")) {
+    c.notes_.push_back(fmt::format("the time axis has no climatology bounds: its {} times are taken for the {} of a climatology", rows, rows == 12 ? "months" : "days"));
   }
   return c;
 }

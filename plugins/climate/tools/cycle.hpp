@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,20 +26,25 @@ struct CycleOptions {
 /// A fitted cycle, [slots or coefficients, points]: points are all axes but time, in their order.
 ///
 /// Slots are months (12) or days of a year with 29 February (366; 365 and 360 where the calendar has no more). The harmonics' phase is the time since
-/// the year began over the calendar's mean year (365.2425 days for standard, 365.25 julian). Means leave out what is missing; a slot without any value is NaN.
+/// the year began over the calendar's mean year (365.2425 days for standard, 365.25 julian). Means leave out what is missing; a slot without any value is NaN
+/// (29 February then lies between its neighbours). A point whose valid times do not determine the harmonics is NaN.
 class Cycle {
  public:
-  /// `array` must have a decoded time axis. Throws climate.base where the base period holds no time.
+  /// `array` must have a decoded time axis. Throws climate.base where the base period holds no time, does not determine the harmonics, or leaves out
+  /// most of the months or days that the array has.
   Cycle(const LabelledArray& array, const CycleOptions& options);
   /// The same from a variable read block by block, each once and none kept (of harmonics: all of it). `blocks` has time first and decoded.
   Cycle(const VariableBlocks& blocks, const CycleOptions& options);
-  /// From a file that holds one: 12 months or 360 to 366 days along its time axis.
-  static Cycle from_climatology(const LabelledArray& climatology);
+  /// From a file that holds one: 12 months or 360 to 366 days along its time axis, each once (climate.base). `calendar`: of the moments that it is to be
+  /// asked for; empty: its own. Bring it onto their places first (alignment.hpp).
+  static Cycle from_climatology(const LabelledArray& climatology, std::optional<Calendar> calendar = {});
 
   /// Value of the cycle at a moment, all points. `out` has points() values.
   void at(std::int64_t ticks, double* out) const;
   std::int64_t points() const noexcept { return points_; }
   CycleKind kind() const noexcept { return options_.kind; }
+  /// What the base leaves out, one line each.
+  const std::vector<std::string>& notes() const noexcept { return notes_; }
   /// The cycle as a variable with a climatological time axis (CF section 7.4): months, or each day of a year.
   LabelledArray as_array() const;
 
@@ -51,7 +57,8 @@ class Cycle {
   void add_to_means(const Tensor& rows, std::int64_t first);
   void finish_means();
   void fit_harmonics(const std::vector<std::int64_t>& times, const float* f, const double* d);
-  void fit_harmonics_of(std::int64_t point, const std::vector<std::int64_t>& times, const std::vector<double>& phi, const float* f, const double* d);
+  bool fit_harmonics_of(std::int64_t point, const std::vector<std::int64_t>& times, const std::vector<std::size_t>& through_year, const std::vector<double>& phi, const float* f, const double* d);
+  void check_coverage(const std::vector<std::int64_t>& times, const std::string& name);
   std::int64_t slot(std::int64_t ticks) const;
   bool in_base(std::int64_t ticks) const;
 
@@ -66,6 +73,7 @@ class Cycle {
   std::vector<std::int64_t> sizes_;  ///< of the axes but time
   bool single_ = false;              ///< fitted on f32
   std::int64_t first_ = 0, last_ = 0;  ///< of the base, ticks
+  std::vector<std::string> notes_;
 };
 
 /// The array with its time axis first.

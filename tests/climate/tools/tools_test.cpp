@@ -2,12 +2,12 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "climate/grid/grid.hpp"
 #include "climate/io/writer.hpp"
 #include "climate/test_data.hpp"
 #include "climate/tools/cycle.hpp"
+#include "climate/tools/made_days.hpp"
 #include "climate/tools/scoring.hpp"
 #include "climate/tools/select.hpp"
 
@@ -15,34 +15,6 @@ using namespace tenon;
 using namespace tenon::climate;
 using namespace tenon::climate_test;
 using Options = std::vector<std::pair<std::string, std::string>>;
-
-namespace {
-
-/// Daily values over whole years: value(date, place) on a 3 x 4 grid.
-LabelledArray daily(int first_year, int years, const std::function<double(std::int64_t ticks, std::size_t place)>& value, Calendar c = Calendar::standard) {
-  LabelledArray a;
-  a.name = "z";
-  a.unit = "m";
-  Axis time{"time", "days since 2000-01-01", {}, {{"standard_name", "time"}}};
-  time.time = TimeCoordinates{std::string(name_of(c)), {}};
-  const std::int64_t begin = days_from_date(c, first_year, 1, 1), end = days_from_date(c, first_year + years, 1, 1), origin = days_from_date(c, 2000, 1, 1);
-  std::vector<double> v;
-  for (std::int64_t d = begin; d < end; ++d) {
-    time.time->ticks.push_back(d * kTicksPerDay);
-    time.coordinates.push_back(double(d - origin));
-    for (std::size_t p = 0; p < 12; ++p) v.push_back(value(d * kTicksPerDay, p));
-  }
-  a.axes = {time, {"lat", "degrees_north", {-30, 0, 30}, {{"standard_name", "latitude"}}}, {"lon", "degrees_east", {0, 90, 180, 270}, {{"standard_name", "longitude"}}}};
-  a.values = Tensor::from(v, {end - begin, 3, 4});
-  return a;
-}
-
-double yearly(std::int64_t ticks) {
-  const std::int64_t begin = days_from_date(Calendar::standard, date_from_ticks(Calendar::standard, ticks).year, 1, 1) * kTicksPerDay;
-  return 10 * std::cos(2 * std::numbers::pi * double(ticks - begin) / double(kTicksPerDay) / 365.2425);
-}
-
-}  // namespace
 
 TEST_CASE("longitudes are selected eastwards across the seam of any file", "[climate][tools]") {
   const LabelledArray a = daily(2000, 1, [](std::int64_t, std::size_t p) { return double(p % 4); });
