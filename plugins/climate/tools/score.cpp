@@ -8,9 +8,11 @@
 
 #include "climate/grid/grid.hpp"
 #include "climate/io/units.hpp"
+#include "climate/tools/alignment.hpp"
 #include "climate/tools/common.hpp"
 #include "climate/tools/cycle.hpp"
 #include "climate/tools/scoring.hpp"
+#include "climate/tools/statistics.hpp"
 #include "climate/tools/tools.hpp"
 #include "tenon/error.hpp"
 #include "tenon/indexing.hpp"
@@ -21,20 +23,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Brings `order` of axes to the front, latitude and longitude to the end.
-LabelledArray arranged(LabelledArray a, const std::vector<int>& order) {
-  std::vector<int> at(order.size());
-  for (std::size_t k = 0; k < at.size(); ++k) at[k] = int(k);
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    const auto where = std::size_t(std::find(at.begin(), at.end(), order[k]) - at.begin());
-    if (where == k) continue;
-    a.values = a.values.transpose(int(k), int(where));
-    std::swap(a.axes[k], a.axes[where]);
-    std::swap(at[k], at[where]);
-  }
-  return a;
-}
-
 std::optional<int> lead_axis(const LabelledArray& a) {
   static const std::vector<std::string> kNames = {"lead", "leadtime", "lead_time", "forecast_period", "step", "prediction_timedelta"};
   for (std::size_t k = 0; k < a.axes.size(); ++k) {
@@ -43,24 +31,6 @@ std::optional<int> lead_axis(const LabelledArray& a) {
     if (std::find(kNames.begin(), kNames.end(), a.axes[k].name) != kNames.end()) return int(k);
   }
   return {};
-}
-
-/// Positions of the truth's places in the forecast's axis; longitudes modulo 360.
-std::vector<std::int64_t> matched(const Axis& truth, const Axis& forecast, bool around) {
-  std::vector<std::int64_t> out;
-  for (std::size_t i = 0; i < truth.coordinates.size(); ++i) {
-    const double x = truth.coordinates[i];
-    auto found = std::find_if(forecast.coordinates.begin(), forecast.coordinates.end(), [&](double y) {
-      double d = y - x;
-      if (around) d -= 360 * std::round(d / 360);
-      return std::abs(d) < 1e-4;
-    });
-    if (found == forecast.coordinates.end()) {
-      throw Error(ErrorKind::data, "climate.grid", fmt::format("the forecast has no {} {}, which the truth has", truth.name, x), "bring both to one grid with `tenon climate regrid` or `select`");
-    }
-    out.push_back(found - forecast.coordinates.begin());
-  }
-  return out;
 }
 
 Tensor picked(const Tensor& values, int axis, const std::vector<std::int64_t>& order) { return index_select(values, axis, Tensor::from(order, {std::int64_t(order.size())})); }
@@ -132,8 +102,8 @@ Forecast prepared_forecast(const LabelledArray& input, const Truth& truth, const
   order.push_back(lon);
   a = arranged(a, order);
   const auto& axes = truth.array.axes;
-  Tensor values = picked(a.values, a.values.rank() - 2, matched(axes[axes.size() - 2], a.axes[a.axes.size() - 2], false));
-  values = picked(values, values.rank() - 1, matched(axes.back(), a.axes.back(), true));
+  Tensor values = picked(a.values, a.values.rank() - 2, places_in(a.axes[a.axes.size() - 2], axes[axes.size() - 2], "the forecast", "the truth"));
+  values = picked(values, values.rank() - 1, places_in(a.axes.back(), axes.back(), "the forecast", "the truth"));
   out.values = values.to_vector();
   const std::size_t rows = out.ticks.size() * out.leads.size();
   if (rows == 0 || out.values.size() != rows * std::size_t(truth.points)) {
@@ -159,6 +129,7 @@ class Scorer {
     collect(l, lead);
     if (rows_ == 0) throw Error(ErrorKind::data, "climate.times", fmt::format("no time of the forecast (lead {} days) is in the truth", double(lead) / double(kTicksPerDay)), "give files that share times; --time-is says whether times are starts or valid times");
     Json out = {{"lead_days", forecast_.has_leads || step_ > 0 ? Json(double(lead) / double(kTicksPerDay)) : Json(nullptr)}, {"times", rows_}, {"first", date_text(truth_.calendar, first_)}, {"last", date_text(truth_.calendar, last_)}};
+    out["share"] = keep_common();
     put(out, "forecast", forecast_fields_);
     if (cycle_) put(out, "climatology", climatology_);
     if (!persistence_.empty()) put(out, "persistence", persistence_);
@@ -199,6 +170,20 @@ class Scorer {
     }
   }
 
+  /// Leaves out, for all forecasters, the values that one of them or the truth lacks: they are rated on the same ones. Returns the share kept, by area.
+  double keep_common() {
+    double kept = 0, all = 0;
+    const auto n = std::size_t(truth_.points);
+    for (std::size_t i = 0; i < observed_.size(); ++i) {
+      const double w = truth_.weights[i % n];
+      all += w;
+      for (const auto* v : {&forecast_fields_, &climatology_, &persistence_})
+        if (!v->empty() && std::isnan((*v)[i])) observed_[i] = std::nan("");
+      if (!std::isnan(observed_[i])) kept += w;
+    }
+    return all > 0 ? kept / all : 0;
+  }
+
   void put(Json& out, const char* name, const std::vector<double>& fields) const {
     const FieldScores s = scores_of(field_errors(fields, observed_, climatology_, truth_.weights), block_, resamples_, seed_);
     out[name] = {{"rmse", interval(s.rmse)}, {"acc", interval(s.acc)}, {"bias", interval(s.bias)}, {"times", s.times}};
@@ -227,6 +212,12 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   const auto truth_file = open_input(inputs[1], params, context);
   const std::string name = truth_file->find(forecast_array.name) ? forecast_array.name : only_variable(*truth_file);
   const LabelledArray truth_array = read_variable(*truth_file, name, read_options(params, inputs[1], context));
+  require_no_infinity(forecast_array, inputs[0]);
+  require_no_infinity(truth_array, inputs[1]);
+  for (const auto& [array, path] : {std::pair{&forecast_array, &inputs[0]}, std::pair{&truth_array, &inputs[1]}}) {
+    const Statistics s = statistics_of(array->values);
+    if (s.values == s.missing) throw Error(ErrorKind::data, "climate.missing", fmt::format("every value of '{}' is missing", array->name), "there is nothing to score", *path);
+  }
   const Truth truth = prepared_truth(truth_array);
   const Forecast forecast = prepared_forecast(forecast_array, truth, params.text("time_is"));
 
@@ -237,21 +228,38 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
     o.kind = cycle_from_name(params.text("kind"));
     o.harmonics = int(params.integer("harmonics"));
     base = o.base = parse_period(params.text("base"), truth.calendar, "base");
-    cycle.emplace(truth.array, o);
+    try {
+      cycle.emplace(truth.array, o);
+    } catch (const Error& e) {
+      throw e.at(inputs[1]);
+    }
+    for (const auto& note : cycle->notes()) context.status("note: " + inputs[1] + ": " + note);
   } else {
     context.status("note: no --base: without a climatology there is no ACC, and persistence is of the field, not of the anomaly");
   }
   Scorer scorer(truth, forecast, std::move(cycle), base, params);
   Json all = {{"forecast", inputs[0]}, {"truth", inputs[1]}, {"variable", name}, {"units", truth.array.unit}, {"block", params.integer("block")}, {"resamples", params.integer("resamples")}, {"leads", Json::array()}};
-  for (std::size_t l = 0; l < forecast.leads.size(); ++l) all["leads"].push_back(scorer.of_lead(l));
+  bool any = false;
+  const std::int64_t block = params.integer("block");
+  for (std::size_t l = 0; l < forecast.leads.size(); ++l) {
+    const Json& lead = all["leads"].emplace_back(scorer.of_lead(l));
+    const double share = lead["share"];
+    const std::string name_of_lead = forecast.has_leads ? fmt::format("lead {:.6g} days: ", lead["lead_days"].get<double>()) : std::string();
+    any |= share > 0;
+    if (share == 0) context.status(fmt::format("note: {}: {}no value is there in the forecast, the truth and what they are compared with: nothing is scored", inputs[0], name_of_lead));
+    else if (share < 1) context.status(fmt::format("note: {}: {}scored on {:.2f} % of the area and times: where the forecast, the truth and what they are compared with all have values", inputs[0], name_of_lead, 100 * share));
+    const std::int64_t times = lead["forecast"]["times"];
+    if (share > 0 && block >= times) context.status(fmt::format("note: {}blocks of {} times are no shorter than the {} scored: the intervals have no width and say nothing", name_of_lead, block, times));
+  }
+  if (!any) throw Error(ErrorKind::data, "climate.missing", "no value is there in the forecast, the truth and what they are compared with", "`tenon climate info` counts the missing ones", inputs[0]);
   if (context.json()) {
     context.print(json_text(all));
     return 0;
   }
   context.print(fmt::format("{} in {}, weighed by cos(latitude); 95 % intervals over blocks of {} times", name, truth.array.unit.empty() ? "no unit" : truth.array.unit, params.integer("block")));
   for (const auto& lead : all["leads"]) {
-    context.print(fmt::format("{}{} times, {} to {}", lead["lead_days"].is_null() ? std::string() : fmt::format("lead {:.6g} days: ", lead["lead_days"].get<double>()), lead["times"].get<std::int64_t>(), lead["first"].get<std::string>(),
-                              lead["last"].get<std::string>()));
+    context.print(fmt::format("{}{} times, {} to {}{}", lead["lead_days"].is_null() ? std::string() : fmt::format("lead {:.6g} days: ", lead["lead_days"].get<double>()), lead["times"].get<std::int64_t>(), lead["first"].get<std::string>(),
+                              lead["last"].get<std::string>(), lead["share"] < 1.0 ? fmt::format(", {:.2f} % of the values", 100 * lead["share"].get<double>()) : ""));
     context.print(fmt::format("  {:<12} {:<28} {:<28} {}", "", "RMSE", "ACC", "bias"));
     for (const char* who : {"forecast", "persistence", "climatology"})
       if (lead.contains(who)) context.print(fmt::format("  {:<12} {:<28} {:<28} {}", who, shown(lead[who], "rmse"), shown(lead[who], "acc"), shown(lead[who], "bias")));
