@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "climate/tools/year_coverage.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/linalg.hpp"
@@ -34,6 +35,10 @@ HarmonicClimatology HarmonicClimatology::fit(const FieldSeries& series, const st
   if (std::int64_t(times.size()) < 2 * terms)
     throw Error(ErrorKind::data, "climate.too_short", std::to_string(times.size()) + " fields for a climatology of " + std::to_string(terms) + " coefficients a point",
                 "give a longer period, or fewer harmonics");
+  std::vector<double> shares;
+  for (auto t : times) shares.push_back(series.phase[std::size_t(t)]);
+  if (const auto lack = what_is_lacking(std::move(shares), harmonics, series.calendar))
+    throw Error(ErrorKind::data, "climate.too_short", "the years fitted on do not determine the annual cycle: " + *lack, "give whole years, or fewer harmonics");
   std::vector<double> basis(times.size() * std::size_t(terms)), gram(std::size_t(terms * terms), 0.0);
   for (std::size_t i = 0; i < times.size(); ++i) {
     double* b = basis.data() + std::int64_t(i) * terms;

@@ -14,7 +14,7 @@ class HarmonicClimatology {
  public:
   HarmonicClimatology() = default;
   HarmonicClimatology(int harmonics, std::int64_t points, std::vector<double> coefficients);
-  /// Least squares over the positions `times` of the series; throws climate.too_short for fewer of them than coefficients.
+  /// Least squares over the positions `times` of the series; throws climate.too_short where they do not determine the coefficients.
   static HarmonicClimatology fit(const FieldSeries& series, const std::vector<std::int64_t>& times, int harmonics);
 
   int harmonics() const { return harmonics_; }

@@ -54,6 +54,36 @@ std::string grid_difference(const GridSpec& a, const GridSpec& b) {
   return {};
 }
 
+std::optional<GridOrder> order_in(const GridSpec& other, const GridSpec& grid) {
+  if (other.rows() != grid.rows() || other.columns() != grid.columns()) return {};
+  GridOrder out;
+  auto places = [](const std::vector<double>& wanted, const std::vector<double>& offered, bool around, std::vector<std::int64_t>& at) {
+    for (double x : wanted) {
+      const auto found = std::find_if(offered.begin(), offered.end(), [&](double y) { return std::abs(around ? wrapped(y - x) : y - x) <= kSameDegree; });
+      if (found == offered.end()) return false;
+      at.push_back(found - offered.begin());
+    }
+    return true;
+  };
+  if (!places(grid.latitude, other.latitude, false, out.rows) || !places(grid.longitude, other.longitude, true, out.columns)) return {};
+  return out;
+}
+
+GridOrder bring_to(FieldSeries& s, const GridSpec& grid) {
+  auto order = order_in(s.grid, grid);
+  if (!order) throw Error(ErrorKind::data, "climate.grid", "the model was trained on another grid: " + grid_difference(grid, s.grid), "regrid the file first: tenon climate regrid");
+  const std::int64_t rows = grid.rows(), columns = grid.columns(), points = grid.points();
+  std::vector<float> field(static_cast<std::size_t>(points));
+  for (std::int64_t t = 0; t < s.times(); ++t) {
+    float* values = s.values.data() + t * points;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; ++c) field[std::size_t(r * columns + c)] = values[order->rows[std::size_t(r)] * columns + order->columns[std::size_t(c)]];
+    std::copy(field.begin(), field.end(), values);
+  }
+  s.grid = grid;
+  return *std::move(order);
+}
+
 std::optional<std::int64_t> FieldSeries::at(std::int64_t tick) const {
   const auto found = std::lower_bound(ticks.begin(), ticks.end(), tick);
   if (found == ticks.end() || *found != tick) return {};
@@ -71,7 +101,8 @@ double phase_of_year(Calendar calendar, std::int64_t tick) {
 }
 
 FieldSeries read_series(const std::filesystem::path& file, const std::string& variable) {
-  LabelledArray array = read_netcdf(file, variable);
+  const auto opened = open_netcdf(file);
+  LabelledArray array = read_variable(*opened, variable.empty() ? only_variable(*opened) : variable);
   int time = find_axis(array, AxisRole::time).value_or(-1), latitude = find_axis(array, AxisRole::latitude).value_or(-1),
       longitude = find_axis(array, AxisRole::longitude).value_or(-1);
   if (time < 0 || latitude < 0 || longitude < 0) refuse_axes(array, std::string("has no ") + (time < 0 ? "time" : latitude < 0 ? "latitude" : "longitude") + " axis", file);
@@ -80,6 +111,8 @@ FieldSeries read_series(const std::filesystem::path& file, const std::string& va
       refuse_axes(array, "has " + std::to_string(array.values.size(a)) + " positions along '" + array.axes[std::size_t(a)].name + "'", file);
 
   FieldSeries s;
+  for (const auto& a : opened->header().attributes)
+    if (a.name == "history" && a.is_text()) s.history = a.text();
   s.variable = array.name;
   s.unit = array.unit;
   s.grid.latitude = array.axes[std::size_t(latitude)].coordinates;
@@ -111,10 +144,11 @@ FieldSeries read_series(const std::filesystem::path& file, const std::string& va
     if (!std::isfinite(data[i])) {
       const auto t = std::int64_t(i) / s.grid.points();
       const auto point = std::int64_t(i) % s.grid.points();
-      throw Error(ErrorKind::data, "climate.missing",
-                  fmt::format("'{}' is missing on {} at latitude {:g}, longitude {:g}", s.variable, s.date(t), s.grid.latitude[std::size_t(point / s.grid.columns())],
+      const bool missing = std::isnan(data[i]);
+      throw Error(ErrorKind::data, missing ? "climate.missing" : "climate.not_finite",
+                  fmt::format("'{}' is {} on {} at latitude {:g}, longitude {:g}", s.variable, missing ? "missing" : "infinite", s.date(t), s.grid.latitude[std::size_t(point / s.grid.columns())],
                               s.grid.longitude[std::size_t(point % s.grid.columns())]),
-                  "the task needs whole fields: cut the region to where the variable is known", file.string());
+                  missing ? "the task needs whole fields: cut the region to where the variable is known" : "mend the value", file.string());
     }
   s.values.assign(data.begin(), data.end());
   const Axis axes[] = {array.axes[std::size_t(time)], array.axes[std::size_t(latitude)], array.axes[std::size_t(longitude)]};

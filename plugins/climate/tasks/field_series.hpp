@@ -26,6 +26,13 @@ std::string grid_text(const GridSpec& grid);
 /// What differs between two grids (more than 1e-4 degrees, longitudes modulo 360); empty: nothing.
 std::string grid_difference(const GridSpec& a, const GridSpec& b);
 
+/// Where the rows and columns of one grid lie in another.
+struct GridOrder {
+  std::vector<std::int64_t> rows, columns;
+};
+/// The places of `grid` in `other`, matched by coordinates (longitudes modulo 360); nothing where `other` is not `grid` in another order.
+std::optional<GridOrder> order_in(const GridSpec& other, const GridSpec& grid);
+
 struct FieldSeries {
   std::string variable, unit;
   GridSpec grid;
@@ -35,6 +42,7 @@ struct FieldSeries {
   std::vector<double> phase;             ///< share of the year that has passed at each, in [0, 1]
   std::vector<float> values;             ///< times x points, finite
   LabelledArray source;                  ///< axes and attributes as read; its values are dropped
+  std::string history;                   ///< the file's attribute
 
   std::int64_t times() const { return std::int64_t(ticks.size()); }
   const float* field(std::int64_t t) const { return values.data() + t * grid.points(); }
@@ -45,8 +53,12 @@ struct FieldSeries {
 };
 
 /// Reads `variable` (empty: the file's only one with time, latitude and longitude) and brings its axes into that order; an axis of one
-/// position beside them is dropped. Throws climate.axes, climate.missing (with the date of the first missing value) and climate.time_order.
+/// position beside them is dropped. Throws climate.axes, climate.missing and climate.not_finite (with the date and place of the first such value) and climate.time_order.
 FieldSeries read_series(const std::filesystem::path& file, const std::string& variable);
+
+/// Brings the fields into the order of `grid`; `series.source` keeps the file's. Returns where each place lay. Throws climate.grid where they are not
+/// the same places.
+GridOrder bring_to(FieldSeries& series, const GridSpec& grid);
 
 /// The share of its year that has passed at a moment: (day of year - 1 + time of day) / the calendar's mean year.
 double phase_of_year(Calendar calendar, std::int64_t tick);

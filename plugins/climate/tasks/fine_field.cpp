@@ -36,7 +36,8 @@ std::vector<std::array<float, 2 * kReach + 1>> taps(std::int64_t factor, Upsampl
 }  // namespace
 
 FineField read_fine_field(const std::filesystem::path& file, const std::string& variable) {
-  LabelledArray array = read_netcdf(file, variable);
+  const auto opened = open_netcdf(file);
+  LabelledArray array = read_variable(*opened, variable.empty() ? only_variable(*opened) : variable);
   int latitude = find_axis(array, AxisRole::latitude).value_or(-1), longitude = find_axis(array, AxisRole::longitude).value_or(-1);
   bool flat = latitude >= 0 && longitude >= 0;
   for (int a = 0; a < int(array.axes.size()); ++a) flat &= a == latitude || a == longitude || array.values.size(a) == 1;
@@ -44,6 +45,8 @@ FineField read_fine_field(const std::filesystem::path& file, const std::string& 
     throw Error(ErrorKind::data, "climate.axes", "variable '" + array.name + "' is no single field of latitude and longitude",
                 "pick one time and level: tenon climate select", file.string());
   FineField f;
+  for (const auto& a : opened->header().attributes)
+    if (a.name == "history" && a.is_text()) f.history = a.text();
   f.variable = array.name;
   f.unit = array.unit;
   f.grid = {array.axes[std::size_t(latitude)].coordinates, array.axes[std::size_t(longitude)].coordinates};
@@ -59,9 +62,9 @@ FineField read_fine_field(const std::filesystem::path& file, const std::string& 
   const auto bad = std::find_if(data.begin(), data.end(), [](float v) { return !std::isfinite(v); });
   if (bad != data.end()) {
     const auto at = bad - data.begin();
-    throw Error(ErrorKind::data, "climate.missing",
-                fmt::format("'{}' is missing at latitude {:g}, longitude {:g}", f.variable, f.grid.latitude[std::size_t(at / f.grid.columns())], f.grid.longitude[std::size_t(at % f.grid.columns())]),
-                "the task needs a whole field: cut the region to where the variable is known", file.string());
+    throw Error(ErrorKind::data, std::isnan(*bad) ? "climate.missing" : "climate.not_finite",
+                fmt::format("'{}' is {} at latitude {:g}, longitude {:g}", f.variable, std::isnan(*bad) ? "missing" : "infinite", f.grid.latitude[std::size_t(at / f.grid.columns())], f.grid.longitude[std::size_t(at % f.grid.columns())]),
+                std::isnan(*bad) ? "the task needs a whole field: cut the region to where the variable is known" : "mend the value", file.string());
   }
   f.values.assign(data.begin(), data.end());
   const Axis axes[] = {array.axes[std::size_t(latitude)], array.axes[std::size_t(longitude)]};

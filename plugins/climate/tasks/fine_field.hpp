@@ -19,6 +19,7 @@ struct FineField {
   std::vector<float> values;  ///< rows x columns, finite
   bool global = false;        ///< the longitudes go around the globe evenly
   LabelledArray source;       ///< axes and attributes; its values are dropped
+  std::string history;        ///< the file's attribute
 };
 
 /// Reads a variable that has latitude and longitude and no other axis longer than 1. Throws climate.axes and climate.missing.

@@ -37,20 +37,44 @@ void ForecastTask::require_inputs() const { require_file(data_settings_.file, "d
 std::vector<Problem> ForecastTask::check(const Monitor& monitor) {
   monitor.turn("checking", 0, 1);
   try {
-    require_described(read_series(data_settings_.file, data_settings_.variable), data_settings_);
+    const ForecastData data = ForecastData::load(data_settings_, nullptr);
+    if (!data.suspects.empty()) monitor.warn(data_settings_.file.string() + ": " + data.suspects);
+    samples_of(data);
   } catch (const Error& e) {
     return {{e.code(), e.where().empty() ? data_settings_.file.string() : e.where(), e.message(), e.hint()}};
   }
   return {};
 }
 
+std::vector<std::int64_t> ForecastTask::samples_of(const ForecastData& data) const {
+  const AnomalySeries& a = data.anomalies;
+  const std::int64_t history = settings_.base == ForecastBase::linear ? std::max(settings_.days, settings_.linear.days) : settings_.days;
+  const std::size_t targets = settings_.mode == ForecastMode::rollout ? std::size_t(settings_.rollout_steps) : settings_.corrected;
+  std::vector<std::int64_t> list;
+  for (std::int64_t t = 0; t < a.times(); ++t) {
+    bool whole = a.has_history(t, history, data.fitted);
+    for (std::size_t l = 0; whole && l < targets; ++l) {
+      const auto target = a.before(t, -(settings_.mode == ForecastMode::rollout ? std::int64_t(l) + 1 : settings_.leads[l]));
+      whole = target && data.fitted[std::size_t(*target)];
+    }
+    if (whole) list.push_back(t);
+  }
+  if (list.empty())
+    throw Error(ErrorKind::data, "climate.too_short", "no training sample has its history and its targets within the fit years", "give a longer fit period, or fewer days and shorter leads",
+                data_settings_.file.string());
+  return list;
+}
+
 void ForecastTask::load(const Monitor& monitor) {
   monitor.turn("reading", 0, 3);
-  data_ = ForecastData::load(data_settings_, ready_ ? &climatology_ : nullptr, scale_);
-  if (ready_) {
-    if (const auto difference = grid_difference(grid_, data_->series.grid); !difference.empty())
-      throw Error(ErrorKind::data, "climate.grid", "the model was trained on another grid: " + difference, "regrid the file first: tenon climate regrid", data_settings_.file.string());
-  } else {
+  const ForecastData::Known known{climatology_, grid_, scale_};
+  try {
+    data_ = ForecastData::load(data_settings_, ready_ ? &known : nullptr);
+  } catch (const Error& e) {
+    throw e.at(data_settings_.file.string());
+  }
+  if (!data_->suspects.empty()) monitor.warn(data_settings_.file.string() + ": " + data_->suspects);
+  if (!ready_) {
     variable_ = data_->series.variable;
     unit_ = data_->series.unit;
     grid_ = data_->series.grid;
@@ -64,21 +88,7 @@ void ForecastTask::load(const Monitor& monitor) {
     if (settings_.base == ForecastBase::damped) damping_ = damping(a, data_->fitted, settings_.leads);
     if (settings_.base == ForecastBase::linear) linear_ = LinearForecast::fit(a, data_->fitted, data_->point_weights, settings_.linear);
   }
-  // A sample needs its history and all that it is to learn: of the days fitted on.
-  const std::int64_t history = settings_.base == ForecastBase::linear ? std::max(settings_.days, settings_.linear.days) : settings_.days;
-  samples_.clear();
-  for (std::int64_t t = 0; t < a.times(); ++t) {
-    bool whole = a.has_history(t, history, data_->fitted);
-    const std::size_t targets = settings_.mode == ForecastMode::rollout ? std::size_t(settings_.rollout_steps) : settings_.corrected;
-    for (std::size_t l = 0; whole && l < targets; ++l) {
-      const auto target = a.before(t, -(settings_.mode == ForecastMode::rollout ? std::int64_t(l) + 1 : settings_.leads[l]));
-      whole = target && data_->fitted[std::size_t(*target)];
-    }
-    if (whole) samples_.push_back(t);
-  }
-  if (samples_.empty())
-    throw Error(ErrorKind::data, "climate.too_short", "no training sample has its history and its targets within the fit years", "give a longer fit period, or fewer days and shorter leads",
-                data_settings_.file.string());
+  samples_ = samples_of(*data_);
   monitor.turn("forecasting the training samples", 2, 3);
   base_of_samples_.clear();
   if (settings_.mode == ForecastMode::direct && has_base() && !ready_) {

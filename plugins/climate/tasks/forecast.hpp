@@ -56,6 +56,8 @@ class ForecastTask final : public Task {
   void require_inputs() const override;
 
  private:
+  /// Initial positions that have their history and all that they are to be learnt from, of the years fitted on.
+  std::vector<std::int64_t> samples_of(const ForecastData& data) const;
   std::int64_t day_channels() const { return settings_.days; }
   std::int64_t extra_channels() const;
   bool has_base() const { return settings_.base != ForecastBase::none; }

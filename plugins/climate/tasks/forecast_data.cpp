@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "climate/tasks/params.hpp"
+#include "climate/tasks/suspects.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon::climate {
@@ -43,7 +44,8 @@ ForecastDataSettings forecast_data_settings(const ParamValues& v) {
   s.harmonics = v.integer("harmonics");
   auto period = [&](const std::string& key) {
     const auto& years = v.integers(key);
-    if (years.size() != 2 || years[0] > years[1]) refuse_recipe("data." + key, std::to_string(years.size()) + " values", "give the first and the last year, e.g. [2001, 2006]");
+    if (years.size() == 2 && years[0] > years[1]) refuse_recipe("data." + key, fmt::format("the years are reversed: {} comes after {}", years[0], years[1]), fmt::format("write [{}, {}]", years[1], years[0]));
+    if (years.size() != 2) refuse_recipe("data." + key, std::to_string(years.size()) + " values", "give the first and the last year, e.g. [2001, 2006]");
     return years;
   };
   s.fit = period("fit");
@@ -74,6 +76,13 @@ void require_described(const FieldSeries& series, const ForecastDataSettings& s)
   if (!s.unit.empty() && series.unit != s.unit)
     throw Error(ErrorKind::data, "climate.unit", "'" + series.variable + "' is in '" + series.unit + "', the recipe says '" + s.unit + "'",
                 "correct data.unit, or convert the file", file);
+  if (!s.score_unit.empty()) {
+    try {
+      unit_conversion(series.unit, s.score_unit);
+    } catch (const Error& e) {
+      throw Error(ErrorKind::data, e.code(), "data.score_unit: " + e.message(), "'" + series.variable + "' is in '" + series.unit + "': give a unit that this can be turned into", file);
+    }
+  }
   for (const auto* period : {&s.fit, &s.score})
     for (auto year : *period)
       if (!contains(series.year, year))
@@ -93,10 +102,12 @@ UnitConversion convert_units(FieldSeries& series, const std::string& unit) {
   return c;
 }
 
-ForecastData ForecastData::load(const ForecastDataSettings& s, const HarmonicClimatology* climatology, double scale) {
+ForecastData ForecastData::load(const ForecastDataSettings& s, const Known* known) {
   ForecastData d;
   d.series = read_series(s.file, s.variable);
   require_described(d.series, s);
+  d.suspects = suspects_text(d.series);
+  if (known) bring_to(d.series, known->grid);
   d.conversion = convert_units(d.series, s.score_unit);
   const GridSpec& grid = d.series.grid;
   d.row_weights = grid.row_weights();
@@ -107,14 +118,14 @@ ForecastData ForecastData::load(const ForecastDataSettings& s, const HarmonicCli
     d.fitted.push_back(is_fitted_on(s, year));
     if (s.climatology_years.empty() ? is_fitted_on(s, year) : within(s.climatology_years, year)) base.push_back(t);
   }
-  d.climatology = climatology ? *climatology : HarmonicClimatology::fit(d.series, base, int(s.harmonics));
+  d.climatology = known ? known->climatology : HarmonicClimatology::fit(d.series, base, int(s.harmonics));
   d.anomalies.values = d.climatology.anomalies(d.series);
   d.anomalies.ticks = d.series.ticks;
   d.anomalies.year = d.series.year;
   d.anomalies.points = grid.points();
   d.anomalies.step = s.step_ticks();
-  if (climatology) {
-    d.scale = scale;
+  if (known) {
+    d.scale = known->scale;
   } else {
     double square = 0;
     std::int64_t n = 0;

@@ -32,7 +32,7 @@ ParamSpec forecast_data_params();
 /// Throws climate.recipe for values that make no sense, climate.leak for periods that share a year.
 ForecastDataSettings forecast_data_settings(const ParamValues& values);
 
-/// Refuses a series that the recipe does not describe: climate.unit, climate.no_such_year, climate.step.
+/// Refuses a series that the recipe does not describe: climate.unit, climate.units (of the score's), climate.no_such_year, climate.step.
 void require_described(const FieldSeries& series, const ForecastDataSettings& settings);
 
 /// The series' values into `unit` (empty: as they are); returns how. Throws climate.units.
@@ -46,9 +46,15 @@ struct ForecastData {
   std::vector<char> fitted;           ///< positions that fitting may look at
   UnitConversion conversion;          ///< from the file's unit to the score's
   double scale = 1;                   ///< weighted root mean square of the anomalies fitted on
+  std::string suspects;               ///< see suspects.hpp, in the file's unit
 
-  /// With a trained model's climatology and scale, those are kept.
-  static ForecastData load(const ForecastDataSettings& settings, const HarmonicClimatology* climatology, double scale);
+  /// What a trained model keeps: fields are brought into the order of its grid.
+  struct Known {
+    const HarmonicClimatology& climatology;
+    const GridSpec& grid;
+    double scale;
+  };
+  static ForecastData load(const ForecastDataSettings& settings, const Known* known);
   /// Positions whose year lies in "validation" (held back, or the score years where none are), "test" (the score years) or "train".
   std::vector<std::int64_t> verifying(const ForecastDataSettings& settings, const std::string& split) const;
 };

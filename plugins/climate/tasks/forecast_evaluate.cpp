@@ -164,6 +164,7 @@ Evaluation ForecastTask::evaluate(nn::Module& model, const std::string& split, i
                                      scores.times, result.cases.front().id, result.cases.back().id));
   result.notes.push_back("all baselines are fitted on the fit years; the network's base is damped persistence and what a linear model adds, its ridge chosen for each lead by leaving out one fit year after the other");
   result.notes.push_back(fmt::format("intervals: 95 %, 2000 resamples of blocks of {} verification times", length));
+  if (block >= scores.times) result.notes.push_back("these blocks are the whole series: the intervals have no width and say nothing");
   if (left_out) result.notes.push_back(fmt::format("{} times of the split are not scored: their initial fields are not in the file", left_out));
   if (split == "validation" && !data_settings_.hold_back.empty()) result.notes.push_back("this split is the part of the fit period that was held back for choices, not the score years");
   if (pictures > 0) {

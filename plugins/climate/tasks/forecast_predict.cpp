@@ -9,6 +9,7 @@
 #include "climate/tasks/model_runner.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/sha256.hpp"
 
 namespace tenon::climate {
 namespace fs = std::filesystem;
@@ -37,8 +38,13 @@ std::vector<fs::path> ForecastTask::predict(nn::Module& model, const std::vector
     options.monitor.turn("predicting", std::int64_t(i), std::int64_t(inputs.size()));
     FieldSeries series = read_series(inputs[i], variable_);
     const std::string file = inputs[i].string();
-    if (const auto difference = grid_difference(grid_, series.grid); !difference.empty())
-      throw Error(ErrorKind::data, "climate.grid", "the model was trained on another grid: " + difference, "regrid the file first: tenon climate regrid", file);
+    const std::string input_digest = sha256_of_file(inputs[i]);
+    GridOrder order;  // places of the model's grid in the file's, which the output keeps
+    try {
+      order = bring_to(series, grid_);
+    } catch (const Error& e) {
+      throw e.at(file);
+    }
     const UnitConversion conversion = convert_units(series, data_settings_.score_unit);
     AnomalySeries anomalies{climatology_.anomalies(series), series.ticks, series.year, grid_.points(), data_settings_.step_ticks()};
     const std::int64_t last = series.times() - 1, history = settings_.base == ForecastBase::linear ? std::max(settings_.days, settings_.linear.days) : settings_.days;
@@ -56,7 +62,10 @@ std::vector<fs::path> ForecastTask::predict(nn::Module& model, const std::vector
     for (std::int64_t l = 0; l < leads; ++l) {
       const std::int64_t shift = settings_.leads[std::size_t(l)] * anomalies.step, tick = series.ticks.back() + shift;
       climatology_.at(phase_of_year(series.calendar, tick), mean.data());
-      for (std::int64_t p = 0; p < points; ++p) values[std::size_t(l * points + p)] = float((mean[std::size_t(p)] + double(forecast[std::size_t(l * points + p)]) - conversion.offset) / conversion.factor);
+      for (std::int64_t p = 0; p < points; ++p) {
+        const std::int64_t place = order.rows[std::size_t(p / grid_.columns())] * grid_.columns() + order.columns[std::size_t(p % grid_.columns())];
+        values[std::size_t(l * points + place)] = float((mean[std::size_t(p)] + double(forecast[std::size_t(l * points + p)]) - conversion.offset) / conversion.factor);
+      }
       moments.ticks.push_back(tick);
       if (bounded) moments.bounds.push_back({out.axes[0].time->bounds.back()[0] + shift, out.axes[0].time->bounds.back()[1] + shift});
       lead_time.push_back(double(shift) / double(kTicksPerDay));
@@ -83,7 +92,9 @@ std::vector<fs::path> ForecastTask::predict(nn::Module& model, const std::vector
                           {"source", "forecast by climate.forecast of Tenon"},
                           {"tenon_model_sha256", digest},
                           {"tenon_seed", std::to_string(context_.seed)},
-                          {"tenon_input", inputs[i].filename().string()}};
+                          {"tenon_input", inputs[i].filename().string()},
+                          {"tenon_input_sha256", input_digest}};
+    if (!series.history.empty()) dataset.attributes["history"] = series.history;
     files().make_directories(options.output);
     write_netcdf(outputs[i], dataset, {.history = "tenon predict: forecast from " + inputs[i].filename().string()});
   }

@@ -12,6 +12,7 @@
 #include "tenon/error.hpp"
 #include "tenon/field_picture.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/sha256.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/metrics.hpp"
 
@@ -248,6 +249,7 @@ std::vector<fs::path> SuperResolutionTask::predict(nn::Module& model, const std:
   const std::string digest = model_digest(model);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const FineField cells = read_fine_field(inputs[i], variable_);
+    const std::string input_digest = sha256_of_file(inputs[i]);
     if (cells.unit != unit_)
       throw Error(ErrorKind::data, "climate.unit", "'" + cells.variable + "' is in '" + cells.unit + "', the model was trained on '" + unit_ + "'", "convert the file", inputs[i].string());
     const std::int64_t rows = cells.grid.rows(), width = cells.grid.columns();
@@ -271,7 +273,9 @@ std::vector<fs::path> SuperResolutionTask::predict(nn::Module& model, const std:
     dataset.attributes = {{"source", "super-resolution by climate.super_resolution of Tenon"},
                           {"tenon_model_sha256", digest},
                           {"tenon_seed", std::to_string(context_.seed)},
-                          {"tenon_input", inputs[i].filename().string()}};
+                          {"tenon_input", inputs[i].filename().string()},
+                          {"tenon_input_sha256", input_digest}};
+    if (!cells.history.empty()) dataset.attributes["history"] = cells.history;
     files().make_directories(options.output);
     write_netcdf(outputs[i], dataset, {.history = "tenon predict: refined from " + inputs[i].filename().string()});
   }

@@ -32,6 +32,8 @@ TEST_CASE("harmonics: a field that is a sum of them is found exactly", "[climate
   }
   for (float a : c.anomalies(s)) CHECK(std::abs(a) < 2e-4f);
   CHECK(code_of([&] { HarmonicClimatology::fit(s, {1, 2, 3}, 3); }) == "climate.too_short");
+  // Half a year has times enough, but says nothing of the other half.
+  CHECK(code_of([&] { HarmonicClimatology::fit(s, std::vector<std::int64_t>(times.begin(), times.begin() + 180), 3); }) == "climate.too_short");
 }
 
 TEST_CASE("the share of the year that has passed", "[climate][climatology]") {

@@ -1,7 +1,10 @@
 #include "climate/tasks/forecast.hpp"
 
+#include <algorithm>
+
 #include "climate/io/dataset.hpp"
 #include "climate/task_test.hpp"
+#include "tenon/io/sha256.hpp"
 #include "tenon/ops.hpp"
 
 using namespace tenon;
@@ -148,6 +151,99 @@ TEST_CASE("forecast: leaks and wrong descriptions are refused", "[climate][forec
     CHECK(e.message().find("2001-04-11 at latitude 35, longitude -60") != std::string::npos);
     CHECK(int(e.kind()) == 3);
   }
+}
+
+TEST_CASE("forecast: the check refuses what the run refuses", "[climate][forecast]") {
+  Folder folder;
+  const fs::path file = folder / "made.nc";
+  write_netcdf(file, made_series(kDays));
+  auto problem = [&](Overrides more) {
+    const auto found = ForecastTask(context_of(forecast_task(), recipe(file, std::move(more)))).check({});
+    return found.empty() ? Problem{} : found[0];
+  };
+  CHECK(problem({}).code.empty());
+  const Problem unit = problem({{"data.score_unit", "K"}});
+  CHECK(unit.code == "climate.units");
+  CHECK(unit.where == file.string());
+  CHECK(unit.message.find("data.score_unit: 'Pa' and 'K' do not measure the same") != std::string::npos);
+  CHECK(problem({{"data.fit", "[2001, 2001]"}, {"forecast.leads", "[400]"}}).code == "climate.too_short");
+  try {
+    ForecastTask(context_of(forecast_task(), recipe(file, {{"data.fit", "[2003, 2001]"}})));
+    FAIL("taken");
+  } catch (const Error& e) {
+    CHECK(e.code() == "climate.recipe");
+    CHECK(e.message().find("the years are reversed: 2003 comes after 2001") != std::string::npos);
+  }
+  LabelledArray series = made_series(kDays);
+  series.values.data<float>()[7] = INFINITY;
+  write_netcdf(file, series);
+  CHECK(problem({}).code == "climate.not_finite");
+  CHECK(problem({}).message == "'slp' is infinite on 2001-01-01 at latitude 30, longitude 0");
+}
+
+TEST_CASE("forecast: values far outside are told with their date and place, and trained on all the same", "[climate][forecast]") {
+  Folder folder;
+  const fs::path file = folder / "made.nc";
+  LabelledArray series = made_series(kDays);
+  std::vector<std::string> said;
+  Monitor monitor;
+  monitor.warning = [&](const std::string& text) { said.push_back(text); };
+  auto warned = [&] {
+    said.clear();
+    write_netcdf(file, series);
+    CHECK(ForecastTask(context_of(forecast_task(), recipe(file))).check(monitor).empty());
+    return said;
+  };
+  CHECK(warned().empty());
+  series.values.data<float>()[100 * 40 + 9] = -999;
+  REQUIRE(warned().size() == 1);
+  CHECK(said[0].find("1 of 58440 values of 'slp' lie far outside the others") != std::string::npos);
+  CHECK(said[0].find("-999 on 2001-04-11 at latitude 35, longitude -60") != std::string::npos);
+  for (std::int64_t t = 0; t < 10; ++t) series.values.data<float>()[t * 40] = 1e20f;
+  REQUIRE(warned().size() == 1);
+  CHECK(said[0].find("11 of 58440 values") != std::string::npos);
+  CHECK(said[0].find("1e+20 on 2001-01-01 at latitude 30, longitude -70") != std::string::npos);
+  said.clear();
+  ForecastTask(context_of(forecast_task(), recipe(file))).load(monitor);
+  CHECK(said.size() == 1);
+}
+
+TEST_CASE("forecast: a file whose axes run the other way gives the same forecast, in its own order", "[climate][forecast]") {
+  Folder folder;
+  const fs::path file = folder / "made.nc", turned_file = folder / "turned.nc";
+  const LabelledArray series = made_series(kDays);
+  Dataset with_history{{series}, {{"history", "made by hand"}}, {}};
+  write_netcdf(file, with_history);
+  LabelledArray turned = series;
+  turned.values = series.values.clone();
+  std::reverse(turned.axes[1].coordinates.begin(), turned.axes[1].coordinates.end());
+  for (double& x : turned.axes[2].coordinates) x += x < 0 ? 360 : 0;  // the same meridians
+  for (std::int64_t t = 0; t < kDays; ++t)
+    for (std::int64_t r = 0; r < 5; ++r) std::copy_n(series.values.data<float>() + (t * 5 + r) * 8, 8, turned.values.data<float>() + (t * 5 + 4 - r) * 8);
+  write_netcdf(turned_file, turned);
+  ForecastTask task(context_of(forecast_task(), recipe(file)));
+  task.load({});
+  Silent silent(3);
+  PredictOptions options;
+  options.output = folder / "out";
+  const auto written = task.predict(silent, {file, turned_file}, options);
+  const LabelledArray a = read_netcdf(written[0], "slp"), b = read_netcdf(written[1], "slp");
+  CHECK(b.axes[1].coordinates == turned.axes[1].coordinates);
+  for (std::int64_t l = 0; l < 3; ++l)
+    for (std::int64_t r = 0; r < 5; ++r)
+      for (std::int64_t c = 0; c < 8; ++c) REQUIRE(b.values.data<float>()[(l * 5 + 4 - r) * 8 + c] == a.values.data<float>()[(l * 5 + r) * 8 + c]);
+
+  const auto opened = open_netcdf(written[0]);
+  std::map<std::string, std::string> attributes;
+  for (const auto& attribute : opened->header().attributes) attributes[attribute.name] = attribute.text();
+  CHECK(attributes["history"].find("tenon predict: forecast from made.nc\nmade by hand") != std::string::npos);
+  CHECK(attributes["tenon_input_sha256"] == sha256_of_file(file));
+  // Scores of a trained model on the turned file are those on its own.
+  ForecastTask fresh(context_of(forecast_task(), recipe(turned_file)));
+  fresh.load_state(task.state());
+  fresh.load({});
+  const Evaluation mine = task.evaluate(silent, "validation", 0, {}), theirs = fresh.evaluate(silent, "validation", 0, {});
+  CHECK(theirs.totals[0].value == mine.totals[0].value);
 }
 
 TEST_CASE("forecast: no training pair across a gap in time", "[climate][forecast]") {
