@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <set>
 
@@ -14,6 +16,7 @@
 #include "tenon/io/file.hpp"
 #include "tenon/io/sha256.hpp"
 #include "tenon/io/utf8.hpp"
+#include "tenon/kernel.hpp"
 
 namespace tenon::climate {
 
