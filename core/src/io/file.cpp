@@ -100,6 +100,25 @@ std::string unique_suffix() {
   return ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter.fetch_add(1));
 }
 
+enum class Folders { refused, left_to_the_caller };
+
+/// The folder must be there, and at the path nothing or a regular file: renaming over a pipe, a socket or a device
+/// (/dev/null, for root) would take it away from the whole system.
+void require_place(const std::filesystem::path& path, Folders folders = Folders::refused) {
+  const std::string what = "cannot write " + path.string() + ": ";
+  const auto folder = directory_of(path);
+  const auto around = files().stat(folder), there = files().stat(path);
+  if (!around)
+    throw Error(ErrorKind::data, "io.not_found", what + "there is no folder " + folder.string(), "make the folder first, or name one that exists",
+                path.string());
+  if (!around->is_directory)
+    throw Error(ErrorKind::usage, "io.not_a_folder", what + folder.string() + " is no folder",
+                "a file is in the way: name a folder, or a place where one can be made", path.string());
+  if (!there || there->is_regular || (there->is_directory && folders == Folders::left_to_the_caller)) return;
+  throw Error(ErrorKind::data, "io.not_a_file", what + (there->is_directory ? "it is a folder" : "it is a pipe, a socket or a device"),
+              "name a regular file", path.string());
+}
+
 /// Removes a leftover while another error is on its way; that error is the one worth telling.
 void discard(const std::filesystem::path& path) noexcept {
   try {
@@ -266,6 +285,7 @@ bool file_exists(const std::filesystem::path& path) {
 
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(directory_of(path_) / ("." + path_.filename().string() + unique_suffix())) {
+  require_place(path_);
   try {
     file_ = files().open_write(temporary_, OpenMode::truncate);
   } catch (const Error& error) {
@@ -286,18 +306,21 @@ void AtomicFile::write(const void* data, std::size_t size) {
 void AtomicFile::commit() {
   file_->sync();
   file_->close();
+  require_place(path_);
   files().rename(temporary_, path_);
   committed_ = true;  // from here the temporary is gone, whatever the directory's sync says
   files().sync_directory(directory_of(path_));
 }
 
 std::filesystem::path temporary_sibling(const std::filesystem::path& path) {
+  require_place(path, Folders::left_to_the_caller);  // a folder has siblings too, and no rename puts a file in its place
   std::string name = path.filename().string();
   std::size_t dot = name.find('.', 1);
   return directory_of(path) / ("." + name + unique_suffix() + (dot == std::string::npos ? "" : name.substr(dot)));
 }
 
 void replace_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
+  require_place(path);
   files().open_write(temporary, OpenMode::append)->sync();
   files().rename(temporary, path);
   files().sync_directory(directory_of(path));

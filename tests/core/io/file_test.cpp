@@ -121,6 +121,46 @@ TEST_CASE("only regular files are opened for reading: a pipe, socket or device i
   ::close(socket);
 }
 
+TEST_CASE("writing never puts a regular file in the place of a pipe, a device or a folder", "[io]") {
+  TemporaryFolder folder("special");
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("pipe", folder / "link");
+  std::filesystem::create_directory(folder / "folder");
+  for (const char* name : {"pipe", "link", "folder"}) {
+    INFO(name);
+    const auto before = std::filesystem::symlink_status(folder / name).type();
+    CHECK(code_of([&] { write_atomic(folder / name, "x"); }) == "io.not_a_file");
+    CHECK(code_of([&] { temporary_sibling(folder / name); }) == (name == std::string("folder") ? "" : "io.not_a_file"));
+    std::ofstream(folder / ".made") << "x";
+    CHECK(code_of([&] { replace_file(folder / ".made", folder / name); }) == "io.not_a_file");
+    std::filesystem::remove(folder / ".made");
+    CHECK(std::filesystem::symlink_status(folder / name).type() == before);
+  }
+  {  // one that comes while the file is written
+    AtomicFile file(folder / "late");
+    file.write("x");
+    REQUIRE(::mkfifo((folder / "late").c_str(), 0600) == 0);
+    CHECK(code_of([&] { file.commit(); }) == "io.not_a_file");
+  }
+  CHECK(std::filesystem::is_fifo(folder / "late"));
+  CHECK(files().list(folder.path).size() == 4);
+  try {
+    write_atomic(folder / "pipe", "x");
+  } catch (const Error& error) {
+    CHECK_THAT(error.message(), Catch::Contains("pipe") && Catch::Contains("device"));
+    CHECK(error.hint() == "name a regular file");
+  }
+}
+
+TEST_CASE("a folder that is not there is told as such, whoever writes into it", "[io]") {
+  TemporaryFolder folder("no-folder");
+  CHECK_THROWS_WITH(temporary_sibling(folder / "absent/a.nc"), Catch::Contains("no folder") && Catch::Contains("absent"));
+  CHECK(code_of([&] { temporary_sibling(folder / "absent/a.nc"); }) == "io.not_found");
+  write_atomic(folder / "file", "x");
+  CHECK(code_of([&] { temporary_sibling(folder / "file/a.nc"); }) == "io.not_a_folder");
+  CHECK_NOTHROW(temporary_sibling("a.nc"));
+}
+
 TEST_CASE("an appended line ends what a killed writer left unfinished", "[io]") {
   TemporaryFolder folder("append");
   append_line(folder / "m", "one");

@@ -80,7 +80,7 @@ TENON_API bool file_exists(const std::filesystem::path& path);
 /// Writes a file so that at any moment its path holds either the old bytes or all of the new ones.
 ///
 /// Bytes go to a sibling ".<name>.tmp-<pid>-<n>"; commit() syncs it, renames it over the path and syncs the
-/// directory. Without commit the destructor removes the sibling and the path stays as it was.
+/// directory. Without commit the destructor removes the sibling; the path stays as it was. A folder, pipe or device there is refused.
 class TENON_API AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -99,7 +99,7 @@ class TENON_API AtomicFile {
 };
 
 /// The same for libraries that open a path of their own: let them write `temporary_sibling(path)`, whose name keeps the
-/// extensions of `path`, then replace_file(it, path) syncs, renames and syncs the directory. On failure remove it.
+/// extensions of `path`, then replace_file(it, path) syncs, renames and syncs the directory. On failure remove it. Pipes and devices are refused.
 TENON_API std::filesystem::path temporary_sibling(const std::filesystem::path& path);
 TENON_API void replace_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
 
