@@ -16,13 +16,13 @@ namespace {
 
 constexpr double kDegree = std::numbers::pi / 180;
 
-/// Edges halfway between centres; the ends mirror the nearest.
-std::vector<std::array<double, 2>> halfway(const std::vector<double>& x, double lone_width) {
+/// Edges halfway between centres; the ends mirror the nearest. A lone centre has no neighbour to tell its width by: 0.
+std::vector<std::array<double, 2>> halfway(const std::vector<double>& x) {
   const std::size_t n = x.size();
   std::vector<std::array<double, 2>> out(n);
   for (std::size_t i = 0; i < n; ++i) {
-    const double before = i > 0 ? (x[i] - x[i - 1]) / 2 : n > 1 ? (x[1] - x[0]) / 2 : lone_width / 2;
-    const double after = i + 1 < n ? (x[i + 1] - x[i]) / 2 : n > 1 ? (x[n - 1] - x[n - 2]) / 2 : lone_width / 2;
+    const double before = i > 0 ? (x[i] - x[i - 1]) / 2 : n > 1 ? (x[1] - x[0]) / 2 : 0.0;
+    const double after = i + 1 < n ? (x[i + 1] - x[i]) / 2 : n > 1 ? (x[n - 1] - x[n - 2]) / 2 : 0.0;
     out[i] = {x[i] - before, x[i] + after};
     if (out[i][0] > out[i][1]) std::swap(out[i][0], out[i][1]);
   }
@@ -55,14 +55,14 @@ int whole_number(std::string_view text) {
 }
 
 struct Name {
-  char kind = 0;  ///< 'r', 'x' or 'n'
+  bool gaussian = false;
   int lon = 0, lat = 0;
 };
 
 std::optional<Name> parsed(std::string_view name) {
   if (name.size() > 1 && (name[0] == 'n' || name[0] == 'N' || name[0] == 'f' || name[0] == 'F')) {
     const int n = whole_number(name.substr(1));
-    if (n > 0 && n <= 4000) return Name{'n', 4 * n, 2 * n};
+    if (n > 0 && n <= 4000) return Name{true, 4 * n, 2 * n};
     return {};
   }
   const bool r = !name.empty() && (name[0] == 'r' || name[0] == 'R');
@@ -71,7 +71,7 @@ std::optional<Name> parsed(std::string_view name) {
   if (x == std::string_view::npos) return {};
   const int lon = whole_number(sizes.substr(0, x)), lat = whole_number(sizes.substr(x + 1));
   if (lon == 0 || lat == 0) return {};
-  return Name{r ? 'r' : 'x', lon, lat};
+  return Name{false, lon, lat};
 }
 
 }  // namespace
@@ -107,8 +107,9 @@ Grid grid_of(const Axis& latitude, const Axis& longitude, const std::function<vo
   g.lat = latitude.coordinates;
   g.lon = longitude.coordinates;
   if (latitude.bounds.empty()) {
-    g.lat_cells = halfway(g.lat, 180);
-    close_poles(g.lat_cells);
+    g.lat_cells = halfway(g.lat);
+    if (g.lat.size() > 1) close_poles(g.lat_cells);
+    else g.points_along = latitude.name;
     g.derived_cells = true;
   } else {
     check_bounds(latitude, AxisRole::latitude, note);
@@ -116,9 +117,10 @@ Grid grid_of(const Axis& latitude, const Axis& longitude, const std::function<vo
   }
   if (longitude.bounds.empty()) {
     const auto x = unwrapped(g.lon);
-    g.lon_cells = halfway(x, 360);
-    const double around = std::abs(x.back() - x.front()) + (x.size() > 1 ? std::abs(x.back() - x.front()) / double(x.size() - 1) : 360);
-    if (std::abs(around - 360) < 360 * 1e-4 && x.size() > 1) {  // the seam is one edge, without a sliver between
+    g.lon_cells = halfway(x);
+    if (x.size() == 1) g.points_along = longitude.name;
+    const double around = x.size() > 1 ? std::abs(x.back() - x.front()) * double(x.size()) / double(x.size() - 1) : 0;
+    if (std::abs(around - 360) < 360 * 1e-4) {  // the seam is one edge, without a sliver between
       auto& first = g.lon_cells.front();
       auto& last = g.lon_cells.back();
       if (x.back() > x.front()) last[1] = first[0] + 360;
@@ -154,23 +156,32 @@ bool is_grid_name(std::string_view name) noexcept { return parsed(name).has_valu
 Grid grid_from_name(std::string_view name) {
   const auto n = parsed(name);
   if (!n) {
-    throw Error(ErrorKind::usage, "climate.grid", fmt::format("'{}' is no grid", name), "write r360x180, 144x73, n32 or F32, or give a NetCDF file that has the grid");
+    throw Error(ErrorKind::usage, "climate.grid", fmt::format("'{}' is no grid", name), "write r360x180, r144x73, n32 or F32, or give a NetCDF file that has the grid");
   }
   Axis lat, lon;
   lat.name = "lat";
   lon.name = "lon";
-  if (n->kind == 'n') {
+  if (n->gaussian) {
     lat.coordinates = gaussian_latitudes(n->lat);
-  } else if (n->kind == 'x' && n->lat % 2 == 1 && n->lat > 1) {
+  } else if (n->lat % 2 == 1 && n->lat > 1) {
     for (int j = 0; j < n->lat; ++j) lat.coordinates.push_back(-90 + 180.0 * j / (n->lat - 1));
   } else {
     for (int j = 0; j < n->lat; ++j) lat.coordinates.push_back(-90 + 180.0 * (j + 0.5) / n->lat);
   }
   for (int i = 0; i < n->lon; ++i) lon.coordinates.push_back(360.0 * i / n->lon);
+  if (n->lat == 1) lat.bounds = {{-90, 90}};
+  if (n->lon == 1) lon.bounds = {{-180, 180}};
   return grid_of(lat, lon);
 }
 
+void require_cells(const Grid& g) {
+  if (g.points_along.empty()) return;
+  throw Error(ErrorKind::data, "climate.grid", fmt::format("'{}' has one position and no bounds: how far its cell reaches is not known", g.points_along),
+              "give it bounds, or more positions; nearest and bilinear need no cells");
+}
+
 std::vector<double> cell_areas(const Grid& g) {
+  require_cells(g);
   std::vector<double> out;
   out.reserve(g.lat.size() * g.lon.size());
   for (const auto& y : g.lat_cells) {

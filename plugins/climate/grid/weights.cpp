@@ -205,6 +205,10 @@ Method method_from_name(const std::string& name) {
 Weights make_weights(const Grid& s, const Grid& t, Method method) {
   const std::int64_t columns = std::int64_t(s.lon.size()), cells = std::int64_t(s.lat.size()) * columns;
   if (cells > std::numeric_limits<std::int32_t>::max()) throw Error(ErrorKind::data, "climate.grid", fmt::format("the source grid has {} cells", cells), "select a part of it first");
+  if (method == Method::conservative) {
+    require_cells(s);
+    require_cells(t);
+  }
   Weights w;
   if (method == Method::nearest) {
     w = nearest(s, t);

@@ -26,7 +26,7 @@ struct Weights {
 ///   value is the mean of that row. Other targets outside the centres have no weights.
 /// - conservative, first order (Jones 1999): areas of overlap on the sphere over the target's area. Exact for these grids: their cells are bounded by
 ///   meridians and parallels.
-/// Throws climate.grid where the source has 2^31 cells or more.
+/// Throws climate.grid where the source has 2^31 cells or more, and of conservative where cells are not known (one position without bounds).
 Weights make_weights(const Grid& source, const Grid& target, Method method);
 
 }  // namespace tenon::climate

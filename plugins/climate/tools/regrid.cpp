@@ -56,7 +56,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
 
 ToolEntry regrid_tool() {
   ParamSpec spec = writing_params();
-  Param grid = text_param("grid", "", "target: r360x180, 144x73 (poles are rows where the count is odd), n32 or F32 (Gaussian), or a NetCDF file that has the grid");
+  Param grid = text_param("grid", "", "target: r360x180 (CDO's: an odd number of latitudes puts rows on the poles, r144x73), n32 or F32 (Gaussian), or a NetCDF file that has the grid");
   grid.required = true;
   spec.add(grid);
   spec.add(text_param("method", "conservative", "conservative keeps the integral, bilinear is smooth, nearest keeps values", {"conservative", "bilinear", "nearest"}));

@@ -37,6 +37,43 @@ TEST_CASE("named grids cover the sphere: areas sum to 4 pi", "[climate][grid]") 
   CHECK(error_of([] { grid_from_name("t63"); }).code() == "climate.grid");
 }
 
+TEST_CASE("a regular grid is CDO's of the same name, poles and all", "[climate][grid]") {
+  // cdo 2.1.1 griddes -topo,NAME: ysize, yfirst, yinc, xsize, xfirst, xinc.
+  struct Row {
+    const char* name;
+    std::size_t ysize;
+    double yfirst, yinc;
+    std::size_t xsize;
+    double xfirst, xinc;
+  };
+  for (const Row& r : {Row{"r36x18", 18, -85, 10, 36, 0, 10}, Row{"r360x180", 180, -89.5, 1, 360, 0, 1}, Row{"r144x73", 73, -90, 2.5, 144, 0, 2.5}, Row{"r3x2", 2, -45, 90, 3, 0, 120},
+                       Row{"r3x3", 3, -90, 90, 3, 0, 120}, Row{"r5x1", 1, 0, 0, 5, 0, 72}, Row{"r1x1", 1, 0, 0, 1, 0, 0}}) {
+    CAPTURE(r.name);
+    const Grid g = grid_from_name(r.name);
+    REQUIRE(g.lat.size() == r.ysize);
+    REQUIRE(g.lon.size() == r.xsize);
+    for (std::size_t j = 0; j < r.ysize; ++j) CHECK(g.lat[j] == Approx(r.yfirst + r.yinc * double(j)).margin(1e-12));
+    for (std::size_t i = 0; i < r.xsize; ++i) CHECK(g.lon[i] == Approx(r.xfirst + r.xinc * double(i)).margin(1e-12));
+    CHECK(grid_from_name(r.name + 1).lat == g.lat);
+    CHECK(g.lat_cells.front()[0] == -90);
+    CHECK(g.lat_cells.back()[1] == 90);
+  }
+}
+
+TEST_CASE("one latitude or longitude without bounds is a point, with bounds a cell", "[climate][grid]") {
+  Axis lat{"lat", "degrees_north", {45.25}, {}}, lon{"lon", "degrees_east", {10.25}, {}};
+  const Grid point = grid_of(lat, lon);
+  CHECK_FALSE(point.circular);
+  CHECK(point.lat_cells[0] == std::array<double, 2>{45.25, 45.25});
+  CHECK(point.lon_cells[0] == std::array<double, 2>{10.25, 10.25});
+  const Error e = error_of([&] { cell_areas(point); });
+  CHECK(e.code() == "climate.grid");
+  CHECK(e.hint().find("bounds") != std::string::npos);
+  lat.bounds = {{45, 45.5}};
+  lon.bounds = {{10, 10.5}};
+  CHECK(cell_areas(grid_of(lat, lon))[0] == Approx((std::sin(45.5 * std::numbers::pi / 180) - std::sin(45 * std::numbers::pi / 180)) * 0.5 * std::numbers::pi / 180));
+}
+
 TEST_CASE("cells of a regional grid are halfway, bounds are taken as they are, whichever comes first", "[climate][grid]") {
   Axis lat{"lat", "degrees_north", {60, 50, 40}, {}}, lon{"lon", "degrees_east", {350, 0, 10}, {}};
   const Grid g = grid_of(lat, lon);

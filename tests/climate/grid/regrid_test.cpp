@@ -106,6 +106,43 @@ TEST_CASE("missing values are left out, targets below the threshold or outside a
   }
 }
 
+TEST_CASE("a source of one row, one column or one point without bounds does not fill the globe", "[climate][regrid]") {
+  const Grid target = grid_from_name("r36x18");
+  auto source = [](std::vector<double> lat, std::vector<double> lon) {
+    LabelledArray a;
+    a.name = "x";
+    a.values = Tensor::full({std::int64_t(lat.size()), std::int64_t(lon.size())}, 7.0, DType::f64, kCpu);
+    a.axes = {{"lat", "degrees_north", lat, {}}, {"lon", "degrees_east", lon, {}}};
+    return a;
+  };
+  std::vector<double> all_lon;
+  for (int i = 0; i < 36; ++i) all_lon.push_back(10 * i);
+  for (const LabelledArray& a : {source({45.25}, {10.25}), source({45.25}, all_lon), source({-45, 45}, {10.25})}) {
+    CAPTURE(a.values.str());
+    CHECK(error_of([&] { regrid(a, target, {}); }).code() == "climate.grid");
+    for (Method m : {Method::bilinear, Method::nearest}) {
+      RegridOptions options;
+      options.method = m;
+      for (double v : regrid(a, target, options).values.to_vector()) REQUIRE(std::isnan(v));
+    }
+  }
+  // A target that is the very point has its value; a row that lies on targets gives it to them alone.
+  for (Method m : {Method::bilinear, Method::nearest}) {
+    RegridOptions options;
+    options.method = m;
+    const auto z = regrid(source({45}, all_lon), target, options).values.to_vector();
+    for (std::size_t i = 0; i < z.size(); ++i) REQUIRE((i / 36 == 13 ? z[i] == 7 : std::isnan(z[i])));
+    const auto one = regrid(source({45}, {10}), target, options).values.to_vector();
+    CHECK(std::count_if(one.begin(), one.end(), [](double v) { return v == 7; }) == 1);
+  }
+  // With bounds it is a cell like any other.
+  LabelledArray cell = source({45}, {10});
+  cell.axes[0].bounds = {{40, 50}};
+  cell.axes[1].bounds = {{5, 15}};
+  const auto z = regrid(cell, target, {}).values.to_vector();
+  CHECK(std::count_if(z.begin(), z.end(), [](double v) { return v == 7; }) == 1);
+}
+
 TEST_CASE("order and sign of coordinates do not matter", "[climate][regrid]") {
   const Grid target = grid_from_name("n8");
   Axis lat{"lat", "degrees_north", {}, {}}, lon{"lon", "degrees_east", {}, {}};
