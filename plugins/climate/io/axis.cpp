@@ -6,6 +6,7 @@
 
 #include "climate/io/coordinates.hpp"
 #include "climate/io/dataset.hpp"
+#include "climate/io/units.hpp"
 #include "climate/io/unpack.hpp"
 #include "tenon/error.hpp"
 
@@ -51,7 +52,25 @@ const Variable* coordinate_of(const NetcdfFile& file, const Variable& user, std:
   return found;
 }
 
-void read_bounds(const NetcdfFile& file, const Variable& v, Axis& axis, const TimeUnits* units, const Note& note) {
+/// Degrees in one of the unit of a latitude or longitude.
+double degrees_of(const Variable& v, const std::string& unit, AxisRole role) {
+  if (const auto degrees = degrees_in(unit)) return *degrees;
+  throw Error(ErrorKind::data, "climate.units", fmt::format("'{}' says that it is a {}, and its unit '{}' is no angle", v.name, name_of(role), unit),
+              role == AxisRole::latitude ? "mend its attribute units (degrees_north), or what makes it a latitude" : "mend its attribute units (degrees_east), or what makes it a longitude");
+}
+
+/// Latitudes and longitudes are in degrees in memory, whatever angle the file has.
+void to_degrees(const Variable& v, Axis& axis, AxisRole role, const Note& note) {
+  if (axis.unit.empty()) return;
+  const double factor = degrees_of(v, axis.unit, role);
+  if (factor == 1) return;
+  for (double& x : axis.coordinates) x *= factor;
+  const char* unit = role == AxisRole::latitude ? "degrees_north" : "degrees_east";
+  note(fmt::format("'{}' is in {}: taken, and written, in {}", v.name, axis.unit, unit));
+  axis.unit = unit;
+}
+
+void read_bounds(const NetcdfFile& file, const Variable& v, Axis& axis, const TimeUnits* units, const Note& note, std::optional<AxisRole> angle = {}) {
   std::string attribute = "bounds", name = v.text("bounds");
   if (name.empty()) name = v.text(attribute = "climatology");
   if (name.empty()) return;
@@ -66,7 +85,10 @@ void read_bounds(const NetcdfFile& file, const Variable& v, Axis& axis, const Ti
     return;
   }
   const auto x = doubles(file, *b, note);
-  for (std::size_t i = 0; i + 1 < x.size(); i += 2) axis.bounds.push_back({x[i], x[i + 1]});
+  // Bounds have the unit of their coordinate, unless they say another.
+  const std::string unit = b->text("units").empty() ? v.text("units") : b->text("units");
+  const double factor = angle && !unit.empty() ? degrees_of(*b, unit, *angle) : 1;
+  for (std::size_t i = 0; i + 1 < x.size(); i += 2) axis.bounds.push_back({x[i] * factor, x[i + 1] * factor});
   if (!units) return;
   for (std::size_t i = 0; i < axis.bounds.size(); ++i) {
     if (std::isnan(axis.bounds[i][0]) || std::isnan(axis.bounds[i][1])) {
@@ -196,12 +218,14 @@ AxisRead read_axis(const NetcdfFile& file, const Variable& user, std::size_t dim
       out.axis.unit = role == AxisRole::latitude ? "degrees_north" : "degrees_east";
     }
   }
+  const bool angle = role == AxisRole::latitude || role == AxisRole::longitude;
+  if (angle) to_degrees(*v, out.axis, role, note);
   check_coordinates(out.axis, role);
   if (role == AxisRole::longitude && is_cyclic_doubled(out.axis)) {
     note(fmt::format("'{}': the meridians {} and {} are one; sums and regridding take it once", v->name, out.axis.coordinates.front(), out.axis.coordinates.back()));
   }
   if (role == AxisRole::time) decode_time(file, *v, out, options.time, note);
-  else read_bounds(file, *v, out.axis, nullptr, note);
+  else read_bounds(file, *v, out.axis, nullptr, note, angle ? std::optional(role) : std::nullopt);
   return out;
 }
 
