@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "climate/io/coordinates.hpp"
+#include "climate/io/stored.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 
@@ -70,8 +71,31 @@ namespace {
 
 Weights weights_of(const LabelledArray& labels, const Grid& target, const RegridOptions& options) {
   const Grid source = grid_of(labels, options.note);
-  if (options.method == Method::conservative && source.derived_cells) options.note(fmt::format("'{}' has no bounds: cells are taken halfway between its centres", labels.name));
+  if (options.method == Method::conservative && source.derived_cells && source.points_along.empty()) options.note(fmt::format("'{}' has no bounds: cells are taken halfway between its centres", labels.name));
   return make_weights(source, target, options.method);
+}
+
+/// What lay on the old grid goes to the new one where it is a term of a formula (the pressure at the surface), else it is dropped, with a note.
+void leave_old_grid(LabelledArray& out, const std::string& lat_name, const std::string& lon_name, const Grid& target, const RegridOptions& options) {
+  std::vector<LabelledArray> kept;
+  for (auto& extra : out.auxiliary) {
+    auto has = [&](const std::string& name) { return std::any_of(extra.axes.begin(), extra.axes.end(), [&](const Axis& a) { return a.name == name; }); };
+    const bool old = has(lat_name) || has(lon_name), mapping = link_of(extra) == "grid_mapping";
+    if (!old && !mapping) {
+      kept.push_back(std::move(extra));
+    } else if (link_of(extra) == "formula_terms" && has(lat_name) && has(lon_name) && (extra.values.dtype() == DType::f32 || extra.values.dtype() == DType::f64)) {
+      kept.push_back(regrid(extra, target, options));
+    } else {
+      options.note(fmt::format("'{}' {} the old grid and is dropped", extra.name, mapping ? "describes" : "lies on"));
+    }
+  }
+  out.auxiliary = std::move(kept);
+  for (const char* attribute : {"cell_measures", "grid_mapping"}) {
+    const std::string text = text_of(out.attributes, attribute);
+    if (text.empty()) continue;
+    options.note(fmt::format("the {} '{}' of the old grid is dropped", attribute, text));
+    out.attributes.erase(attribute);
+  }
 }
 
 /// Axes and auxiliary arrays of the result; latitude and longitude are the last axes.
@@ -79,11 +103,7 @@ void put_on(const Grid& target, LabelledArray& out, const RegridOptions& options
   const std::string lat_name = out.axes[out.axes.size() - 2].name, lon_name = out.axes.back().name;
   out.axes[out.axes.size() - 2] = latitude_axis(target);
   out.axes.back() = longitude_axis(target);
-  std::erase_if(out.auxiliary, [&](const LabelledArray& extra) {
-    const bool old = std::any_of(extra.axes.begin(), extra.axes.end(), [&](const Axis& a) { return a.name == lat_name || a.name == lon_name; });
-    if (old) options.note(fmt::format("'{}' lies on the old grid and is dropped", extra.name));
-    return old || extra.attributes.count("grid_mapping_name");
-  });
+  leave_old_grid(out, lat_name, lon_name, target, options);
 }
 
 }  // namespace

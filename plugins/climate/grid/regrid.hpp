@@ -20,7 +20,7 @@ struct RegridOptions {
 /// (NaN) are left out and the rest is weighed up to one. A constant stays the same bits. Parallel; the same for any number of threads.
 Tensor apply_weights(const Tensor& values, const Weights& weights, std::int64_t rows, std::int64_t columns, double least_valid);
 
-/// The variable on another grid, axes, bounds and attributes put right. Auxiliary arrays of the old grid are dropped.
+/// The variable on another grid, axes, bounds and attributes put right. Auxiliary arrays of the old grid are dropped with a note, but for terms of formulas, which are regridded.
 LabelledArray regrid(const LabelledArray& array, const Grid& target, const RegridOptions& options);
 /// The same of a variable read block by block, none kept. Nothing where latitude and longitude are not its last axes, or the first meridian comes twice.
 std::optional<LabelledArray> regrid(const VariableBlocks& blocks, const Grid& target, const RegridOptions& options);

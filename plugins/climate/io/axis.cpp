@@ -6,6 +6,7 @@
 
 #include "climate/io/coordinates.hpp"
 #include "climate/io/dataset.hpp"
+#include "climate/io/stored.hpp"
 #include "climate/io/units.hpp"
 #include "climate/io/unpack.hpp"
 #include "tenon/error.hpp"
@@ -89,6 +90,9 @@ void read_bounds(const NetcdfFile& file, const Variable& v, Axis& axis, const Ti
   const std::string unit = b->text("units").empty() ? v.text("units") : b->text("units");
   const double factor = angle && !unit.empty() ? degrees_of(*b, unit, *angle) : 1;
   for (std::size_t i = 0; i + 1 < x.size(); i += 2) axis.bounds.push_back({x[i] * factor, x[i + 1] * factor});
+  if (!b->find("scale_factor") && !b->find("add_offset")) axis.attributes[kBoundsType] = name_of(b->type);
+  for (const auto& a : b->attributes)
+    if (a.is_text() && a.name != "units" && a.name != "calendar") axis.attributes[kBounds + a.name] = a.text();  // units are those of the axis
   if (!units) return;
   for (std::size_t i = 0; i < axis.bounds.size(); ++i) {
     if (std::isnan(axis.bounds[i][0]) || std::isnan(axis.bounds[i][1])) {
@@ -198,10 +202,8 @@ AxisRead read_axis(const NetcdfFile& file, const Variable& user, std::size_t dim
   out.axis.name = leaf(dim.name);
   const Variable* v = coordinate_of(file, user, dimension, options, note);
   if (!v || (v == &user && v->name != dim.name)) return out;
-  for (const auto& a : v->attributes) {
-    if (a.is_text()) out.axis.attributes[a.name] = a.text();
-    else if (!a.numbers.empty()) out.axis.numbers[a.name] = a.numbers;
-  }
+  for (const auto& a : v->attributes) keep_attribute(a, out.axis.attributes, out.axis.numbers);
+  if (!v->find("scale_factor") && !v->find("add_offset")) out.axis.attributes[kStoredType] = name_of(v->type);
   out.axis.unit = v->text("units");
   out.axis.attributes.erase("units");
   if (v->name != dim.name) out.axis.attributes["coordinate"] = v->name;

@@ -149,18 +149,4 @@ bool is_cyclic_doubled(const Axis& longitude) {
   return x.size() > 2 && std::abs(std::abs(x.back() - x.front()) - 360) < 1e-6;
 }
 
-std::vector<std::string> names_in(std::string_view text) {
-  std::vector<std::string> out;
-  std::string word;
-  for (char c : std::string(text) + ' ') {
-    if (c != ' ' && c != '\t' && c != '\n' && c != '\0') {
-      word += c;
-      continue;
-    }
-    if (!word.empty() && word.back() != ':') out.push_back(word);
-    word.clear();
-  }
-  return out;
-}
-
 }  // namespace tenon::climate

@@ -48,7 +48,5 @@ struct CoordinateOptions {
 AxisRead read_axis(const NetcdfFile& file, const Variable& variable, std::size_t dimension, const CoordinateOptions& options, const std::function<void(const std::string&)>& note);
 /// The variable that `name` means where `variable` mentions it: in its group, then in the groups around. Null: there is none.
 const Variable* mentioned(const NetcdfFile& file, const Variable& variable, std::string_view name);
-/// Splits an attribute of names: "lat lon", "area: areacella".
-std::vector<std::string> names_in(std::string_view text);
 
 }  // namespace tenon::climate

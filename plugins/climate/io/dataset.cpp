@@ -6,6 +6,8 @@
 #include <memory>
 #include <set>
 
+#include "climate/io/auxiliary.hpp"
+#include "climate/io/stored.hpp"
 #include "climate/io/unpack.hpp"
 #include "tenon/error.hpp"
 #include "tenon/indexing.hpp"
@@ -17,14 +19,6 @@ namespace {
 const std::set<std::string, std::less<>> kStorage = {"_FillValue", "missing_value", "scale_factor", "add_offset", "valid_range", "valid_min", "valid_max", "_Unsigned",
                                                      "units",      "_ChunkSizes",   "_Storage",     "_DeflateLevel", "_Shuffle", "_Endianness"};
 
-void copy_attributes(const std::vector<Attribute>& from, std::map<std::string, std::string>& texts, std::map<std::string, std::vector<double>>& numbers) {
-  for (const auto& a : from) {
-    if (kStorage.count(a.name)) continue;
-    if (a.is_text()) texts[a.name] = a.text();
-    else if (!a.numbers.empty()) numbers[a.name] = a.numbers;
-  }
-}
-
 std::string leaf(std::string_view name) { return std::string(name.substr(name.rfind('/') + 1)); }
 
 /// Rows of an axis in another order.
@@ -34,6 +28,15 @@ Tensor taken(const Tensor& values, int axis, const std::vector<std::int64_t>& or
 
 /// Bytes of a block, before chunks make it larger: large enough for all threads, small enough for caches.
 constexpr std::int64_t kBlockBytes = std::int64_t(16) << 20;
+
+}  // namespace
+
+void copy_attributes(const std::vector<Attribute>& from, std::map<std::string, std::string>& texts, std::map<std::string, std::vector<double>>& numbers) {
+  for (const auto& a : from)
+    if (!kStorage.count(a.name)) keep_attribute(a, texts, numbers);
+}
+
+namespace {
 
 /// Name and attributes.
 LabelledArray named(const NetcdfFile& file, const Variable& v) {
@@ -54,7 +57,8 @@ LabelledArray named(const NetcdfFile& file, const Variable& v) {
   return out;
 }
 
-/// Values and axes; `auxiliary` is the caller's.
+}  // namespace
+
 LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
   LabelledArray out = named(file, v);
   Packing packing(v, options.mask_values);
@@ -69,50 +73,11 @@ LabelledArray read_plain(const NetcdfFile& file, const Variable& v, const ReadOp
   return out;
 }
 
-/// Names that belong to a coordinate variable of one of the variable's own dimensions are axes already.
-bool is_axis(const NetcdfFile& file, const Variable& v, const Variable& other) {
-  if (other.dimensions.size() != 1) return false;
-  return std::find(v.dimensions.begin(), v.dimensions.end(), other.dimensions[0]) != v.dimensions.end() && file.header().dimensions[other.dimensions[0]].name == other.name;
-}
-
-void read_auxiliary(const NetcdfFile& file, const Variable& v, LabelledArray& out, const ReadOptions& options, const std::function<void(const std::string&)>& note) {
-  for (const char* attribute : {"coordinates", "grid_mapping", "ancillary_variables", "cell_measures"}) {
-    const std::string_view kind(attribute);
-    for (const auto& name : names_in(v.text(attribute))) {
-      const Variable* other = mentioned(file, v, name);
-      if (!other) {
-        // cell_measures may name variables of another file.
-        if (kind != "cell_measures") note(fmt::format("'{}' names '{}' in its {}, which is not there", v.name, name, attribute));
-        continue;
-      }
-      if (other == &v) note(fmt::format("'{}' names itself in its {}", v.name, attribute));
-      if (other == &v || (kind != "coordinates" && kind != "grid_mapping") || is_axis(file, v, *other)) continue;
-      if (size_of(other->type) == 0 || other->type == NcType::character) {
-        if (kind != "grid_mapping") continue;
-      }
-      if (std::any_of(out.axes.begin(), out.axes.end(), [&](const Axis& a) { return a.attributes.count("coordinate") && a.attributes.at("coordinate") == other->name; })) continue;
-      ReadOptions plain = options;
-      plain.mask_values.clear();
-      if (other->type == NcType::character) {
-        LabelledArray mapping;
-        mapping.name = leaf(other->name);
-        copy_attributes(other->attributes, mapping.attributes, mapping.numbers);
-        mapping.values = Tensor::zeros({}, DType::i32, kCpu);
-        out.auxiliary.push_back(std::move(mapping));
-      } else {
-        out.auxiliary.push_back(read_plain(file, *other, plain, note));
-      }
-    }
-  }
-}
-
-}  // namespace
-
 std::vector<std::string> data_variables(const NetcdfFile& file) {
   std::set<std::string> used;
   for (const auto& v : file.header().variables) {
     for (const char* attribute : {"bounds", "climatology", "coordinates", "grid_mapping", "formula_terms", "ancillary_variables"}) {
-      for (const auto& name : names_in(v.text(attribute)))
+      for (const auto& name : linked_names(attribute, v.text(attribute)))
         if (const Variable* other = mentioned(file, v, name); other && other != &v) used.insert(other->name);
     }
     if (v.dimensions.size() == 1 && file.header().dimensions[v.dimensions[0]].name == v.name) used.insert(v.name);

@@ -90,6 +90,7 @@ const Variable* NetcdfFile::find(std::string_view name) const noexcept {
 
 const Variable& NetcdfFile::variable(const std::string& name) const {
   if (const Variable* v = find(name)) return *v;
+  if (name.size() > 1 && name[0] == '/') return variable(name.substr(1));  // from the root, as CF and ncdump write it
   std::vector<const Variable*> same;
   std::vector<std::string> names;
   for (const auto& v : header_.variables) {

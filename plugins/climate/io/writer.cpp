@@ -1,17 +1,18 @@
 #include "climate/io/writer.hpp"
 
 #include <fmt/format.h>
-#include <netcdf>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <ctime>
-#include <limits>
+#include <netcdf>
 #include <set>
 
+#include "climate/io/auxiliary.hpp"
 #include "climate/io/calendar.hpp"
+#include "climate/io/stored.hpp"
 #include "climate/io/time_units.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -21,7 +22,7 @@ namespace tenon::climate {
 namespace {
 
 using netCDF::NcDim;
-using netCDF::NcFile;
+using netCDF::NcGroup;
 using netCDF::NcVar;
 
 constexpr double kFillDouble = 9.9692099683868690e+36;
@@ -96,12 +97,12 @@ StoredTime stored_time(const Axis& axis) {
 
 class Writer {
  public:
-  Writer(NcFile& file, const WriteOptions& options) : file_(file), options_(options) {}
+  Writer(NcGroup& file, const WriteOptions& options) : file_(file), options_(options) {}
 
   void write(const Dataset& data) {
     for (const auto& [name, text] : data.attributes)
-      if (name != "history" && name != "Conventions" && name != "_NCProperties") file_.putAtt(name, text);
-    for (const auto& [name, values] : data.numbers) put_numbers(file_, name, values);
+      if (name != "history" && name != "Conventions" && name != "_NCProperties" && !name.starts_with(kMark)) file_.putAtt(name, text);
+    for (const auto& [name, values] : data.numbers) put_numbers(file_, name, data.attributes, values);
     file_.putAtt("Conventions", data.attributes.count("Conventions") ? data.attributes.at("Conventions") : std::string("CF-1.8"));
     std::string history = data.attributes.count("history") ? data.attributes.at("history") : std::string();
     if (!options_.history.empty()) {
@@ -113,24 +114,41 @@ class Writer {
       history = std::string(stamp) + ": " + options_.history + (history.empty() ? "" : "\n" + history);
     }
     if (!history.empty()) file_.putAtt("history", history);
-    for (const auto& v : data.variables) {
-      define(v, true);
-    }
+    for (const auto& v : data.variables) define(v);
+    for (const auto& [owner, attribute, name] : mentions_)
+      if (file_.getVar(name.substr(name.rfind('/') + 1)).isNull()) note(fmt::format("'{}' names '{}' in its {}, which is not in the output", owner, name, attribute));
     for (auto& later : later_) later();
   }
 
  private:
-  template <class Owner> static void put_numbers(Owner& owner, const std::string& name, const std::vector<double>& values) {
-    const bool whole = std::all_of(values.begin(), values.end(), [](double x) { return x == std::floor(x) && std::abs(x) < 2147483648.0; });
-    if (whole) owner.putAtt(name, netCDF::ncInt, values.size(), values.data());
-    else owner.putAtt(name, netCDF::ncDouble, values.size(), values.data());
+  void note(const std::string& text) const {
+    if (options_.note) options_.note(text);
   }
-  template <class Item> static void put_attributes(NcVar& var, const Item& item) {
+
+  /// The type as stored where it holds all values exactly and the file has it, else double.
+  netCDF::NcType type_for(const std::string& as_stored, const double* values, std::size_t n) const {
+    const auto type = type_from_name(as_stored);
+    const bool keeps = type && is_number(*type) && (!options_.classic || is_classic(*type)) && std::all_of(values, values + n, [&](double x) { return holds(*type, x); });
+    return netCDF::NcType(int(keeps ? *type : NcType::float64));
+  }
+
+  template <class Owner> void put_numbers(Owner& owner, const std::string& name, const Texts& marks, const std::vector<double>& values) const {
+    NcType type = type_of_numbers(marks, name, values);
+    if (options_.classic && !is_classic(type)) type = type_of_numbers({}, name, values);
+    owner.putAtt(name, netCDF::NcType(int(type)), values.size(), values.data());
+  }
+  template <class Item> void put_attributes(NcVar& var, const Item& item) const {
     for (const auto& [name, text] : item.attributes)
-      if (!kOwn.count(name)) var.putAtt(name, text);
+      if (!kOwn.count(name) && !name.starts_with(kMark)) var.putAtt(name, text);
     for (const auto& [name, values] : item.numbers)
-      if (!kOwn.count(name)) put_numbers(var, name, values);
+      if (!kOwn.count(name)) put_numbers(var, name, item.attributes, values);
     if (!item.unit.empty()) var.putAtt("units", item.unit);
+  }
+  /// An attribute that names variables, as it is; what it names and is not there at the end is told.
+  void put_mentions(NcVar& var, const std::string& attribute, const std::string& text) {
+    if (text.empty()) return;
+    var.putAtt(attribute, text);
+    for (const auto& name : linked_names(attribute, text)) mentions_.push_back({var.getName(), attribute, name});
   }
 
   NcDim dimension(const std::string& name, std::int64_t size) {
@@ -140,17 +158,26 @@ class Writer {
     return found;
   }
 
-  void axis(const Axis& a, std::int64_t size) {
+  /// The dimension of the two edges of a cell.
+  NcDim edges() {
+    std::string name = "bnds";
+    while (!file_.getDim(name).isNull() && file_.getDim(name).getSize() != 2) name += "_2";
+    return dimension(name, 2);
+  }
+
+  NcDim axis(const Axis& a, std::int64_t size) {
     if (a.name.empty()) fail("an axis has no name", "name every axis");
     const NcDim dim = dimension(a.name, size);
     auto [known, fresh] = axes_.emplace(a.name, a.coordinates);
     if (!fresh) {
       if (known->second != a.coordinates) fail("two axes called '" + a.name + "' differ", "rename one of them");
-      return;
+      return dim;
     }
-    if (!a.labels.empty() && a.coordinates.empty()) return labels(a, dim);
-    if (a.coordinates.empty()) return;
-    NcVar var = file_.addVar(a.name, netCDF::ncDouble, dim);
+    if (!a.labels.empty() && a.coordinates.empty()) {
+      labels(a, dim);
+      return dim;
+    }
+    if (a.coordinates.empty()) return dim;
     Axis shown = a;
     std::vector<double> values = a.coordinates;
     std::vector<std::array<double, 2>> bounds = a.bounds;
@@ -160,65 +187,182 @@ class Writer {
       values = t.values;
       bounds = t.bounds;
     }
+    NcVar var = file_.addVar(a.name, type_for(text_of(a.attributes, kStoredType), values.data(), values.size()), dim);
     put_attributes(var, shown);
+    put_mentions(var, "formula_terms", text_of(a.attributes, "formula_terms"));
     if (a.time) var.putAtt("calendar", a.time->calendar);
     later_.push_back([var, values] { if (!values.empty()) var.putVar(values.data()); });
-    if (bounds.empty()) return;
+    if (bounds.empty()) return dim;
     const bool climatological = a.attributes.count("climatology") != 0;
-    const std::string name = a.name + (climatological ? "_climatology" : "_bnds");
-    var.putAtt(climatological ? "climatology" : "bounds", name);
-    NcVar b = file_.addVar(name, netCDF::ncDouble, std::vector<NcDim>{dim, dimension("bnds", 2)});
+    const std::string attribute = climatological ? "climatology" : "bounds";
+    std::string name = text_of(a.attributes, attribute);
+    name = name.substr(name.rfind('/') + 1);
+    if (name.empty() || name == "yes" || name == a.name || !file_.getVar(name).isNull()) name = a.name + (climatological ? "_climatology" : "_bnds");
+    var.putAtt(attribute, name);
+    NcVar b = file_.addVar(name, type_for(text_of(a.attributes, kBoundsType), bounds.data()->data(), 2 * bounds.size()), std::vector<NcDim>{dim, edges()});
+    for (const auto& [key, text] : a.attributes) {
+      if (!key.starts_with(kBounds)) continue;
+      const std::string of_bounds = key.substr(kBounds.size());
+      if (of_bounds == "formula_terms") put_mentions(b, of_bounds, text);
+      else if (!kOwn.count(of_bounds)) b.putAtt(of_bounds, text);
+    }
     later_.push_back([b, bounds] { b.putVar(bounds.data()->data()); });
+    return dim;
   }
 
   void labels(const Axis& a, const NcDim& dim) {
-    std::size_t longest = 1;
-    for (const auto& l : a.labels) longest = std::max(longest, l.size());
-    NcVar var = file_.addVar(a.name, netCDF::ncChar, std::vector<NcDim>{dim, dimension(fmt::format("strlen{}", longest), std::int64_t(longest))});
+    NcVar var = texts(a.name, a.labels, {dim}, text_of(a.attributes, kStoredType), {});
     put_attributes(var, a);
-    std::string all;
-    for (const auto& l : a.labels) {
-      all += l;
-      all.append(longest - l.size(), '\0');
-    }
-    later_.push_back([var, all] { var.putVar(all.data()); });
   }
 
-  void define(const LabelledArray& array, bool data) {
+  /// Strings in NetCDF-4 where the file had strings, else characters with a dimension for the length.
+  NcVar texts(const std::string& name, const std::vector<std::string>& values, std::vector<NcDim> dims, const std::string& as_stored, std::string length_name) {
+    if (as_stored == name_of(NcType::string) && !options_.classic) {
+      NcVar var = file_.addVar(name, netCDF::ncString, dims);
+      later_.push_back([var, values] {
+        std::vector<const char*> all;
+        for (const auto& v : values) all.push_back(v.c_str());
+        if (!all.empty()) var.putVar(all.data());
+      });
+      return var;
+    }
+    std::size_t longest = 1;
+    for (const auto& v : values) longest = std::max(longest, v.size());
+    if (length_name.empty()) length_name = fmt::format("strlen{}", longest);
+    dims.push_back(dimension(length_name, std::int64_t(longest)));
+    NcVar var = file_.addVar(name, netCDF::ncChar, dims);
+    std::string all;
+    for (const auto& v : values) {
+      all += v;
+      all.append(longest - v.size(), '\0');
+    }
+    later_.push_back([var, all] { if (!all.empty()) var.putVar(all.data()); });
+    return var;
+  }
+
+  /// The axes of a data array are dimensions of the file. Those of an auxiliary array that are none of them give way: a name that is taken is made another.
+  std::vector<NcDim> dimensions(const LabelledArray& array, bool data) {
     if (array.name.empty()) fail("an array has no name", "name every array");
     if (std::size_t(array.values.rank()) != array.axes.size()) fail(fmt::format("array '{}' is {} with {} axes", array.name, array.values.str(), array.axes.size()), "give one axis a tensor axis");
     std::vector<NcDim> dims;
     for (std::size_t k = 0; k < array.axes.size(); ++k) {
-      axis(array.axes[k], array.values.size(int(k)));
-      dims.push_back(file_.getDim(array.axes[k].name));
+      Axis a = array.axes[k];
+      const std::int64_t size = array.values.size(int(k));
+      if (!data && a.coordinates.empty() && a.labels.empty() && !file_.getDim(a.name).isNull() && std::int64_t(file_.getDim(a.name).getSize()) != size) a.name = fmt::format("{}_{}", a.name, size);
+      dims.push_back(axis(a, size));
     }
-    if (!file_.getVar(array.name).isNull()) {
-      if (!data) return;  // an auxiliary of several variables
-      fail("two variables are called '" + array.name + "'", "rename one of them");
+    return dims;
+  }
+
+  void define(const LabelledArray& array) {
+    // A coordinate asked for as a variable is the axis that it has.
+    if (array.axes.size() == 1 && array.axes[0].name == array.name && array.values.to_vector() == array.axes[0].coordinates) {
+      dimensions(array, true);
+      return;
     }
+    const std::vector<NcDim> dims = dimensions(array, true);
+    if (!file_.getVar(array.name).isNull()) fail("two variables are called '" + array.name + "'", "rename one of them");
     const Tensor values = array.values.to(kCpu).contiguous();
     NcVar var = file_.addVar(array.name, type_of(values, options_.classic), dims);
-    if (data && !options_.classic && options_.deflate > 0 && !dims.empty()) var.setCompression(true, true, options_.deflate);
-    if (data && values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
-    if (data && values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
+    if (options_.deflate > 0 && !options_.classic && !dims.empty()) var.setCompression(true, true, options_.deflate);
+    if (values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
+    if (values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
     put_attributes(var, array);
-    std::string coordinates, mapping;
-    for (const auto& extra : array.auxiliary) {
-      define(extra, false);
-      const bool is_mapping = extra.attributes.count("grid_mapping_name") != 0;
-      std::string& list = is_mapping ? mapping : coordinates;
-      list += (list.empty() ? "" : " ") + extra.name;
-    }
-    if (!coordinates.empty()) var.putAtt("coordinates", coordinates);
-    if (!mapping.empty()) var.putAtt("grid_mapping", mapping);
     later_.push_back([var, values] { put_values(var, values); });
+    links(var, array);
+  }
+
+  /// Auxiliary arrays, and the attributes that name them beside names of variables that were never in the file.
+  void links(NcVar& var, const LabelledArray& array) {
+    std::map<std::string, std::string> lists;
+    for (const char* attribute : {"coordinates", "grid_mapping", "ancillary_variables", "cell_measures"}) lists[attribute] = text_of(array.attributes, attribute);
+    const bool long_mapping = lists["grid_mapping"].find(':') != std::string::npos;
+    for (LabelledArray extra : array.auxiliary) {
+      if (!put_along(array, extra)) {
+        note(fmt::format("'{}' lies along an axis that is no more, and is not kept", extra.name));
+        continue;
+      }
+      auxiliary(extra);
+      std::string kind = link_of(extra), key;
+      if (const std::size_t colon = kind.find(": "); colon != std::string::npos) {
+        key = kind.substr(colon + 2) + ": ";
+        kind = kind.substr(0, colon);
+      }
+      if (!lists.count(kind) || (kind == "grid_mapping" && long_mapping)) continue;
+      lists[kind] += (lists[kind].empty() ? "" : " ") + key + extra.name;
+    }
+    for (const auto& [attribute, text] : lists)
+      if (!text.empty()) var.putAtt(attribute, text);
+  }
+
+  /// Axes of the array in place of those that `extra` was read with. False: one has other positions now.
+  static bool put_along(const LabelledArray& array, LabelledArray& extra) {
+    for (std::size_t k = 0; k < extra.axes.size(); ++k) {
+      for (std::size_t i = 0; i < array.axes.size(); ++i) {
+        Axis& mine = extra.axes[k];
+        const Axis& of_array = array.axes[i];
+        if (mine.name != of_array.name) continue;
+        if (extra.values.size(int(k)) != array.values.size(int(i)) || (mine.time && of_array.time && mine.time->ticks != of_array.time->ticks)) return false;
+        mine = of_array;
+      }
+    }
+    return true;
+  }
+
+  void auxiliary(const LabelledArray& array) {
+    if (!file_.getVar(array.name).isNull()) return;  // of several variables
+    const Tensor values = array.values.to(kCpu).contiguous();
+    const std::string as_stored = text_of(array.attributes, kStoredType);
+    NcVar var;
+    if (as_stored == name_of(NcType::character) || as_stored == name_of(NcType::string)) {
+      var = characters(array, values, as_stored);
+    } else {
+      const std::vector<NcDim> dims = dimensions(array, false);
+      const auto all = values.to_vector();
+      const auto stored_as = type_from_name(as_stored);
+      const bool keeps = stored_as && is_number(*stored_as) && std::all_of(all.begin(), all.end(), [&](double x) { return holds(*stored_as, x); });
+      const bool natural = !options_.classic || (values.dtype() != DType::i64 && values.dtype() != DType::u8 && values.dtype() != DType::boolean);
+      const netCDF::NcType type = keeps || !natural ? type_for(as_stored, all.data(), all.size()) : type_of(values, options_.classic);
+      const bool gaps = std::any_of(all.begin(), all.end(), [](double x) { return std::isnan(x); });
+      var = file_.addVar(array.name, type, dims);
+      if (gaps && values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
+      if (gaps && values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
+      later_.push_back([var, values] { put_values(var, values); });
+    }
+    put_attributes(var, array);
+    put_mentions(var, "bounds", text_of(array.attributes, "bounds"));
+    if (const std::string calendar = text_of(array.attributes, "calendar"); !calendar.empty()) var.putAtt("calendar", calendar);
+  }
+
+  NcVar characters(const LabelledArray& array, const Tensor& values, const std::string& as_stored) {
+    if (array.axes.empty()) {  // a lone character, as grid mappings have
+      NcVar var = file_.addVar(array.name, netCDF::ncChar);
+      later_.push_back([var, values] { var.putVar(values.raw()); });
+      return var;
+    }
+    LabelledArray without = array;
+    without.axes.pop_back();
+    without.values = values.narrow(-1, 0, 1).squeeze(-1);
+    const std::vector<NcDim> dims = dimensions(without, false);
+    if (as_stored == name_of(NcType::string) && !options_.classic) return texts(array.name, texts_of_rows(values), dims, as_stored, {});
+    std::vector<NcDim> all = dims;
+    all.push_back(dimensions(array, false).back());
+    NcVar var = file_.addVar(array.name, netCDF::ncChar, all);
+    later_.push_back([var, values] { if (values.numel()) var.putVar(values.raw()); });
+    return var;
   }
 
   static void put_values(const NcVar& var, const Tensor& values) {
     if (values.numel() == 0) return;
-    if (values.dtype() == DType::f32) var.putVar(filled(values, kFillFloat).raw());
-    else if (values.dtype() == DType::f64) var.putVar(filled(values, kFillDouble).raw());
-    else var.putVar(values.raw());
+    switch (values.dtype()) {  // libnetcdf converts to the type of the variable
+      case DType::f32: return var.putVar(filled(values, kFillFloat).data<float>());
+      case DType::f64: return var.putVar(filled(values, kFillDouble).data<double>());
+      case DType::i8: return var.putVar(static_cast<const signed char*>(values.raw()));
+      case DType::i16: return var.putVar(static_cast<const short*>(values.raw()));
+      case DType::i32: return var.putVar(static_cast<const int*>(values.raw()));
+      case DType::i64: return var.putVar(static_cast<const long long*>(values.raw()));
+      default: return var.putVar(static_cast<const unsigned char*>(values.raw()));
+    }
   }
 
   /// NaN as the fill value; the values themselves where there is none.
@@ -237,9 +381,13 @@ class Writer {
     return out;
   }
 
-  NcFile& file_;
+  NcGroup& file_;
   const WriteOptions& options_;
   std::map<std::string, std::vector<double>> axes_;
+  struct Mention {
+    std::string owner, attribute, name;
+  };
+  std::vector<Mention> mentions_;
   std::vector<std::function<void()>> later_;  ///< a classic file is defined first, then filled
 };
 
@@ -249,7 +397,7 @@ void write_netcdf(const std::filesystem::path& path, const Dataset& dataset, con
   const auto temporary = std::filesystem::absolute(temporary_sibling(path));
   std::lock_guard hold(netcdf_lock());
   try {
-    NcFile file(temporary.string(), NcFile::newFile, options.classic ? NcFile::classic64 : NcFile::nc4);
+    netCDF::NcFile file(temporary.string(), netCDF::NcFile::newFile, options.classic ? netCDF::NcFile::classic64 : netCDF::NcFile::nc4);
     Writer(file, options).write(dataset);
     file.close();  // the destructor would swallow a full disk
   } catch (const netCDF::exceptions::NcException& e) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 
+#include "climate/io/stored.hpp"
 #include "climate/io/writer.hpp"
 #include "tenon/error.hpp"
 #include "tenon/indexing.hpp"
@@ -141,13 +142,13 @@ void write_output(const std::filesystem::path& out, LabelledArray array, const N
   Dataset data;
   for (const auto& a : source.header().attributes) {
     if (a.name.find('/') != std::string::npos) continue;
-    if (a.is_text()) data.attributes[a.name] = a.text();
-    else if (!a.numbers.empty()) data.numbers[a.name] = a.numbers;
+    keep_attribute(a, data.attributes, data.numbers);
   }
   data.attributes["provenance"] = provenance.text();
   const std::string line = one_line(array), name = array.name;
   data.variables.push_back(std::move(array));
-  write_netcdf(out, data, {.classic = params.boolean("classic"), .deflate = int(params.integer("deflate")), .history = "tenon climate " + done + " " + source.path().filename().string()});
+  write_netcdf(out, data, {.classic = params.boolean("classic"), .deflate = int(params.integer("deflate")), .history = "tenon climate " + done + " " + source.path().filename().string(),
+                           .note = [&](const std::string& text) { context.status("note: " + out.string() + ": " + text); }});
   if (context.json()) context.print(json_text(nlohmann::json{{"input", source.path().string()}, {"output", out.string()}, {"variable", name}, {"shape", line}}));
   else context.print(fmt::format("{}: {} {}", out.string(), name, line));
 }
