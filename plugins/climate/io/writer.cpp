@@ -1,14 +1,18 @@
 #include "climate/io/writer.hpp"
 
 #include <fmt/format.h>
+#include <ncCheck.h>
+#include <netcdf.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <ctime>
 #include <netcdf>
 #include <set>
+#include <utility>
 
 #include "climate/io/auxiliary.hpp"
 #include "climate/io/calendar.hpp"
@@ -393,21 +397,46 @@ class Writer {
 
 }  // namespace
 
+namespace {
+
+/// A file of libnetcdf. Not netCDF::NcFile: its destructor prints on standard error what went wrong in it.
+class Output {
+ public:
+  Output(const std::filesystem::path& path, bool classic) { netCDF::ncCheck(nc_create(path.c_str(), NC_NOCLOBBER | (classic ? NC_64BIT_OFFSET : NC_NETCDF4), &id_), __FILE__, __LINE__); }
+  ~Output() {
+    if (id_ >= 0) nc_close(id_);  // after an error, which is the one to tell
+  }
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  int id() const noexcept { return id_; }
+  void close() { netCDF::ncCheck(nc_close(std::exchange(id_, -1)), __FILE__, __LINE__); }
+
+ private:
+  int id_ = -1;
+};
+
+}  // namespace
+
 void write_netcdf(const std::filesystem::path& path, const Dataset& dataset, const WriteOptions& options) {
   const auto temporary = std::filesystem::absolute(temporary_sibling(path));
   std::lock_guard hold(netcdf_lock());
   try {
-    netCDF::NcFile file(temporary.string(), netCDF::NcFile::newFile, options.classic ? netCDF::NcFile::classic64 : netCDF::NcFile::nc4);
+    errno = 0;
+    Output output(temporary, options.classic);
+    NcGroup file(output.id());
     Writer(file, options).write(dataset);
-    file.close();  // the destructor would swallow a full disk
+    output.close();
+    replace_file(temporary, path);
   } catch (const netCDF::exceptions::NcException& e) {
+    // libnetcdf makes "HDF error" of a full disk, and "Permission denied" of much else; the system's own reason is still there.
+    const int reason = errno;
     files().remove(temporary);
+    if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG || reason == EACCES || reason == EROFS) throw_io_error(reason, "write", path);
     throw Error(ErrorKind::device, "climate.write", fmt::format("NetCDF cannot write: {}", e.what()), "check the disk and the folder", path.string());
   } catch (const Error& e) {
     files().remove(temporary);
     throw e.at(path.string());
   }
-  replace_file(temporary, path);
 }
 
 void write_netcdf(const std::filesystem::path& path, const LabelledArray& array, const WriteOptions& options) { write_netcdf(path, Dataset{{array}, {}, {}}, options); }

@@ -1,8 +1,14 @@
 #include "climate/io/writer.hpp"
 
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <csignal>
 
 #include "climate/test_data.hpp"
+#include "core/io/faulty_files.hpp"
 
 using namespace tenon;
 using namespace tenon::climate;
@@ -94,6 +100,76 @@ TEST_CASE("nothing is left where writing fails", "[climate][writer]") {
   LabelledArray a = sample();
   a.values = a.values.to(DType::i64);
   CHECK(error_of([&] { write_netcdf(folder / "a.nc", a, {.classic = true}); }).code() == "climate.write");
-  CHECK(error_of([&] { write_netcdf(folder / "absent" / "a.nc", sample()); }).where().find("absent") != std::string::npos);
+  const Error e = error_of([&] { write_netcdf(folder / "absent" / "a.nc", sample()); });
+  CHECK(e.code() == "io.not_found");
+  CHECK(e.where().find("absent") != std::string::npos);
+  CHECK(e.message().find("no folder") != std::string::npos);
+  CHECK(e.hint().find("make the folder") != std::string::npos);
   CHECK(std::filesystem::is_empty(folder.path()));
+  int calls = 0;
+  {
+    FaultyFiles counting(-1);
+    write_netcdf(folder / "a.nc", sample());
+    calls = counting.calls();
+  }
+  for (int i = 0; i < calls; ++i) {
+    FaultyFiles faulty(i);
+    CHECK(error_of([&] { write_netcdf(folder / "a.nc", sample()); }).code() == "io.no_space");
+    CHECK(files().list(folder.path()).size() == 1);
+  }
+}
+
+TEST_CASE("a pipe is not replaced by a file", "[climate][writer]") {
+  TempFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK(error_of([&] { write_netcdf(folder / "pipe", sample()); }).code() == "io.not_a_file");
+  CHECK(std::filesystem::is_fifo(folder / "pipe"));
+  CHECK(files().list(folder.path()).size() == 1);
+}
+
+TEST_CASE("a disk that fills up is told as such, with the path, and nothing is printed", "[climate][writer]") {
+  TempFolder folder;
+  LabelledArray a;
+  a.name = "x";
+  std::vector<double> v(1 << 18);
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = std::sin(double(i) * double(i));
+  a.values = Tensor::from(v, {1 << 18});
+  a.axes = {{"n", {}, {}, {}}};
+  for (const bool classic : {false, true}) {
+    CAPTURE(classic);
+    // A limit on the size of files stands for the full disk: for the writer both are a write that fails.
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    std::fflush(stderr);
+    const int saved = ::dup(2);
+    std::FILE* caught = std::fopen((folder / "said").c_str(), "w+");
+    ::dup2(::fileno(caught), 2);
+    rlimit small = before;
+    small.rlim_cur = 100'000;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    std::string code, message, where, hint;
+    try {
+      write_netcdf(folder / "a.nc", a, {.classic = classic});
+    } catch (const Error& e) {
+      code = e.code();
+      message = e.message();
+      where = e.where();
+      hint = e.hint();
+    }
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    std::fflush(stderr);
+    ::dup2(saved, 2);
+    ::close(saved);
+    std::fclose(caught);
+    CHECK(code == "io.no_space");
+    CHECK(message.find("a.nc") != std::string::npos);
+    CHECK(message.find(".tmp-") == std::string::npos);
+    CHECK(where == (folder / "a.nc").string());
+    CHECK(hint.find("free some space") != std::string::npos);
+    CHECK(std::filesystem::file_size(folder / "said") == 0);
+    CHECK_FALSE(std::filesystem::exists(folder / "a.nc"));
+    CHECK(files().list(folder.path()).size() == 1);
+  }
 }
