@@ -1,6 +1,7 @@
 #include "cli.hpp"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "tenon/error.hpp"
@@ -84,14 +85,21 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
   for (const CLI::App* sub : app.get_subcommands({})) {
     commands += (commands.empty() ? "" : " ") + sub->get_name();
     std::string words;
-    for (const CLI::App* inner : sub->get_subcommands({})) words += inner->get_name() + " ";
-    for (const CLI::Option* option : sub->get_options())
-      for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+    std::set<std::string> options;  // of the command and of those below it
+    const auto collect = [&options](const CLI::App& from) {
+      for (const CLI::Option* option : from.get_options())
+        for (const std::string& name : option->get_lnames()) options.insert(name);
+    };
+    collect(*sub);
+    for (const CLI::App* inner : sub->get_subcommands({})) {
+      words += inner->get_name() + " ";
+      collect(*inner);
+      fish << "complete -c tenon -n '__fish_seen_subcommand_from " << sub->get_name() << "' -a " << inner->get_name() << " -d '" << inner->get_description() << "'\n";
+    }
+    for (const std::string& name : options) words += "--" + name + " ";
     cases << "    " << sub->get_name() << ") words=\"" << words << "\" ;;\n";
     fish << "complete -c tenon -n __fish_use_subcommand -a " << sub->get_name() << " -d '" << sub->get_description() << "'\n";
-    for (const CLI::Option* option : sub->get_options())
-      for (const std::string& name : option->get_lnames())
-        fish << "complete -c tenon -n '__fish_seen_subcommand_from " << sub->get_name() << "' -l " << name << "\n";
+    for (const std::string& name : options) fish << "complete -c tenon -n '__fish_seen_subcommand_from " << sub->get_name() << "' -l " << name << "\n";
   }
   if (shell == "fish") return fish.str();
   const std::string bash = "_tenon() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"" + commands +

@@ -30,6 +30,8 @@ struct CommandLine {
   CheckCommand check;
   DataCommand data;
   PluginCheckCommand plugin_check;
+  PluginCommand plugin;
+  std::function<int()> plugin_action;
   std::vector<std::string> report_runs;
   std::string summary, explain_code, shell;
   double bench_seconds = 0.5;
@@ -128,10 +130,32 @@ struct CommandLine {
   }
 
   void declare_plugin() {
-    CLI::App& p = sub("plugin", "Make, build, install and check plugins", false);
+    CLI::App& p = sub("plugin", "For authors of plugins: make, build, install and look at one", false);
     p.require_subcommand(1);
-    CLI::App& c = *p.add_subcommand("check", "Run every named check on a plugin, each in a process of its own");
-    add_common(c, common, false);
+    const auto inner = [&](const char* name, const char* help, int (*action)(const PluginCommand&, const Common&)) -> CLI::App& {
+      CLI::App& s = *p.add_subcommand(name, help);
+      add_common(s, common, false);
+      s.parse_complete_callback([this, action] { plugin_action = [this, action] { return action(plugin, common); }; });
+      return s;
+    };
+    CLI::App& n = inner("new", "Write a small, whole plugin to start from, with its test", plugin_new_command);
+    n.add_option("name", plugin.name, "Its name: lower-case letters, digits and underscores")->required()->type_name("NAME");
+    n.add_option("--kind", plugin.kind, "What it provides: model, format, task (with the model that it trains), tool or all (all)")
+        ->type_name("KIND")
+        ->check(CLI::IsMember({"model", "format", "task", "tool", "all"}).description(""));
+    n.add_option("--in", plugin.folder, "Folder to make it in (.)")->type_name("DIR");
+    CLI::App& b = inner("build", "Configure, build and test a plugin against this tenon's package", plugin_build_command);
+    b.add_option("folder", plugin.folder, "Folder of the plugin's CMakeLists.txt (.)")->type_name("[DIR]");
+    b.add_option("-D,--define", plugin.defines, "A variable for CMake (may be given several times)")->type_name("KEY=VALUE")->allow_extra_args(false);
+    inner("install", "Copy a built plugin to where tenon finds it", plugin_install_command)
+        .add_option("folder", plugin.folder, "Folder of the plugin's CMakeLists.txt (.)")
+        ->type_name("[DIR]");
+    inner("info", "What a plugin's file says of itself, and whether it is accepted; loads nothing", plugin_info_command)
+        .add_option("plugin", plugin.name, "Its file, or its name")
+        ->required()
+        ->type_name("FILE|NAME");
+    CLI::App& c = inner("check", "Run every named check on a plugin, each in a process of its own", [](const PluginCommand&, const Common&) { return 0; });
+    c.parse_complete_callback([this] { plugin_action = [this] { return plugin_check_command(plugin_check, common); }; });
     c.add_option("file", plugin_check.file, "The plugin")->required()->type_name("NAME.tenon.so");
     c.add_option("--example", plugin_check.example, "A file of its format, where that has no writer")->type_name("FILE");
     c.add_option("--recipe", plugin_check.recipes, "A recipe of its task that can be trained here (may be given several times)")->type_name("RECIPE.toml")->allow_extra_args(false);
@@ -147,7 +171,10 @@ struct CommandLine {
     if (chosen == "report") return report_command(report_runs, summary, common);
     if (chosen == "check") return check_command(check, common);
     if (chosen == "plugins") return plugins_command(common);
-    if (chosen == "plugin") return plugin_check_command(plugin_check, common);
+    if (chosen == "plugin") {
+      for (const CLI::App* s : app.get_subcommands({})) plugin.reserved.push_back(s->get_name());
+      return plugin_action();
+    }
     if (chosen == "devices") return devices_command(common);
     if (chosen == "doctor") return doctor_command(common);
     if (chosen == "bench") return bench_command(bench_seconds, common);

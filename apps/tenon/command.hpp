@@ -59,6 +59,15 @@ struct PluginCheckCommand {
   double seconds = 20;  ///< for each check
 };
 
+/// `tenon plugin ACTION`: for authors.
+struct PluginCommand {
+  std::string name;    ///< new: of the plugin; info: FILE or NAME
+  std::string kind = "all";
+  std::string folder;  ///< new: where to make it; build, install: of the project; empty: here
+  std::vector<std::string> defines;   ///< build: KEY=VALUE for CMake
+  std::vector<std::string> reserved;  ///< new: names that commands have
+};
+
 int run_command(int argc, char** argv);
 
 int train_command(const TrainCommand& command, const Common& common);
@@ -69,6 +78,10 @@ int report_command(const std::vector<std::string>& runs, const std::string& summ
 int check_command(const CheckCommand& command, const Common& common);
 int plugins_command(const Common& common);
 int plugin_check_command(const PluginCheckCommand& command, const Common& common);
+int plugin_new_command(const PluginCommand& command, const Common& common);
+int plugin_build_command(const PluginCommand& command, const Common& common);
+int plugin_install_command(const PluginCommand& command, const Common& common);
+int plugin_info_command(const PluginCommand& command, const Common& common);
 int devices_command(const Common& common);
 int doctor_command(const Common& common);
 /// `seconds`: about how long each row is timed on each device.

@@ -1,31 +1,12 @@
 #include <nlohmann/json.hpp>
 
 #include "command.hpp"
+#include "plugin_project.hpp"
 #include "tenon/io/utf8.hpp"
 #include "tenon/plugin.hpp"
 #include "terminal.hpp"
 
 namespace tenon::command {
-namespace {
-
-const char* state_name(PluginState state) {
-  switch (state) {
-    case PluginState::active: return "active";
-    case PluginState::ready: return "ready";
-    case PluginState::refused: return "refused";
-    case PluginState::failed: return "failed";
-  }
-  return "unknown";
-}
-
-std::string joined(const std::vector<std::string>& list) {
-  std::string out;
-  for (const std::string& item : list) out += (out.empty() ? "" : ", ") + item;
-  return out;
-}
-
-}  // namespace
-
 int plugins_command(const Common& common) {
   PluginHost& host = PluginHost::instance();
   host.load_all();

@@ -47,27 +47,46 @@ bool drain(int from, std::string& into) {
   return n > 0;
 }
 
-}  // namespace
-
-ProcessResult run_process(const std::vector<std::string>& arguments, const std::function<bool()>& poll_user) {
-  Pipe out, err;
+// 0 where the program is not installed.
+pid_t start(const std::vector<std::string>& arguments, int output, int errors) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out.ends[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.ends[1], STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   std::vector<char*> argv;
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   pid_t child = 0;
   const int spawned = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  if (spawned == ENOENT) return 0;
+  if (spawned != 0) failed("cannot start " + arguments[0], spawned);
+  return child;
+}
+
+int exit_status_of(pid_t child) {
+  int wait_status = 0;
+  while (::waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
+
+}  // namespace
+
+int show_process(const std::vector<std::string>& arguments) {
+  const pid_t child = start(arguments, STDERR_FILENO, STDERR_FILENO);
+  return child == 0 ? 127 : exit_status_of(child);
+}
+
+ProcessResult run_process(const std::vector<std::string>& arguments, const std::function<bool()>& poll_user) {
+  Pipe out, err;
+  const pid_t child = start(arguments, out.ends[1], err.ends[1]);
   ProcessResult result;
-  if (spawned == ENOENT) {
+  if (child == 0) {
     result.status = 127;
     return result;
   }
-  if (spawned != 0) failed("cannot start " + arguments[0], spawned);
   out.close_end(1);
   err.close_end(1);
 
@@ -82,10 +101,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments, const std::
       stop_sent = true;
     }
   }
-  int wait_status = 0;
-  while (::waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
-  }
-  result.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+  result.status = exit_status_of(child);
   return result;
 }
 

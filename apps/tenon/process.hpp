@@ -17,4 +17,7 @@ struct ProcessResult {
 /// child is ended. Output is kept to 1 MB.
 ProcessResult run_process(const std::vector<std::string>& arguments, const std::function<bool()>& poll = {});
 
+/// The same with everything that it writes going to our standard error as it comes. Returns its exit status, as above.
+int show_process(const std::vector<std::string>& arguments);
+
 }  // namespace tenon::command

@@ -53,7 +53,7 @@ TEST_CASE("help and version go to standard output with exit 0") {
   const Result help = tenon({"--help"});
   CHECK(help.status == 0);
   CHECK(help.err.empty());
-  for (const char* command : {"train", "evaluate", "predict", "report", "check", "plugins", "devices", "doctor", "bench", "data", "explain", "completion"}) CHECK(help.prints(command));
+  for (const char* command : {"train", "evaluate", "predict", "report", "check", "plugins", "plugin", "devices", "doctor", "bench", "data", "explain", "completion"}) CHECK(help.prints(command));
   CHECK(tenon({"-h"}).out == help.out);
   CHECK(tenon({}).out == help.out);
   CHECK(tenon({"train", "--help"}).prints("Usage: tenon train [OPTIONS]"));
