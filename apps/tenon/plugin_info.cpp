@@ -49,7 +49,7 @@ int plugin_info_command(const PluginCommand& command, const Common& common) {
   std::optional<AbiRecord> record;
   if (is_file_argument(command.name)) {
     std::error_code failed;
-    if (!fs::exists(command.name, failed)) record_of(command.name);  // says why
+    if (!fs::is_regular_file(command.name, failed)) record_of(command.name);  // says why
     info = inspect(command.name, common);
   } else {
     info = named(command.name);
