@@ -1,9 +1,11 @@
 // `tenon plugin build [DIR]`: configure, build and test a plugin against the package that this tenon belongs to.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <thread>
 
 #include "command.hpp"
 #include "plugin_project.hpp"
@@ -53,7 +55,8 @@ int plugin_build_command(const PluginCommand& command, const Common& common) {
   const std::vector<std::string> configure = configure_arguments(project, command.defines);
   ask_for_artifacts(build);
   run_step(configure, true, "plugin.configure_failed", "the project cannot be configured", "mend what CMake says above; if it speaks of another folder, delete " + build.string(), project);
-  run_step({"cmake", "--build", build.string(), "--parallel"}, common.quiet, "plugin.build_failed", "the plugin does not build", "mend the first error above", project);
+  const std::string jobs = std::to_string(std::max(1u, std::thread::hardware_concurrency()));  // make without a number starts everything at once
+  run_step({"cmake", "--build", build.string(), "--parallel", jobs}, common.quiet, "plugin.build_failed", "the plugin does not build", "mend the first error above", project);
   const std::vector<fs::path> plugins = built_plugins(project);
   for (const fs::path& file : plugins) require_accepted(file, common);  // before its test says the same in more words
   run_step({"ctest", "--test-dir", build.string(), "--output-on-failure"}, common.quiet, "plugin.tests_failed", "a test fails", "see above which; the plugin itself is built", project);
