@@ -46,6 +46,9 @@ std::size_t check_encoding(std::string_view text, const std::string& source) {
       if (i >= text.size() || static_cast<unsigned char>(text[i++]) != b) return false;
     return true;
   };
+  if (starts({0xff, 0xfe, 0, 0}) || starts({0, 0, 0xfe, 0xff})) {
+    throw Error(ErrorKind::data, "finance.encoding", "the file is UTF-32", "convert it: iconv -f utf-32 -t utf-8", source + ":1:1");
+  }
   if (starts({0xff, 0xfe}) || starts({0xfe, 0xff})) {
     throw Error(ErrorKind::data, "finance.encoding", "the file is UTF-16", "convert it: iconv -f utf-16 -t utf-8", source + ":1:1");
   }
@@ -130,6 +133,10 @@ Table parse(Bytes bytes, const CsvOptions& options, const std::string& source) {
     const auto at = std::int64_t(text.find('\0'));
     throw Error(ErrorKind::data, "finance.nul", fmt::format("byte {} is NUL", mark + std::size_t(at)), "is it UTF-16 or a binary file? convert it: iconv -f utf-16 -t utf-8",
                 fmt::format("{}:{}", source, 1 + std::count(text.begin(), text.begin() + at, '\n')));
+  }
+  if (size_t(std::count(text.begin(), text.end(), '\n')) == 1 && text.find('\r') < size) {
+    throw Error(ErrorKind::data, "finance.line_end", fmt::format("the lines end with a carriage return alone, {} of them, and with no newline", std::count(text.begin(), text.end(), '\r')), "convert them: tr '\\r' '\\n'",
+                fmt::format("{}:1:{}", source, text.find('\r') + 1));
   }
   Dialect dialect = find_dialect(text, options, source);
   const std::string_view header = text.substr(0, dialect.body);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <set>
 
 #include "finance/io/datetime.hpp"
@@ -15,11 +17,15 @@ namespace {
 
 constexpr std::int64_t kSampleRecords = 4096;
 
-enum Kind : unsigned { kNothing = 0, kInteger = 1, kReal = 2, kBoolean = 4, kDate = 8, kTime = 16, kText = 32 };
+enum Kind : std::uint8_t { kInteger, kReal, kBoolean, kDate, kTime, kCode, kText, kKinds };
 
+/// How many cells of a column are of each kind; missing ones are not counted.
 struct Evidence {
-  unsigned kinds = kNothing;
+  std::array<std::int64_t, kKinds> count{};
   bool day_first = false, month_first = false;  ///< what slash dates prove
+
+  std::int64_t cells() const { return std::accumulate(count.begin(), count.end(), std::int64_t(0)); }
+  void add(Kind kind) { ++count[kind]; }
 };
 
 bool has_leading_zero(std::string_view cell) {
@@ -31,7 +37,7 @@ void classify(std::string_view raw, const CsvOptions& options, Evidence& e) {
   std::string_view cell = trimmed(raw);
   if (is_marker(raw, options.missing) || is_marker(cell, options.missing)) return;
   if (cell == "TRUE" || cell == "FALSE" || cell == "True" || cell == "False" || cell == "true" || cell == "false") {
-    e.kinds |= kBoolean;
+    e.add(kBoolean);
     return;
   }
   std::string padded(cell);
@@ -40,21 +46,21 @@ void classify(std::string_view raw, const CsvOptions& options, Evidence& e) {
   std::int64_t i;
   double r;
   if (cell.empty()) {
-    e.kinds |= kText;
+    e.add(kText);
   } else if (has_leading_zero(cell) && cell.find('.') == cell.npos) {
-    e.kinds |= kText;  // a code (00123 is not 123)
+    e.add(kCode);  // a code (00123 is not 123)
   } else if (auto s = parse_integer(b, end, i); s == NumberStatus::ok || s == NumberStatus::overflow) {
-    e.kinds |= kInteger;
+    e.add(kInteger);
   } else if (parse_real(b, end, r) != NumberStatus::bad) {
-    e.kinds |= kReal;
+    e.add(kReal);
   } else {
     DateParts parts;
     DateForm form = split_date(cell, parts);
     if (form == DateForm::none) {
-      e.kinds |= kText;
+      e.add(kText);
       return;
     }
-    e.kinds |= parts.has_time ? kTime : kDate;
+    e.add(parts.has_time ? kTime : kDate);
     if (form == DateForm::slash) {
       if (parts.month > 12) e.day_first = true;
       if (parts.day > 12) e.month_first = true;
@@ -62,18 +68,24 @@ void classify(std::string_view raw, const CsvOptions& options, Evidence& e) {
   }
 }
 
-CellType type_of(unsigned kinds) {
-  switch (kinds) {
-    case kNothing: return CellType::real;
-    case kInteger: return CellType::integer;
-    case kReal:
-    case kInteger | kReal: return CellType::real;
-    case kBoolean: return CellType::boolean;
-    case kDate: return CellType::date;
-    case kTime:
-    case kDate | kTime: return CellType::time;
-    default: return CellType::text;
-  }
+/// A name that says what its column holds.
+bool is_telling(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"date", "time", "datetime", "timestamp", "open", "high", "low", "close", "adjclose", "adjustedclose", "price", "last", "volume", "bid", "ask"};
+  return std::find(std::begin(kNames), std::end(kNames), plain_name(name)) != std::end(kNames);
+}
+
+/// The type that nearly all cells have, so that an odd cell is an error and no reason to read the column as text: nine in ten, or half where the
+/// name tells. Whole numbers with leading zeros are codes, among numbers with points they are numbers.
+CellType type_of(const Evidence& e, bool telling) {
+  const std::int64_t cells = e.cells();
+  if (cells == 0) return CellType::real;
+  const auto nearly_all = [&](std::int64_t n) { return n == cells || (telling ? 2 * n >= cells && n > 0 : 10 * n >= 9 * cells && n >= 2); };
+  const std::int64_t numbers = e.count[kInteger] + e.count[kReal], dates = e.count[kDate] + e.count[kTime];
+  if (nearly_all(dates)) return e.count[kTime] ? CellType::time : CellType::date;
+  if (nearly_all(e.count[kBoolean])) return CellType::boolean;
+  if (e.count[kCode] && !nearly_all(e.count[kReal])) return CellType::text;
+  if (nearly_all(numbers)) return e.count[kReal] ? CellType::real : CellType::integer;
+  return CellType::text;
 }
 
 char find_delimiter(std::string_view text) {
@@ -100,8 +112,8 @@ bool has_header(const std::vector<RawCell>& first, const std::vector<Evidence>& 
   for (std::size_t c = 0; c < first.size(); ++c) {
     Evidence e;
     classify(first[c].text, options, e);
-    if (e.kinds & kText) return true;
-    if (c == 0 && e.kinds == kNothing && c < rest.size() && rest[c].kinds != kNothing) return true;  // the unnamed column of an index
+    if (e.count[kText] + e.count[kCode]) return true;
+    if (c == 0 && e.cells() == 0 && c < rest.size() && rest[c].cells() > 0) return true;  // the unnamed column of an index
   }
   return false;
 }
@@ -174,7 +186,7 @@ Dialect find_dialect(std::string_view text, const CsvOptions& options, const std
     bool unknown = false;
     for (std::size_t c = 0; c < cells.size(); ++c) {
       classify(cells[c].text, options, evidence[c]);
-      unknown |= evidence[c].kinds == kNothing;
+      unknown |= evidence[c].cells() == 0;
     }
     if (unknown && record + 1 == last) last += kSampleRecords;
   }
@@ -198,7 +210,7 @@ Dialect find_dialect(std::string_view text, const CsvOptions& options, const std
   for (std::size_t c = 0; c < names.size(); ++c) {
     ColumnPlan plan;
     plan.name = names[c];
-    plan.type = type_of(evidence[c].kinds);
+    plan.type = type_of(evidence[c], is_telling(plan.name));
     plan.order = options.date_order;
     if (plan.order == DateOrder::found && evidence[c].day_first != evidence[c].month_first) {
       plan.order = evidence[c].day_first ? DateOrder::day_first : DateOrder::month_first;
@@ -209,6 +221,9 @@ Dialect find_dialect(std::string_view text, const CsvOptions& options, const std
       const bool time = plan.type == CellType::date || plan.type == CellType::time;
       plan.by_format = time && !options.date_format.empty();
       plan.epoch = time && !plan.by_format && options.epoch != EpochUnit::none;
+    }
+    if (!plan.declared && plan.type == CellType::text && is_telling(plan.name)) {
+      out.notes.push_back(fmt::format("column '{}' holds text, though its name says otherwise: its type may be declared (--types), the form of its dates, too (--date-format)", plan.name));
     }
     out.columns.push_back(std::move(plan));
   }

@@ -30,7 +30,7 @@ bool iso_date(const char* b, std::size_t size, std::int64_t& days) {
   static constexpr int kPlaces[8] = {0, 1, 2, 3, 5, 6, 8, 9};
   for (int i = 0; i < 8; ++i) bad |= unsigned((d[i] = digit(kPlaces[i])) > 9);
   const unsigned year = d[0] * 1000 + d[1] * 100 + d[2] * 10 + d[3], month = d[4] * 10 + d[5], day = d[6] * 10 + d[7];
-  if (bad || !is_valid_date(year, month, day)) return false;
+  if (bad || !is_valid_date(year, month, day) || !is_year_of_times(year)) return false;
   days = days_from_civil(year, month, day);
   return true;
 }
@@ -142,7 +142,7 @@ std::int64_t CsvParser::date(std::size_t column, std::string_view cell) {
     }
   } else {
     const DateForm form = split_date(cell, parts);
-    if (form == DateForm::none) fail_cell("finance.cell", column, cell.data(), cell, "is no date", "correct it, give the form (--date-format), or declare the column as text (--types)");
+    if (form == DateForm::none) fail_cell("finance.cell", column, cell.data(), cell, "is no date", "correct it, name it among the missing markers (--missing), give the form (--date-format), or declare the column as text (--types)");
     if (form == DateForm::slash) {
       const std::int64_t byte = cell.data() - text_.data();
       ColumnFindings& f = findings_[column];
@@ -157,7 +157,10 @@ std::int64_t CsvParser::date(std::size_t column, std::string_view cell) {
       }
     }
   }
-  if (parts.year < 1678 || parts.year > 2261) fail_cell("finance.cell", column, cell.data(), cell, "is outside the years 1678 to 2261 that 64-bit nanoseconds hold", "declare the column as text (--types)");
+  if (!is_year_of_times(parts.year)) {
+    fail_cell("finance.cell", column, cell.data(), cell, "is outside the years 1678 to 2261 that 64-bit nanoseconds hold",
+              "correct it, name it among the missing markers (--missing), or declare the column as text (--types)");
+  }
   if (parts.has_time) {
     if (plan.declared && plan.type == CellType::date) fail_cell("finance.cell", column, cell.data(), cell, "holds a time of day, and the column was declared to hold dates", "declare it as time (--types)");
     findings_[column].clock.store(true, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "tenon/error.hpp"
@@ -20,6 +21,13 @@ const char* name_of(CellType type) noexcept {
     case CellType::text: return "text";
   }
   return "?";
+}
+
+std::string plain_name(std::string_view name) {
+  std::string out;
+  for (char c : name)
+    if (c != ' ' && c != '_' && c != '.') out += char(std::tolower(static_cast<unsigned char>(c)));
+  return out;
 }
 
 bool Column::is_missing(std::int64_t row) const noexcept {

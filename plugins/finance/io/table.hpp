@@ -20,6 +20,9 @@ const char* name_of(CellType type) noexcept;
 inline constexpr std::int64_t kMissing = std::numeric_limits<std::int64_t>::min();
 inline constexpr std::int64_t kNsPerSecond = 1'000'000'000, kNsPerDay = 86'400 * kNsPerSecond;
 
+/// A column's name in small letters without blanks, underscores and points: "adj_close" and "Adj Close" are "adjclose".
+std::string plain_name(std::string_view name);
+
 struct Column {
   std::string name;
   CellType type = CellType::text;
@@ -64,5 +67,7 @@ CivilDate civil_from_days(std::int64_t days) noexcept;
 /// 0 for Sunday to 6 for Saturday.
 int weekday_of_days(std::int64_t days) noexcept;
 bool is_valid_date(std::int64_t year, unsigned month, unsigned day) noexcept;
+/// Whether 64-bit nanoseconds hold the whole year, in any zone.
+constexpr bool is_year_of_times(std::int64_t year) noexcept { return year >= 1678 && year <= 2261; }
 
 }  // namespace tenon::finance

@@ -107,7 +107,9 @@ TEST_CASE("CSV: every defect is an error with file, line and column", "[finance]
   require_defect(std::string("\xff\xfe" "a\0b\0", 6), "finance.encoding", ":1");
   require_defect(std::string("a,b\n1,2\n3,\0004\n", 13), "finance.nul", ":3");
   require_defect("a,b\n1,caf\xe9\n", "finance.encoding", ":2:3");
-  require_defect("a,b\r1,2\r3,4\r", "finance.line_end", ":1");
+  require_defect("a,b\r1,2\r3,4\r", "finance.line_end", ":1:4");
+  CHECK(defect("a,a\r1,2\r3,4").find("carriage return alone, 2 of them") != std::string::npos);
+  CHECK(defect(std::string("\xff\xfe\0\0a\0\0\0", 8)).find("UTF-32") != std::string::npos);
   std::string numbers = "x,y\n";
   for (int i = 0; i < 5000; ++i) numbers += "1.5,2\n";
   require_defect(numbers + "oops,2\n", "finance.cell", ":5002:1");
@@ -141,6 +143,41 @@ TEST_CASE("CSV: every defect is an error with file, line and column", "[finance]
   CHECK(time_text(parse_csv("t\n2003-10-26 02:30:00\n", berlin).columns[0].integers[0]) == "2003-10-26T00:30:00Z");
   berlin.clock_change = ClockChange::later;
   CHECK(time_text(parse_csv("t\n2003-10-26 02:30:00\n", berlin).columns[0].integers[0]) == "2003-10-26T01:30:00Z");
+}
+
+TEST_CASE("CSV: an odd cell among the first records is an error, not a column of text", "[finance][csv]") {
+  const auto column = [](const std::string& name, const std::string& good, const std::string& odd, int cells) {
+    std::string text = name + ",k\n";
+    for (int i = 0; i < cells; ++i) text += (i == 4 ? odd : good) + ",1\n";
+    return text;
+  };
+  for (const char* odd : {"0.00x9", "0x10", "\"1,000\"", "N/A", "1.234.5", "2015-02-28", "true"}) require_defect(column("OT", "1.5", odd, 20), "finance.cell", ":6:1");
+  require_defect(column("n", "15", "1O", 20), "finance.cell", ":6:1");
+  require_defect(column("day", "2016-02-28", "2016-02-30", 20), "finance.cell", ":6:1");
+  require_defect(column("t", "2016-02-28 01:00:00", "2016-02-30 01:00:00", 20), "finance.cell", ":6:1");
+  require_defect(column("flag", "TRUE", "maybe", 20), "finance.cell", ":6:1");
+  require_defect("Date,Close\n2020-01-01,10\n2020-01-02,abc\n2020-01-03,-12\n", "finance.cell", ":3:12");
+  require_defect("Date,Close\n2020-01-01,10\n2020-13-02,11\n2020-01-03,12\n", "finance.cell", ":3:1");
+  // a name, one number in ten texts, or codes: these are texts
+  CHECK(parse_csv(column("name", "a", "15", 20)).columns[0].type == CellType::text);
+  CHECK(parse_csv(column("mixed", "1", "x", 6)).columns[0].type == CellType::text);
+  CHECK(parse_csv(column("zip", "12345", "01234", 40)).columns[0].type == CellType::text);
+  CsvOptions o;
+  o.missing.push_back("N/A");
+  CHECK(parse_csv(column("OT", "1.5", "N/A", 20), o).columns[0].missing == 1);
+  o.types["OT"] = CellType::text;
+  CHECK(parse_csv(column("OT", "1.5", "abc", 20), o).columns[0].type == CellType::text);
+  const auto notes = parse_csv("Date,Close\n01-Feb-2020,1\n02-Feb-2020,2\n").notes;
+  CHECK(std::any_of(notes.begin(), notes.end(), [](const auto& n) { return n.find("'Date' holds text") != n.npos; }));
+}
+
+TEST_CASE("CSV: years that nanoseconds do not hold are errors", "[finance][csv]") {
+  for (const char* day : {"9999-12-31", "2262-01-01", "1677-12-31", "0001-01-01"}) {
+    INFO(day);
+    require_defect("Date,x\n2020-01-01,1\n" + std::string(day) + ",2\n", "finance.cell", ":3:1");
+    CHECK(defect("Date,x\n2020-01-01,1\n" + std::string(day) + ",2\n").find("1678 to 2261") != std::string::npos);
+  }
+  CHECK(time_text(parse_csv("Date\n2261-12-31\n1678-01-01\n").columns[0].integers[0]) == "2261-12-31");
 }
 
 TEST_CASE("CSV: declared types", "[finance][csv]") {
