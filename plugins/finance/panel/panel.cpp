@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "finance/io/market.hpp"
 #include "tenon/error.hpp"
 #include "tenon/params.hpp"
 
@@ -95,8 +96,10 @@ Panel panel_of(const Table& table, const std::vector<std::string>& columns, bool
     out.times = time.integers;
     if (direction < 0) {
       std::reverse(out.times.begin(), out.times.end());
+      out.turned = true;
       out.notes.push_back("the newest row came first; the rows were turned round");
     }
+    if (auto gaps = calendar_gaps(out.times); !gaps.empty()) out.notes.push_back(gaps);
   } else {
     out.has_calendar = false;
     out.times.resize(std::size_t(table.rows));

@@ -23,6 +23,7 @@ struct Panel {
   std::vector<double> values;       ///< [T, N]
   std::vector<std::int64_t> available_at;  ///< [T, N]; empty: each cell was known at its row's time
   std::string source;
+  bool turned = false;              ///< the file has the newest row first
   std::vector<std::string> notes;
 
   std::int64_t rows() const noexcept { return std::int64_t(times.size()); }
@@ -38,7 +39,7 @@ struct Panel {
 };
 
 /// The number columns of a table (`columns` empty: all) on its time column. Times must strictly rise; a table that strictly falls is
-/// turned round and a note says so. Errors: finance.duplicate_time and finance.time_order, with both lines; finance.no_number_column.
+/// turned round and a note says so, another tells gaps in the calendar. Errors: finance.duplicate_time and finance.time_order, with both lines; finance.no_number_column.
 /// Without a time column the rows are the calendar, when `need_times` is false.
 Panel panel_of(const Table& table, const std::vector<std::string>& columns = {}, bool need_times = true);
 

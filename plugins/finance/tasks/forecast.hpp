@@ -1,6 +1,6 @@
 /// finance.forecast: point and quantile forecasts of panels of series, scored at several horizons beside forecasts that need no training.
 ///
-/// Recipe sections: [data] the file, its rows and their scale, [window] what a sample is, [loss], [metrics], [baselines].
+/// Recipe sections: [data] the file, its rows and their scale, [walk_forward] folds for choices, [window] what a sample is, [loss], [metrics], [baselines].
 /// A sample is one window of one series; samples are cut from the series as they are asked for and never stored.
 #pragma once
 

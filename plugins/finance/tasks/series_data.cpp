@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "finance/io/csv.hpp"
 #include "finance/tasks/dates.hpp"
 #include "tenon/error.hpp"
@@ -21,10 +23,18 @@ std::int64_t row_after(const Panel& panel, const std::string& key, const std::st
   return std::lower_bound(panel.times.begin(), panel.times.end(), end) - panel.times.begin();
 }
 
-/// Every cell of the columns asked for (all of numbers, where none is named) has a value.
-void require_no_gaps(const Table& table, const std::vector<std::string>& columns) {
+constexpr double kLargest = 1e100;  ///< sums of squares stay far inside a double
+
+/// Every cell of the columns asked for (all of numbers, where none is named) has a value that can be squared.
+void require_values(const Table& table, const std::vector<std::string>& columns) {
   for (const Column& column : table.columns) {
     const bool asked = columns.empty() ? column.is_number() : std::find(columns.begin(), columns.end(), column.name) != columns.end();
+    if (asked && column.type == CellType::real) {
+      for (std::int64_t row = 0; row < table.rows; ++row)
+        if (std::abs(column.reals[std::size_t(row)]) > kLargest)
+          throw Error(ErrorKind::data, "finance.magnitude", "column '" + column.name + "' holds " + fmt::format("{}", column.reals[std::size_t(row)]) + ", too large to be squared",
+                      "correct the cell, or give the column in another unit", table.source + ":" + std::to_string(table.line_of(row)));
+    }
     if (!asked || column.missing == 0) continue;
     for (std::int64_t row = 0; row < table.rows; ++row)
       if (column.is_missing(row))
@@ -45,6 +55,23 @@ std::int64_t part_end(const Panel& panel, const ParamValues& data, const std::st
   return begin + data.integer(rows);
 }
 
+/// Puts a fold in place of the parts.
+void take_fold(SeriesData& s, const ParamValues& walk) {
+  const std::int64_t folds = walk.integer("folds"), fold = walk.integer("fold"), first = walk.integer("first"), rows = walk.integer("rows"), embargo = walk.integer("embargo");
+  const auto refuse = [](const std::string& what, const std::string& hint) { throw Error(ErrorKind::usage, "finance.walk_forward", what, hint, "walk_forward"); };
+  if (fold > folds) refuse("fold " + std::to_string(fold) + " of " + std::to_string(folds), "set walk_forward.folds, and walk_forward.fold from 1 to it");
+  if (first < 2 || rows < 1) refuse("folds need rows to fit on and rows to score", "set walk_forward.first and walk_forward.rows");
+  const auto splits = walk_forward(s.validation.end, first + embargo, rows, walk.integer("step"), embargo);
+  if (std::int64_t(splits.size()) < folds)
+    refuse(std::to_string(splits.size()) + " folds end before the test rows, " + std::to_string(folds) + " are asked for", "begin earlier (walk_forward.first), or make the steps shorter");
+  const Split& split = splits[std::size_t(fold - 1)];
+  s.train = {0, split.fit_end};
+  s.validation = {split.test_begin, split.test_end};
+  s.test = {split.test_end, split.test_end};
+  s.fold = "walk-forward fold " + std::to_string(fold) + " of " + std::to_string(folds) + ": fitted on rows 1 to " + std::to_string(split.fit_end) + ", scored on rows " +
+           std::to_string(split.test_begin + 1) + " to " + std::to_string(split.test_end);
+}
+
 }  // namespace
 
 const ParamSpec& series_data_params() {
@@ -62,6 +89,18 @@ const ParamSpec& series_data_params() {
       text_param("train_until", "", "last day fitted on, as 2002-12-31"),
       text_param("validation_until", "", "last day for choices"),
       text_param("test_until", "", "last day of the score"),
+  };
+  return spec;
+}
+
+const ParamSpec& walk_forward_params() {
+  static const ParamSpec spec{
+      integer_param("folds", 0, "folds before the test rows; 0: none", 0, 1000),
+      integer_param("fold", 0, "the fold, from 1, whose rows are fitted and scored in place of the parts of [data]; 0: those", 0, 1000),
+      integer_param("first", 0, "rows that the first fold is fitted on", 0),
+      integer_param("step", 0, "rows that each fold is fitted on beyond those of the one before; 0: as many as are scored", 0),
+      integer_param("rows", 0, "rows that each fold is scored on; the test rows cut the last", 0),
+      integer_param("embargo", 0, "rows left out between those fitted on and those scored", 0),
   };
   return spec;
 }
@@ -87,8 +126,12 @@ Panel read_series(const ParamValues& data, const std::filesystem::path& file) {
   if (data.text("header") != "auto") options.header = data.text("header") == "yes";
   if (data.text("date_order") != "auto") options.date_order = data.text("date_order") == "day" ? DateOrder::day_first : DateOrder::month_first;
   const Table table = read_csv(file, options);
-  require_no_gaps(table, data.texts("columns"));
+  require_values(table, data.texts("columns"));
   Panel panel = panel_of(table, data.texts("columns"), false);
+  if (data.texts("columns").empty()) {
+    for (const Column& column : table.columns)
+      if (column.type == CellType::text) panel.notes.push_back("column '" + column.name + "' holds text and is no series");
+  }
   const auto& names = data.texts("names");
   if (!names.empty()) {
     if (names.size() != panel.names.size())
@@ -140,7 +183,7 @@ std::vector<std::vector<double>> to_model(const Panel& panel, const SeriesScale&
   return z;
 }
 
-SeriesData cut_series(Panel panel, const ParamValues& data) {
+SeriesData cut_series(Panel panel, const ParamValues& data, const ParamValues* walk) {
   SeriesData s;
   const std::int64_t rows = panel.rows();
   const std::int64_t train_end = part_end(panel, data, "train", 0);
@@ -156,9 +199,10 @@ SeriesData cut_series(Panel panel, const ParamValues& data) {
   s.train = {0, train_end};
   s.validation = {train_end, validation_end};
   s.test = {validation_end, test_end};
+  if (walk && walk->integer("fold") > 0) take_fold(s, *walk);
   const Transform transform = data.text("transform") == "log" ? Transform::log : Transform::none;
   require_transformable(panel, transform);
-  s.scale = scale_of(panel, train_end, transform, data.boolean("standardise"));
+  s.scale = scale_of(panel, s.train.end, transform, data.boolean("standardise"));
   s.z = to_model(panel, s.scale);
   s.notes = panel.notes;
   s.panel = std::move(panel);

@@ -17,6 +17,8 @@
 namespace tenon::finance {
 
 const ParamSpec& series_data_params();
+/// [walk_forward]: folds before the test rows, each fitted on the rows before a cut and scored on those behind it, for choices that use no test row.
+const ParamSpec& walk_forward_params();
 
 enum class Transform { none, log };
 
@@ -42,6 +44,7 @@ struct SeriesData {
   std::vector<std::vector<double>> z;  ///< [N][T] in the model's units
   RowRange train, validation, test;
   std::vector<std::string> notes;
+  std::string fold;  ///< what the fold is, in words; empty where there is none
 
   std::int64_t series() const noexcept { return std::int64_t(z.size()); }
   const RowRange& part(const std::string& split) const;  ///< "train", "validation", "test"
@@ -50,9 +53,9 @@ struct SeriesData {
 /// Reads the file named in [data] as a panel: the columns asked for, renamed where names are given. Throws what read_csv and panel_of throw,
 /// and finance.missing (with line and column), finance.not_positive (logarithm asked for), finance.names.
 Panel read_series(const ParamValues& data, const std::filesystem::path& file);
-/// Cuts and standardises. Throws finance.rows where the counts or dates do not fit the file, finance.constant_series for a series that does not move in the
-/// training rows.
-SeriesData cut_series(Panel panel, const ParamValues& data);
+/// Cuts and standardises; with `walk` and its `fold` above 0 the training rows are that fold's, the validation rows those it is scored on, and there are no test rows. Throws finance.rows where the counts or dates do not fit the file, finance.walk_forward where there is no such fold,
+/// finance.constant_series for a series that does not move in the training rows.
+SeriesData cut_series(Panel panel, const ParamValues& data, const ParamValues* walk = nullptr);
 /// The scale of the first `rows` rows.
 SeriesScale scale_of(const Panel& panel, std::int64_t rows, Transform transform, bool standardise);
 /// Throws finance.not_positive for a cell that has no logarithm where that is the transform.

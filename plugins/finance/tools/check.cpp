@@ -48,10 +48,7 @@ std::string cell(const Json& d, const char* key) {
 
 int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   if (inputs.empty()) throw_usage("check", "takes at least one CSV file", "tenon finance check FILE...");
-  MarketRules rules;
-  rules.allow_negative_prices = params.boolean("negative_prices");
-  rules.splits = params.texts("splits");
-  rules.symbol = params.text("series");
+  const MarketRules rules = market_rules(params);
   Json all = Json::array();
   for (const auto& input : inputs) {
     const auto begin = std::chrono::steady_clock::now();
@@ -81,10 +78,9 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
 }  // namespace
 
 ToolEntry check_tool() {
-  ParamSpec spec = {boolean_param("market", true, "check what prices must hold: order of open, high, low and close, signs, jumps of a split's ratio, order of times"),
-                    boolean_param("negative_prices", false, "the instrument may trade at or below zero"),
-                    texts_param("splits", {}, "declared splits, DATE=RATIO, for example 2014-06-09=7"),
+  ParamSpec spec = {boolean_param("negative_prices", false, "the instrument may trade at or below zero"),
                     text_param("series", "", "column that tells several series in one file apart, for example Symbol")};
+  add_market_params(spec);
   add_csv_params(spec);
   return {"check", "read CSV files strictly and say what they hold; the first defect is an error with file, line and column", "FILE...", spec, run};
 }

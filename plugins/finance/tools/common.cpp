@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <map>
 
 #include "finance/io/datetime.hpp"
 #include "tenon/error.hpp"
@@ -19,9 +21,13 @@ CellType type_named(const std::string& name) {
   throw Error(ErrorKind::usage, "command.bad_value", fmt::format("--types: there is no type '{}'", name), suggestion(name, known));
 }
 
+constexpr double kLargest = 1e100;  ///< sums of fourth powers stay far inside a double
+constexpr const char* kTurned = "the newest row comes first";  ///< the panel tells it in its own words
+
 std::int64_t time_given(const std::string& text, const char* option, bool end) {
   DateParts parts;
   if (split_date(text, parts) != DateForm::iso) throw Error(ErrorKind::usage, "command.bad_value", fmt::format("{}: '{}' is no date", option, text), "write it 2003-01-31, or with a time 2003-01-31T14:30:00");
+  if (!is_year_of_times(parts.year)) throw Error(ErrorKind::usage, "command.bad_value", fmt::format("{}: '{}' is outside the years 1678 to 2261 that times hold", option, text), "give a day of the file, or leave the option out");
   std::int64_t t = days_from_civil(parts.year, parts.month, parts.day) * kNsPerDay + parts.ns - parts.offset_s * kNsPerSecond;
   return end && !parts.has_time ? t + kNsPerDay - 1 : t;
 }
@@ -65,6 +71,23 @@ CsvOptions csv_options(const ParamValues& params) {
   return o;
 }
 
+void add_market_params(ParamSpec& spec) {
+  spec.add(boolean_param("market", true, "check what prices must hold: order of open, high, low and close, signs, jumps of a split's ratio, order of times"));
+  spec.add(texts_param("splits", {}, "declared splits, DATE=RATIO, for example 2014-06-09=7; ratio 1 for a true move"));
+}
+
+MarketRules market_rules(const ParamValues& params) {
+  if (!params.boolean("market")) {
+    for (const char* option : {"splits", "negative_prices", "series"})
+      if (params.given(option)) throw Error(ErrorKind::usage, "command.conflict", fmt::format("--no-market switches off the check that --{} is for", option == std::string("negative_prices") ? "negative-prices" : option), "leave one of them out");
+  }
+  MarketRules rules;
+  rules.splits = params.texts("splits");
+  if (params.has("negative_prices")) rules.allow_negative_prices = params.boolean("negative_prices");
+  if (params.has("series")) rules.symbol = params.text("series");
+  return rules;
+}
+
 void add_series_params(ParamSpec& spec) {
   spec.add(text_param("column", "", "the column of prices or returns; default: the only one of numbers"));
   spec.add(text_param("returns", "simple", "what to make of it: simple P_t/P_(t-1) - 1, log returns, or 'given' when it holds returns", {"simple", "log", "given"}));
@@ -72,17 +95,25 @@ void add_series_params(ParamSpec& spec) {
   spec.add(boolean_param("drop_missing", false, "drop rows without a value, so that returns span the gap"));
   spec.add(text_param("begin", "", "first day of the returns used, 2003-01-31"));
   spec.add(text_param("end", "", "last day of the returns used"));
+  add_market_params(spec);
   add_csv_params(spec);
 }
 
 ReturnSeries read_returns(const std::vector<std::string>& inputs, const ParamValues& params, const char* tool) {
   if (inputs.size() != 1) throw_usage(tool, fmt::format("takes one CSV file, got {} arguments", inputs.size()), fmt::format("tenon finance {} FILE --column NAME", tool));
+  const bool prices = params.text("returns") != "given", log_returns = params.text("returns") == "log";
+  MarketRules rules = market_rules(params);
+  if (!prices) {
+    for (const char* option : {"scale", "splits"})
+      if (params.given(option)) throw Error(ErrorKind::usage, "command.conflict", fmt::format("--{} is for returns made from prices, and --returns given takes them as they are", option), "leave one of them out");
+  }
   const Table table = read_csv(inputs[0], csv_options(params));
   std::string name = params.text("column");
   if (name.empty()) {
     std::vector<std::string> numbers;
     for (const Column& c : table.columns)
       if (c.is_number()) numbers.push_back(c.name);
+    if (numbers.empty()) throw Error(ErrorKind::data, "finance.no_number_column", "no column holds numbers", "declare types, or give another file", inputs[0]);
     if (numbers.size() != 1) {
       std::string all;
       for (const auto& n : numbers) all += (all.empty() ? "" : ", ") + n;
@@ -99,13 +130,25 @@ ReturnSeries read_returns(const std::vector<std::string>& inputs, const ParamVal
   out.has_calendar = panel.has_calendar;
   out.notes = table.notes;
   out.notes.insert(out.notes.end(), panel.notes.begin(), panel.notes.end());
-  const bool turned = !panel.notes.empty();
-  const auto line = [&](std::int64_t row) { return table.line_of(turned ? table.rows - 1 - row : row); };
+  const auto row_of = [&](std::int64_t row) { return panel.turned ? table.rows - 1 - row : row; };
+  const auto line = [&](std::int64_t row) { return table.line_of(row_of(row)); };
+  std::map<std::int64_t, double> splits;
+  if (prices && params.boolean("market")) {
+    rules.price = name;
+    const MarketFindings market = examine_market(table, rules);
+    for (const auto& warning : market.warnings)
+      if (std::find(out.notes.begin(), out.notes.end(), warning) == out.notes.end() && warning != kTurned) out.notes.push_back(warning);
+    for (const auto& [row, ratio] : market.splits) {
+      splits[row] = ratio;
+      out.notes.push_back(fmt::format("the split of {} at {} is taken out of the returns", ratio, time_text(panel.times[std::size_t(row_of(row))])));
+    }
+  }
+  double shares = 1;  // that one of the first row has become
   std::vector<double> x;
   std::vector<std::int64_t> times;
-  const bool prices = params.text("returns") != "given", log_returns = params.text("returns") == "log";
   for (std::int64_t t = 0; t < panel.rows(); ++t) {
     const double v = panel.at(t, 0);
+    if (auto split = splits.find(row_of(t)); split != splits.end()) shares *= split->second;
     if (std::isnan(v)) {
       if (!params.boolean("drop_missing")) {
         throw Error(ErrorKind::data, "finance.missing", fmt::format("column '{}' has no value here; {} rows have none", name, column.missing), "drop such rows with --drop-missing", fmt::format("{}:{}", inputs[0], line(t)));
@@ -116,7 +159,10 @@ ReturnSeries read_returns(const std::vector<std::string>& inputs, const ParamVal
     if (prices && !(v > 0)) {
       throw Error(ErrorKind::data, "finance.price", fmt::format("column '{}' holds the price {}: a return from it has no meaning", name, v), "does the column hold returns? say --returns given", fmt::format("{}:{}", inputs[0], line(t)));
     }
-    x.push_back(v);
+    if (std::abs(v) > kLargest) {
+      throw Error(ErrorKind::data, "finance.magnitude", fmt::format("column '{}' holds {}, too large to be squared", name, v), "correct the cell, or give the column in another unit", fmt::format("{}:{}", inputs[0], line(t)));
+    }
+    x.push_back(v * shares);
     times.push_back(panel.times[std::size_t(t)]);
   }
   const double scale = params.real("scale");
@@ -171,9 +217,19 @@ void add_output_params(ParamSpec& spec, const char* help) {
   spec.add(boolean_param("overwrite", false, "replace an output that is there already"));
 }
 
-void require_output_free(const ParamValues& params) {
+void require_output_free(const ParamValues& params, const std::vector<std::string>& inputs) {
   const std::string& out = params.text("output");
-  if (!out.empty() && !params.boolean("overwrite") && file_exists(out)) throw Error(ErrorKind::usage, "finance.exists", "the output is there already", "give another name, or --overwrite", out);
+  if (out.empty()) {
+    if (params.given("output")) throw Error(ErrorKind::usage, "finance.output", "--output names no file", "give the name of a file, or leave the option out");
+    return;
+  }
+  const std::filesystem::path path(out), folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  std::error_code failed;
+  if (!std::filesystem::is_directory(folder, failed)) throw Error(ErrorKind::usage, "finance.output", "there is no folder " + folder.string(), "make it first, or name another", out);
+  if (std::filesystem::is_directory(path, failed)) throw Error(ErrorKind::usage, "finance.output", "the output is a folder", "give the name of a file", out);
+  for (const auto& input : inputs)
+    if (std::filesystem::equivalent(path, input, failed)) throw Error(ErrorKind::usage, "finance.output", "the output is the input " + input, "give another name", out);
+  if (!params.boolean("overwrite") && file_exists(out)) throw Error(ErrorKind::usage, "finance.exists", "the output is there already", "give another name, or --overwrite", out);
 }
 
 std::string write_output(const ParamValues& params, const std::string& text) {

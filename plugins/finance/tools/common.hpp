@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "finance/io/csv.hpp"
+#include "finance/io/market.hpp"
 #include "finance/panel/panel.hpp"
 #include "tenon/plugin.hpp"
 
@@ -17,7 +18,11 @@ using Json = nlohmann::ordered_json;
 void add_csv_params(ParamSpec& spec);
 CsvOptions csv_options(const ParamValues& params);
 
-/// --column, --returns, --scale, --drop-missing, --begin, --end.
+/// --market and --splits; the rules that they make. Options of a check that --no-market switches off are refused.
+void add_market_params(ParamSpec& spec);
+MarketRules market_rules(const ParamValues& params);
+
+/// --market, --splits, --column, --returns, --scale, --drop-missing, --begin, --end.
 void add_series_params(ParamSpec& spec);
 
 /// One series of returns with the time of each: row t is the return from price t - 1 to price t.
@@ -29,7 +34,7 @@ struct ReturnSeries {
   std::int64_t dropped = 0;  ///< rows without a value
   std::vector<std::string> notes;
 };
-/// Reads one file. Rows without a value are an error finance.missing that names the line, or dropped when told; prices must be positive
+/// Reads one file. Prices are held to check_market first, and the jumps of declared splits taken out of the returns. Rows without a value are an error finance.missing that names the line, or dropped when told; prices must be positive
 /// (finance.price). All rows are given; chosen_rows says which of them the user named.
 ReturnSeries read_returns(const std::vector<std::string>& inputs, const ParamValues& params, const char* tool);
 /// First row at or after --begin and the one behind --end (a date counts as the whole day); the whole series without them.
@@ -42,8 +47,9 @@ std::string one_line(const Json& conventions);
 
 /// --output and --overwrite.
 void add_output_params(ParamSpec& spec, const char* help);
-/// Throws finance.exists before any work when the output is there and --overwrite was not given.
-void require_output_free(const ParamValues& params);
+/// Before any work: throws finance.exists when the output is there and --overwrite was not given, finance.output when it is one of the inputs (by another name or link, too),
+/// has no folder to lie in, or no name.
+void require_output_free(const ParamValues& params, const std::vector<std::string>& inputs = {});
 /// Writes atomically; returns the path, empty when no --output was given.
 std::string write_output(const ParamValues& params, const std::string& text);
 

@@ -22,7 +22,7 @@ std::string csv_of(const ReturnSeries& s, std::int64_t from, std::span<const dou
 }
 
 int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
-  require_output_free(params);
+  require_output_free(params, inputs);
   const ReturnSeries series = read_returns(inputs, params, "garch");
   const auto [from, to] = chosen_rows(series, params);
   const std::span<const double> y(series.values.data() + from, std::size_t(to - from));

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "finance/tools/common.hpp"
@@ -80,15 +81,20 @@ std::string csv_of(const ReturnSeries& s, std::int64_t first, std::span<const do
 }
 
 int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
-  require_output_free(params);
+  require_output_free(params, inputs);
   const ReturnSeries series = read_returns(inputs, params, "var");
   auto [from, to] = chosen_rows(series, params);
   const std::int64_t window = params.integer("window");
   if (params.text("begin").empty()) from = std::max(from, window);
   const auto& methods = params.texts("methods");
   if (methods.empty()) throw_usage("var", "no method", "--methods historical,filtered,garch-t");
+  for (std::size_t m = 0; m < methods.size(); ++m)
+    if (std::find(methods.begin(), methods.begin() + std::ptrdiff_t(m), methods[m]) != methods.begin() + std::ptrdiff_t(m)) throw_usage("var", "--methods names '" + methods[m] + "' twice", "name each once");
   const double significance = params.real("significance");
   std::vector<double> levels = params.reals("levels");
+  if (levels.empty()) throw_usage("var", "no level", "--levels 1,2.5,5");
+  for (std::size_t l = 0; l < levels.size(); ++l)
+    if (std::find(levels.begin(), levels.begin() + std::ptrdiff_t(l), levels[l]) != levels.begin() + std::ptrdiff_t(l)) throw_usage("var", fmt::format("--levels names {:g} twice", levels[l]), "name each once");
   for (double& level : levels) level /= 100;
   if (from >= to) throw Error(ErrorKind::usage, "finance.window", fmt::format("{} returns are no more than the window of {}", to, window), "a shorter --window", series.file);
   const std::span<const double> realised(series.values.data() + from, std::size_t(to - from));

