@@ -35,8 +35,12 @@ DieboldMariano diebold_mariano(std::span<const double> first, std::span<const do
   }
   DieboldMariano result;
   result.n = n;
-  result.lags = std::min(horizon, n) - 1;
+  result.lags = horizon - 1;
   result.mean_difference = sum / double(n);
+  if (n <= horizon) {
+    result.statistic = result.p_value = result.p_better = std::numeric_limits<double>::quiet_NaN();
+    return result;
+  }
   double spread = 0;
   for (double& v : d) {
     v -= result.mean_difference;
@@ -60,8 +64,8 @@ DieboldMariano diebold_mariano(std::span<const double> first, std::span<const do
   // the plain sum is no variance where many lags meet few origins; Bartlett's is never negative
   result.bartlett = !(plain > 1e-12 * spread * spread);
   const double variance = (result.bartlett ? bartlett : plain) / double(n);
-  const double h = double(std::min(horizon, n - 1)), count = double(n);
-  const double correction = std::sqrt(std::max((count + 1 - 2 * h + h * (h - 1) / count) / count, 0.0));
+  const double h = double(horizon), count = double(n);
+  const double correction = std::sqrt((count + 1 - 2 * h + h * (h - 1) / count) / count);  // positive: n > h
   result.statistic = correction * result.mean_difference / std::sqrt(variance);
   result.p_better = student_t_cdf(result.statistic, count - 1);
   result.p_value = 2 * student_t_cdf(-std::fabs(result.statistic), count - 1);

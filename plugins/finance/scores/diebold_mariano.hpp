@@ -17,9 +17,9 @@ struct DieboldMariano {
 };
 
 /// `first` and `second`: losses of two forecasts, one an origin, in order of time. Forecasts of `horizon` steps overlap, so the variance of the
-/// mean takes autocovariances up to lag horizon - 1 (at most n - 1), each divided by n. The factor sqrt((n + 1 - 2 h + h (h - 1) / n) / n) is
-/// applied where it is real and h < n, else h = n - 1 is put in. Two equal loss series give a statistic of 0 and a p-value of 1; two whose difference is one
-/// constant, infinity and 0. Throws a usage error for lengths that differ, n < 2 or losses that are not finite.
+/// mean takes autocovariances up to lag horizon - 1, each divided by n, and the statistic the factor sqrt((n + 1 - 2 h + h (h - 1) / n) / n). That is
+/// zero or not real for n <= h: the test is then undefined, statistic and p-values NaN. Two equal loss series give a statistic of 0 and a p-value of 1; two whose
+/// difference is one constant, infinity and 0. Throws a usage error for lengths that differ, n < 2 or losses that are not finite.
 DieboldMariano diebold_mariano(std::span<const double> first, std::span<const double> second, std::int64_t horizon);
 
 }  // namespace tenon::finance

@@ -40,11 +40,17 @@ std::string compared(const PanelScorer& model, const PanelScorer& other, const s
   std::string line;
   for (std::size_t h = 0; h < s.horizons.size(); ++h) {
     if (model.origins(h) < 2) continue;
-    const auto dm = diebold_mariano(model.by_origin(0, h), other.by_origin(0, h), (s.horizons[h] + s.origin_step - 1) / s.origin_step);
+    const std::int64_t steps = (s.horizons[h] + s.origin_step - 1) / s.origin_step, n = model.origins(h);
+    const auto dm = diebold_mariano(model.by_origin(0, h), other.by_origin(0, h), steps);
+    const std::string part = (line.empty() ? "H " : "; H ") + std::to_string(s.horizons[h]) + ": ";
+    if (std::isnan(dm.statistic)) {
+      line += part + "- (" + std::to_string(n) + " origins: more than " + std::to_string(steps) + " are needed)";
+      continue;
+    }
     char text[96];
-    std::snprintf(text, sizeof text, "%sH %lld: t %.2f, p %.3f%s", line.empty() ? "" : "; ", static_cast<long long>(s.horizons[h]), dm.statistic, dm.p_value,
-                  dm.bartlett ? " (Bartlett)" : "");
-    line += text;
+    std::snprintf(text, sizeof text, "t %.2f, p %.3f%s", dm.statistic, dm.p_value, dm.bartlett ? " (Bartlett)" : "");
+    line += part + text;
+    if (n < 2 * steps) line += " (weak: " + std::to_string(n) + " origins, fewer than two windows)";
   }
   return line.empty() ? line : "against " + name + ": " + line;
 }
@@ -107,12 +113,13 @@ Evaluation ForecastTask::evaluate(nn::Module& model, const std::string& split, i
   }
   for (const auto& b : published_) result.baselines.push_back(b);
 
+  if (!data.fold.empty()) result.notes.push_back(data.fold);
   std::string windows;
   for (std::size_t h = 0; h < s.horizons.size(); ++h)
     windows += (h ? ", " : "") + std::to_string(scorer.origins(h)) + " of " + std::to_string(s.horizons[h]) + " steps";
   result.notes.push_back("all windows: " + windows + " for each of " + std::to_string(n) + " series, origins " + std::to_string(s.origin_step) + " apart");
   result.notes.push_back("mse, mae: of series standardised by the " + std::to_string(data.train.end) +
-                         " training rows (mean, population deviation); intervals: blocks of consecutive origins, a horizon long; of means over horizons: over series");
+                         " training rows (mean, population deviation); intervals: blocks of consecutive origins, a horizon long, none where one block holds all origins; of means over horizons: over series");
   result.notes.push_back("Diebold-Mariano tests on " + result.columns.front().name.substr(0, result.columns.front().name.find(' ')) +
                          " by origin (Harvey-Leybourne-Newbold, lags H - 1; t < 0: the model is better; two-sided p)");
   for (std::size_t r = 0; r < references.size(); ++r)

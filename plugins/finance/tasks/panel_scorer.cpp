@@ -151,8 +151,9 @@ std::vector<Interval> PanelScorer::totals() const {
     for (std::size_t h = 0; h < counts_.size(); ++h) {
       Interval total{values[totals.size()], kNaN, kNaN};
       const auto losses = by_origin(s, h);
-      if (losses.size() > 1 && std::all_of(losses.begin(), losses.end(), [](double v) { return std::isfinite(v); })) {
-        const std::int64_t block = std::min<std::int64_t>((settings_.horizons[h] + settings_.origin_step - 1) / settings_.origin_step, std::int64_t(losses.size()));
+      const std::int64_t block = (settings_.horizons[h] + settings_.origin_step - 1) / settings_.origin_step;
+      // a block that holds every origin would give an interval of no width
+      if (std::int64_t(losses.size()) > block && std::all_of(losses.begin(), losses.end(), [](double v) { return std::isfinite(v); })) {
         const Interval around = block_bootstrap_mean(losses, block);
         total.low = around.low;
         total.high = around.high;

@@ -165,7 +165,8 @@ std::vector<Interval> risk_totals(const RiskScores& s, const std::vector<double>
   for (double v : values) totals.push_back({v, kNaN, kNaN});
   auto interval = [&](std::size_t column, std::vector<double> days) {
     std::erase_if(days, [](double v) { return !std::isfinite(v); });
-    const Interval around = block_bootstrap_mean(days, std::min<std::int64_t>(kBlock, std::int64_t(days.size())));
+    if (std::int64_t(days.size()) <= kBlock) return;  // one block would hold them all
+    const Interval around = block_bootstrap_mean(days, kBlock);
     totals[column].low = around.low;
     totals[column].high = around.high;
   };

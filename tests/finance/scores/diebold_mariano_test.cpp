@@ -53,14 +53,26 @@ TEST_CASE("Diebold-Mariano of equal, shifted and strongly overlapping losses") {
   CHECK(shifted.statistic < 0);
   CHECK(shifted.p_value == 0);
   CHECK(shifted.p_better == 0);
-  // all autocovariances together sum to zero: Bartlett's weights must step in
+  // many autocovariances together are below zero: Bartlett's weights must step in
   const auto [x, y] = losses(30);
-  const auto all = diebold_mariano(x, y, 30);
-  CHECK(all.bartlett);
-  CHECK(all.lags == 29);
-  CHECK(std::isfinite(all.statistic));
+  const auto most = diebold_mariano(x, y, 6);
+  CHECK(most.bartlett);
+  CHECK(most.lags == 5);
+  CHECK(std::isfinite(most.statistic));
   CHECK_THROWS_AS(diebold_mariano(a, std::vector<double>{1}, 1), Error);
   CHECK_THROWS_AS(diebold_mariano(std::vector<double>{1}, std::vector<double>{1}, 1), Error);
   CHECK_THROWS_AS(diebold_mariano(a, b, 0), Error);
   CHECK_THROWS_AS(diebold_mariano(a, std::vector<double>{1, 2, NAN, 4}, 1), Error);
+}
+
+TEST_CASE("Diebold-Mariano is undefined where a horizon covers the sample") {
+  const auto [x, y] = losses(6);
+  for (int h : {6, 7, 720}) {
+    const auto dm = diebold_mariano(x, y, h);
+    CHECK(std::isnan(dm.statistic));
+    CHECK(std::isnan(dm.p_value));
+    CHECK(std::isnan(dm.p_better));
+    CHECK(std::isfinite(dm.mean_difference));
+  }
+  CHECK(std::isfinite(diebold_mariano(x, y, 5).statistic));
 }
