@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "finance/tasks/published.hpp"
 #include "tenon/data/sampler.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
@@ -19,6 +20,7 @@ TaskEntry forecast_task() {
   entry.name = "forecast";
   entry.help = "forecast series of a panel, points or quantiles, scored at several horizons beside repeat, seasonal naive and random walk";
   entry.sections = {{"data", series_data_params()},
+                    {"walk_forward", walk_forward_params()},
                     {"window", window_params()},
                     {"loss", forecast_loss_params()},
                     {"metrics", forecast_metrics_params()},
@@ -36,8 +38,7 @@ const ParamValues& ForecastTask::section(const std::string& name) const {
 
 ForecastTask::ForecastTask(const TaskContext& context) : context_(context) {
   settings_ = forecast_settings(section("window"), section("loss"), section("metrics"), section("baselines"));
-  published_ = published_baselines(section("baselines"), columns().size());
-  for (auto& b : published_) b.values.resize(columns().size(), std::numeric_limits<double>::quiet_NaN());
+  published_ = published_by_column(section("baselines"), columns(), {"MSE", "MAE", "MASE", "sMAPE", "WQL", "coverage"});
 }
 
 std::filesystem::path ForecastTask::file() const {
@@ -58,7 +59,7 @@ const SeriesData& ForecastTask::data() const {
 
 std::vector<Problem> ForecastTask::check(const Monitor&) {
   try {
-    data_ = cut_series(read_series(section("data"), file()), section("data"));
+    data_ = cut_series(read_series(section("data"), file()), section("data"), &section("walk_forward"));
     scale_ = data_->scale;
     require_windows();
   } catch (const Error& e) {
@@ -68,7 +69,7 @@ std::vector<Problem> ForecastTask::check(const Monitor&) {
 }
 
 void ForecastTask::load(const Monitor& monitor) {
-  data_ = cut_series(read_series(section("data"), file()), section("data"));
+  data_ = cut_series(read_series(section("data"), file()), section("data"), &section("walk_forward"));
   for (const auto& note : data_->notes) monitor.warn(note);
   scale_ = data_->scale;
   require_windows();
@@ -161,7 +162,7 @@ double ForecastTask::score(const Evaluation& evaluation) const {
   }
   if (scored == 0) return -std::numeric_limits<double>::infinity();
   const double mean = sum / scored;
-  return settings_.scores.front() == "coverage" ? -std::fabs(mean - (settings_.quantiles.back() - settings_.quantiles.front())) : -mean;
+  return evaluation.columns.front().merit(mean);
 }
 
 std::string ForecastTask::state() const {

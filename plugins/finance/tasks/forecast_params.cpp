@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "finance/tasks/published.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon::finance {
@@ -50,7 +51,7 @@ const ParamSpec& forecast_baselines_params() {
   static const ParamSpec spec{
       integer_param("walk_window", 250, "steps before an origin from which the random walk takes drift and deviation; 0: all", 0),
       boolean_param("walk_logarithms", false, "the random walk is one of the logarithms"),
-      published_param(),
+      published_by_column_param(),
   };
   return spec;
 }
@@ -90,10 +91,7 @@ std::vector<MetricColumn> forecast_columns(const ForecastSettings& s) {
     std::string name = score == "smape" ? "sMAPE" : score;
     if (name != "sMAPE" && name != "coverage") std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::toupper(c)); });
     if (score == "smape") column.unit = "%";
-    if (score == "coverage") {
-      // nearness to the nominal level is what counts, and that a column cannot say: it is not ranked by tables of best runs
-      column.higher_is_better = true;
-    }
+    if (score == "coverage") column.ideal = s.quantiles.back() - s.quantiles.front();
     for (std::int64_t h : s.horizons) {
       column.name = name + " " + std::to_string(h);
       columns.push_back(column);

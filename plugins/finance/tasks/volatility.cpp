@@ -1,3 +1,4 @@
+#include "finance/tasks/published.hpp"
 #include "finance/tasks/volatility.hpp"
 
 #include <algorithm>
@@ -65,7 +66,7 @@ const ParamSpec& volatility_baselines_params() {
   static const ParamSpec spec{
       integer_param("window", 1000, "days before each forecast that GARCH and historical simulation are fitted on", 100),
       integer_param("refit_every", 1, "days between two fits of GARCH", 1),
-      published_param(),
+      published_by_column_param(),
   };
   return spec;
 }
@@ -110,8 +111,7 @@ VolatilityTask::VolatilityTask(const TaskContext& context) : context_(context) {
   if (settings_.levels.empty()) refuse_key("risk.levels", "empty", "name at least one, such as 0.01");
   for (std::size_t i = 1; i < settings_.levels.size(); ++i)
     if (!(settings_.levels[i] > settings_.levels[i - 1])) refuse_key("risk.levels", "not rising", "list them from small to large, each once");
-  published_ = published_baselines(section("baselines"), columns().size());
-  for (auto& b : published_) b.values.resize(columns().size(), std::numeric_limits<double>::quiet_NaN());
+  published_ = published_by_column(section("baselines"), columns(), {"QLIKE", "tail loss", "exceedances", "Kupiec p", "Christoffersen p"});
 }
 
 std::filesystem::path VolatilityTask::file() const {

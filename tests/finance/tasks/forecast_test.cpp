@@ -196,7 +196,7 @@ TEST_CASE("an evaluation has the same bits for 1, 2 and 4 threads") {
     set_thread_count(std::atoi(threads));
     Recipe r = waves_recipe(folder, kWaves);
     r.set("loss", "kind", "quantile").set("metrics", "scores", "[\"wql\", \"mse\", \"mase\", \"smape\", \"coverage\"]");
-    r.set("baselines", "published", "[\"someone | 1, 2 | elsewhere\"]");
+    r.set("baselines", "published", "[\"someone | WQL 4 = 1, WQL 8 = 2 | elsewhere\"]");
     auto task = r.task();
     task->load({});
     const ModelEntry entry = patchtst_model();
@@ -213,7 +213,7 @@ TEST_CASE("an evaluation has the same bits for 1, 2 and 4 threads") {
     all.erase(std::remove_if(all.begin(), all.end(), [](double v) { return std::isnan(v); }), all.end());
     values.push_back(all);
     CHECK(e.charts.size() == 4);  // error by step, calibration, two forecasts
-    for (const auto& b : e.baselines) CHECK(b.values.size() == e.columns.size());  // published ones hold fewer
+    for (const auto& b : e.baselines) CHECK(b.values.size() == e.columns.size());
     CHECK(e.baselines.back().name == "someone");
   }
   CHECK(values[0] == values[1]);
@@ -283,4 +283,54 @@ TEST_CASE("data and recipes that do not fit are refused by name") {
   const auto problems = r.task()->check({});
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].code == "finance.missing");
+}
+
+TEST_CASE("published figures stand in the column they name, or nowhere") {
+  TempFolder folder;
+  const auto baselines_of = [&](const std::string& published) {
+    Recipe r = waves_recipe(folder, kWaves);
+    r.set("baselines", "published", "[\"" + published + "\"]");
+    auto task = r.task();
+    task->load({});
+    return task->evaluate(*repeat_model(*task), "test", 0, {}).baselines;
+  };
+  const auto both = baselines_of("someone | MSE 8 = 0.2, MSE 96 = 0.9, MSE 4 = 0.1 | elsewhere").back();
+  CHECK(both.name == "someone");
+  CHECK(both.values[0] == 0.1);  // MSE 4, MSE 8, their mean, MAE...
+  CHECK(both.values[1] == 0.2);
+  CHECK(both.values[2] == Approx(0.15));
+  CHECK(std::isnan(both.values[3]));
+  const auto one = baselines_of("someone | MAE 8 = 0.2, MSE 720 = 3 | elsewhere").back();
+  CHECK(std::isnan(one.values[0]));
+  CHECK(one.values[4] == 0.2);
+  CHECK(std::isnan(one.values[5]));
+  CHECK(baselines_of("someone | MSE 96 = 0.1, MSE 720 = 3 | elsewhere").back().name != "someone");
+  for (const char* wrong : {"someone | 0.1, 0.2 | elsewhere", "someone | MES 4 = 1 | x", "someone | MSE 4 = 1, MSE 4 = 2 | x", "someone | MSE 4 = one | x", "someone | MSE mean = 1 | x", "MSE 4 = 1"})
+    CHECK(code_of([&] { baselines_of(wrong); }) == "finance.published");
+}
+
+TEST_CASE("coverage is best at the nominal level") {
+  TempFolder folder;
+  Recipe r = waves_recipe(folder, kWaves);
+  r.set("loss", "kind", "quantile").set("metrics", "scores", "[\"coverage\"]");
+  for (const auto& column : r.task()->columns()) {
+    CHECK(column.ideal == Approx(0.8));
+    CHECK(column.merit(0.81) > column.merit(0.95));
+  }
+}
+
+TEST_CASE("fewer origins than steps: no test and no interval") {
+  TempFolder folder;
+  Recipe r = waves_recipe(folder, kWaves);
+  r.set("window", "horizons", "[4, 36]");  // 37 and 5 origins in 40 rows
+  auto task = r.task();
+  task->load({});
+  const Evaluation e = task->evaluate(*repeat_model(*task), "test", 0, {});
+  CHECK(e.totals[0].low < e.totals[0].high);
+  CHECK(std::isfinite(e.totals[1].value));
+  CHECK(std::isnan(e.totals[1].low));
+  CHECK(std::isnan(e.totals[1].high));
+  int told = 0;
+  for (const auto& note : e.notes) told += note.find("H 36: - (5 origins: more than 36 are needed)") != note.npos;
+  CHECK(told == 3);
 }
