@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "command.hpp"
 #include "scores.hpp"
@@ -67,6 +68,22 @@ int predict_command(const PredictCommand& command, const Common& common) {
   return interrupted() ? kInterrupted : 0;
 }
 
+namespace {
+
+/// The run's evaluation.json is there and cannot be read: the page leaves its scores out.
+std::optional<Error> unreadable_scores(const std::string& run) {
+  const std::filesystem::path file = std::filesystem::path(run) / "evaluation.json";
+  if (!files().stat(file)) return {};
+  try {
+    evaluation_from_json(read_text(file), run);
+    return {};
+  } catch (const Error& e) {
+    return e.at(file.string());
+  }
+}
+
+}  // namespace
+
 int report_command(const std::vector<std::string>& runs, const std::string& summary, const Common& common) {
   for (const std::string& run : runs) require_run(run);
   std::vector<std::string> pages;
@@ -74,15 +91,22 @@ int report_command(const std::vector<std::string>& runs, const std::string& summ
   std::string whole = summary;
   if (whole.empty() && runs.size() > 1) whole = (std::filesystem::absolute(runs[0]).lexically_normal() / ".." / "summary.html").lexically_normal().string();
   if (!whole.empty()) write_summary({runs.begin(), runs.end()}, whole);
+  int result = 0;
+  for (const std::string& run : runs) {
+    if (const auto broken = unreadable_scores(run)) {
+      print_error(*broken);
+      result = int(broken->kind());
+    }
+  }
   if (common.json) {
     nlohmann::ordered_json out = runs.size() == 1 ? nlohmann::ordered_json{{"report", pages[0]}} : nlohmann::ordered_json{{"reports", pages}};
     if (!whole.empty()) out["summary"] = whole;
     print(json_text(out));
-    return 0;
+    return result;
   }
   for (const std::string& page : pages) print(page);
   if (!whole.empty()) print(whole);
-  return 0;
+  return result;
 }
 
 }  // namespace tenon::command

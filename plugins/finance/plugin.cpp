@@ -25,4 +25,5 @@ TENON_PLUGIN(tenon::Registrar& r) {
   r.tool(var_tool());
   r.tool(price_tool());
   r.tool(greeks_tool());
+  r.tool(walk_forward_tool());
 }

@@ -102,3 +102,16 @@ TEST_CASE("report of several runs also writes a page that links them") {
   REQUIRE(tenon({"report", "runs/a", "--summary", "one.html", "--json"}, folder.path).status == 0);
   CHECK(slurp(folder.path / "one.html").find("href=\"runs/a/report.html\"") != std::string::npos);
 }
+
+TEST_CASE("a report without the scores that could not be read says so in its status") {
+  const Folder folder;
+  folder.write("line.toml", "name = \"line\"\ntask = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nsteps = 4\nbatch = 2\n");
+  folder.write("points/points.txt", "1 2 3\n");
+  REQUIRE(tenon(with_toy({"train", "line.toml", "--run", "run"}), folder.path).status == 0);
+  REQUIRE(tenon({"report", "run"}, folder.path).status == 0);
+  folder.write("run/evaluation.json", "{\"format\": 1, ");
+  const Result broken = tenon({"report", "run"}, folder.path);
+  CHECK(broken.status == 3);
+  CHECK(broken.says("evaluation.json cannot be read"));
+  CHECK(broken.prints("report.html"));
+}

@@ -1,4 +1,4 @@
-/// The classical commands of the plugin: `tenon finance check|garch|var|price|greeks`.
+/// The classical commands of the plugin: `tenon finance check|garch|var|price|greeks|walk-forward`.
 #pragma once
 
 #include "tenon/plugin.hpp"
@@ -10,5 +10,6 @@ ToolEntry garch_tool();
 ToolEntry var_tool();
 ToolEntry price_tool();
 ToolEntry greeks_tool();
+ToolEntry walk_forward_tool();
 
 }  // namespace tenon::finance
