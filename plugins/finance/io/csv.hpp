@@ -1,7 +1,7 @@
 /// CSV (RFC 4180 and its common dialects), typed and validated: every cell is what its column says, or the file is refused.
 ///
 /// The delimiter, whether there is a header, and the type of each column are found from the file where the caller does not say; what
-/// was found is in the table. A column of which nine tenths of the cells with a value (and at least two) in the first
+/// was found is in the table. A column of which nineteen in twenty of the cells with a value in the first
 /// thousands of records are numbers, or dates, holds them throughout: a cell that does not fit is an error with file, line and column, never a silent turn to
 /// text. For a name that tells (Date, Close, Volume...) half are enough. Integers widen to reals.
 ///

@@ -74,12 +74,12 @@ bool is_telling(std::string_view name) {
   return std::find(std::begin(kNames), std::end(kNames), plain_name(name)) != std::end(kNames);
 }
 
-/// The type that nearly all cells have, so that an odd cell is an error and no reason to read the column as text: nine in ten, or half where the
+/// The type that nearly all cells have, so that an odd cell is an error and no reason to read the column as text: nineteen in twenty, or half where the
 /// name tells. Whole numbers with leading zeros are codes, among numbers with points they are numbers.
 CellType type_of(const Evidence& e, bool telling) {
   const std::int64_t cells = e.cells();
   if (cells == 0) return CellType::real;
-  const auto nearly_all = [&](std::int64_t n) { return n == cells || (telling ? 2 * n >= cells && n > 0 : 10 * n >= 9 * cells && n >= 2); };
+  const auto nearly_all = [&](std::int64_t n) { return n == cells || (telling ? 2 * n >= cells && n > 0 : 20 * n >= 19 * cells); };
   const std::int64_t numbers = e.count[kInteger] + e.count[kReal], dates = e.count[kDate] + e.count[kTime];
   if (nearly_all(dates)) return e.count[kTime] ? CellType::time : CellType::date;
   if (nearly_all(e.count[kBoolean])) return CellType::boolean;
