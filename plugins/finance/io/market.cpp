@@ -175,7 +175,7 @@ class Checker {
       ratio = given;
     }
     if (ratio == 1) {
-      if (!declared && (jump > 1.45 || jump < 1 / 1.45) && is_split_ratio(jump) && steady_around(begin, end, before, after)) {
+      if (!declared && (jump > 1.45 || jump < 1 / 1.45) && is_split_ratio(jump) && stands_alone(std::abs(std::log(jump)), begin, end, before, after)) {
         fail("finance.split", after, fmt::format("column '{}' goes from {} to {} at {}, a jump of a split's ratio ({:.4g}) that nobody declared", price_->name, a, b, when(after), jump),
              "declare it (--splits DATE=RATIO; ratio 1 for a true move), or give adjusted prices");
       }
@@ -194,8 +194,8 @@ class Checker {
     }
   }
 
-  /// A split's jump stands alone: the days around it move little. In a crash or a volatile instrument they do not.
-  bool steady_around(std::int64_t begin, std::int64_t end, std::int64_t before, std::int64_t after) const {
+  /// A split's jump stands alone: the days around it move little. In a crash or a volatile instrument they move, too.
+  bool stands_alone(double log_jump, std::int64_t begin, std::int64_t end, std::int64_t before, std::int64_t after) const {
     const std::int64_t low = std::min(before, after), high = std::max(before, after);
     double sum = 0;
     int n = 0;
@@ -206,7 +206,7 @@ class Checker {
       sum += std::abs(std::log(a / b));
       ++n;
     }
-    return n >= 4 && sum / n < 0.06;
+    return n >= 4 && sum / n < 0.06 && log_jump > 12 * sum / n;  // oil in January 1991 fell by a third, 10.8 times
   }
 
   const Table& t_;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "finance/io/table.hpp"
 #include "finance/shared_data.hpp"
 #include "tenon/io/file.hpp"
 
@@ -231,7 +232,7 @@ namespace {
 std::string jump_csv(int rows, int at) {
   std::string text = "Date,Close\n";
   for (int t = 0; t < rows; ++t) {
-    const double price = (100 + 3 * std::sin(1.7 * t) + 2 * std::cos(0.9 * t * t)) / (t < at ? 1 : 7);
+    const double price = (100 + std::sin(1.7 * t) + 0.7 * std::cos(0.9 * t * t)) / (t < at ? 1 : 7);
     text += time_text((18262 + t) * kNsPerDay) + "," + std::to_string(price) + "\n";  // 2020-01-01 on
   }
   return text;
