@@ -4,15 +4,13 @@
 #include <cmath>
 #include <cstdio>
 
-#include "tenon/kernel.hpp"
-#include "tenon/permutation.hpp"
+#include "genomics/baselines/kmers.hpp"
+#include "genomics/baselines/linear.hpp"
 
 namespace tenon::genomics {
 namespace {
 
 constexpr int kKmer = 6;
-constexpr double kStrengths[] = {1, 10, 100, 1000};  // C of rows of length 1
-constexpr std::uint64_t kHeldStream = 0x6b6d6572;    // "kmer"
 
 SparseRows dense_rows(const CodedRows& x, std::int64_t columns, const auto& fill) {
   SparseRows out;
@@ -36,46 +34,6 @@ std::vector<double> repeated(const std::vector<double>& prior, std::size_t rows)
 }
 
 }  // namespace
-
-SparseRows kmer_counts(const CodedRows& x, int k, bool both_strands) {
-  const std::int64_t columns = std::int64_t(1) << (2 * k), mask = columns - 1;
-  std::vector<std::vector<std::pair<std::int32_t, double>>> rows(x.rows.size());
-  parallel_for(std::int64_t(x.rows.size()), [&](std::int64_t r) {
-    const std::uint8_t* codes = x.codes + x.rows[std::size_t(r)] * x.width;
-    std::vector<std::int32_t> seen;
-    std::int64_t forward = 0, reverse = 0, run = 0;
-    for (std::int64_t i = 0; i < x.width; ++i) {
-      if (codes[i] > 3) {
-        run = 0;
-        continue;
-      }
-      forward = ((forward << 2) | codes[i]) & mask;
-      reverse = (reverse >> 2) | (std::int64_t(3 - codes[i]) << (2 * (k - 1)));
-      if (++run >= k) seen.push_back(std::int32_t(both_strands ? std::min(forward, reverse) : forward));
-    }
-    std::sort(seen.begin(), seen.end());
-    auto& row = rows[std::size_t(r)];
-    double squares = 0;
-    for (std::size_t i = 0; i < seen.size();) {
-      std::size_t j = i;
-      while (j < seen.size() && seen[j] == seen[i]) ++j;
-      row.emplace_back(seen[i], double(j - i));
-      squares += double(j - i) * double(j - i);
-      i = j;
-    }
-    for (auto& [c, v] : row) v /= std::sqrt(squares);
-  });
-  SparseRows out;
-  out.columns = columns;
-  for (const auto& row : rows) {
-    for (const auto& [c, v] : row) {
-      out.column.push_back(c);
-      out.value.push_back(v);
-    }
-    out.end_row();
-  }
-  return out;
-}
 
 SparseRows gc_content(const CodedRows& x) {
   return dense_rows(x, 2, [&](std::int64_t row, std::vector<double>& v) {
@@ -102,21 +60,7 @@ std::vector<BaselineScores> sequence_baselines(const CodedRows& train, std::span
 
   const SparseRows x = kmer_counts(train, kKmer, both_strands), at = kmer_counts(scored, kKmer, both_strands);
   const auto n = std::int64_t(labels.size());
-  const Permutation order(n, Random(seed, kHeldStream));
-  std::vector<std::int64_t> kept, held, kept_labels, held_labels;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::int64_t row = order(i);
-    (5 * i < n ? held : kept).push_back(row);
-    (5 * i < n ? held_labels : kept_labels).push_back(labels[std::size_t(row)]);
-  }
-  double best = 0, strength = kStrengths[1];
-  if (n >= 10) {
-    const SparseRows kept_rows = x.take(kept), held_rows = x.take(held);
-    for (double c : kStrengths) {
-      const double loss = LogisticRegression(kept_rows, kept_labels, classes, c).log_loss(held_rows, held_labels);
-      if (c == kStrengths[0] || loss < best) best = loss, strength = c;
-    }
-  }
+  const double strength = choose_strength(x, labels, classes, seed);
   char text[160];
   std::snprintf(text, sizeof text, "%s, C = %g chosen on a fifth of them", both_strands ? ", both strands as one" : "", strength);
   list.push_back({"6-mer logistic regression", fitted + text, LogisticRegression(x, labels, classes, strength).probabilities(at)});

@@ -6,21 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "genomics/baselines/logistic.hpp"
+#include "genomics/baselines/kmers.hpp"
 
 namespace tenon::genomics {
 
-/// Encoded sequences as the baselines see them: codes [rows, width] u8 with 4 for unknown and for padding.
-struct CodedRows {
-  const std::uint8_t* codes = nullptr;
-  std::int64_t width = 0;
-  std::span<const std::int64_t> rows;     ///< which of them
-  std::span<const std::int64_t> lengths;  ///< in bases, of every row there is
-};
-
-/// Counts of k-mers, each row scaled to length 1; windows with an unknown base are left out. `both_strands`: a k-mer and its reverse
-/// complement count as one.
-SparseRows kmer_counts(const CodedRows& x, int k, bool both_strands);
 /// GC content and its square, centred.
 SparseRows gc_content(const CodedRows& x);
 SparseRows log_length(const CodedRows& x);

@@ -135,11 +135,25 @@ LogisticRegression::LogisticRegression(const SparseRows& x, std::span<const std:
   weights_.assign(values.begin(), values.end());
 }
 
+LogisticRegression::LogisticRegression(std::int64_t columns, std::int64_t classes, std::vector<double> weights)
+    : classes_(classes), outputs_(classes == 2 ? 1 : classes), columns_(columns), weights_(std::move(weights)) {
+  if (classes < 2 || columns < 1 || std::int64_t(weights_.size()) != (columns + 1) * outputs_)
+    throw_usage("LogisticRegression", std::to_string(weights_.size()) + " weights for " + std::to_string(columns) + " columns and " + std::to_string(classes) + " classes");
+}
+
 std::vector<double> LogisticRegression::scores(const SparseRows& x) const {
   if (x.columns != columns_) throw_usage("LogisticRegression", std::to_string(x.columns) + " columns, fitted on " + std::to_string(columns_));
   std::vector<double> s(std::size_t(x.rows() * outputs_));
   add_scores(x, outputs_, weights_.data(), s);
   return s;
+}
+
+std::vector<double> LogisticRegression::logits(const SparseRows& x) const {
+  std::vector<double> s = scores(x);
+  if (classes_ != 2) return s;
+  std::vector<double> both;
+  for (double v : s) both.insert(both.end(), {0.0, v});
+  return both;
 }
 
 std::vector<double> LogisticRegression::probabilities(const SparseRows& x) const {

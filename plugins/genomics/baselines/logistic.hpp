@@ -27,10 +27,16 @@ class LogisticRegression {
   /// labels in [0, classes), one a row; strength: C. Throws a usage error for sizes that do not fit, and for a C that is not positive.
   LogisticRegression(const SparseRows& x, std::span<const std::int64_t> labels, std::int64_t classes, double strength);
 
+  /// From the weights of one that was fitted. Throws a usage error for a list of another length than (columns + 1) x outputs.
+  LogisticRegression(std::int64_t columns, std::int64_t classes, std::vector<double> weights);
+
+  /// Log-odds [rows, classes]: their softmax are the probabilities. Two classes: 0 and the score of the second.
+  std::vector<double> logits(const SparseRows& x) const;
   /// [rows, classes], each row adding up to 1.
   std::vector<double> probabilities(const SparseRows& x) const;
   /// Mean of -log p of the truth.
   double log_loss(const SparseRows& x, std::span<const std::int64_t> labels) const;
+  std::int64_t columns() const noexcept { return columns_; }
   const std::vector<double>& weights() const noexcept { return weights_; }  ///< [columns + 1, outputs], intercepts last; 1 output for two classes
 
  private:

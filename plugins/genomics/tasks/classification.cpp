@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "genomics/baselines/baselines.hpp"
 #include "genomics/io/letters.hpp"
@@ -67,7 +69,8 @@ TaskEntry classification_task() {
   TaskEntry entry;
   entry.name = "classification";
   entry.help = "the class of a sequence, learnt from labelled sequences; a split that leaks is refused";
-  entry.sections = {{"data", data_params()}, {"augment", augment_params()}, {"loss", loss_params()}, {"baselines", baselines_params()}};
+  entry.sections = {{"data", data_params()}, {"augment", augment_params()}, {"loss", loss_params()}, {"linear", linear_params()},
+                    {"baselines", baselines_params()}};
   entry.default_model = "genomics.dilated";
   entry.make = [](const TaskContext& context) -> std::unique_ptr<Task> { return std::make_unique<ClassificationTask>(context); };
   return entry;
@@ -101,6 +104,7 @@ ClassificationTask::ClassificationTask(const TaskContext& context)
     both_strands_ = strand != Strand::none;
   }
   label_smoothing_ = section(context_, "loss").real("label_smoothing");
+  linear_settings_ = linear_settings(section(context_, "linear"), both_strands_);
   published_ = published_baselines(section(context_, "baselines"), score_columns(classes()).size());
   for (auto& b : published_) b.values.resize(score_columns(classes()).size(), kNaN);
 }
@@ -126,6 +130,11 @@ void ClassificationTask::load(const Monitor& monitor) {
   length_ = set_->length;
   pad_ = settings.pad;
   computed_for_.clear();
+  if (linear_settings_.share > 0 && !linear_) {
+    std::vector<std::int64_t> labels;
+    for (auto row : set_->train) labels.push_back(set_->labels[std::size_t(row)]);
+    linear_ = LinearMember::fit(linear_settings_, {set_->codes.data<std::uint8_t>(), length_, set_->train, set_->lengths}, labels, classes(), settings_.seed);
+  }
 }
 
 const SequenceSet& ClassificationTask::set() const {
@@ -191,7 +200,7 @@ std::vector<std::pair<std::string, Tensor>> ClassificationTask::loss(nn::Module&
   return {{"loss", members.size() == 1 ? sum : sum * (1.0 / double(members.size()))}};
 }
 
-std::vector<double> class_probabilities(nn::Module& model, const Tensor& codes, std::int64_t classes, const Monitor& monitor) {
+std::vector<double> class_probabilities(nn::Module& model, const LinearMember* linear, const Tensor& codes, std::int64_t classes, const Monitor& monitor) {
   struct Mode {
     nn::Module& model;
     bool training;
@@ -204,17 +213,30 @@ std::vector<double> class_probabilities(nn::Module& model, const Tensor& codes, 
   const std::int64_t n = codes.size(0), length = codes.size(1);
   std::vector<double> out;
   out.reserve(std::size_t(n * classes));
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(std::min(kPass, n)));
+  std::iota(rows.begin(), rows.end(), std::int64_t(0));
   for (std::int64_t begin = 0; begin < n; begin += kPass) {
     const std::int64_t some = std::min(kPass, n - begin);
+    rows.resize(std::size_t(some));
     const Tensor logits = model.forward(codes.narrow(0, begin, some).contiguous().to(device));
     if (logits.shape() != Shape{some, classes})
       throw_usage("genomics.classification", "the model gives " + logits.str() + " for " + std::to_string(some) + " sequences of " +
                                                  std::to_string(length) + " bases and " + std::to_string(classes) + " classes");
-    const auto p = softmax(logits.to(DType::f32).to(kCpu).to(DType::f64)).to_vector();
+    Tensor z = logits.to(DType::f32).to(kCpu).to(DType::f64);
+    if (linear) {
+      const Tensor some_codes = codes.narrow(0, begin, some).contiguous();
+      const std::vector<double> other = linear->logits({some_codes.data<std::uint8_t>(), length, rows, {}});
+      z = z * (1 - linear->share()) + Tensor::from(other, {some, classes}) * linear->share();
+    }
+    const auto p = softmax(z).to_vector();
     out.insert(out.end(), p.begin(), p.end());
     monitor.turn("predicting", begin + some, n);
   }
   return out;
+}
+
+std::vector<double> ClassificationTask::probabilities(nn::Module& model, const Tensor& codes, const Monitor& monitor) const {
+  return class_probabilities(model, linear_ ? &*linear_ : nullptr, codes, classes(), monitor);
 }
 
 std::vector<std::string> ClassificationTask::targets() const {
@@ -223,7 +245,7 @@ std::vector<std::string> ClassificationTask::targets() const {
 }
 
 std::vector<double> ClassificationTask::target_probabilities(nn::Module& model, const Tensor& codes, const Monitor& monitor) {
-  std::vector<double> p = class_probabilities(model, codes, classes(), monitor);
+  std::vector<double> p = probabilities(model, codes, monitor);
   if (classes() != 2) return p;
   for (std::size_t i = 0; 2 * i < p.size(); ++i) p[i] = p[2 * i + 1];
   p.resize(p.size() / 2);
@@ -269,6 +291,11 @@ Evaluation ClassificationTask::evaluate(nn::Module& model, const std::string& sp
   result.split = split;
   result.columns = score_columns(classes());
   result.notes = s.notes;
+  if (linear_) {
+    char text[160];
+    std::snprintf(text, sizeof text, "log-odds: the network's by %g, and by %g those of a logistic regression on k-mer counts (C = %g)", 1 - linear_->share(), linear_->share(), linear_->strength());
+    result.notes.push_back(text);
+  }
   for (const auto& note : score_notes(classes())) result.notes.push_back(note);
 
   std::vector<std::int64_t> truth;
@@ -277,7 +304,7 @@ Evaluation ClassificationTask::evaluate(nn::Module& model, const std::string& sp
     truth.push_back(s.labels[std::size_t(rows[i])]);
     std::copy_n(s.codes.data<std::uint8_t>() + rows[i] * length_, length_, codes.data<std::uint8_t>() + std::int64_t(i) * length_);
   }
-  const std::vector<double> p = class_probabilities(model, codes, classes(), monitor);
+  const std::vector<double> p = probabilities(model, codes, monitor);
   for (double v : p)
     if (!std::isfinite(v)) throw Error(ErrorKind::data, "genomics.not_finite", "a probability of the model is not finite", "train again with a lower learning rate", split);
   result.totals = genomics::score(p, truth, classes());
@@ -308,6 +335,7 @@ std::string ClassificationTask::state() const {
   json["classes"] = settings_.classes;
   json["length"] = length_;
   json["pad"] = pad_;
+  if (linear_) json["linear"] = linear_->to_json();
   std::set<std::string> trained = trained_on_;
   if (set_)
     for (auto row : set_->train) trained.insert(fingerprint(set_->letters[std::size_t(row)]));
@@ -325,6 +353,8 @@ void ClassificationTask::load_state(const std::string& text) {
                   "predict with the run's own recipe");
     const auto length = json.at("length").get<std::int64_t>();
     if (length < 1) throw Error(ErrorKind::data, "genomics.state", "a window of " + std::to_string(length) + " bases", "the run directory is damaged: train again");
+    linear_.reset();
+    if (linear_settings_.share > 0) linear_ = LinearMember::from_json(linear_settings_, length, classes(), json.at("linear"));
     length_ = length;
     pad_ = json.at("pad").get<bool>();
     trained_on_ = json.value("trained_on", std::set<std::string>());

@@ -1,7 +1,7 @@
 /// genomics.classification: which class a sequence belongs to, learnt from labelled sequences.
 ///
-/// Recipe sections: [data] what there is and how it is split, [augment] how training samples are varied, [loss], [baselines] what stands
-/// beside the model. Scores: scoring.hpp. Prediction: FASTA in, TSV out, one line a sequence.
+/// Recipe sections: [data] what there is and how it is split, [augment] how training samples are varied, [loss], [linear] a second member
+/// beside the network, [baselines] what stands beside the model. Scores: scoring.hpp. Prediction: FASTA in, TSV out, one line a sequence.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 
+#include "genomics/baselines/linear.hpp"
 #include "genomics/models/sequence_net.hpp"
 #include "genomics/tasks/sequence_scorer.hpp"
 #include "genomics/tasks/sequence_set.hpp"
@@ -57,6 +58,7 @@ class ClassificationTask final : public Task, public SequenceScorer {
   const SequenceSet& set() const;
   std::int64_t classes() const { return std::int64_t(settings_.classes.size()); }
   void refuse_trained_on(const std::string& split) const;
+  std::vector<double> probabilities(nn::Module& model, const Tensor& codes, const Monitor& monitor) const;
   const std::vector<std::int64_t>& part(const std::string& split) const;
   std::vector<Baseline> baselines(const std::string& split, std::span<const std::int64_t> truth);
 
@@ -66,6 +68,8 @@ class ClassificationTask final : public Task, public SequenceScorer {
   bool both_strands_ = false;
   double label_smoothing_ = 0;
   std::vector<Baseline> published_;
+  LinearSettings linear_settings_;
+  std::optional<LinearMember> linear_;  ///< from load() or load_state()
   std::optional<SequenceSet> set_;
   std::int64_t length_ = 0;  ///< bases that the model reads; from load() or load_state()
   bool pad_ = false;
@@ -75,7 +79,8 @@ class ClassificationTask final : public Task, public SequenceScorer {
   std::string computed_for_;
 };
 
-/// Class probabilities [n, classes] of codes [n, length], in passes of at most 256 sequences.
-std::vector<double> class_probabilities(nn::Module& model, const Tensor& codes, std::int64_t classes, const Monitor& monitor);
+/// Class probabilities [n, classes] of codes [n, length], in passes of at most 256 sequences: the softmax of the network's logits, averaged
+/// with those of `linear` by its share where there is one.
+std::vector<double> class_probabilities(nn::Module& model, const LinearMember* linear, const Tensor& codes, std::int64_t classes, const Monitor& monitor);
 
 }  // namespace tenon::genomics

@@ -101,7 +101,7 @@ std::vector<fs::path> ClassificationTask::predict(nn::Module& model, const std::
         encode_padded(records[r].sequence, length_, pad_, item.input.string() + ": " + records[r].name, codes.data<std::uint8_t>() + std::int64_t(r) * length_);
       Monitor quiet;
       quiet.interrupted = options.monitor.interrupted;
-      const std::string table = table_of(records, class_probabilities(model, codes, classes(), quiet), settings_.classes);
+      const std::string table = table_of(records, probabilities(model, codes, quiet), settings_.classes);
       files().make_directories(options.output);
       write_atomic(item.output, table);
       written.push_back(item.output);

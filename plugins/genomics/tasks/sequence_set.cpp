@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 
 #include "genomics/audit/audit.hpp"
@@ -134,14 +135,16 @@ std::vector<SequenceRecord> take(const std::vector<SequenceRecord>& records, con
   return out;
 }
 
-/// Moves a share of `from`, drawn by cluster, to `to`.
-void draw(const std::vector<SequenceRecord>& records, double share, std::uint64_t seed, std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
+/// Moves a share of `from`, drawn by cluster (at random: sequence by sequence), to `to`.
+void draw(const std::vector<SequenceRecord>& records, bool at_random, double share, std::uint64_t seed, std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
   const auto part = take(records, from);
   std::vector<std::string> labels;
   for (const auto& r : part) labels.push_back(r.label);
-  const Audit found = audit({part, std::vector<int>(part.size(), 0), {"part"}});
+  std::vector<std::int32_t> cluster(part.size());
+  std::iota(cluster.begin(), cluster.end(), 0);
+  if (!at_random) cluster = audit({part, std::vector<int>(part.size(), 0), {"part"}}).cluster_both;
   const std::array<double, 2> sizes{1 - share, share};
-  const auto dealt = split_by_cluster(found.cluster_both, labels, sizes, seed);
+  const auto dealt = split_by_cluster(cluster, labels, sizes, seed);
   std::vector<std::int64_t> kept;
   for (std::size_t i = 0; i < from.size(); ++i) (dealt[i] == 1 ? to : kept).push_back(from[i]);
   from = std::move(kept);
@@ -166,6 +169,10 @@ void judge_leak(const SetSettings& s, const std::vector<SequenceRecord>& records
     set.notes.push_back("LEAKING SPLIT, allowed because: " + s.allow_leak + ". " + text);
     return;
   }
+  if (s.random_split) {
+    set.notes.push_back("RANDOM SPLIT, its scores are not those of unlike sequences. " + text);
+    return;
+  }
   std::string first;
   for (std::size_t i = set.train.size(); i < both.size() && first.empty(); ++i)
     if (found.near_in[i] & 1u) first = both[i].name;
@@ -183,10 +190,10 @@ SequenceSet split_set(const SetSettings& s, Raw raw) {
     (raw.fixed[i] ? set.scored : set.train).push_back(std::int64_t(i));
     set.labels.push_back(std::find(s.classes.begin(), s.classes.end(), raw.records[i].label) - s.classes.begin());
   }
-  if (!fixed) draw(raw.records, s.test_share, s.seed, set.train, set.scored);
+  if (!fixed) draw(raw.records, s.random_split, s.test_share, s.seed, set.train, set.scored);
   if (s.choose) {
     set.scored.clear();  // the test part is looked at by nothing from here on
-    draw(raw.records, s.test_share, s.seed + kChoiceSeed, set.train, set.scored);
+    draw(raw.records, s.random_split, s.test_share, s.seed + kChoiceSeed, set.train, set.scored);
   }
   require_every_class(set, set.train, s.classes, "training");
   require_every_class(set, set.scored, s.classes, "scored");
@@ -194,6 +201,7 @@ SequenceSet split_set(const SetSettings& s, Raw raw) {
                       std::to_string(set.scored.size()) + " (" + count_by_class(set, set.scored, s.classes) + ")");
   set.notes.push_back(s.choose ? "the scored part is held back from the training part, for choices; the test part was not looked at"
                       : fixed  ? "the split is the source's"
+                      : s.random_split ? "split drawn at random with seed " + std::to_string(s.seed) + ": near duplicates may stand in both parts, classes are balanced"
                                : "split drawn with seed " + std::to_string(s.seed) + ": clusters of near duplicates on either strand stay whole, classes are balanced");
   judge_leak(s, raw.records, set);
   for (auto& r : raw.records) {

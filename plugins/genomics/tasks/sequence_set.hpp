@@ -2,8 +2,9 @@
 ///
 /// Sources: one FASTA file a class (data.files, and data.test_files for a split that is fixed), or a table of class, name and sequence
 /// (data.table, data.test_table). Without a fixed part the split is drawn by homology: clusters of near duplicates on either strand
-/// (single linkage, Jaccard index of 8-mer sets >= 0.7) stay whole, classes are balanced. Whatever the split, it is audited before
-/// anything trains: genomics.leak lists what training and scored part share.
+/// (single linkage, Jaccard index of 8-mer sets >= 0.7) stay whole, classes are balanced. data.split = "random" draws single sequences, after
+/// exact duplicates were dropped, to compare with figures of such splits. Whatever the split, it is audited before anything trains:
+/// genomics.leak lists what training and scored part share; of a random split, a note tells it.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct SetSettings {
   std::filesystem::path root;
   std::vector<std::string> classes, files, test_files;
   std::string table, test_table;
-  bool drop_duplicates = false, pad = false, choose = false;
+  bool drop_duplicates = false, pad = false, choose = false, random_split = false;
   std::int64_t length = 0;
   double test_share = 0.2;
   std::uint64_t seed = 0;  ///< of the split

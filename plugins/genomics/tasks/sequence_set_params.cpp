@@ -14,6 +14,7 @@ const ParamSpec& data_params() {
       text_param("duplicates", "keep", "keep; or drop: of equal sequences the first stays, and none where their labels differ", {"keep", "drop"}),
       text_param("pad", "", "N: shorter sequences are set in the middle of unknown bases; empty: unequal lengths are refused", {"", "N"}),
       integer_param("length", 0, "length of what the model reads, in bases; 0: the longest sequence's", 0, 10000000),
+      text_param("split", "homology", "of a drawn split: homology, clusters of near duplicates stay whole; or random, sequence by sequence after duplicates = drop, as most published figures", {"homology", "random"}),
       real_param("test_share", 0.2, "share of the sequences that is scored, where the split is drawn", 0.001, 0.999),
       integer_param("split_seed", -1, "of the drawn split; -1: the run's seed"),
       boolean_param("choose", false, "for choices: score a part that is held back from the training part, drawn alike; the test part stays unseen"),
@@ -41,6 +42,7 @@ SetSettings set_settings(const ParamValues& v, const std::filesystem::path& reci
   s.test_table = v.text("test_table");
   s.drop_duplicates = v.text("duplicates") == "drop";
   s.pad = v.text("pad") == "N";
+  s.random_split = v.text("split") == "random";
   s.choose = v.boolean("choose");
   s.length = v.integer("length");
   s.test_share = v.real("test_share");
@@ -54,6 +56,8 @@ SetSettings set_settings(const ParamValues& v, const std::filesystem::path& reci
       if (s.classes[i] == s.classes[j]) refuse("classes", "'" + s.classes[i] + "' twice", "name each class once");
   }
   if (s.files.empty() == s.table.empty()) refuse("files", s.files.empty() ? "neither files nor a table" : "files and a table", "give one of data.files and data.table");
+  if (s.random_split && !s.drop_duplicates) refuse("split", "a random split of sequences that may be repeated", "set data.duplicates = \"drop\"");
+  if (s.random_split && !(s.test_files.empty() && s.test_table.empty())) refuse("split", "random, and a test part is given", "leave out data.split, or the test part");
   if (!s.table.empty() && !s.test_files.empty()) refuse("test_files", "beside data.table", "give data.test_table");
   if (!s.files.empty() && !s.test_table.empty()) refuse("test_table", "beside data.files", "give data.test_files");
   for (const auto& [key, list] : {std::pair<std::string, const std::vector<std::string>&>{"files", s.files}, {"test_files", s.test_files}})

@@ -228,6 +228,37 @@ TEST_CASE("what a model was trained on is not scored under another split", "[gen
   CHECK(code_of([&] { other.evaluate(oracle, "validation", 0, {}); }) == "genomics.leak");
 }
 
+TEST_CASE("the linear member's log-odds are averaged with the network's, and kept in the state", "[genomics][task][linear]") {
+  MadeSet set("linear");
+  const auto context = [&](const char* share) { return set.context({{"linear.share", share}, {"linear.kmers", "[3]"}, {"linear.strength", "10"}}); };
+  const auto log_odds = [&](ClassificationTask& task, const Tensor& codes) {
+    Oracle oracle;
+    std::vector<double> z;
+    for (double p : task.target_probabilities(oracle, codes, {})) z.push_back(std::log(p / (1 - p)));
+    return z;
+  };
+  ClassificationTask alone(set.context()), half(context("0.5")), whole(context("1"));
+  for (auto* task : {&alone, &half, &whole}) task->load({});
+  std::vector<std::uint8_t> draws;
+  for (std::uint64_t i = 0; i < 20 * 40; ++i) draws.push_back(std::uint8_t(Random(5, 1).below(i, 5)));
+  const Tensor codes = Tensor::from(draws, {20, 40});
+  const auto network = log_odds(alone, codes), both = log_odds(half, codes), linear = log_odds(whole, codes);
+  CHECK(network != both);
+  for (std::size_t i = 0; i < both.size(); ++i) CHECK(both[i] == Approx(0.5 * (network[i] + linear[i])).margin(1e-9));
+
+  ClassificationTask later(context("0.5"));
+  later.load_state(half.state());
+  CHECK(log_odds(later, codes) == both);
+  later.load({});  // not fitted anew
+  CHECK(log_odds(later, codes) == both);
+  Oracle oracle;
+  bool told = false;
+  for (const auto& note : later.evaluate(oracle, "validation", 0, {}).notes) told |= note.find("by 0.5 those of a logistic regression on k-mer counts (C = 10)") != std::string::npos;
+  CHECK(told);
+  ClassificationTask without(context("0.5"));
+  CHECK(code_of([&] { without.load_state(alone.state()); }) == "genomics.state");
+}
+
 TEST_CASE("prediction: FASTA in, TSV out, atomically, nothing overwritten unasked", "[genomics][task][predict]") {
   MadeSet set("predict");
   ClassificationTask trained(set.context());

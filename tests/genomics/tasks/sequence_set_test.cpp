@@ -76,6 +76,31 @@ TEST_CASE("splits depend on the seed alone, keep clusters and balance classes", 
   CHECK(different.size() == 6);
 }
 
+TEST_CASE("a random split deals out single sequences, and tells of near duplicates in both parts", "[genomics][set][split]") {
+  MadeSet made("random");
+  std::string text;
+  for (int i = 0; i < 30; ++i)
+    for (const char* last : {"A", "C", "G", "A"}) text += ">s\n" + MadeSet::sequence(1, i).substr(0, 39) + last + "\n";
+  made.write("one.fa", text);
+  auto s = settings(made.root(), {"background", "promoter"}, {"zero.fa", "one.fa"});
+  s.drop_duplicates = s.random_split = true;
+  const SequenceSet set = load_set(s, {});
+  CHECK(set.train.size() == 120);  // of 60 and 90, the copies dropped
+  CHECK(set.scored.size() == 30);
+  std::set<std::string> trained;
+  for (auto row : set.train) trained.insert(set.letters[std::size_t(row)]);
+  for (auto row : set.scored) CHECK_FALSE(trained.contains(set.letters[std::size_t(row)]));
+  bool told = false, drawn = false;
+  for (const auto& note : set.notes) {
+    told |= note.find("RANDOM SPLIT") != std::string::npos && note.find("'the scored part'") != std::string::npos;
+    drawn |= note.find("split drawn at random with seed 1") != std::string::npos;
+  }
+  CHECK(told);
+  CHECK(drawn);
+  s.random_split = false;
+  for (const auto& note : load_set(s, {}).notes) CHECK_THAT(note, !Contains("RANDOM"));
+}
+
 TEST_CASE("choices are made on a part of the training part, the test part stays out of both", "[genomics][set][split]") {
   MadeSet made("choose");
   SetSettings s = settings(made.root(), {"background", "promoter"}, {"zero.fa", "one.fa"});
