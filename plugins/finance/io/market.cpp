@@ -233,7 +233,9 @@ std::string calendar_gaps(std::span<const std::int64_t> times) {
   std::vector<std::int64_t> sorted = steps;
   std::nth_element(sorted.begin(), sorted.begin() + std::ptrdiff_t(sorted.size() / 2), sorted.end());
   const std::int64_t usual = sorted[sorted.size() / 2];
-  const bool even = std::count(steps.begin(), steps.end(), usual) * 50 >= std::int64_t(steps.size()) * 49;
+  const std::int64_t others = std::count_if(steps.begin(), steps.end(), [usual](std::int64_t s) { return s != usual; });
+  // hours of a market that rests at weekends are nearly even, too, but leave its steps often
+  const bool even = others * 50 <= std::int64_t(steps.size()) && (usual >= kNsPerDay || others <= 10);
   const double longest_allowed = even ? 1.5 * double(usual) : std::max(10.0 * double(kNsPerDay), 2.5 * double(usual));
   std::int64_t gaps = 0, longest = 0;
   std::size_t at = 0;

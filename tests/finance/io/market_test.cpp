@@ -76,6 +76,10 @@ TEST_CASE("market: gaps in the calendar are told, weekends and holidays are none
   CHECK(daily(300, 100, 99, false).find("100 d from 1970-04-10 to 1970-07-19") != std::string::npos);
   CHECK(!daily(300, 100, 140, true).empty());
   CHECK(!daily(300, 100, 1, false).empty());
+  std::vector<std::int64_t> hours;  // of a market that rests at weekends
+  for (int h = 0; h < 24 * 7 * 20; ++h)
+    if (weekday_of_days(h / 24) % 6 != 0) hours.push_back(h * 3600 * kNsPerSecond);
+  CHECK(calendar_gaps(hours).empty());
 }
 
 TEST_CASE("market: a split is declared for a day of the file, once, with its ratio", "[finance][market]") {
