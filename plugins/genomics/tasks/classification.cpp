@@ -291,6 +291,7 @@ Evaluation ClassificationTask::evaluate(nn::Module& model, const std::string& sp
   result.split = split;
   result.columns = score_columns(classes());
   result.notes = s.notes;
+  if (split == "train") result.notes.insert(result.notes.begin(), "THESE ARE THE " + std::to_string(rows.size()) + " TRAINING SEQUENCES: the scores tell how well they were learnt; what follows on the scored part is not about them");
   if (linear_) {
     char text[160];
     std::snprintf(text, sizeof text, "log-odds: the network's by %g, and by %g those of a logistic regression on k-mer counts (C = %g)", 1 - linear_->share(), linear_->share(), linear_->strength());

@@ -212,6 +212,13 @@ SequenceSet split_set(const SetSettings& s, Raw raw) {
   return set;
 }
 
+/// Whether the codes come after those of their reverse complement in the order of dictionaries: of two strands that differ, one does.
+bool is_larger_strand(const std::vector<std::uint8_t>& codes) {
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    if (const std::uint8_t other = complement_code(codes[codes.size() - 1 - i]); codes[i] != other) return codes[i] > other;
+  return false;
+}
+
 }  // namespace
 
 void encode_padded(std::string_view letters, std::int64_t length, bool pad, const std::string& where, std::uint8_t* codes) {
@@ -222,15 +229,18 @@ void encode_padded(std::string_view letters, std::int64_t length, bool pad, cons
   if (n < length && !pad)
     throw Error(ErrorKind::data, "genomics.length", "a sequence of " + std::to_string(n) + " bases among those of " + std::to_string(length),
                 "give sequences of one length, or set data.pad = \"N\" to set shorter ones in the middle of unknown bases", where);
-  std::fill(codes, codes + length, kUnknownBase);
-  const std::int64_t before = (length - n) / 2;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::uint8_t code = base_code(letters[std::size_t(i)]);
+  std::vector<std::uint8_t> bases;
+  bases.reserve(letters.size());
+  for (char letter : letters) {
+    const std::uint8_t code = base_code(letter);
     if (code == kNoBase)
-      throw Error(ErrorKind::data, "genomics.letter", std::string("'") + letters[std::size_t(i)] + "' at base " + std::to_string(i + 1) + " is no nucleotide",
+      throw Error(ErrorKind::data, "genomics.letter", std::string("'") + letter + "' at base " + std::to_string(bases.size() + 1) + " is no nucleotide",
                   "use A, C, G, T, U, or IUPAC codes", where);
-    codes[before + i] = code;
+    bases.push_back(code);
   }
+  const std::int64_t spare = length - n, before = spare / 2 + (spare % 2 != 0 && is_larger_strand(bases));
+  std::fill(codes, codes + length, kUnknownBase);
+  std::copy(bases.begin(), bases.end(), codes + before);
 }
 
 SequenceSet load_set(const SetSettings& s, const Monitor& monitor) {

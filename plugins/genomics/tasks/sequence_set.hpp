@@ -52,6 +52,10 @@ std::vector<Problem> check_set(const SetSettings& settings, const Monitor& monit
 
 /// Letters to codes [length], in the middle of unknown bases where they are fewer; throws genomics.length where they are more, or fewer
 /// and `pad` is false. `where` names the record.
+///
+/// A sequence and its reverse complement give the same row of codes or rows that are each other's reverse complements, as models that treat
+/// both strands alike need. An odd unknown base therefore has no fixed side: it stands right of the strand that comes first in the order of
+/// codes, left of the other; and right of a sequence that is its own reverse complement.
 void encode_padded(std::string_view letters, std::int64_t length, bool pad, const std::string& where, std::uint8_t* codes);
 
 }  // namespace tenon::genomics

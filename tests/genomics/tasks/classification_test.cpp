@@ -7,6 +7,7 @@
 #include <sstream>
 #include <thread>
 
+#include "genomics/io/letters.hpp"
 #include "genomics/models/models.hpp"
 #include "genomics/tasks/made_set.hpp"
 #include "tenon/conv_codes.hpp"
@@ -120,6 +121,49 @@ TEST_CASE("strand modes that take both strands turn half of the training samples
     CHECK((turned > 25 && turned < 71) == turns);
     if (!turns) CHECK(turned == 0);
   }
+}
+
+TEST_CASE("an evaluation of the training part says so", "[genomics][task]") {
+  MadeSet set("train-part");
+  ClassificationTask task(set.context({{"baselines.computed", "false"}}));
+  task.load({});
+  Oracle oracle;
+  CHECK_THAT(task.evaluate(oracle, "train", 0, {}).notes.front(), Contains("THESE ARE THE 96 TRAINING SEQUENCES"));
+  for (const auto& note : task.evaluate(oracle, "validation", 0, {}).notes) CHECK_THAT(note, !Contains("THESE ARE"));
+}
+
+TEST_CASE("both strands of a padded sequence get the same bytes, by every model and the linear member", "[genomics][task][strand]") {
+  MadeSet set("padded");
+  for (int label : {0, 1}) {  // lengths of both parities
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += ">s" + std::to_string(i) + "\n" + MadeSet::sequence(label, i, 40 - i % 4) + "\n";
+    set.write(label ? "one.fa" : "zero.fa", text);
+  }
+  for (const char* strand : {"tied", "average"})
+    for (const bool basset : {false, true}) {
+      INFO(strand << (basset ? ", basset" : ", dilated"));
+      ClassificationTask task(set.context({{"data.pad", "N"}, {"linear.share", "0.5"}, {"linear.kmers", "[4]"}}, strand));
+      task.load({});
+      const auto entry = basset ? basset_model() : dilated_model();
+      ParamValues values(entry.params);
+      const std::vector<std::pair<std::string, std::string>> given =
+          basset ? std::vector<std::pair<std::string, std::string>>{{"filters", "[12]"}, {"kernels", "[7]"}, {"pools", "[3]"}, {"hidden", "[16]"}}
+                 : std::vector<std::pair<std::string, std::string>>{{"filters", "12"}, {"kernel", "9"}, {"dilations", "[1, 2]"}};
+      for (const auto& [name, text] : given) values.set_from_text(entry.params, name, text, "test");
+      values.set_from_text(entry.params, "strand", strand, "test");
+      const auto net = entry.make(values, task.model_context());
+      net->initialise(7);
+      net->set_random_key(Tensor::from(std::vector<std::int64_t>{3, 0}, {2}));
+      Tensor one = Tensor::empty({120, 40}, DType::u8), other = Tensor::empty({120, 40}, DType::u8);
+      for (int i = 0; i < 120; ++i) {
+        const std::string letters = MadeSet::sequence(i % 2, 500 + i, 29 + i % 12);
+        encode_padded(letters, 40, true, "one", one.data<std::uint8_t>() + i * 40);
+        encode_padded(reverse_complement(letters), 40, true, "other", other.data<std::uint8_t>() + i * 40);
+      }
+      const auto p = task.target_probabilities(*net, one, {});
+      CHECK(p == task.target_probabilities(*net, other, {}));
+      CHECK(std::set<double>(p.begin(), p.end()).size() > 100);
+    }
 }
 
 TEST_CASE("an evaluation holds scores with intervals, baselines, charts", "[genomics][task]") {

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "genomics/io/letters.hpp"
 #include "genomics/shared_data.hpp"
 #include "genomics/tasks/made_set.hpp"
 #include "tenon/error.hpp"
@@ -44,6 +45,30 @@ TEST_CASE("short sequences are set in the middle of unknown bases, others refuse
   CHECK_THROWS_WITH(encode_padded("ACGT", 7, false, "here", codes.data()), Contains("4 bases among those of 7"));
   CHECK_THROWS_WITH(encode_padded("ACGTACGT", 7, true, "here", codes.data()), Contains("8 bases"));
   CHECK_THROWS_WITH(encode_padded("AC!T", 4, true, "here", codes.data()), Contains("'!' at base 3"));
+}
+
+TEST_CASE("padding commutes with the reverse complement, whatever the parities", "[genomics][set][strand]") {
+  const Random random(5, 1);
+  for (std::int64_t n = 0; n <= 12; ++n)
+    for (std::int64_t length = n; length <= n + 5; ++length)
+      for (std::uint64_t k = 0; k < 40; ++k) {
+        std::string letters;
+        for (std::int64_t i = 0; i < n; ++i) letters += "ACGTNRacgu"[random.child(k).below(std::uint64_t(20 * n + i), 10)];
+        std::vector<std::uint8_t> one(std::size_t(length), 9), other = one;
+        encode_padded(letters, length, true, "one", one.data());
+        encode_padded(reverse_complement(letters), length, true, "other", other.data());
+        if (one == other) continue;  // its own reverse complement, by codes
+        std::reverse(other.begin(), other.end());
+        for (auto& c : other) c = complement_code(c);
+        INFO(letters << " in " << length);
+        REQUIRE(one == other);
+      }
+  // the odd base stands right of the first strand in the order of codes, left of the other
+  std::vector<std::uint8_t> codes(4, 9);
+  encode_padded("AAC", 4, true, "here", codes.data());
+  CHECK(codes == std::vector<std::uint8_t>{0, 0, 1, 4});
+  encode_padded("GTT", 4, true, "here", codes.data());
+  CHECK(codes == std::vector<std::uint8_t>{4, 2, 3, 3});
 }
 
 TEST_CASE("splits depend on the seed alone, keep clusters and balance classes", "[genomics][set][split]") {
