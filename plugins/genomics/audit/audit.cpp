@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
+#include "genomics/audit/kmer_sets.hpp"
 #include "genomics/io/letters.hpp"
 #include "tenon/error.hpp"
 
@@ -106,7 +108,8 @@ class Auditor {
     }
   }
 
-  /// Adds the pairs between two groups (or inside one) to a counter, and of those with two labels to another.
+  /// Adds the pairs between two groups (or inside one) to a counter, and where `labels` says so those with two labels to another: pairs that are
+  /// near on both strands are two of the first and one of the other.
   void add_pairs(std::size_t a, std::size_t b, std::int64_t PairCounts::* count, bool labels) {
     for (auto x = tallies_[a].begin(); x != tallies_[a].end(); ++x) {
       for (auto y = a == b ? x : tallies_[b].begin(); y != tallies_[b].end(); ++y) {
@@ -129,8 +132,10 @@ class Auditor {
       }
       auto other = by_letters_.find(reverse_complement(sequences_[g]));
       if (other == by_letters_.end() || std::size_t(other->second) > g) continue;
-      add_pairs(g, std::size_t(other->second), &PairCounts::exact_reverse, false);
-      mark(g, std::size_t(other->second), false);  // near, words or not
+      const auto h = std::size_t(other->second);
+      add_pairs(g, h, &PairCounts::exact_reverse, false);
+      mark(g, h, false);  // near, words or not
+      if (words_.of(sequences_[g]).empty()) add_pairs(g, h, &PairCounts::near_reverse, g != h);  // no pair of near_pairs()
     }
   }
 
@@ -158,7 +163,8 @@ class Auditor {
     for (std::size_t g = 0; g < groups_.size(); ++g) neighbour[g] = groups_[g].size() > 1;
     for (auto& pair : out_.near) {
       const auto a = std::size_t(pair.a), b = std::size_t(pair.b);
-      add_pairs(a, b, pair.reverse ? &PairCounts::near_reverse : &PairCounts::near, true);
+      const bool again = pair.reverse && (a == b || same_strand.contains({pair.a, pair.b}));  // copies are near on the same strand
+      add_pairs(a, b, pair.reverse ? &PairCounts::near_reverse : &PairCounts::near, !again);
       mark(a, b, false);
       if (!pair.reverse) neighbour[a] = neighbour[b] = true;
       if (!pair.reverse) same_strand_.emplace_back(groups_[a].front(), groups_[b].front());
@@ -197,6 +203,7 @@ class Auditor {
 };
 
 }  // namespace
+  KmerSet words_;
 
 Audit audit(const AuditSet& set, double threshold) {
   if (set.part.size() != set.records.size()) throw_usage("audit", fmt::format("{} records and parts of {}", set.records.size(), set.part.size()));

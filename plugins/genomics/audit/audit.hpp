@@ -30,7 +30,7 @@ struct AuditSet {
 /// Pairs of different records; the first part's number is not above the second's.
 struct PairCounts {
   std::int64_t exact = 0, exact_reverse = 0, near = 0, near_reverse = 0;
-  std::int64_t near_disagree = 0;  ///< of `near` and `near_reverse` together, how many have two labels
+  std::int64_t near_disagree = 0;  ///< pairs of `near` or `near_reverse` with two labels; of both, once
 };
 
 struct Audit {

@@ -120,6 +120,34 @@ TEST_CASE("audit: copies, contradictions and leaks of a small set") {
 
 TEST_CASE("audit: the known answers of the published sets") {
   TENON_NEEDS_GENOMICS_DATA(data);
+TEST_CASE("audit: a pair near on both strands has two labels once, and short reverse complements are near") {
+  const std::string both = "ACGTACGTCCGGACGTACGT";  // its own reverse complement
+  const auto counts = [](const std::vector<std::string>& sequences, std::vector<std::string> labels) {
+    std::vector<SequenceRecord> records;
+    for (std::size_t i = 0; i < sequences.size(); ++i) records.push_back({"r", labels[i], "", sequences[i], i + 1});
+    return audit({records, std::vector<int>(records.size(), 0), {"all"}}).pairs.at({0, 0});
+  };
+  auto c = counts({both, both}, {"p", "q"});
+  CHECK(c.exact == 1);
+  CHECK(c.near == 1);
+  CHECK(c.near_reverse == 1);
+  CHECK(c.near_disagree == 1);
+  c = counts({both, both + "A"}, {"p", "q"});  // near, not equal
+  CHECK(c.near == 1);
+  CHECK(c.near_reverse == 1);
+  CHECK(c.near_disagree == 1);
+  c = counts({"AACCGG", "CCGGTT"}, {"p", "q"});  // shorter than a word
+  CHECK(c.exact_reverse == 1);
+  CHECK(c.near == 0);
+  CHECK(c.near_reverse == 1);
+  CHECK(c.near_disagree == 1);
+  c = counts({"ACGT", "ACGT"}, {"p", "q"});
+  CHECK(c.near == 1);
+  CHECK(c.exact_reverse == 1);
+  CHECK(c.near_reverse == 1);
+  CHECK(c.near_disagree == 1);
+}
+
   auto known = nlohmann::json::parse(test::read_whole(data / "audit-known-answers.json"))["sets"];
   auto folder = GENERATE(as<std::pair<std::string, std::string>>{}, std::pair{"splice-junction", "splice-junction"}, std::pair{"promoters-ecoli", "promoters-ecoli"},
                          std::pair{"promoters-arabidopsis TATA", "promoters-arabidopsis"}, std::pair{"promoters-arabidopsis non-TATA", "promoters-arabidopsis"},
