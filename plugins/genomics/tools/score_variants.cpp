@@ -50,8 +50,12 @@ int run_score_variants(const std::vector<std::string>& inputs, const ParamValues
   if (params.text("run").empty() && sequences.empty()) throw_usage("score-variants", "neither --run nor --sequences is given", "--run RUN scores with a trained model, --sequences FILE writes the alternative windows");
   if (params.text("run").empty() && params.integer("length") == 0) throw_usage("score-variants", "without a run --length is needed", "for example --length 200");
   const bool overwrite = params.boolean("overwrite");
-  require_free(output, overwrite, {input, params.text("reference"), sequences});
-  if (!sequences.empty()) require_free(sequences, overwrite, {input, params.text("reference")});
+  if (output.extension() == ".bcf") throw_usage("score-variants", "BCF is not written", "name the output .vcf or .vcf.gz; bcftools view -Ob turns it into BCF");
+  require_free(output, overwrite, {input, params.text("reference")});
+  if (!sequences.empty()) {
+    require_free(sequences, overwrite, {input, params.text("reference")});
+    if (same_file(output, sequences)) throw Error(ErrorKind::usage, "genomics.exists", "the scores and --sequences would be written to one file", "give them two names", sequences.string());
+  }
 
   VariantRules rules;
   const auto& mismatch = params.text("ref_mismatch");

@@ -164,3 +164,36 @@ TEST_CASE("score-variants: usage is told before anything is read") {
   CHECK(code({"a.vcf", "b.vcf"}, {{"reference", "x.fa"}}) == ErrorKind::usage);
   CHECK(code({"a.vcf", "b.vcf"}, {{"reference", "x.fa"}, {"sequences", (folder.path() / "s.fa").string()}}) == ErrorKind::usage);
 }
+
+TEST_CASE("score-variants: the two outputs are two files, however they are spelt, and no BCF") {
+  test::TestFolder folder;
+  const auto reference = folder.write("x.fa", ">c\nACGTTGCAATACGT\n").string();
+  const auto input = folder.write("x.vcf", "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nc\t6\t.\tG\tT\t.\t.\t.\n").string();
+  const auto at = [&](const char* name) { return (folder.path() / name).string(); };
+  const auto error = [&](const std::string& output, const std::string& sequences) {
+    return test::error_of([&] { call(score_variants_tool(), {input, output}, {{"reference", reference}, {"length", "4"}, {"sequences", sequences}, {"overwrite", "true"}}); });
+  };
+  std::filesystem::create_symlink("o.vcf", at("link.vcf"));  // to what is not there yet
+  folder.write("old.vcf", "old");
+  std::filesystem::create_hard_link(at("old.vcf"), at("hard.vcf"));
+  for (const auto& [output, sequences] : {std::pair{"o.vcf", "o.vcf"}, {"o.vcf", "./o.vcf"}, {"o.vcf", "link.vcf"}, {"link.vcf", "o.vcf"}, {"old.vcf", "hard.vcf"}}) {
+    INFO(output << " " << sequences);
+    const auto e = error(at(output), at(sequences));
+    REQUIRE(e);
+    CHECK(e->kind() == ErrorKind::usage);
+    CHECK(e->code() == "genomics.exists");
+    CHECK_THAT(e->message(), Catch::Contains("one file"));
+  }
+  CHECK(!std::filesystem::exists(at("o.vcf")));
+  CHECK(test::read_whole(at("old.vcf")) == "old");
+  CHECK_THAT(error(at("o.bcf"), at("s.fa"))->message(), Catch::Contains("BCF is not written"));
+  CHECK_THAT(error(at("x.fa.fai"), at("s.fa"))->message(), Catch::Contains("an input's index"));
+  CHECK(!error(at("o.vcf"), at("s.fa")));
+}
+
+TEST_CASE("fetch: the input's own index is no place for the output") {
+  test::TestFolder folder;
+  const auto fasta = folder.write("r.fa", ">c\nACGT\n").string(), index = folder.write("r.fa.fai", "c\t4\t3\t4\t5\n").string();
+  CHECK(test::code_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, {{"output", index}, {"overwrite", "true"}}); }) == "genomics.exists");
+  CHECK(test::read_whole(index) == "c\t4\t3\t4\t5\n");
+}
