@@ -19,6 +19,9 @@ auto run_at(const Runs& runs, std::int64_t position) {
   return std::partition_point(runs.begin(), runs.end(), [&](const auto& run) { return run.end <= position; });
 }
 
+/// "chr1" of "1" and "1" of "chr1".
+std::string other_name(std::string_view name) { return name.starts_with("chr") ? std::string(name.substr(3)) : "chr" + std::string(name); }
+
 }  // namespace
 
 void Genome::Contig::append(std::string_view letters) {
@@ -55,9 +58,13 @@ Genome Genome::read(const std::filesystem::path& fasta) {
   return genome;
 }
 
+bool Genome::has(std::string_view name, bool aliases) const {
+  return by_name_.count(std::string(name)) != 0 || (aliases && by_name_.count(other_name(name)) != 0);
+}
+
 std::size_t Genome::find(std::string_view name, bool aliases) const {
   if (auto it = by_name_.find(std::string(name)); it != by_name_.end()) return it->second;
-  const std::string other = name.starts_with("chr") ? std::string(name.substr(3)) : "chr" + std::string(name);
+  const std::string other = other_name(name);
   auto alias = by_name_.find(other);
   if (aliases && alias != by_name_.end()) return alias->second;
   std::vector<std::string> names;

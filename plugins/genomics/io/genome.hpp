@@ -30,7 +30,7 @@ class Genome {
   std::int64_t length(std::size_t contig) const { return contigs_.at(contig).length; }
   /// Index of a contig; throws genomics.contig that names the nearest. `aliases`: "chr1" and "1" mean each other.
   std::size_t find(std::string_view name, bool aliases = false) const;
-  bool has(std::string_view name) const { return by_name_.count(std::string(name)) != 0; }
+  bool has(std::string_view name, bool aliases = false) const;
 
   /// Letters of [begin, end) as the file has them, case and IUPAC codes included. What lies outside the contig is 'N' where `pad` says so, else
   /// an error (genomics.region). `padded`, if given, is raised by the number of those.

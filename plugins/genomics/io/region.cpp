@@ -29,24 +29,35 @@ std::int64_t number(std::string_view digits, std::string_view text) {
   return value;
 }
 
+/// "5", "5-", "1,000-2,000": what may follow the colon.
+bool looks_like_range(std::string_view text) {
+  return !text.empty() && text.front() >= '0' && text.front() <= '9' && text.find_first_not_of("0123456789,-") == std::string_view::npos;
+}
+
 }  // namespace
 
 Window parse_region(std::string_view text, const Genome& genome, bool aliases) {
   std::string_view name = text, range;
   bool ranged = false;
-  if (!genome.has(text)) {
-    if (text.starts_with('{')) {
-      auto close = text.find('}');
-      if (close == std::string_view::npos) fail(text, "the brace is not closed");
-      name = text.substr(1, close - 1);
-      ranged = close + 1 < text.size();
-      if (ranged && text[close + 1] != ':') fail(text, "after the brace a colon is wanted");
-      if (ranged) range = text.substr(close + 2);
-    } else if (auto colon = text.rfind(':'); colon != std::string_view::npos) {
-      name = text.substr(0, colon);
-      range = text.substr(colon + 1);
-      ranged = true;
+  const auto colon = text.rfind(':');
+  const bool has_colon = colon != std::string_view::npos;
+  if (genome.has(text)) {
+    if (has_colon && looks_like_range(text.substr(colon + 1)) && genome.has(text.substr(0, colon), aliases)) {
+      const auto contig = text.substr(0, colon), places = text.substr(colon + 1);
+      throw Error(ErrorKind::data, "genomics.region", fmt::format("'{}' is a contig, and also {} of the contig '{}'", text, places, contig),
+                  fmt::format("write {{{}}} for the whole contig, {{{}}}:{} for the region", text, contig, places));
     }
+  } else if (text.starts_with('{')) {
+    auto close = text.find('}');
+    if (close == std::string_view::npos) fail(text, "the brace is not closed");
+    name = text.substr(1, close - 1);
+    ranged = close + 1 < text.size();
+    if (ranged && text[close + 1] != ':') fail(text, "after the brace a colon is wanted");
+    if (ranged) range = text.substr(close + 2);
+  } else if (has_colon) {
+    name = text.substr(0, colon);
+    range = text.substr(colon + 1);
+    ranged = true;
   }
   const std::size_t contig = genome.find(name, aliases);
   if (!ranged) return {contig, 0, genome.length(contig)};

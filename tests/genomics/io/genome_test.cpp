@@ -152,9 +152,18 @@ TEST_CASE("region: as people write them, counted from 1, both ends included") {
   CHECK(region("chr1:1-1,000") == R{0, 0, 1000});
   CHECK(region("HLA:A") == R{1, 0, 4});
   CHECK(region("HLA:A:2-3") == R{1, 1, 3});
-  CHECK(region("HLA:A:1-2") == R{2, 0, 2});
+  CHECK(region("{HLA:A:1-2}") == R{2, 0, 2});
   CHECK(region("{HLA:A}:1-2") == R{1, 0, 2});
   for (const char* bad : {"chr1:0-3", "chr1:5-3", "chr1:x-3", "chr1:-3", "chr1:", "chr1:11", "{HLA:A", "chr1:1-99999999999999999999"})
     CHECK(test::code_of([&] { parse_region(bad, genome); }) == "genomics.region");
   CHECK(test::code_of([&] { parse_region("chr2:1-3", genome); }) == "genomics.contig");
+  const auto both = test::error_of([&] { parse_region("HLA:A:1-2", genome); });
+  REQUIRE(both);
+  CHECK(both->code() == "genomics.region");
+  CHECK(both->message() == "'HLA:A:1-2' is a contig, and also 1-2 of the contig 'HLA:A'");
+  CHECK(both->hint() == "write {HLA:A:1-2} for the whole contig, {HLA:A}:1-2 for the region");
+  const Genome aliased = Genome::read(folder.write("y.fa", ">chr1\nACGT\n>1:2\nAC\n>2:3\nAC\n"));
+  CHECK(parse_region("1:2", aliased).contig == 1);
+  CHECK(test::code_of([&] { parse_region("1:2", aliased, true); }) == "genomics.region");
+  CHECK(parse_region("2:3", aliased, true).contig == 2);
 }
