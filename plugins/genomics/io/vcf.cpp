@@ -32,20 +32,35 @@ void cut(std::string_view text, char delimiter, std::vector<std::string_view>& o
   }
 }
 
+bool to_number(std::string_view text, std::int64_t& value) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// t[p[, t]p], ]p]t, [p[t: bases (or '.') and, in two brackets of a kind, the place contig:position that they are joined to.
+bool is_joined(std::string_view alt) {
+  const auto open = alt.find_first_of("[]");
+  if (open == std::string_view::npos) return false;
+  const auto close = alt.find_first_of("[]", open + 1);
+  if (close == std::string_view::npos || alt[open] != alt[close]) return false;
+  const auto place = alt.substr(open + 1, close - open - 1);
+  const auto colon = place.rfind(':');
+  std::int64_t position = -1;
+  if (colon == std::string_view::npos || colon == 0 || !to_number(place.substr(colon + 1), position) || position < 0) return false;
+  const auto before = alt.substr(0, open), after = alt.substr(close + 1);
+  const auto bases = before.empty() ? after : before;
+  return (before.empty() || after.empty()) && (bases == "." || is_bases(bases));
+}
+
 /// Nothing where `alt` is no ALT entry of the VCF specification.
 std::optional<AltKind> kind_of(std::string_view alt, std::string_view ref) {
   if (alt == ".") return AltKind::missing;
   if (alt == "*") return AltKind::star;
   if (is_bases(alt)) return same_letters(alt, ref) ? AltKind::same_as_ref : AltKind::bases;
   if (alt.size() > 2 && alt.front() == '<' && alt.back() == '>') return AltKind::symbolic;
-  if (alt.find_first_of("[]") != std::string_view::npos && alt.find(':') != std::string_view::npos) return AltKind::breakend;
+  if (is_joined(alt)) return AltKind::breakend;
   if (alt.size() > 1 && (alt.front() == '.' || alt.back() == '.') && is_bases(alt.front() == '.' ? alt.substr(1) : alt.substr(0, alt.size() - 1))) return AltKind::breakend;
   return std::nullopt;
-}
-
-bool to_number(std::string_view text, std::int64_t& value) {
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace
@@ -78,6 +93,7 @@ bool VcfReader::next(VcfRecord& r) {
       if (!line.empty()) throw Error(ErrorKind::data, "genomics.vcf", "a blank line between records", "remove it", where);
     return false;
   }
+  if (r.line.find('\0') != std::string::npos) fail(r, "a NUL byte", "the file is damaged: copy or write it again");
   cut(r.line, '\t', r.columns);
   if (r.columns.size() != column_count_) {
     fail(r, fmt::format("{} columns, the #CHROM line has {} ({})", r.columns.size(), column_count_, text_->place()),
@@ -86,6 +102,8 @@ bool VcfReader::next(VcfRecord& r) {
   check_position(r);
   check_alleles(r);
   check_keys(r);
+  check_info(r);
+  check_samples(r);
   check_genotypes(r);
   check_order(r);
   return true;
@@ -136,10 +154,17 @@ void VcfReader::check_alleles(VcfRecord& r) {
   const bool telomere = r.position < 0 || (rules_.genome && r.position == rules_.genome->length(contig_));
   for (auto kind : r.kinds)
     if (telomere && (kind == AltKind::bases || kind == AltKind::same_as_ref)) fail(r, fmt::format("POS {} is no base of the contig", r.position + 1), "only breakends and symbolic alleles may stand at a telomere");
+  for (std::size_t i = 1; i < r.alts.size(); ++i)
+    if (std::any_of(r.alts.begin(), r.alts.begin() + std::ptrdiff_t(i), [&](auto other) { return same_letters(other, r.alts[i]); })) {
+      ++warnings_["ALT names an allele twice"];
+      break;
+    }
   if (r.columns[5] != ".") {
     double q = 0;
     auto [end, error] = std::from_chars(r.columns[5].data(), r.columns[5].data() + r.columns[5].size(), q);
     if (error != std::errc() || end != r.columns[5].data() + r.columns[5].size() || std::isnan(q)) fail(r, fmt::format("QUAL '{}' is no number", r.columns[5]), "a number, or '.'");
+    if (q < 0) ++warnings_["QUAL is negative"];
+    if (std::isinf(q)) ++warnings_["QUAL is infinite"];
   }
 }
 

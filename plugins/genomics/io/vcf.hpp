@@ -19,12 +19,20 @@
 
 namespace tenon::genomics {
 
+/// How the header declares an INFO or FORMAT key.
+struct VcfField {
+  std::string type, number;
+};
+using VcfFields = std::map<std::string, VcfField, std::less<>>;
+
 struct VcfHeader {
+  int minor_version = 0;             ///< 2 of VCFv4.2
   std::vector<std::string> meta;     ///< lines that begin with ##, in order
   std::string columns;               ///< the #CHROM line
   std::vector<std::string> samples;
   std::map<std::string, std::int64_t> contigs;  ///< declared ones; -1 where no length is
-  std::set<std::string> info, filter, format;   ///< declared keys
+  VcfFields info, format;
+  std::set<std::string> filter;
 };
 
 /// What an ALT entry is.
@@ -60,6 +68,8 @@ class VcfReader {
   bool next(VcfRecord& record);
   /// INFO, FILTER and FORMAT keys that the header does not declare ("INFO XX"), each with the number of rows that use it.
   const std::map<std::string, std::int64_t>& undeclared() const noexcept { return undeclared_; }
+  /// What is against the specification and yet has one meaning ("ALT names an allele twice"), each with how often.
+  const std::map<std::string, std::int64_t>& warnings() const noexcept { return warnings_; }
   /// Index in the genome of the last row's contig.
   std::size_t contig() const noexcept { return contig_; }
 
@@ -68,6 +78,10 @@ class VcfReader {
   void check_position(VcfRecord& r);
   void check_alleles(VcfRecord& r);
   void check_keys(const VcfRecord& r);
+  void check_info(const VcfRecord& r);
+  void check_samples(const VcfRecord& r);
+  void check_value(const VcfRecord& r, bool in_info, std::string_view key, const VcfField& field, std::string_view value);
+  void declare(VcfFields& fields, const char* kind, const std::string& id, VcfField field);
   void check_genotypes(const VcfRecord& r);
   void check_order(const VcfRecord& r);
   [[noreturn]] void fail(const VcfRecord& r, const std::string& what, const std::string& hint) const;
@@ -77,7 +91,7 @@ class VcfReader {
   VcfHeader header_;
   std::size_t column_count_ = 8, contig_ = 0;
   std::uint64_t number_ = 0;
-  std::map<std::string, std::int64_t> undeclared_;
+  std::map<std::string, std::int64_t> undeclared_, warnings_;
   std::set<std::string, std::less<>> contigs_seen_;
   std::string last_contig_;
   std::int64_t last_position_ = -2;

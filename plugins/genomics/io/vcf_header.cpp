@@ -35,6 +35,17 @@ std::string value_of(std::string_view line, std::string_view key) {
 
 }  // namespace
 
+/// Twice alike is passed over; twice in different ways leaves no way to read the values.
+void VcfReader::declare(VcfFields& fields, const char* kind, const std::string& id, VcfField field) {
+  const auto fail = [&](const std::string& what, const std::string& hint) { throw Error(ErrorKind::data, "genomics.vcf_header", what, hint, text_->where()); };
+  if (id.empty()) fail(fmt::format("{} without ID", kind), fmt::format("write ##{}=<ID=name,Number=...,Type=...,Description=\"...\">", kind));
+  const auto [at, fresh] = fields.emplace(id, field);
+  if (fresh) return;
+  if (at->second.type != field.type || at->second.number != field.number)
+    fail(fmt::format("{} {} is declared twice: {} values of {}, {} of {}", kind, id, at->second.number, at->second.type, field.number, field.type), "remove one of the lines");
+  ++warnings_[fmt::format("{} {} is declared twice", kind, id)];
+}
+
 void VcfReader::read_header() {
   auto& text = *text_;
   std::string_view line;
@@ -44,9 +55,13 @@ void VcfReader::read_header() {
     if (text.line_number() == 1) {
       if (line.starts_with("BCF")) fail("the file is BCF", "convert it: bcftools view -Oz -o FILE.vcf.gz");
       if (!line.starts_with("##fileformat=VCFv4")) fail("the first line is not ##fileformat=VCFv4...", "is it VCF, version 4?");
+      if (line.size() > 19) std::from_chars(line.data() + 19, line.data() + line.size(), header_.minor_version);
     }
+    if (line.find('\0') != std::string_view::npos) fail("a NUL byte in the header", "the file is damaged: copy or write it again");
     if (line.starts_with("##")) {
       header_.meta.emplace_back(line);
+      if (const auto equals = line.find('='); line.substr(std::min(equals, line.size() - 1) + 1).starts_with('<') && !line.ends_with('>'))
+        fail("a line of the header opens with '<' and does not end in '>'", "close it; was it cut?");
       const std::string id = value_of(line, "ID");
       if (line.starts_with("##contig=")) {
         if (id.empty()) fail("a contig without ID", "write ##contig=<ID=name,length=bases>");
@@ -58,9 +73,9 @@ void VcfReader::read_header() {
         }
         if (!header_.contigs.emplace(id, n).second) fail(fmt::format("contig '{}' is declared twice", id), "remove one of the lines");
       }
-      if (line.starts_with("##INFO=")) header_.info.insert(id);
+      if (line.starts_with("##INFO=")) declare(header_.info, "INFO", id, {value_of(line, "Type"), value_of(line, "Number")});
       if (line.starts_with("##FILTER=")) header_.filter.insert(id);
-      if (line.starts_with("##FORMAT=")) header_.format.insert(id);
+      if (line.starts_with("##FORMAT=")) declare(header_.format, "FORMAT", id, {value_of(line, "Type"), value_of(line, "Number")});
     } else if (line.starts_with("#CHROM\t")) {
       columns = true;
     } else {

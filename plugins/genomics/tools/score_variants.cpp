@@ -75,6 +75,7 @@ int run_score_variants(const std::vector<std::string>& inputs, const ParamValues
   const Genome genome = Genome::read(params.text("reference"));
   const VariantCounts counts = score_variants(input, output, sequences, genome, rules, model, monitor);
   for (const auto& [key, rows] : counts.undeclared) context.status(fmt::format("warning: {}: {} is not declared in the header ({} rows)", input.string(), key, rows));
+  for (const auto& [what, times] : counts.warnings) context.status(fmt::format("warning: {}: {} ({} times)", input.string(), what, times));
   if (context.json()) {
     context.print(json_text(nlohmann::ordered_json{{"output", output.string()},
                                                    {"rows", counts.rows},
@@ -85,6 +86,7 @@ int run_score_variants(const std::vector<std::string>& inputs, const ParamValues
                                                    {"exchanged", counts.exchanged},
                                                    {"padded_bases", counts.padded},
                                                    {"undeclared", counts.undeclared},
+                                                   {"warnings", counts.warnings},
                                                    {"targets", model.targets},
                                                    {"length", rules.length}}));
   } else {

@@ -37,6 +37,7 @@ Verdict judge_vcf(const std::filesystem::path& path, const Genome* genome, bool 
     }
   }
   for (const auto& [key, n] : reader.undeclared()) v.warnings.push_back(fmt::format("{} is not declared in the header ({} rows)", key, n));
+  for (const auto& [what, n] : reader.warnings()) v.warnings.push_back(fmt::format("{} ({} times)", what, n));
   v.summary = fmt::format("{} records, {} samples", rows, reader.header().samples.size());
   if (mismatches > 1) v.warnings.push_back(fmt::format("{} records whose REF is not the reference's", mismatches));
   return v;

@@ -63,6 +63,7 @@ class Scorer {
     }
     flush();
     counts_.undeclared = reader_.undeclared();
+    counts_.warnings = reader_.warnings();
     if (fasta_) fasta_->commit();
     out_.commit();
     return std::move(counts_);

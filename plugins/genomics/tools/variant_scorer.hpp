@@ -36,6 +36,7 @@ struct VariantCounts {
   std::int64_t other_strand = 0, exchanged = 0; ///< alleles that `flip` put right
   std::int64_t padded = 0;                      ///< bases of N outside contigs, of all windows
   std::map<std::string, std::int64_t> undeclared;  ///< keys that the header does not declare, rows
+  std::map<std::string, std::int64_t> warnings;    ///< those of VcfReader
 };
 
 /// Reads `input`, writes `output` (BGZF where its name ends in .gz) and, if named, the alternative windows as FASTA. Nothing is left where it throws.
