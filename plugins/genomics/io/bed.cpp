@@ -23,7 +23,7 @@ std::vector<std::string_view> columns_of(std::string_view line) {
 
 class BedReader {
  public:
-  BedReader(const std::filesystem::path& path, const Genome* genome, bool clip, bool aliases) : text_(path), genome_(genome), clip_(clip), aliases_(aliases) {}
+  BedReader(const std::filesystem::path& path, const Genome* genome, PastEnd past_end, bool aliases) : text_(path), genome_(genome), past_end_(past_end), aliases_(aliases) {}
 
   Bed run() {
     std::string_view line;
@@ -81,18 +81,20 @@ class BedReader {
     }
     b.contig = genome_->name(contig);
     const auto length = genome_->length(contig);
-    if (b.end <= length) return;
-    if (!clip_ || b.begin >= length) {
+    if (b.end <= length || past_end_ == PastEnd::keep) return;
+    if (past_end_ == PastEnd::refuse || b.begin >= length) {
       fail(fmt::format("{}:{}-{} passes the end of the contig, which has {} bases", b.contig, b.begin, b.end, length),
-           b.begin >= length ? "is it the right reference?" : "is it the right reference? --clip takes the part inside");
+           b.begin >= length ? "is it the right reference?" : "is it the right reference? --clip takes the part inside, --pad=N fills with N");
     }
+    bed_.clipped_bases += b.end - length;
     b.end = length;
     ++bed_.clipped;
   }
 
   TextInput text_;
   const Genome* genome_;
-  bool clip_, aliases_;
+  PastEnd past_end_;
+  bool aliases_;
   Bed bed_;
   std::size_t count_ = 0;
   std::uint64_t first_line_ = 0;
@@ -100,6 +102,6 @@ class BedReader {
 
 }  // namespace
 
-Bed read_bed(const std::filesystem::path& path, const Genome* genome, bool clip, bool aliases) { return BedReader(path, genome, clip, aliases).run(); }
+Bed read_bed(const std::filesystem::path& path, const Genome* genome, PastEnd past_end, bool aliases) { return BedReader(path, genome, past_end, aliases).run(); }
 
 }  // namespace tenon::genomics

@@ -22,12 +22,13 @@ struct Wanted {
 
 /// Regions of the command line keep their text as the header, as samtools writes it; those of a BED file get contig:start-end, their name
 /// and, on the minus strand, the mark that `samtools faidx -i` appends.
-std::vector<Wanted> wanted_regions(const std::vector<std::string>& inputs, const ParamValues& params, const Genome& genome) {
+std::vector<Wanted> wanted_regions(const std::vector<std::string>& inputs, const ParamValues& params, const Genome& genome, Bed& bed) {
   std::vector<Wanted> out;
   const bool reverse = params.boolean("reverse_complement"), aliases = params.boolean("aliases");
   for (std::size_t i = 1; i < inputs.size(); ++i) out.push_back({parse_region(inputs[i], genome, aliases), inputs[i] + (reverse ? "/rc" : ""), reverse});
   if (const auto& path = params.text("bed"); !path.empty()) {
-    for (const auto& b : read_bed(path, &genome, params.boolean("clip"), aliases).intervals) {
+    bed = read_bed(path, &genome, params.boolean("clip") ? PastEnd::clip : params.text("pad") == "N" ? PastEnd::keep : PastEnd::refuse, aliases);
+    for (const auto& b : bed.intervals) {
       const bool other = (b.strand == '-') != reverse;
       out.push_back({{genome.find(b.contig), b.begin, b.end}, fmt::format("{}:{}-{}{}{}", b.contig, b.begin + 1, b.end, other ? "/rc" : "", b.name.empty() ? "" : " " + b.name), other});
     }
@@ -45,6 +46,8 @@ std::string fasta_text(const Wanted& wanted, std::string letters, std::int64_t w
 int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   if (inputs.empty()) throw_usage("fetch", "no FASTA file given", "tenon genomics fetch FASTA REGION...");
   if (inputs.size() < 2 && params.text("bed").empty()) throw_usage("fetch", "no region given", "contig:start-end after the file, or --bed FILE");
+  if (params.boolean("clip") && params.text("pad") == "N") throw_usage("fetch", "--clip and --pad=N contradict each other", "--clip takes what lies inside, --pad=N fills what lies outside");
+  if (params.boolean("clip") && params.text("bed").empty()) throw_usage("fetch", "--clip is for intervals of --bed", "ask for a region that ends within its contig, or give --pad=N");
   const std::filesystem::path output = params.text("output");
   if (!output.empty()) require_free(output, params.boolean("overwrite"), {inputs[0], params.text("bed")});
   const Genome genome = Genome::read(inputs[0]);
@@ -52,7 +55,8 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
   std::int64_t padded = 0, bases = 0;
   std::string text;
   auto list = nlohmann::json::array();
-  const auto regions = wanted_regions(inputs, params, genome);
+  Bed bed;
+  const auto regions = wanted_regions(inputs, params, genome, bed);
   for (const auto& wanted : regions) {  // each is checked before anything is written
     auto letters = genome.letters(wanted.window.contig, wanted.window.begin, wanted.window.end, pad, &padded);
     if (params.boolean("upper"))
@@ -62,6 +66,7 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
                                                           {"sequence", wanted.reverse ? reverse_complement(letters) : letters}});
     else text += fasta_text(wanted, std::move(letters), params.integer("width"));
   }
+  if (bed.clipped > 0) context.status(fmt::format("{} intervals were cut at their contig's end, by {} bases", bed.clipped, bed.clipped_bases));
   if (padded > 0) context.status(fmt::format("{} bases outside the contigs were filled with N", padded));
   if (!output.empty()) {
     TextOutput file(output);
@@ -69,7 +74,7 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
     file.commit();
   }
   if (context.json()) {
-    nlohmann::json result{{"regions", regions.size()}, {"bases", bases}, {"padded", padded}};
+    nlohmann::json result{{"regions", regions.size()}, {"bases", bases}, {"padded", padded}, {"clipped", bed.clipped}, {"clipped_bases", bed.clipped_bases}};
     if (output.empty()) result["sequences"] = list;
     else result["output"] = output.string();
     context.print(json_text(result));

@@ -60,7 +60,7 @@ Verdict judge(const std::filesystem::path& path, const Genome* genome, const Par
         break;
       }
       case SequenceFile::fastq: v.summary = fmt::format("{} records", visit_fastq(path, nullptr)); break;
-      case SequenceFile::bed: v.summary = fmt::format("{} intervals", read_bed(path, genome, false, params.boolean("aliases")).intervals.size()); break;
+      case SequenceFile::bed: v.summary = fmt::format("{} intervals", read_bed(path, genome, PastEnd::refuse, params.boolean("aliases")).intervals.size()); break;
       case SequenceFile::vcf: v = judge_vcf(path, genome, params.boolean("aliases")); break;
       case SequenceFile::alignment: {
         const auto a = check_alignments(path, !params.boolean("allow_no_end_block"));

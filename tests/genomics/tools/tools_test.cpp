@@ -197,3 +197,21 @@ TEST_CASE("fetch: the input's own index is no place for the output") {
   CHECK(test::code_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, {{"output", index}, {"overwrite", "true"}}); }) == "genomics.exists");
   CHECK(test::read_whole(index) == "c\t4\t3\t4\t5\n");
 }
+
+TEST_CASE("fetch: intervals past a contig's end are refused, cut and counted, or filled") {
+  test::TestFolder folder;
+  const auto fasta = folder.write("x.fa", ">c\nAACCGG\n").string();
+  const auto bed = folder.write("x.bed", "c\t4\t9\t.\t0\t-\nc\t0\t2\t.\t0\t+\nc\t5\t7\t.\t0\t+\n").string();
+  CHECK(test::code_of([&] { call(fetch_tool(), {fasta}, {{"bed", bed}}); }) == "genomics.bed");
+  auto c = call(fetch_tool(), {fasta}, {{"bed", bed}, {"clip", "true"}});
+  CHECK(c.out == ">c:5-6/rc\nCC\n>c:1-2\nAA\n>c:6-6\nG\n");
+  CHECK(c.err == "2 intervals were cut at their contig's end, by 4 bases\n");
+  auto json = nlohmann::json::parse(call(fetch_tool(), {fasta}, {{"bed", bed}, {"clip", "true"}}, true).out);
+  CHECK(json.at("clipped") == 2);
+  CHECK(json.at("clipped_bases") == 4);
+  c = call(fetch_tool(), {fasta}, {{"bed", bed}, {"pad", "N"}});
+  CHECK(c.out == ">c:5-9/rc\nNNNCC\n>c:1-2\nAA\n>c:6-7\nGN\n");
+  CHECK(c.err == "4 bases outside the contigs were filled with N\n");
+  for (const auto& given : std::vector<std::vector<std::pair<std::string, std::string>>>{{{"bed", bed}, {"clip", "true"}, {"pad", "N"}}, {{"clip", "true"}}})
+    CHECK(test::error_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, given); })->kind() == ErrorKind::usage);
+}
