@@ -90,15 +90,32 @@ class BamReader {
     if (take(4, "the magic") != std::string_view("BAM\1", 4)) throw Error(ErrorKind::data, "genomics.alignment", "the file does not begin with BAM's magic", "is it BAM?", path_.string());
     const std::int64_t text = i32(take(4, "the header"), 0);
     if (text < 0 || text > kLargest) fail(fmt::format("a header of {} bytes", text));
-    take(std::size_t(text), "the header");
+    header_text(take(std::size_t(text), "the header"));
     const std::int64_t n = i32(take(4, "the contigs"), 0);
     if (n < 0) fail(fmt::format("{} contigs", n));
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t length = i32(take(4, "a contig"), 0);
       if (length < 1 || length > 65536) fail(fmt::format("the name of contig {} has {} bytes", i + 1, length));
       auto name = take(std::size_t(length), "a contig");
+      if (name.find('\0') != name.size() - 1) fail(fmt::format("the name of contig {} does not end, or holds a NUL byte", i + 1));
       contigs_.push_back({std::string(name.substr(0, name.size() - 1)), 0});
       contigs_.back().length = i32(take(4, "a contig"), 0);
+      if (contigs_.back().length < 1) fail(fmt::format("contig '{}' of {} bases", contigs_.back().name, contigs_.back().length));
+    }
+  }
+
+  /// NUL bytes may only fill it up at its end.
+  void header_text(std::string_view text) {
+    text = text.substr(0, text.find_last_not_of('\0') + 1);
+    if (text.find('\0') != std::string_view::npos) fail("a NUL byte in the header");
+    for (std::size_t at = 0; at < text.size();) {
+      const auto end = std::min(text.find('\n', at), text.size());
+      auto line = text.substr(at, end - at);
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      AlignmentContig contig;
+      if (line.starts_with("@SQ"))
+        if (auto defect = read_contig(line, contig); !defect.empty()) fail(defect);
+      at = end + 1;
     }
   }
 
@@ -109,6 +126,8 @@ class BamReader {
     const std::int64_t name = std::uint8_t(b[8]), cigar = u16(b, 12), bases = i32(b, 16);
     r.flag = u16(b, 14);
     r.bases = bases;
+    r.mate_contig = i32(b, 20);
+    r.mate_position = i32(b, 24);
     if (name < 1 || bases < 0 || kFixed + name + 4 * cigar + (bases + 1) / 2 + bases > std::int64_t(b.size())) fail("its parts are longer than the record");
     if (b[std::size_t(kFixed + name - 1)] != 0) fail("its name does not end");
     r.has_cigar = cigar > 0;
@@ -116,6 +135,7 @@ class BamReader {
       const std::uint32_t op = u32(b, std::size_t(kFixed + name + 4 * i));
       add_cigar(r, "MIDNSHP=X?"[std::min(op & 15, 9u)], op >> 4);
     }
+    if (auto defect = defect_of_tags(b.substr(std::size_t(kFixed + name + 4 * cigar + (bases + 1) / 2 + bases))); !defect.empty()) fail(defect);
     return r;
   }
 

@@ -29,6 +29,7 @@ class SamReader {
   AlignmentSummary run() {
     std::string_view line;
     while (text_.next(line)) {
+      if (line.find('\0') != std::string_view::npos) fail("a NUL byte");
       if (line.starts_with('@') && out_.records == 0) header(line);
       else record(line);
     }
@@ -51,15 +52,21 @@ class SamReader {
   }
 
   void header(std::string_view line) {
-    if (!line.starts_with("@SQ\t")) return;
-    AlignmentContig contig{{}, -1};
-    for (auto field : columns_of(line)) {
-      if (field.starts_with("SN:")) contig.name = std::string(field.substr(3));
-      if (field.starts_with("LN:")) contig.length = number(field.substr(3), "@SQ LN", 1, 2147483647);
-    }
-    if (contig.name.empty() || contig.length < 0) fail("an @SQ line without SN or LN");
+    if (!line.starts_with("@SQ")) return;
+    AlignmentContig contig;
+    if (auto defect = read_contig(line, contig); !defect.empty()) fail(defect);
     if (!numbers_.emplace(contig.name, std::int64_t(contigs_.size())).second) fail(fmt::format("contig '{}' stands twice in the header", contig.name));
     contigs_.push_back(std::move(contig));
+  }
+
+  /// -1 for "*".
+  std::int64_t contig_number(std::string_view name) const {
+    if (name == "*") return -1;
+    const auto contig = numbers_.find(std::string(name));
+    if (contig != numbers_.end()) return contig->second;
+    std::vector<std::string> names;
+    for (const auto& known : contigs_) names.push_back(known.name);
+    fail(fmt::format("the header has no contig '{}'", name), suggestion(name, names));
   }
 
   void record(std::string_view line) {
@@ -67,24 +74,19 @@ class SamReader {
     if (c.size() < 11) fail(fmt::format("{} columns, at least 11 are needed", c.size()));
     AlignedRecord r;
     r.flag = std::uint32_t(number(c[1], "FLAG", 0, 65535));
-    if (c[2] != "*") {
-      auto contig = numbers_.find(std::string(c[2]));
-      if (contig == numbers_.end()) {
-        std::vector<std::string> names;
-        for (const auto& known : contigs_) names.push_back(known.name);
-        fail(fmt::format("the header has no contig '{}'", c[2]), suggestion(c[2], names));
-      }
-      r.contig = contig->second;
-    }
+    r.contig = contig_number(c[2]);
+    r.mate_contig = c[6] == "=" ? r.contig : contig_number(c[6]);
     r.position = number(c[3], "POS", 0, 2147483647) - 1;
     number(c[4], "MAPQ", 0, 255);
-    number(c[7], "PNEXT", 0, 2147483647);
+    r.mate_position = number(c[7], "PNEXT", 0, 2147483647) - 1;
     number(c[8], "TLEN", -2147483647, 2147483647);
     r.bases = c[9] == "*" ? 0 : std::int64_t(c[9].size());
     if (c[10] != "*" && c[10].size() != c[9].size()) fail(fmt::format("{} qualities for {} bases", c[10].size(), c[9].size()));
     if (auto bad = std::find_if(c[10].begin(), c[10].end(), [](unsigned char q) { return q < 33 || q > 126; }); bad != c[10].end()) fail(fmt::format("quality byte {} is outside 33 to 126", int(std::uint8_t(*bad))));
     cigar(c[5], r);
     if (auto defect = defect_of(r, contigs_); !defect.empty()) fail(defect);
+    for (std::size_t i = 11; i < c.size(); ++i)
+      if (auto defect = defect_of_tag(c[i]); !defect.empty()) fail(defect);
     ++out_.records;
     out_.mapped += !(r.flag & 4);
   }
@@ -123,6 +125,8 @@ std::string defect_of(const AlignedRecord& r, const std::vector<AlignmentContig>
   if (r.bad_operation) return "its CIGAR holds an operation that is none";
   if (r.contig < -1 || r.contig >= std::int64_t(contigs.size())) return fmt::format("contig {} of {}", r.contig, contigs.size());
   if (r.position < -1) return fmt::format("position {}", r.position + 1);
+  if (r.mate_contig < -1 || r.mate_contig >= std::int64_t(contigs.size())) return fmt::format("its mate is on contig {} of {}", r.mate_contig, contigs.size());
+  if (r.mate_position < -1) return fmt::format("its mate's position {}", r.mate_position + 1);
   if (r.has_cigar && r.bases > 0 && r.query != r.bases) return fmt::format("its CIGAR covers {} of {} bases", r.query, r.bases);
   if (r.contig < 0 || r.position < 0 || (r.flag & 4)) return {};
   const auto& contig = contigs[std::size_t(r.contig)];
