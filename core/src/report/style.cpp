@@ -28,7 +28,7 @@ nav{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:1.3rem 0 0;font-size:.9r
 a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 .scores{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:1rem;margin:1.4rem 0 0}
 .score{padding:1.1rem 1.3rem 1rem;background:var(--panel);border-radius:.6rem;border-top:3px solid var(--c)}
-.score h3{display:flex;align-items:baseline;justify-content:space-between;gap:.8rem;margin:0;font-weight:600}
+.score h3{display:flex;align-items:baseline;justify-content:space-between;gap:.8rem;margin:0;font-weight:600;overflow-wrap:anywhere}
 .score h3 span{color:var(--soft);font-weight:400;font-size:.8rem;white-space:nowrap}
 .big{margin:.1rem 0 0;font-size:3rem;line-height:1.15;font-weight:600;letter-spacing:-.03em}
 .big small{font-size:1.1rem;font-weight:500;letter-spacing:0;color:var(--soft)}
