@@ -51,6 +51,7 @@ class Auditor {
   Auditor(const AuditSet& set, double threshold) : set_(set), threshold_(threshold) {}
 
   Audit run() {
+    out_.threshold = threshold_;
     group_identical();
     out_.near = near_pairs(sequences_, threshold_);
     exact_pairs();
@@ -161,6 +162,9 @@ class Auditor {
   void near_pairs_of_records() {
     std::vector<bool> neighbour(groups_.size());
     for (std::size_t g = 0; g < groups_.size(); ++g) neighbour[g] = groups_[g].size() > 1;
+    std::set<std::pair<std::int32_t, std::int32_t>> same_strand;
+    for (const auto& pair : out_.near)
+      if (!pair.reverse) same_strand.emplace(pair.a, pair.b);
     for (auto& pair : out_.near) {
       const auto a = std::size_t(pair.a), b = std::size_t(pair.b);
       const bool again = pair.reverse && (a == b || same_strand.contains({pair.a, pair.b}));  // copies are near on the same strand
@@ -199,11 +203,11 @@ class Auditor {
   std::vector<bool> ambiguous_;
   std::vector<Tally> tallies_;
   std::vector<std::uint64_t> parts_of_;
+  KmerSet words_;
   std::vector<std::pair<std::int32_t, std::int32_t>> same_strand_, other_strand_;
 };
 
 }  // namespace
-  KmerSet words_;
 
 Audit audit(const AuditSet& set, double threshold) {
   if (set.part.size() != set.records.size()) throw_usage("audit", fmt::format("{} records and parts of {}", set.records.size(), set.part.size()));
@@ -217,7 +221,7 @@ std::vector<Leak> leaks(const Audit& audit) {
   const std::size_t parts = audit.part_records.size();
   std::vector<Leak> all;
   for (std::size_t from = 0; from < parts; ++from)
-    for (std::size_t to = 0; to < parts; ++to) all.push_back({int(from), int(to), audit.part_records[to], 0, 0});
+    for (std::size_t to = 0; to < parts; ++to) all.push_back({int(from), int(to), audit.threshold, audit.part_records[to], 0, 0});
   for (std::size_t i = 0; i < audit.part.size(); ++i) {
     const auto to = std::size_t(audit.part[i]);
     for (std::size_t from = 0; from < parts; ++from) {
@@ -230,8 +234,8 @@ std::vector<Leak> leaks(const Audit& audit) {
 }
 
 std::string text_of(const Leak& leak, const std::vector<std::string>& parts) {
-  return fmt::format("{} of {} records of '{}' have a near duplicate in '{}' (8-mer Jaccard >= 0.7, either strand), {} of them letter for letter", leak.near, leak.records,
-                     parts[std::size_t(leak.to)], parts[std::size_t(leak.from)], leak.exact);
+  return fmt::format("{} of {} records of '{}' have a near duplicate in '{}' (8-mer Jaccard >= {}, either strand), {} of them letter for letter", leak.near, leak.records,
+                     parts[std::size_t(leak.to)], parts[std::size_t(leak.from)], leak.threshold, leak.exact);
 }
 
 std::vector<bool> without_duplicates(const AuditSet& set, const Audit& audit) {

@@ -34,6 +34,7 @@ struct PairCounts {
 };
 
 struct Audit {
+  double threshold = kNearThreshold;
   std::int64_t records = 0, distinct = 0, redundant = 0;  ///< redundant: records - distinct
   std::int64_t ambiguous = 0;                              ///< records with letters other than A, C, G, T
   std::int64_t identical_groups = 0, in_identical_groups = 0, two_label_groups = 0;
@@ -55,6 +56,7 @@ Audit audit(const AuditSet& set, double threshold = kNearThreshold);
 /// What of part `to` also stands in part `from`.
 struct Leak {
   int from = 0, to = 0;
+  double threshold = kNearThreshold;
   std::int64_t records = 0, exact = 0, near = 0;  ///< of `to`; how many have a copy in `from`; a near one (exact included) on either strand
 };
 /// Every ordered pair of different parts with a near duplicate between them.

@@ -19,6 +19,7 @@ class Join {
  public:
   Join(const std::vector<std::string_view>& sequences, double threshold) : sequences_(sequences), t_(std::llround(threshold * double(kScale))) {
     if (t_ < 1 || t_ > kScale) throw_usage("near_pairs", "the threshold must be above 0 and at most 1");
+    if (std::abs(threshold * double(kScale) - double(t_)) > 1e-6) throw_usage("near_pairs", "thresholds are exact in millionths", "give one with at most six decimals");
     rank_words();
     order_by_size();
     index_prefixes();

@@ -18,7 +18,7 @@ struct NearPair {
   friend auto operator<=>(const NearPair&, const NearPair&) = default;
 };
 
-/// `sequences` differ from each other. `threshold` in (0, 1]. In parallel; sorted; the same for any number of threads.
+/// `sequences` differ from each other. `threshold` in (0, 1], of at most six decimals. In parallel; sorted; the same for any number of threads.
 std::vector<NearPair> near_pairs(const std::vector<std::string_view>& sequences, double threshold);
 
 }  // namespace tenon::genomics

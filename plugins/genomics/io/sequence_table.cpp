@@ -150,6 +150,8 @@ std::vector<SequenceRecord> read_table(TextInput& text, std::string_view line, c
     if (layout.label) record.label = values[*layout.label];
     if (layout.name) record.name = values[*layout.name];
     if (layout.split) record.split = values[*layout.split];
+    if (layout.split && record.split.empty())
+      throw Error(ErrorKind::data, "genomics.table", "the split is empty", "name the part of every line, or take the column away", fmt::format("{}, column {}", text.where(), *layout.split + 1));
     record.line = text.line_number();
     records.push_back(std::move(record));
   }

@@ -56,6 +56,7 @@ SetSettings set_settings(const ParamValues& v, const std::filesystem::path& reci
       if (s.classes[i] == s.classes[j]) refuse("classes", "'" + s.classes[i] + "' twice", "name each class once");
   }
   if (s.files.empty() == s.table.empty()) refuse("files", s.files.empty() ? "neither files nor a table" : "files and a table", "give one of data.files and data.table");
+  if (!s.allow_leak.empty() && s.allow_leak.find_first_not_of(" \t\r\n") == std::string::npos) refuse("allow_leak", "blanks are no reason", "say why the split may leak");
   if (s.random_split && !s.drop_duplicates) refuse("split", "a random split of sequences that may be repeated", "set data.duplicates = \"drop\"");
   if (s.random_split && !(s.test_files.empty() && s.test_table.empty())) refuse("split", "random, and a test part is given", "leave out data.split, or the test part");
   if (!s.table.empty() && !s.test_files.empty()) refuse("test_files", "beside data.table", "give data.test_table");

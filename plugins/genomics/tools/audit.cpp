@@ -28,6 +28,7 @@ Loaded load(const std::vector<std::string>& inputs, const ParamValues& params) {
   for (const auto* list : {&splits, &labels})
     if (!list->empty() && list->size() != inputs.size())
       throw_usage("audit", fmt::format("--{} has {} values for {} files", list == &splits ? "splits" : "labels", list->size(), inputs.size()), "give one a file, in their order");
+  if (std::count(splits.begin(), splits.end(), "") > 0) throw_usage("audit", "--splits holds an empty name", "name the split of each file");
   Loaded out;
   const TableColumns columns{params.text("sequence_column"), params.text("label_column"), params.text("name_column"), params.text("split_column")};
   std::map<std::string, int> numbers;
@@ -59,11 +60,25 @@ std::string cell(const std::string& value) {
   return out + "\"";
 }
 
+/// What is wrong with the split is told before hours of reading.
+void require_split_options(const ParamValues& params) {
+  if (params.text("write_split").empty()) {
+    for (const char* name : {"sizes", "names", "split_seed", "drop_duplicates", "overwrite"})
+      if (params.given(name)) throw_usage("audit", fmt::format("--{} is given, and no split is written", name), "name the file: --write-split FILE");
+    return;
+  }
+  const auto& sizes = params.reals("sizes");
+  const auto& names = params.texts("names");
+  for (const auto& name : names)
+    if (name.empty() || std::count(names.begin(), names.end(), name) > 1)
+      throw_usage("audit", name.empty() ? "--names holds an empty name" : fmt::format("--names holds '{}' twice", name), "give each part a name of its own");
+  if (sizes.size() != names.size()) throw_usage("audit", fmt::format("{} --sizes and {} --names", sizes.size(), names.size()), "give as many sizes as names");
+}
+
 /// One line a record: file, line, name, label, cluster, part; clusters of either strand stay whole. Returns counts by part.
 std::vector<std::int64_t> write_split(const Loaded& loaded, const Audit& audit, const ParamValues& params, const std::filesystem::path& output) {
-  const auto &sizes = params.reals("sizes");
+  const auto& sizes = params.reals("sizes");
   const auto& names = params.texts("names");
-  if (sizes.size() != names.size()) throw_usage("audit", fmt::format("{} --sizes and {} --names", sizes.size(), names.size()), "give as many sizes as names");
   std::vector<bool> keep(loaded.records.size(), true);
   if (params.boolean("drop_duplicates")) keep = without_duplicates(loaded.set, audit);
   std::vector<std::int32_t> cluster;
@@ -91,6 +106,7 @@ std::vector<std::int64_t> write_split(const Loaded& loaded, const Audit& audit, 
 
 int run_audit(const std::vector<std::string>& inputs, const ParamValues& params, ToolContext& context) {
   if (inputs.empty()) throw_usage("audit", "no file given", "tenon genomics audit FILE...");
+  require_split_options(params);
   const std::filesystem::path output = params.text("write_split");
   if (!output.empty()) require_free(output, params.boolean("overwrite"), {inputs.begin(), inputs.end()});
   const Loaded loaded = load(inputs, params);

@@ -43,7 +43,7 @@ std::string audit_text(const AuditSet& set, const Audit& audit) {
   for (std::size_t p = 0; p < set.parts.size(); ++p) out += fmt::format("{:<{}}  {:>9}  {:>15}\n", set.parts[p], width, audit.part_records[p], audit.part_with_neighbour[p]);
   out += fmt::format("\n{} records, {} distinct sequences, {} redundant; {} with letters other than A C G T\n", audit.records, audit.distinct, audit.redundant, audit.ambiguous);
   out += fmt::format("{} groups of identical records ({} records), {} of them with two labels\n", audit.identical_groups, audit.in_identical_groups, audit.two_label_groups);
-  out += fmt::format("{} clusters of near duplicates on the same strand, {} on either strand (single linkage, 8-mer Jaccard >= 0.7)\n", audit.clusters, audit.clusters_both);
+  out += fmt::format("{} clusters of near duplicates on the same strand, {} on either strand (single linkage, 8-mer Jaccard >= {})\n", audit.clusters, audit.clusters_both, audit.threshold);
   if (!audit.pairs.empty()) {
     std::size_t wide = 5;
     for (const auto& [parts, counts] : audit.pairs) wide = std::max(wide, pair_name(set, parts).size());

@@ -45,6 +45,8 @@ TEST_CASE("table: defects are told with line and column") {
   CHECK(error("label,sequence\na,AC!T\n").code() == "genomics.letter");
   CHECK_THAT(error("label,sequence\na,AC!T\n").where(), Catch::EndsWith("x.csv:2, column 2"));
   CHECK(error("label,sequence\na,\n").message() == "the sequence is empty");
+  CHECK(error("split,sequence\ntrain,ACGT\n,ACGA\n").message() == "the split is empty");
+  CHECK_THAT(error("split,sequence\ntrain,ACGT\n,ACGA\n").where(), Catch::EndsWith("x.csv:3, column 1"));
   CHECK(error("label,sequence\n\na,ACGT\n").message() == "a blank line between lines of the table");
   CHECK(error("label,sequence\n").message() == "the table has a header and no line");
   CHECK(error("label,sequence\na,ACGT\n", {"", "lable", "", ""}).message() == "there is no column 'lable' in the header");

@@ -194,6 +194,9 @@ TEST_CASE("recipes that make no data set are refused by key", "[genomics][set]")
   CHECK(set_settings(v, "/", 7).seed == 7);
   set("split_seed", "5");
   CHECK(set_settings(v, "/", 7).seed == 5);
+  v.set(data_params(), "allow_leak", std::string(" \t"), "test");
+  CHECK_THROWS_WITH(set_settings(v, "/", 1), Contains("blanks are no reason"));
+  set("allow_leak", "");
   set("classes", "[\"a\", \"a\"]");
   CHECK_THROWS_WITH(set_settings(v, "/", 1), Contains("'a' twice"));
 }

@@ -215,3 +215,21 @@ TEST_CASE("fetch: intervals past a contig's end are refused, cut and counted, or
   for (const auto& given : std::vector<std::vector<std::pair<std::string, std::string>>>{{{"bed", bed}, {"clip", "true"}, {"pad", "N"}}, {{"clip", "true"}}})
     CHECK(test::error_of([&] { call(fetch_tool(), {fasta, "c:1-2"}, given); })->kind() == ErrorKind::usage);
 }
+
+TEST_CASE("audit tool: options that make no split, or are for one that is not written, are refused") {
+  test::TestFolder folder;
+  const auto in = folder.write("x.fa", ">a\nACGTTTGACA\n>b\nACGGCTAACC\n>c\nACGGCTAACC\n").string();
+  const auto out = (folder.path() / "s.tsv").string();
+  const auto refusal = [&](const std::vector<std::pair<std::string, std::string>>& given) {
+    const auto error = test::error_of([&] { call(audit_tool(), {in}, given); });
+    if (error) CHECK(error->kind() == ErrorKind::usage);
+    return error ? error->message() : "none";
+  };
+  CHECK_THAT(refusal({{"write_split", out}, {"names", "[a, a]"}}), Catch::Contains("--names holds 'a' twice"));
+  CHECK_THAT(refusal({{"write_split", out}, {"names", "[\"a\", \"\"]"}}), Catch::Contains("--names holds an empty name"));
+  CHECK_THAT(refusal({{"write_split", out}, {"names", "[a, b, c]"}}), Catch::Contains("2 --sizes and 3 --names"));
+  for (const auto& [name, value] : {std::pair{"sizes", "[1, 2]"}, {"names", "[a, b]"}, {"split_seed", "3"}, {"drop_duplicates", "true"}, {"overwrite", "true"}})
+    CHECK_THAT(refusal({{name, value}}), Catch::Contains(std::string("--") + name + " is given, and no split is written"));
+  CHECK_THAT(refusal({{"splits", "[\"\"]"}}), Catch::Contains("--splits holds an empty name"));
+  CHECK_THAT(call(audit_tool(), {in}, {{"threshold", "0.9"}}).out, Catch::Contains("8-mer Jaccard >= 0.9"));
+}
