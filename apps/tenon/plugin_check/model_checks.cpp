@@ -275,6 +275,7 @@ std::vector<NamedCheck> model_checks(const Subject& s) {
     });
     add("leaves_input", [](const Tried& t) {
       const nn::ModulePtr model = t.make();
+      model->eval();
       const Tensor x = t.input(2), before = x.clone();
       forward(*model, x);
       expect(same_bytes(x, before), "it writes into its input");
