@@ -154,6 +154,9 @@ struct CommandLine {
         .add_option("plugin", plugin.name, "Its file, or its name")
         ->required()
         ->type_name("FILE|NAME");
+    inner("lock", "Write plugins.lock: from then on the plugin files of a folder load as they are now, or not at all", plugin_lock_command)
+        .add_option("folder", plugin.folder, "Folder of plugins (yours: ~/.local/share/tenon/plugins)")
+        ->type_name("[DIR]");
     CLI::App& c = inner("check", "Run every named check on a plugin, each in a process of its own", [](const PluginCommand&, const Common&) { return 0; });
     c.parse_complete_callback([this] { plugin_action = [this] { return plugin_check_command(plugin_check, common); }; });
     c.add_option("file", plugin_check.file, "The plugin")->required()->type_name("NAME.tenon.so");

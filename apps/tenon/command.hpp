@@ -63,7 +63,7 @@ struct PluginCheckCommand {
 struct PluginCommand {
   std::string name;    ///< new: of the plugin; info: FILE or NAME
   std::string kind = "all";
-  std::string folder;  ///< new: where to make it; build, install: of the project; empty: here
+  std::string folder;  ///< new: where to make it; build, install: of the project; empty: here; lock: of the plugins; empty: the user's
   std::vector<std::string> defines;   ///< build: KEY=VALUE for CMake
   std::vector<std::string> reserved;  ///< new: names that commands have
 };
@@ -82,6 +82,7 @@ int plugin_new_command(const PluginCommand& command, const Common& common);
 int plugin_build_command(const PluginCommand& command, const Common& common);
 int plugin_install_command(const PluginCommand& command, const Common& common);
 int plugin_info_command(const PluginCommand& command, const Common& common);
+int plugin_lock_command(const PluginCommand& command, const Common& common);
 int devices_command(const Common& common);
 int doctor_command(const Common& common);
 /// `seconds`: about how long each row is timed on each device.

@@ -65,12 +65,13 @@ int plugin_info_command(const PluginCommand& command, const Common& common) {
     info.summary = record->summary;
     info.licence = record->licence;
     info.provides = provided_ids(*record);
+    info.needs = needed_plugins(*record);
   }
   const bool refused = info.state == PluginState::refused || info.state == PluginState::failed;
   const int exit_status = refused ? int(ErrorKind::plugin) : 0;
   if (common.json) {
     nlohmann::ordered_json out{{"file", info.file.string()}, {"state", state_name(info.state)}, {"code", info.code}, {"reason", info.reason}, {"name", info.name},
-                               {"version", info.version}, {"summary", info.summary}, {"licence", info.licence}, {"provides", info.provides}};
+                               {"version", info.version}, {"summary", info.summary}, {"licence", info.licence}, {"provides", info.provides}, {"needs", info.needs}};
     out["api"] = record ? nlohmann::ordered_json(record->api_version) : nlohmann::ordered_json();
     out["abi_tag"] = record ? nlohmann::ordered_json(record->abi_tag) : nlohmann::ordered_json();
     out["core_api"] = kPluginApi;
@@ -82,7 +83,7 @@ int plugin_info_command(const PluginCommand& command, const Common& common) {
   if (!info.reason.empty()) out += "reason    " + info.code + ": " + info.reason + "\n";
   if (record) {
     out += "plugin    " + info.name + " " + info.version + "\nsummary   " + info.summary + "\nlicence   " + info.licence + "\nprovides  " + joined(info.provides) +
-           "\nAPI       " + std::to_string(record->api_version) + " (this core: " + std::to_string(kPluginApi) + ")\nbuilt for " + tag_lines(record->abi_tag) + "\n";
+           (info.needs.empty() ? std::string() : "\nneeds     " + joined(info.needs)) + "\nAPI       " + std::to_string(record->api_version) + " (this core: " + std::to_string(kPluginApi) + ")\nbuilt for " + tag_lines(record->abi_tag) + "\n";
   }
   print(visible(out));
   return exit_status;

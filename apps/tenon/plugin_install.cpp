@@ -30,21 +30,6 @@ class PlainMask {
   mode_t before_;
 };
 
-// As the host's search (core/src/plugin/discovery.cpp) has it; asked back from it, so that nothing is put where nobody looks.
-fs::path user_plugin_folder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return fs::path(value ? value : "");
-  };
-  fs::path data = variable("XDG_DATA_HOME");
-  if (!data.is_absolute()) data = variable("HOME").is_absolute() ? variable("HOME") / ".local" / "share" : fs::path();
-  const fs::path folder = data / "tenon" / "plugins";
-  for (const fs::path& searched : PluginHost::instance().directories())
-    if (!data.empty() && searched == folder) return folder;
-  throw Error(ErrorKind::plugin, "plugin.no_user_folder", "there is no folder of yours in which tenon looks for plugins: neither XDG_DATA_HOME nor HOME is an absolute path",
-              "set HOME, or use the file where it is with --plugin-dir");
-}
-
 std::string title(const AbiRecord& record) { return std::string(record.name) + " " + record.version; }
 
 // What stands at `file` now; empty: nothing.
@@ -60,6 +45,21 @@ std::string occupant(const fs::path& file) {
 
 }  // namespace
 
+// As the host's search (core/src/plugin/discovery.cpp) has it; asked back from it, so that nothing is put where nobody looks.
+fs::path user_plugin_folder() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return fs::path(value ? value : "");
+  };
+  fs::path data = variable("XDG_DATA_HOME");
+  if (!data.is_absolute()) data = variable("HOME").is_absolute() ? variable("HOME") / ".local" / "share" : fs::path();
+  const fs::path folder = data / "tenon" / "plugins";
+  for (const fs::path& searched : PluginHost::instance().directories())
+    if (!data.empty() && searched == folder) return folder;
+  throw Error(ErrorKind::plugin, "plugin.no_user_folder", "there is no folder of yours in which tenon looks for plugins: neither XDG_DATA_HOME nor HOME is an absolute path",
+              "set HOME, or use the file where it is with --plugin-dir");
+}
+
 int plugin_install_command(const PluginCommand& command, const Common& common) {
   const fs::path project = project_folder(command.folder), folder = user_plugin_folder();
   const std::vector<fs::path> plugins = built_plugins(project);
@@ -72,8 +72,9 @@ int plugin_install_command(const PluginCommand& command, const Common& common) {
     const fs::path target = folder / file.filename();
     const std::string replaced = occupant(target), name = title(record_of(file));
     write_atomic(target, std::span<const std::byte>(read_file(file, kMaxPluginFile)));
-    out["installed"].push_back({{"file", target.string()}, {"plugin", name}, {"replaced", replaced}});
-    if (!common.json) print("installed " + name + ": " + target.string() + (replaced.empty() ? "" : "\nreplaced " + replaced));
+    const bool locked = renew_lock(target);
+    out["installed"].push_back({{"file", target.string()}, {"plugin", name}, {"replaced", replaced}, {"locked", locked}});
+    if (!common.json) print("installed " + name + ": " + target.string() + (replaced.empty() ? "" : "\nreplaced " + replaced) + (locked ? "\nits digest is in plugins.lock" : ""));
   }
   if (common.json) print(json_text(out));
   // In place, but another of its name may come first.

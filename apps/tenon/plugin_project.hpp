@@ -31,6 +31,11 @@ PluginInfo inspect(const std::filesystem::path& file, const Common& common);
 /// Throws why the host would not take the file; nothing where it would.
 void require_accepted(const std::filesystem::path& file, const Common& common);
 
+/// Where the host looks for plugins of this user. Throws plugin.no_user_folder.
+std::filesystem::path user_plugin_folder();
+/// Sets the digest of one file in the plugins.lock of its folder, where there is one; true then.
+bool renew_lock(const std::filesystem::path& plugin);
+
 /// "active", "ready", "refused", "failed".
 const char* state_name(PluginState state);
 std::string joined(const std::vector<std::string>& list);

@@ -16,7 +16,7 @@ int plugins_command(const Common& common) {
     for (const auto& directory : host.directories()) out["directories"].push_back(directory.string());
     for (const PluginInfo& p : plugins)
       out["plugins"].push_back({{"file", p.file.string()}, {"state", state_name(p.state)}, {"code", p.code}, {"reason", p.reason}, {"name", p.name},
-                                {"version", p.version}, {"summary", p.summary}, {"licence", p.licence}, {"provides", p.provides}});
+                                {"version", p.version}, {"summary", p.summary}, {"licence", p.licence}, {"provides", p.provides}, {"needs", p.needs}});
     print(json_text(out));
     return 0;
   }
@@ -33,6 +33,7 @@ int plugins_command(const Common& common) {
     print((p.name.empty() ? p.file.filename().string() : p.name) + ": " + p.file.string());
     if (!p.reason.empty()) print("  " + p.code + ": " + p.reason);
     if (!p.provides.empty()) print("  provides " + joined(p.provides));
+    if (!p.needs.empty()) print("  needs " + joined(p.needs));
   }
   return 0;
 }

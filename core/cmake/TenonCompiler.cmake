@@ -23,6 +23,13 @@ endif()
 
 add_library(tenon_warnings INTERFACE)
 target_compile_options(tenon_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wno-missing-field-initializers -Wno-restrict>)  # -Wrestrict: false alarms of GCC 12 on string concatenation
+find_package(fmt REQUIRED)
+add_library(tenon_fmt INTERFACE)
+if(TENON_FMT_HEADER_ONLY)
+  target_link_libraries(tenon_fmt INTERFACE fmt::fmt-header-only)
+else()
+  target_link_libraries(tenon_fmt INTERFACE fmt::fmt)
+endif()
 # Baseline: AVX2 and FMA (x86-64-v3, 2013 on); kernels that gain from more are dispatched at run time.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-march=x86-64-v3>)

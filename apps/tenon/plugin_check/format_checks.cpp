@@ -1,9 +1,10 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <sys/stat.h>
 
 #include "plugin_check/subject.hpp"
 #include "tenon/error.hpp"
@@ -16,6 +17,17 @@ namespace {
 
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::byte>;
+
+/// The file itself, or, of an image that is a folder of files, the first of them.
+fs::path first_file(const fs::path& path) {
+  if (!fs::is_directory(path)) return path;
+  std::vector<fs::path> all;
+  for (const auto& entry : fs::recursive_directory_iterator(path))
+    if (entry.is_regular_file()) all.push_back(entry.path());
+  std::sort(all.begin(), all.end());
+  expect(!all.empty(), "a folder that was written is empty: " + path.filename().string());
+  return all.front();
+}
 
 Bytes bytes_of(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -64,7 +76,7 @@ struct Tried {
     fs::create_directory(folder);
     if (!s.example.empty() && entry.sniff(s.example, head(s.example))) {
       file = folder / fs::path(s.example).filename();
-      fs::copy_file(s.example, file);
+      fs::copy(s.example, file, fs::copy_options::recursive);
       return;
     }
     if (!needs_file) return;
@@ -84,11 +96,26 @@ struct Tried {
     throw CheckSkipped{"its writer takes none of the sample arrays (" + why + "): name a file with --example"};
   }
   static Bytes head(const fs::path& file) {
+    if (fs::is_directory(file)) return {};  // as the host has it
     Bytes b = bytes_of(file);
     b.resize(std::min<std::size_t>(b.size(), 512));
     return b;
   }
   LabelledArray read(const fs::path& from) const { return entry.read(from, ParamValues(entry.params)); }
+  Bytes bytes() const { return bytes_of(first_file(file)); }
+  /// A copy of the good file with other bytes (of a folder: in its first file).
+  fs::path altered(const std::string& stem, const Bytes& bytes) const {
+    const fs::path copy = named(stem);
+    if (!fs::is_directory(file)) {
+      write_bytes(copy, bytes);
+      return copy;
+    }
+    std::error_code ignored;
+    fs::remove_all(copy, ignored);
+    fs::copy(file, copy, fs::copy_options::recursive);
+    write_bytes(first_file(copy), bytes);
+    return copy;
+  }
   fs::path named(const std::string& stem) const { return folder / (stem + (entry.extensions.empty() ? "" : entry.extensions[0])); }
 };
 
@@ -112,13 +139,16 @@ void refuses(const Tried& t, const fs::path& file, const std::string& what) {
   throw CheckFailed{what + " is read without a word"};
 }
 
-bool same_values(const Tensor& a, const Tensor& b) {
-  if (!(a.shape() == b.shape())) return false;
+/// Where two arrays differ; empty: nowhere.
+std::string difference(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape())) return a.str() + " and " + b.str();
   const std::vector<double> x = a.to(DType::f64).to_vector(), y = b.to(DType::f64).to_vector();
   for (std::size_t i = 0; i < x.size(); ++i)
-    if (x[i] != y[i] && !(std::isnan(x[i]) && std::isnan(y[i]))) return false;
-  return true;
+    if (x[i] != y[i] && !(std::isnan(x[i]) && std::isnan(y[i]))) return "value " + std::to_string(i) + " is " + std::to_string(x[i]) + " and " + std::to_string(y[i]);
+  return {};
 }
+
+bool same_values(const Tensor& a, const Tensor& b) { return difference(a, b).empty(); }
 
 }  // namespace
 
@@ -138,8 +168,9 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
         expect(e.size() >= 2 && e[0] == '.', "'" + e + "' does not begin with a dot");
         for (char c : e) expect(!(c >= 'A' && c <= 'Z'), "'" + e + "' has capital letters: matching takes no account of case");
       }
-      for (std::size_t i = 1; i < t.entry.extensions.size(); ++i)
-        expect(t.entry.extensions[i].size() <= t.entry.extensions[i - 1].size(), "the longest extension comes first: '" + t.entry.extensions[i] + "'");
+      for (std::size_t i = 0; i < t.entry.extensions.size(); ++i)
+        for (std::size_t before = 0; before < i; ++before)
+          expect(!t.entry.extensions[i].ends_with(t.entry.extensions[before]), "'" + t.entry.extensions[i] + "' is never met: '" + t.entry.extensions[before] + "' comes first");
     }, false);
     add("sniff_junk", [](const Tried& t) {
       for (const char* text : {"", "\0", "hello, world\n", "<html><body>404</body></html>", "%PDF-1.4", "\x7f" "ELF"}) {
@@ -159,7 +190,7 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
     add("sniff_own", [](const Tried& t) {
       expect(t.entry.sniff(t.file, Tried::head(t.file)), "it does not know its own file");
       const fs::path plain = t.folder / "no_extension";
-      fs::copy_file(t.file, plain);
+      fs::copy(t.file, plain, fs::copy_options::recursive);
       try {
         t.entry.sniff(plain, Tried::head(plain));
       } catch (const Error& e) {
@@ -180,8 +211,10 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
       const LabelledArray before = t.read(t.file);
       const fs::path again = t.named("again");
       t.entry.write(again, before, ParamValues(t.entry.params));
-      expect(same_values(before.values, t.read(again).values), "written and read again, the values differ");
-      if (t.is_ours) expect(same_values(t.written.values.reshape({-1}), before.values.reshape({-1})), "the values that were written are not those that are read");
+      const std::string changed = difference(before.values, t.read(again).values);
+      expect(changed.empty(), "read, and read again after it was written: " + changed);
+      const std::string lost = t.is_ours ? difference(t.written.values.reshape({-1}), before.values.reshape({-1})) : std::string();
+      expect(lost.empty(), "what was written and what is read: " + lost);
     });
     add("missing_file", [](const Tried& t) { refuses(t, t.named("not_there"), "a file that is not there"); }, false);
     add("folder", [](const Tried& t) {
@@ -203,13 +236,12 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
       }
     }, false);
     add("cut", [](const Tried& t) {
-      const Bytes whole = bytes_of(t.file);
+      const Bytes whole = t.bytes();
       const LabelledArray good = t.read(t.file);
       int silent = 0;
       std::string where;
       for (int percent = 0; percent < 100; ++percent) {
-        const fs::path file = t.named("cut");
-        write_bytes(file, Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(whole.size() * std::size_t(percent) / 100)));
+        const fs::path file = t.altered("cut", Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(whole.size() * std::size_t(percent) / 100)));
         try {
           const LabelledArray a = t.read(file);
           if (!same_values(a.values, good.values)) ++silent, where = std::to_string(percent);
@@ -220,26 +252,24 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
       expect(silent == 0, "cut at " + where + " % (and " + std::to_string(silent - 1) + " other places) it is read without a word, with other values");
     });
     add("flipped", [](const Tried& t) {
-      const Bytes whole = bytes_of(t.file);
+      const Bytes whole = t.bytes();
       expect(!whole.empty(), "its own file is empty");
       const Random random(5, 0);
       for (int i = 0; i < 200; ++i) {
         Bytes b = whole;
         b[std::size_t(random.below(std::uint64_t(2 * i), whole.size()))] ^= std::byte(1 + random.below(std::uint64_t(2 * i + 1), 255));
-        write_bytes(t.named("flipped"), b);
-        reads_or_refuses(t, t.named("flipped"), "a file with one byte changed");
+        reads_or_refuses(t, t.altered("flipped", b), "a file with one byte changed");
       }
     });
     add("longer", [](const Tried& t) {
-      Bytes b = bytes_of(t.file);
+      Bytes b = t.bytes();
       b.resize(b.size() + 1000, std::byte{'x'});
-      write_bytes(t.named("longer"), b);
-      reads_or_refuses(t, t.named("longer"), "a file with a thousand bytes more");
+      reads_or_refuses(t, t.altered("longer", b), "a file with a thousand bytes more");
     });
     add("leaves_file", [](const Tried& t) {
-      const Bytes before = bytes_of(t.file);
+      const Bytes before = t.bytes();
       t.read(t.file);
-      expect(before == bytes_of(t.file), "reading changes the file");
+      expect(before == t.bytes(), "reading changes the file");
     });
     add("write_refused", [](const Tried& t) {
       if (!t.entry.write) throw CheckSkipped{"the format has no writer"};

@@ -21,7 +21,7 @@
 namespace tenon {
 
 /// Raised when the plugin contract (plugin.hpp, task.hpp, ...) changes. Another number is refused.
-inline constexpr std::uint32_t kPluginApi = 1;
+inline constexpr std::uint32_t kPluginApi = 2;
 inline constexpr char kAbiMagic[16] = "TENON-PLUGIN";
 inline constexpr char kAbiSection[] = ".tenon_abi";
 inline constexpr std::uint64_t kMaxPluginFile = std::uint64_t{512} << 20;
@@ -39,8 +39,9 @@ struct AbiRecord {
   char summary[256];    ///< one line
   char licence[64];     ///< SPDX identifier
   char provides[4096];  ///< one "<kind> <name>" a line; kinds: format, model, task, tool
+  char needs[512];      ///< names of plugins that are loaded before this one, one a line
 };
-static_assert(sizeof(AbiRecord) == 4792 && alignof(AbiRecord) == 4, "the ABI record has no padding");
+static_assert(sizeof(AbiRecord) == 5304 && alignof(AbiRecord) == 4, "the ABI record has no padding");
 
 /// The record of a plugin given by its whole content.
 TENON_API AbiRecord read_abi_record(std::span<const std::byte> file);
@@ -49,6 +50,8 @@ TENON_API AbiRecord read_abi_record(int file_descriptor, std::uint64_t size);
 
 /// "format nifti", "task segmentation", ...
 TENON_API std::vector<std::string> provided_ids(const AbiRecord& record);
+/// Names of the plugins that it needs.
+TENON_API std::vector<std::string> needed_plugins(const AbiRecord& record);
 
 /// The tag of this core library.
 TENON_API std::string_view core_abi_tag();

@@ -108,6 +108,7 @@ struct PluginInfo {
   std::string code, reason;  ///< why not active: stable code ("plugin.abi_mismatch") and text
   std::string name, version, summary, licence;
   std::vector<std::string> provides;  ///< "format nifti", "task segmentation", ...
+  std::vector<std::string> needs;     ///< plugins that are loaded before it
 };
 
 class TENON_API PluginHost {

@@ -6,6 +6,7 @@
 #include "tenon/autograd.hpp"
 #include "tenon/callbacks.hpp"
 #include "tenon/catalogue.hpp"
+#include "tenon/child_process.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/conv_codes.hpp"
 #include "tenon/cumulative.hpp"

@@ -29,6 +29,19 @@ class LambOptimiser final : public FlatOptimiser {
   float decay_;
 };
 
+/// In eight sums side by side, which is one vector order and always the same.
+double sum_of_squares(const float* x, std::int64_t n) {
+  constexpr int kSums = 8;
+  double sums[kSums] = {};
+  std::int64_t i = 0;
+  for (; i + kSums <= n; i += kSums)
+    for (int k = 0; k < kSums; ++k) sums[k] += double(x[i + k]) * double(x[i + k]);
+  for (int k = 0; i < n; ++i, ++k) sums[k] += double(x[i]) * double(x[i]);
+  double all = 0;
+  for (double sum : sums) all += sum;
+  return all;
+}
+
 }  // namespace
 
 KernelSlot<const FlatUpdate&, const kernels::Lamb&> lamb_update_kernel("optimiser.lamb", [](const FlatUpdate& f, const kernels::Lamb& maths) -> Kernel {
@@ -41,14 +54,16 @@ KernelSlot<const FlatUpdate&, const kernels::Lamb&> lamb_update_kernel("optimise
     parallel_for(std::int64_t(runs.size()), [&](std::int64_t r) {
       const OptimiserRun& run = runs[std::size_t(r)];
       const std::int64_t at = run.base + run.begin;
-      const float *w = o.weight(run.leaf) + run.begin, *g = o.gradient(run.leaf) + run.begin;
-      float *m = o.slot(0) + at, *v = o.slot(1) + at, *d = direction + at;
-      double of_weights = 0, of_directions = 0;
-      for (std::int64_t i = 0; i < run.count(); ++i) {
-        d[i] = maths(w[i], m[i], v[i], f.leaves.clipping(g[i]) * factor, f.decay * f.leaves.factors[run.leaf].decay, c.c1, c.c2);
-        of_weights += double(w[i]) * double(w[i]);
-        of_directions += double(d[i]) * double(d[i]);
-      }
+      const float* __restrict w = o.weight(run.leaf) + run.begin;
+      const float* __restrict g = o.gradient(run.leaf) + run.begin;
+      float* __restrict m = o.slot(0) + at;
+      float* __restrict v = o.slot(1) + at;
+      float* __restrict d = direction + at;
+      const float decay = f.decay * f.leaves.factors[run.leaf].decay, c1 = c.c1, c2 = c.c2;
+      const Clipping clipping = f.leaves.clipping;
+      const std::int64_t n = run.count();
+      for (std::int64_t i = 0; i < n; ++i) d[i] = maths(w[i], m[i], v[i], clipping(g[i]) * factor, decay, c1, c2);
+      const double of_weights = sum_of_squares(w, n), of_directions = sum_of_squares(d, n);
       squares[2 * r] = of_weights;
       squares[2 * r + 1] = of_directions;
     });
@@ -67,8 +82,8 @@ KernelSlot<const FlatUpdate&, const kernels::Lamb&> lamb_update_kernel("optimise
       const double of_weights = std::sqrt(squares[2 * first]), of_direction = std::sqrt(squares[2 * first + 1]);
       const float trust = of_weights > 0 && of_direction > 0 ? float(of_weights / of_direction) : 1.0f;
       const float rate = o.learning_rate() * f.leaves.factors[run.leaf].rate * trust;
-      float* w = o.weight(run.leaf) + run.begin;
-      const float* d = direction + run.base + run.begin;
+      float* __restrict w = o.weight(run.leaf) + run.begin;
+      const float* __restrict d = direction + run.base + run.begin;
       for (std::int64_t i = 0; i < run.count(); ++i) w[i] -= rate * d[i];
     });
   };

@@ -232,7 +232,21 @@ AbiRecord read_record(const Bytes& file) {
            "names are lower-case letters, digits and underscores");
   }
   check_provides(record);
+  text_of(record.needs, "needs", true);
+  for (const std::string& need : needed_plugins(record))
+    if (!is_valid_name(need) || need == record.name)
+      refuse("plugin.bad_record", "the ABI record needs '" + need + "', which is not the name of another plugin", "mend NEEDS of tenon_add_plugin");
   return record;
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!line.empty()) lines.emplace_back(line);
+  }
+  return lines;
 }
 
 std::vector<std::pair<std::string, std::string>> tag_fields(std::string_view tag) {
@@ -267,16 +281,9 @@ AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) {
   }));
 }
 
-std::vector<std::string> provided_ids(const AbiRecord& record) {
-  std::vector<std::string> ids;
-  std::string_view rest(record.provides, strnlen(record.provides, sizeof record.provides));
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (!line.empty()) ids.emplace_back(line);
-  }
-  return ids;
-}
+std::vector<std::string> provided_ids(const AbiRecord& record) { return lines_of({record.provides, strnlen(record.provides, sizeof record.provides)}); }
+
+std::vector<std::string> needed_plugins(const AbiRecord& record) { return lines_of({record.needs, strnlen(record.needs, sizeof record.needs)}); }
 
 std::string_view core_abi_tag() {
   return TENON_ABI_TAG(TENON_VERSION);

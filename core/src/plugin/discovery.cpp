@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <system_error>
 #include <utility>
 
+#include "plugin/lock.hpp"
 #include "tenon/abi.hpp"
 #include "tenon/error.hpp"
 
@@ -51,18 +53,20 @@ void add_user_directory(std::vector<SearchDirectory>& directories) {
   directories.push_back({.path = data / "tenon" / "plugins"});
 }
 
-Candidate examine(const fs::path& directory, const Descriptor& opened, const std::string& name) {
+Candidate examine(const fs::path& directory, const Descriptor& opened, const std::string& name, const PluginLock* lock) {
   Candidate candidate;
   PluginInfo& info = candidate.info;
   info.file = directory / name;
   try {
     candidate.file = open_plugin_file(opened, name);
+    if (lock) lock->require(name, candidate.file);
     const AbiRecord record = read_abi_record(candidate.file.descriptor.get(), candidate.file.size);
     info.name = record.name;
     info.version = record.version;
     info.summary = record.summary;
     info.licence = record.licence;
     info.provides = provided_ids(record);
+    info.needs = needed_plugins(record);
     if (const auto differences = abi_differences(record.abi_tag, core_abi_tag()); !differences.empty()) {
       std::string text = "the plugin was built for another core:";
       for (std::size_t i = 0; i < differences.size(); ++i) {
@@ -105,7 +109,8 @@ std::vector<Candidate> candidates_in(const SearchDirectory& directory) {
   try {
     if (!directory.code.empty()) throw Error(ErrorKind::plugin, directory.code, directory.reason);
     const Descriptor opened = open_plugin_directory(directory.path);
-    for (const std::string& name : plugin_files_in(opened)) candidates.push_back(examine(directory.path, opened, name));
+    const std::optional<PluginLock> lock = plugin_lock(opened);
+    for (const std::string& name : plugin_files_in(opened)) candidates.push_back(examine(directory.path, opened, name, lock ? &*lock : nullptr));
   } catch (const Error& e) {
     if (e.code() == "plugin.no_directory" && !directory.asked_for) return candidates;
     Candidate& refused = candidates.emplace_back();

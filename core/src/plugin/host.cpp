@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "plugin/discovery.hpp"
 #include "plugin/guard.hpp"
@@ -100,6 +102,8 @@ struct PluginHost::Impl {
 
   void scan();
   void claim_names();
+  void settle_needs();
+  Plugin* usable(const std::string& name);
   void load(Plugin& plugin);
   void load_library(Plugin& plugin);
   void register_all(Plugin& plugin);
@@ -128,6 +132,7 @@ void PluginHost::Impl::scan() {
     if (plugin && plugin->library.is_loaded()) plugins.push_back(std::move(plugin));
   }
   claim_names();
+  settle_needs();
   infos.clear();
   for (const auto& plugin : plugins) infos.push_back(plugin->info);
   scanned = true;
@@ -149,6 +154,46 @@ void PluginHost::Impl::claim_names() {
     info.reason = "plugin '" + info.name + "' is provided by " + owner->second->info.file.string() + " and by " + info.file.string() +
                   "; the first counts (remove one)";
   }
+}
+
+PluginHost::Impl::Plugin* PluginHost::Impl::usable(const std::string& name) {
+  for (const auto& plugin : plugins)
+    if (plugin->info.name == name && (plugin->info.state == PluginState::ready || plugin->info.state == PluginState::active)) return plugin.get();
+  return nullptr;
+}
+
+// From the records alone: what a plugin needs is there, and no plugin needs itself by way of others.
+void PluginHost::Impl::settle_needs() {
+  const auto refuse = [](Plugin& plugin, const char* code, const std::string& reason) {
+    plugin.info.state = PluginState::refused;
+    plugin.info.code = code;
+    plugin.info.reason = reason;
+  };
+  std::set<const Plugin*> sound;
+  std::vector<Plugin*> way;  // from a plugin to what it needs, and so on
+  const std::function<void(Plugin&)> settle = [&](Plugin& plugin) {
+    if (plugin.info.state != PluginState::ready || sound.count(&plugin)) return;
+    if (const auto first = std::find(way.begin(), way.end(), &plugin); first != way.end()) {
+      std::string circle;
+      for (auto p = first; p != way.end(); ++p) circle += (*p)->info.name + " needs ";
+      for (auto p = first; p != way.end(); ++p) refuse(**p, "plugin.dependency_cycle", "plugins need each other in a circle: " + circle + plugin.info.name + " (one of them must do without)");
+      return;
+    }
+    way.push_back(&plugin);
+    for (const std::string& need : plugin.info.needs) {
+      Plugin* const other = usable(need);
+      if (other) settle(*other);
+      if (plugin.info.state != PluginState::ready) break;
+      if (other && other->info.state != PluginState::refused) continue;
+      std::string why = "which is not there";
+      for (const auto& p : plugins)
+        if (p->info.name == need || p->info.file.filename() == need + ".tenon.so") why = "which is refused: " + p->info.reason;
+      refuse(plugin, "plugin.missing_dependency", "it needs plugin '" + need + "', " + why + " (install that one, or remove this one)");
+    }
+    way.pop_back();
+    if (plugin.info.state == PluginState::ready) sound.insert(&plugin);
+  };
+  for (const auto& plugin : plugins) settle(*plugin);
 }
 
 void PluginHost::Impl::load_library(Plugin& plugin) {
@@ -196,6 +241,14 @@ void PluginHost::Impl::load(Plugin& plugin) {
   if (plugin.info.state != PluginState::ready || plugin.loading) return;
   plugin.loading = true;
   try {
+    for (const std::string& need : plugin.info.needs) {  // there, and in no circle: settle_needs
+      for (const auto& other : plugins) {
+        if (other->info.name != need || other->info.state == PluginState::refused) continue;
+        load(*other);
+        if (other->info.state != PluginState::active)
+          throw Error(ErrorKind::plugin, "plugin.dependency_failed", "it needs plugin '" + need + "', which failed: " + other->info.reason, "mend that one first");
+      }
+    }
     require_tried(plugin.file, [&] {
       // The lock is held by this thread of the parent, which the child's one thread is not: it begins with a new one.
       const std::lock_guard again(*::new (static_cast<void*>(&mutex)) std::recursive_mutex);

@@ -1,32 +1,23 @@
 #include "plugin/probe.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <sstream>
 
+#include "plugin/lock.hpp"
+#include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
-#include "tenon/io/sha256.hpp"
 
 namespace tenon {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kDone = 'd';
 constexpr std::size_t kMostVerdicts = 1000;
 
 double time_limit() {
@@ -39,54 +30,6 @@ double time_limit() {
 
 [[noreturn]] void refuse(const char* code, const std::string& what) {
   throw Error(ErrorKind::plugin, code, what, "this is a defect of the plugin: report it to its author; build it again and it is tried again");
-}
-
-/// The child's whole life.
-[[noreturn]] void child(int report, const std::function<void()>& trial) {
-  ::setpgid(0, 0);  // so that whatever it starts ends with it
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  for (int s : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGINT}) std::signal(s, SIG_DFL);
-  if (const int nowhere = ::open("/dev/null", O_RDWR); nowhere >= 0)
-    for (int fd : {0, 1, 2}) ::dup2(nowhere, fd);
-  try {
-    trial();
-  } catch (...) {
-    // the caller meets it again, with its words
-  }
-  [[maybe_unused]] const auto n = ::write(report, &kDone, 1);
-  ::_exit(0);
-}
-
-/// Waits until the child has reported or ended. True: it reported.
-bool wait_for(int report, pid_t pid, double seconds, int& status, bool& ended) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  ended = false;
-  while (true) {
-    pollfd p{report, POLLIN, 0};
-    const int ready = ::poll(&p, 1, 10);
-    if (ready > 0) {
-      char byte = 0;
-      const auto n = ::read(report, &byte, 1);
-      if (n == 1) return byte == kDone;
-      if (n == 0) {  // every writer is gone
-        ended = ::waitpid(pid, &status, 0) == pid;
-        return false;
-      }
-    }
-    if (const pid_t gone = ::waitpid(pid, &status, WNOHANG); gone == pid || (gone < 0 && errno == ECHILD)) {
-      ended = gone == pid;  // what it started may hold the pipe open; a report made before the end counts
-      char byte = 0;
-      return ::poll(&p, 1, 0) > 0 && ::read(report, &byte, 1) == 1 && byte == kDone;
-    }
-    if (std::chrono::steady_clock::now() > deadline) return false;
-  }
-}
-
-std::string signal_text(int number) {
-  const char* name = sigabbrev_np(number);
-  return name ? std::string("SIG") + name : "signal " + std::to_string(number);
 }
 
 // ---- what is remembered ------------------------------------------------------------------------------------------
@@ -108,18 +51,6 @@ Verdict verdict_on(const CheckedFile& file) {
   const fs::path library = core_library_file();
   if (::fstat(file.descriptor.get(), &own) != 0 || library.empty() || ::stat(library.c_str(), &core) != 0) return {{}, {}, {}, "-", {}};
   return {times_of(own), times_of(core), {}, "-", {}};
-}
-
-std::string digest_of(const CheckedFile& file) {
-  Sha256 sum;
-  std::array<std::byte, 1 << 16> part;
-  for (off_t at = 0;;) {
-    const auto n = ::pread(file.descriptor.get(), part.data(), part.size(), at);
-    if (n < 0) return {};
-    if (n == 0) return sum.hex_digest();
-    sum.update(part.data(), std::size_t(n));
-    at += n;
-  }
 }
 
 /// Only what nobody else may have written is believed.
@@ -167,37 +98,20 @@ fs::path verdict_file() {
 }
 
 void try_in_child(const std::function<void()>& trial) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return;  // no trial without a pipe or a process: the plugin loads as it is
-  const pid_t pid = ::fork();
-  if (pid < 0) {
-    ::close(ends[0]);
-    ::close(ends[1]);
-    return;
-  }
-  if (pid == 0) {
-    ::close(ends[0]);
-    child(ends[1], trial);
-  }
-  ::close(ends[1]);
   const double seconds = time_limit();
-  int status = 0;
-  bool ended = false;
-  const bool reported = wait_for(ends[0], pid, seconds, status, ended);
-  ::close(ends[0]);
-  const bool hung = !ended && !reported;
-  if (hung) ::kill(pid, SIGKILL);
-  if (!ended) ::waitpid(pid, &status, 0);
-  const bool stray = ::kill(-pid, SIGKILL) == 0;  // the child's group, without the child
-  if (hung) {
-    std::ostringstream limit;
-    limit << seconds;
-    refuse("plugin.hung", "a child process that loaded it was not done after " + limit.str() + " s");
+  const ChildEnd end = run_in_child([&] { return trial(), std::string(); }, seconds);
+  switch (end.how) {
+    case ChildEnd::How::no_process: return;  // no trial without one: the plugin loads as it is
+    case ChildEnd::How::late: {
+      std::ostringstream limit;
+      limit << seconds;
+      refuse("plugin.hung", "a child process that loaded it was not done after " + limit.str() + " s");
+    }
+    case ChildEnd::How::signalled: refuse("plugin.crashed", "a child process that loaded it was ended by " + end.signal_name());
+    case ChildEnd::How::exited: refuse("plugin.exited", "a child process that loaded it ended with status " + std::to_string(end.number) + " while it loaded");
+    case ChildEnd::How::returned: break;
   }
-  if (stray) refuse("plugin.forked", "it starts a process when it is loaded");
-  if (reported) return;
-  if (WIFSIGNALED(status)) refuse("plugin.crashed", "a child process that loaded it was ended by " + signal_text(WTERMSIG(status)));
-  refuse("plugin.exited", "a child process that loaded it ended with status " + std::to_string(WEXITSTATUS(status)) + " while it loaded");
+  if (end.left_processes) refuse("plugin.forked", "it starts a process when it is loaded");
 }
 
 void require_tried(const CheckedFile& file, const std::function<void()>& trial) {
@@ -217,7 +131,7 @@ void require_tried(const CheckedFile& file, const std::function<void()>& trial) 
   if (!verdict.file.empty()) {
     if (settled([&](const Verdict& v) { return v.file == verdict.file; })) return;
     verdict.digest = digest_of(file);
-    if (!verdict.digest.empty() && settled([&](const Verdict& v) { return v.digest == verdict.digest; })) return;
+    if (settled([&](const Verdict& v) { return v.digest == verdict.digest; })) return;
   }
   std::optional<Error> refusal;
   try {

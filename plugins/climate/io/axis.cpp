@@ -200,6 +200,7 @@ AxisRead read_axis(const NetcdfFile& file, const Variable& user, std::size_t dim
   AxisRead out;
   const auto& dim = file.header().dimensions[dimension];
   out.axis.name = leaf(dim.name);
+  if (dim.unlimited) out.axis.attributes[kUnlimited] = "true";
   const Variable* v = coordinate_of(file, user, dimension, options, note);
   if (!v || (v == &user && v->name != dim.name)) return out;
   for (const auto& a : v->attributes) keep_attribute(a, out.axis.attributes, out.axis.numbers);

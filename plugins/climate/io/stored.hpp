@@ -3,6 +3,7 @@
 /// These are marks among the attributes, under names that begin with kMark. Readers set them, the writer heeds them and writes none:
 ///   kStoredType         type of the variable ("float32", "char"), of an axis or an auxiliary array: kept where it holds the values exactly
 ///   kStoredType ATTR    type of the numbers of the attribute ATTR
+///   kUnlimited          of an axis: its dimension may grow
 ///   kBoundsType         type of the bounds of an axis
 ///   kBounds ATTR        an attribute of the bounds of an axis
 ///   kLink               why an auxiliary array is there: "coordinates", "grid_mapping", "ancillary_variables", "cell_measures: area", "bounds",
@@ -22,7 +23,7 @@
 namespace tenon::climate {
 
 inline constexpr std::string_view kMark = "tenon:";
-inline const std::string kStoredType = "tenon:type", kBoundsType = "tenon:bounds type", kBounds = "tenon:bounds:", kLink = "tenon:link";
+inline const std::string kStoredType = "tenon:type", kBoundsType = "tenon:bounds type", kBounds = "tenon:bounds:", kLink = "tenon:link", kUnlimited = "tenon:unlimited";
 
 using Texts = std::map<std::string, std::string>;
 using Numbers = std::map<std::string, std::vector<double>>;

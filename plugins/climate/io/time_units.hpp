@@ -18,8 +18,8 @@ struct TimeOptions {
   /// What a month or a year is where units count them: "calendar" (steps of the calendar, whole numbers alone) or "udunits"
   /// (a year of 365.242198781 days, a month its twelfth).
   std::string months = "calendar";
-  /// "": by the units; "yyyymm", "yyyymmdd": the numbers spell dates.
-  std::string format;
+  /// "units": counts of them; "yyyymm", "yyyymmdd": the numbers spell dates.
+  std::string format = "units";
   /// Times that repeat or run backwards: "refuse", "sort", "first" or "last" (of those that repeat; both sort).
   std::string order = "refuse";
 };

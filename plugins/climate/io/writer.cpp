@@ -16,6 +16,7 @@
 
 #include "climate/io/auxiliary.hpp"
 #include "climate/io/calendar.hpp"
+#include "climate/io/records.hpp"
 #include "climate/io/stored.hpp"
 #include "climate/io/time_units.hpp"
 #include "tenon/error.hpp"
@@ -101,9 +102,10 @@ StoredTime stored_time(const Axis& axis) {
 
 class Writer {
  public:
-  Writer(NcGroup& file, const WriteOptions& options) : file_(file), options_(options) {}
+  Writer(NcGroup& file, const Dataset& data, const WriteOptions& options) : file_(file), data_(data), options_(options), records_(data, options.classic) {}
 
-  void write(const Dataset& data) {
+  void write() {
+    const Dataset& data = data_;
     for (const auto& [name, text] : data.attributes)
       if (name != "history" && name != "Conventions" && name != "_NCProperties" && !name.starts_with(kMark)) file_.putAtt(name, text);
     for (const auto& [name, values] : data.numbers) put_numbers(file_, name, data.attributes, values);
@@ -157,15 +159,15 @@ class Writer {
 
   NcDim dimension(const std::string& name, std::int64_t size) {
     NcDim found = file_.getDim(name);
-    if (found.isNull()) return file_.addDim(name, std::size_t(size));
-    if (std::int64_t(found.getSize()) != size) fail(fmt::format("dimension '{}' has {} and {} positions in one file", name, found.getSize(), size), "rename one of them");
+    if (found.isNull()) return records_.contains(name) ? file_.addDim(name) : file_.addDim(name, std::size_t(size));
+    if (std::int64_t(records_.size(found)) != size) fail(fmt::format("dimension '{}' has {} and {} positions in one file", name, records_.size(found), size), "rename one of them");
     return found;
   }
 
   /// The dimension of the two edges of a cell.
   NcDim edges() {
     std::string name = "bnds";
-    while (!file_.getDim(name).isNull() && file_.getDim(name).getSize() != 2) name += "_2";
+    while (!file_.getDim(name).isNull() && records_.size(file_.getDim(name)) != 2) name += "_2";
     return dimension(name, 2);
   }
 
@@ -195,7 +197,7 @@ class Writer {
     put_attributes(var, shown);
     put_mentions(var, "formula_terms", text_of(a.attributes, "formula_terms"));
     if (a.time) var.putAtt("calendar", a.time->calendar);
-    later_.push_back([var, values] { if (!values.empty()) var.putVar(values.data()); });
+    later_.push_back([this, var, values] { if (!values.empty()) records_.put(var, values.data()); });
     if (bounds.empty()) return dim;
     const bool climatological = a.attributes.count("climatology") != 0;
     const std::string attribute = climatological ? "climatology" : "bounds";
@@ -210,7 +212,7 @@ class Writer {
       if (of_bounds == "formula_terms") put_mentions(b, of_bounds, text);
       else if (!kOwn.count(of_bounds)) b.putAtt(of_bounds, text);
     }
-    later_.push_back([b, bounds] { b.putVar(bounds.data()->data()); });
+    later_.push_back([this, b, bounds] { records_.put(b, bounds.data()->data()); });
     return dim;
   }
 
@@ -223,10 +225,10 @@ class Writer {
   NcVar texts(const std::string& name, const std::vector<std::string>& values, std::vector<NcDim> dims, const std::string& as_stored, std::string length_name) {
     if (as_stored == name_of(NcType::string) && !options_.classic) {
       NcVar var = file_.addVar(name, netCDF::ncString, dims);
-      later_.push_back([var, values] {
+      later_.push_back([this, var, values] {
         std::vector<const char*> all;
         for (const auto& v : values) all.push_back(v.c_str());
-        if (!all.empty()) var.putVar(all.data());
+        if (!all.empty()) records_.put(var, all.data());
       });
       return var;
     }
@@ -240,7 +242,7 @@ class Writer {
       all += v;
       all.append(longest - v.size(), '\0');
     }
-    later_.push_back([var, all] { if (!all.empty()) var.putVar(all.data()); });
+    later_.push_back([this, var, all] { if (!all.empty()) records_.put(var, all.data()); });
     return var;
   }
 
@@ -252,7 +254,7 @@ class Writer {
     for (std::size_t k = 0; k < array.axes.size(); ++k) {
       Axis a = array.axes[k];
       const std::int64_t size = array.values.size(int(k));
-      if (!data && a.coordinates.empty() && a.labels.empty() && !file_.getDim(a.name).isNull() && std::int64_t(file_.getDim(a.name).getSize()) != size) a.name = fmt::format("{}_{}", a.name, size);
+      if (!data && a.coordinates.empty() && a.labels.empty() && !file_.getDim(a.name).isNull() && std::int64_t(records_.size(file_.getDim(a.name))) != size) a.name = fmt::format("{}_{}", a.name, size);
       dims.push_back(axis(a, size));
     }
     return dims;
@@ -268,11 +270,12 @@ class Writer {
     if (!file_.getVar(array.name).isNull()) fail("two variables are called '" + array.name + "'", "rename one of them");
     const Tensor values = array.values.to(kCpu).contiguous();
     NcVar var = file_.addVar(array.name, type_of(values, options_.classic), dims);
+    if (!options_.classic) records_.set_chunks(var, dims, size_of(values.dtype()));
     if (options_.deflate > 0 && !options_.classic && !dims.empty()) var.setCompression(true, true, options_.deflate);
     if (values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
     if (values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
     put_attributes(var, array);
-    later_.push_back([var, values] { put_values(var, values); });
+    later_.push_back([this, var, values] { put_values(var, values); });
     links(var, array);
   }
 
@@ -331,7 +334,7 @@ class Writer {
       var = file_.addVar(array.name, type, dims);
       if (gaps && values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
       if (gaps && values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
-      later_.push_back([var, values] { put_values(var, values); });
+      later_.push_back([this, var, values] { put_values(var, values); });
     }
     put_attributes(var, array);
     put_mentions(var, "bounds", text_of(array.attributes, "bounds"));
@@ -352,20 +355,20 @@ class Writer {
     std::vector<NcDim> all = dims;
     all.push_back(dimensions(array, false).back());
     NcVar var = file_.addVar(array.name, netCDF::ncChar, all);
-    later_.push_back([var, values] { if (values.numel()) var.putVar(values.raw()); });
+    later_.push_back([this, var, values] { if (values.numel()) records_.put(var, values.raw()); });
     return var;
   }
 
-  static void put_values(const NcVar& var, const Tensor& values) {
+  void put_values(const NcVar& var, const Tensor& values) const {
     if (values.numel() == 0) return;
     switch (values.dtype()) {  // libnetcdf converts to the type of the variable
-      case DType::f32: return var.putVar(filled(values, kFillFloat).data<float>());
-      case DType::f64: return var.putVar(filled(values, kFillDouble).data<double>());
-      case DType::i8: return var.putVar(static_cast<const signed char*>(values.raw()));
-      case DType::i16: return var.putVar(static_cast<const short*>(values.raw()));
-      case DType::i32: return var.putVar(static_cast<const int*>(values.raw()));
-      case DType::i64: return var.putVar(static_cast<const long long*>(values.raw()));
-      default: return var.putVar(static_cast<const unsigned char*>(values.raw()));
+      case DType::f32: return records_.put(var, filled(values, kFillFloat).data<float>());
+      case DType::f64: return records_.put(var, filled(values, kFillDouble).data<double>());
+      case DType::i8: return records_.put(var, static_cast<const signed char*>(values.raw()));
+      case DType::i16: return records_.put(var, static_cast<const short*>(values.raw()));
+      case DType::i32: return records_.put(var, static_cast<const int*>(values.raw()));
+      case DType::i64: return records_.put(var, static_cast<const long long*>(values.raw()));
+      default: return records_.put(var, static_cast<const unsigned char*>(values.raw()));
     }
   }
 
@@ -386,7 +389,9 @@ class Writer {
   }
 
   NcGroup& file_;
+  const Dataset& data_;
   const WriteOptions& options_;
+  const Records records_;
   std::map<std::string, std::vector<double>> axes_;
   struct Mention {
     std::string owner, attribute, name;
@@ -424,7 +429,7 @@ void write_netcdf(const std::filesystem::path& path, const Dataset& dataset, con
     errno = 0;
     Output output(temporary, options.classic);
     NcGroup file(output.id());
-    Writer(file, options).write(dataset);
+    Writer(file, dataset, options).write();
     output.close();
     replace_file(temporary, path);
   } catch (const netCDF::exceptions::NcException& e) {

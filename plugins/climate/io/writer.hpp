@@ -3,6 +3,7 @@
 /// Coordinates, bounds, units, calendar, labels, auxiliary arrays and attributes of the arrays are put back, coordinates and auxiliary arrays in the type that
 /// their file had where it holds them exactly (stored.hpp); missing values become the default fill of their type, stated as `_FillValue`. `history` gains a line with the time and what was done. Time is written in whole units of its axis where
 /// these hold it exactly, else in the coarsest of days, hours, minutes, seconds and microseconds since the same reference that do.
+/// Dimensions that were unlimited stay so (records.hpp).
 /// The file appears whole or not at all.
 #pragma once
 

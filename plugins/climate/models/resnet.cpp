@@ -21,6 +21,7 @@ struct ResNetOptions {
 class Head : public nn::Module {
  public:
   Head(std::int64_t in, std::int64_t out) {
+    if (out < 1) throw_usage("climate.resnet", "a model of " + std::to_string(out) + " output channels gives nothing");
     weight_ = add_parameter("weight", {out, in}, {Init::Kind::constant, 0, in, out});
     bias_ = add_parameter("bias", {out}, {Init::Kind::constant, 0, in, out});
   }

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+const std::vector<std::string> kSymmetries{"transpose", "flip_rows", "flip_columns", "mirror_rows", "mirror_columns"};
 constexpr std::int64_t kBatch = 50;  // samples a run of the model outside of training
 
 ParamSpec data_params() {
@@ -32,8 +33,8 @@ ParamSpec data_params() {
       texts_param("tests", {}, "test sets, each \"name | input file | target file\"; other grids than the training one are welcome"),
       integer_param("hold_back", 0, "this many of the last training samples are not trained on and make the validation split, for choices; 0: the tests do", 0, 1e9),
       boolean_param("coordinates", true, "give the model each point's place on the unit square, row / rows and column / columns"),
-      texts_param("symmetries", {}, "training samples are turned at random by these; name only what the equation and the grid allow",
-                  {"transpose", "flip_rows", "flip_columns"}),
+      texts_param("symmetries", {}, "training samples are turned at random by these; name only what the equation and the grid allow (flip: of cells; mirror: of points, the first on one boundary, the last a step before the other)",
+                  kSymmetries),
   };
 }
 
@@ -43,7 +44,7 @@ ParamSpec loss_params() {
 }
 
 ParamSpec predict_params() {
-  return {texts_param("symmetries", {}, "predictions of the input turned by these are turned back and averaged", {"transpose", "flip_rows", "flip_columns"})};
+  return {texts_param("symmetries", {}, "predictions of the input turned by these are turned back and averaged", kSymmetries)};
 }
 
 ParamSpec baselines_params() {
@@ -252,7 +253,7 @@ void OperatorTask::fill_batch(std::int64_t step, const Random& random, std::vect
   for (std::int64_t j = 0; j < context_.batch_size; ++j) {
     const std::int64_t position = step * context_.batch_size + j, i = order.at(position);
     const Turn& turn = train_turns_[std::size_t(chance.below(std::uint64_t(position), train_turns_.size()))];
-    apply_turn(turn, train_.input.data<float>() + i * points * channels_, rows_, columns_, channels_, turned.data<float>() + j * points * channels_);
+    apply_turn(turn, train_.input.data<float>() + i * points * channels_, rows_, columns_, channels_, turned.data<float>() + j * points * channels_, Boundary::neighbour);
     apply_turn(turn, train_.target.data<float>() + i * points, rows_, columns_, 1, batch.at(1).data<float>() + j * points);
   }
   const Tensor input = model_input(turned);
@@ -284,7 +285,7 @@ Tensor OperatorTask::forecast(nn::Module& model, const Tensor& fields) const {
     const std::int64_t r = turn.transpose ? columns : rows, c = turn.transpose ? rows : columns;
     const Tensor turned = Tensor::empty(Shape{n, r, c, channels_});
     for (std::int64_t s = 0; s < n; ++s)
-      apply_turn(turn, fields.data<float>() + s * points * channels_, rows, columns, channels_, turned.data<float>() + s * points * channels_);
+      apply_turn(turn, fields.data<float>() + s * points * channels_, rows, columns, channels_, turned.data<float>() + s * points * channels_, Boundary::neighbour);
     const Tensor guess = runner.run(model_input(turned), kBatch);
     if (guess.size(3) != 1)
       throw Error(ErrorKind::usage, "climate.model_output", "the model gives " + std::to_string(guess.size(3)) + " fields where the task needs one", "");

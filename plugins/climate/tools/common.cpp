@@ -26,7 +26,7 @@ ParamSpec reading_params() {
           reals_param("mask", {}, "values to take as missing besides those the file declares"),
           text_param("time_order", "refuse", "times that repeat or run backwards: refuse them, sort them, or sort and keep the first or last of equal ones", {"refuse", "sort", "first", "last"}),
           text_param("months", "calendar", "units of months or years: steps of the calendar (whole numbers only), or udunits' year of 365.242198781 days", {"calendar", "udunits"}),
-          text_param("time_format", "", "numbers that spell a date: yyyymm or yyyymmdd; empty: by the units", {"", "yyyymm", "yyyymmdd"}),
+          text_param("time_format", "units", "what the numbers of the time axis are: counts by its units, or dates spelt yyyymm or yyyymmdd", {"units", "yyyymm", "yyyymmdd"}),
           text_param("latitude", "", "variable that holds the latitude, where the file does not say"),
           text_param("longitude", "", "variable that holds the longitude, where the file does not say"),
           boolean_param("whole_records", false, "of a classic file that ends too early, read the records that are whole")};

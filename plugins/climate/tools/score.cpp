@@ -86,7 +86,7 @@ Forecast prepared_forecast(const LabelledArray& input, const Truth& truth, const
     throw Error(ErrorKind::data, "climate.calendar", fmt::format("the forecast's calendar is {}, the truth's {}", a.axes[std::size_t(time)].time->calendar, truth.array.axes[0].time->calendar), "give files of one calendar");
   }
   auto standard = a.axes[std::size_t(time)].attributes.find("standard_name");
-  out.by_start = time_is == "start" || (time_is.empty() && lead && (standard == a.axes[std::size_t(time)].attributes.end() || standard->second == "forecast_reference_time"));
+  out.by_start = time_is == "start" || (time_is == "auto" && lead && (standard == a.axes[std::size_t(time)].attributes.end() || standard->second == "forecast_reference_time"));
   if (lead) {
     const Axis& axis = a.axes[std::size_t(*lead)];
     const UnitConversion to_days = unit_conversion(axis.unit.empty() ? "days" : axis.unit, "days");
@@ -274,7 +274,7 @@ ToolEntry score_tool() {
   spec.add(text_param("base", "", "period of the truth to take the climatology from: 2001/2006; it may not hold a time that is scored"));
   spec.add(text_param("kind", "harmonics", "of the climatology", {"monthly", "daily", "harmonics"}));
   spec.add(integer_param("harmonics", 3, "harmonics of the year, of kind harmonics", 0, 12));
-  spec.add(text_param("time_is", "", "what the forecast's times are: start (the lead is added) or valid; empty: start where there is a lead axis and time is no valid time by its standard_name", {"", "start", "valid"}));
+  spec.add(text_param("time_is", "auto", "what the forecast's times are: start (the lead is added) or valid; auto: start where there is a lead axis and time is no valid time by its standard_name", {"auto", "start", "valid"}));
   spec.add(real_param("lead", 0, "lead of a forecast without a lead axis, for persistence; 0: no persistence", 0, 3660, "days"));
   spec.add(integer_param("block", 10, "consecutive times that a resample draws together", 1, 10000));
   spec.add(integer_param("resamples", 2000, "resamples of the bootstrap", 10, 1000000));

@@ -77,6 +77,7 @@ ModelEntry basset_model() {
                   "give one of each a convolution", "model.filters");
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Basset>(o, context); });
   };
+  entry.example = sequence_example();
   return entry;
 }
 

@@ -98,6 +98,7 @@ ModelEntry dilated_model() {
     o.strand = strand_of(v.text("strand"));
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Dilated>(o, context); });
   };
+  entry.example = sequence_example();
   return entry;
 }
 

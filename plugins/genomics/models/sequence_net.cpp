@@ -6,6 +6,7 @@
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/pooling.hpp"
+#include "tenon/sampling.hpp"
 
 namespace tenon::genomics {
 namespace {
@@ -113,6 +114,16 @@ void require_sequences(const std::string& model, const ModelContext& context) {
   if (context.in_channels != 4 || context.spatial.size() != 1 || context.spatial[0] < 1)
     throw Error(ErrorKind::usage, "genomics.model", model + " reads sequences of one length as codes of four letters",
                 "use it with genomics.classification");
+}
+
+ModelExample sequence_example() {
+  ModelExample e;
+  e.context.in_channels = 4;
+  e.context.out_channels = 2;
+  e.context.spatial = {96};
+  e.input = [](const ModelContext& c, std::int64_t batch, std::uint64_t seed) { return random_integers({batch, c.spatial[0]}, seed, 0, 0, 5).to(DType::u8); };
+  e.output = [](const ModelContext& c, std::int64_t batch) { return Shape{batch, c.out_channels}; };
+  return e;
 }
 
 }  // namespace tenon::genomics

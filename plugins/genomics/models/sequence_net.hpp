@@ -93,4 +93,7 @@ class SequenceNet : public nn::Module {
 /// Throws a usage error for a context whose input is not letters, or whose length is not known.
 void require_sequences(const std::string& model, const ModelContext& context);
 
+/// Batches of 96 random letters, unknown ones among them, in two classes.
+ModelExample sequence_example();
+
 }  // namespace tenon::genomics

@@ -12,7 +12,7 @@ const ParamSpec& data_params() {
       text_param("table", "", "in place of files: a table of class, name, sequence below root (separated by commas or tabs)"),
       text_param("test_table", "", "the same for the part that is scored; none: the split is drawn"),
       text_param("duplicates", "keep", "keep; or drop: of equal sequences the first stays, and none where their labels differ", {"keep", "drop"}),
-      text_param("pad", "", "N: shorter sequences are set in the middle of unknown bases; empty: unequal lengths are refused", {"", "N"}),
+      text_param("pad", "error", "sequences shorter than others: refused, or (N) set in the middle of unknown bases", {"error", "N"}),
       integer_param("length", 0, "length of what the model reads, in bases; 0: the longest sequence's", 0, 10000000),
       text_param("split", "homology", "of a drawn split: homology, clusters of near duplicates stay whole; or random, sequence by sequence after duplicates = drop, as most published figures", {"homology", "random"}),
       real_param("test_share", 0.2, "share of the sequences that is scored, where the split is drawn", 0.001, 0.999),

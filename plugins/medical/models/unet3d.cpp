@@ -40,7 +40,7 @@ ModelEntry unet3d_model() {
                     "make patch.size a multiple of " + std::to_string(divisor) + ", or use fewer stages");
     return std::make_shared<nn::UNet>(std::move(options));
   };
-  entry.example = ModelExample{{.in_channels = 1, .out_channels = 3, .spatial = {16, 16, 16}}, {}, {}};
+  entry.example = ModelExample{{.in_channels = 1, .out_channels = 3, .spatial = {16, 16, 16}, .supervised = 1}, {}, {}};
   return entry;
 }
 

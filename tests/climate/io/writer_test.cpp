@@ -85,6 +85,52 @@ TEST_CASE("a labelled array goes to a file and comes back, in every kind", "[cli
   }
 }
 
+TEST_CASE("a dimension that was unlimited may grow in the output, too", "[climate][writer]") {
+  TempFolder folder;
+  LabelledArray a = sample();
+  a.axes[0].attributes["tenon:unlimited"] = "true";
+  auto is_unlimited = [](const NetcdfFile& file, const std::string& name) {
+    for (const auto& d : file.header().dimensions)
+      if (d.name == name) return d.unlimited;
+    FAIL("no dimension " << name);
+    return false;
+  };
+  for (const WriteOptions& options : {WriteOptions{}, WriteOptions{.deflate = 1}, WriteOptions{.classic = true}}) {
+    CAPTURE(options.classic, options.deflate);
+    write_netcdf(folder / "a.nc", a, options);
+    auto file = open_netcdf(folder / "a.nc");
+    CHECK(is_unlimited(*file, "time"));
+    CHECK_FALSE(is_unlimited(*file, "lat"));
+    const LabelledArray read = read_variable(*file, "tas");
+    check_same(a, read);
+    file.reset();
+    write_netcdf(folder / "b.nc", read, options);  // and once more, from what was read
+    CHECK(is_unlimited(*open_netcdf(folder / "b.nc"), "time"));
+    check_same(a, read_netcdf(folder / "b.nc"));
+  }
+
+  // Not the first dimension, or the second of two: a classic file has none of these.
+  LabelledArray turned = a;
+  turned.values = a.values.permute({1, 0, 2}).contiguous();
+  std::swap(turned.axes[0], turned.axes[1]);
+  write_netcdf(folder / "turned.nc", turned, {.classic = true});
+  CHECK_FALSE(is_unlimited(*open_netcdf(folder / "turned.nc"), "time"));
+  CHECK(read_netcdf(folder / "turned.nc").values.to_vector().size() == 24);
+  write_netcdf(folder / "turned.nc", turned);
+  CHECK(is_unlimited(*open_netcdf(folder / "turned.nc"), "time"));
+  CHECK(read_netcdf(folder / "turned.nc").axes[1].time->ticks == a.axes[0].time->ticks);
+
+  // Small records lie together: a chunk of one number each would be a file of indices.
+  LabelledArray series;
+  series.name = "x";
+  series.values = Tensor::arange(100000, DType::f64);
+  series.axes = {{"record", {}, {}, {{"tenon:unlimited", "true"}}}};
+  write_netcdf(folder / "series.nc", series);
+  const auto file = open_netcdf(folder / "series.nc");
+  CHECK(file->variable("x").chunks == std::vector<std::int64_t>{100000});
+  CHECK(read_variable(*file, "x").values.to_vector() == series.values.to_vector());
+}
+
 TEST_CASE("times that their unit cannot hold are written in a finer one, exactly", "[climate][writer]") {
   TempFolder folder;
   LabelledArray a = sample();

@@ -147,7 +147,7 @@ TEST_CASE("sections and records that are not as they should be") {
       {"magic", {"plugin.bad_record", [](AbiRecord& r) { r.magic[0] = 'X'; }}},
       {"size", {"plugin.bad_record", [](AbiRecord& r) { r.record_size = 12; }}},
       {"api", {"plugin.api_version", [](AbiRecord& r) { r.api_version = 99; }}},
-      {"api and size", {"plugin.api_version", [](AbiRecord& r) { r.api_version = 2, r.record_size = 9999; }}},
+      {"api and size", {"plugin.api_version", [](AbiRecord& r) { r.api_version = 98, r.record_size = 9999; }}},
       {"name empty", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.name, ""); }}},
       {"name with path", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.name, "../../etc"); }}},
       {"name without end", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.name, std::string(64, 'a')); }}},
@@ -169,6 +169,10 @@ TEST_CASE("sections and records that are not as they should be") {
       {"no kind", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.provides, "echo"); }}},
       {"id", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.provides, "tool Echo"); }}},
       {"twice", {"plugin.duplicate_id", [](AbiRecord& r) { put_text(r.provides, "tool a\ntool b\ntool a"); }}},
+      {"needs a path", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.needs, "../other"); }}},
+      {"needs itself", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.needs, "other\ngood"); }}},
+      {"needs without end", {"plugin.bad_record", [](AbiRecord& r) { put_text(r.needs, std::string(512, 'a')); }}},
+      {"needs others", {"good", [](AbiRecord& r) { put_text(r.needs, "one\ntwo"); }}},
       {"nothing", {"good", [](AbiRecord& r) { put_text(r.provides, ""); }}},
   };
   for (const auto& [name, change] : changes) {

@@ -1,11 +1,14 @@
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
+#include <elf.h>
+
 #include <chrono>
 #include <cstdlib>
 
 #include "core/plugin/plugin_files.hpp"
 #include "tenon/error.hpp"
+#include "tenon/io/sha256.hpp"
 #include "tenon/plugin.hpp"
 
 using namespace tenon;
@@ -200,6 +203,35 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
                 put_text(r.abi_tag, tag);
               }));
   write_bytes(folder / "future.tenon.so", with_record(good, [](AbiRecord& r) { r.api_version = 7; }));
+  const auto with_header = [&](auto&& change) {
+    std::vector<std::byte> bytes = good;
+    Elf64_Ehdr header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    change(header);
+    std::memcpy(bytes.data(), &header, sizeof header);
+    return bytes;
+  };
+  write_bytes(folder / "other_machine.tenon.so", with_header([](Elf64_Ehdr& h) { h.e_machine = EM_AARCH64; }));
+  write_bytes(folder / "stripped.tenon.so", with_header([](Elf64_Ehdr& h) { h.e_shoff = 0, h.e_shnum = 0, h.e_shstrndx = 0; }));
+  {
+    std::vector<std::byte> huge = good;
+    Elf64_Ehdr header;
+    std::memcpy(&header, huge.data(), sizeof header);
+    for (int i = 0; i < header.e_shnum; ++i) {
+      const std::size_t at = header.e_shoff + std::size_t(i) * header.e_shentsize;
+      Elf64_Shdr section;
+      std::memcpy(&section, huge.data() + at, sizeof section);
+      if (section.sh_offset != record_offset(good)) continue;
+      section.sh_size = std::uint64_t(1) << 40;
+      std::memcpy(huge.data() + at, &section, sizeof section);
+    }
+    write_bytes(folder / "huge_section.tenon.so", huge);
+  }
+  for (int i = 0; i < 20; ++i)
+    write_bytes(folder / ("cut_" + std::to_string(i) + ".tenon.so"), std::vector<std::byte>(good.begin(), good.begin() + std::ptrdiff_t(good.size() * std::size_t(i) / 20)));
+  write_bytes(folder / "lonely.tenon.so", with_record(good, [](AbiRecord& r) { put_text(r.name, "lonely"), put_text(r.needs, "nobody"); }));
+  for (const auto& [name, needs] : {std::pair{"hen", "egg"}, {"egg", "chick"}, {"chick", "hen"}, {"farm", "hen"}, {"upon_throws", "throws"}})
+    write_bytes(folder / (std::string(name) + ".tenon.so"), with_record(good, [&](AbiRecord& r) { put_text(r.name, name), put_text(r.needs, needs); }));
   fs::create_directory(folder / "folder.tenon.so");
   fs::create_symlink("loop.tenon.so", folder / "loop.tenon.so");
   fs::create_symlink("nowhere", folder / "dangling.tenon.so");
@@ -231,7 +263,16 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"cut", PluginState::refused, "plugin.truncated", "the section table lies at bytes"},
       {"foreign", PluginState::refused, "plugin.abi_mismatch",
        "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
-      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 1"},
+      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 2"},
+      {"other_machine", PluginState::refused, "plugin.wrong_architecture", ""},
+      {"stripped", PluginState::refused, "plugin.no_record", ""},
+      {"huge_section", PluginState::refused, "plugin.truncated", ""},
+      {"lonely", PluginState::refused, "plugin.missing_dependency", "it needs plugin 'nobody', which is not there"},
+      {"hen", PluginState::refused, "plugin.dependency_cycle", "in a circle: "},
+      {"egg", PluginState::refused, "plugin.dependency_cycle", "chick needs hen"},
+      {"chick", PluginState::refused, "plugin.dependency_cycle", "hen needs egg"},
+      {"farm", PluginState::refused, "plugin.missing_dependency", "it needs plugin 'hen', which is refused: plugins need each other"},
+      {"upon_throws", PluginState::failed, "plugin.dependency_failed", "it needs plugin 'throws', which failed: registration threw"},
       {"folder", PluginState::refused, "plugin.not_regular_file", "this is a directory, not a file"},
       {"loop", PluginState::refused, "plugin.unreadable", "Too many levels of symbolic links"},
       {"dangling", PluginState::refused, "plugin.unreadable", "No such file"},
@@ -267,12 +308,90 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
     CHECK_THAT(info.reason, Catch::Contains(e.reason));
     CHECK_THAT(info.reason, !Catch::Contains("/proc/self/fd"));
   }
+  for (int i = 0; i < 20; ++i) {
+    INFO("cut " << i);
+    const PluginInfo info = info_of(folder / ("cut_" + std::to_string(i) + ".tenon.so"));
+    CHECK(info.state == PluginState::refused);
+    CHECK(info.code == "plugin.truncated");
+  }
   CHECK(host.tool("zz_well.echo").name == "echo");
   CHECK(error_of([&] { host.tool("throws.one"); }).code() == "plugin.registration_failed");  // nothing of it stayed
   const auto tools = host.tools();
   CHECK(std::none_of(tools.begin(), tools.end(), [](const std::string& id) { return id.starts_with("throws"); }));
   host.load_all();  // again: nothing is tried twice
   CHECK(info_of(folder / "throws.tenon.so").code == "plugin.registration_failed");
+}
+
+TEST_CASE("a plugin is loaded after those that it needs, whatever their names") {
+  const TemporaryFolder folder;
+  // in order of name the first needs the second, and that the third
+  for (const auto& [name, needs] : {std::pair{"need_a", "need_b"}, {"need_b", "need_c"}, {"need_c", ""}})
+    write_bytes(folder / (std::string(name) + ".tenon.so"), with_record(bytes_of(built_plugin("good")), [&](AbiRecord& r) { put_text(r.name, name), put_text(r.needs, needs); }));
+  PluginHost& host = host_for(folder.path());
+  CHECK(info_of(folder / "need_a.tenon.so").needs == std::vector<std::string>{"need_b"});
+  CHECK(host.tool("need_b.echo").name == "echo");
+  CHECK(info_of(folder / "need_a.tenon.so").state == PluginState::ready);
+  CHECK(info_of(folder / "need_b.tenon.so").state == PluginState::active);
+  CHECK(info_of(folder / "need_c.tenon.so").state == PluginState::active);  // it alone was asked for, the third came first
+  host.load_all();
+  CHECK(info_of(folder / "need_a.tenon.so").state == PluginState::active);
+}
+
+TEST_CASE("with a plugins.lock the files that it names load as they were, and no others") {
+  const TemporaryFolder folder, elsewhere;
+  for (const char* name : {"lock_kept", "lock_changed", "lock_new"}) write_bytes(folder / (std::string(name) + ".tenon.so"), named("good", name));
+  const auto line = [&](const std::string& name) { return sha256_of_file(folder / (name + ".tenon.so")) + "  " + name + ".tenon.so\n"; };
+  const std::string lock = "# allowed\n\n" + line("lock_kept") + line("lock_changed");
+  write_text(folder / "plugins.lock", lock);
+  write_bytes(folder / "lock_changed.tenon.so", with_record(bytes_of(folder / "lock_changed.tenon.so"), [](AbiRecord& r) { put_text(r.summary, "another"); }));
+  const auto rescan = [&] { host_for(folder.path()); };
+
+  rescan();
+  CHECK(info_of(folder / "lock_kept.tenon.so").state == PluginState::ready);
+  PluginInfo info = info_of(folder / "lock_changed.tenon.so");
+  CHECK(info.code == "plugin.lock_mismatch");
+  CHECK_THAT(info.reason, Catch::Contains("its SHA-256 is " + sha256_of_file(folder / "lock_changed.tenon.so")));
+  info = info_of(folder / "lock_new.tenon.so");
+  CHECK(info.code == "plugin.not_in_lock");
+  CHECK_THAT(info.reason, Catch::Contains("not in plugins.lock") && Catch::Contains("tenon plugin lock"));
+  CHECK(PluginHost::instance().tool("lock_kept.echo").name == "echo");
+
+  struct Bad {
+    std::string text, reason;
+  };
+  const std::string digest(64, 'a');
+  for (const Bad& bad : {Bad{"# x\nhello\n", "plugins.lock, line 2: wanted is a SHA-256 digest"}, {digest + " a.tenon.so\n", "line 1"}, {std::string(64, 'A') + "  a.tenon.so\n", "line 1"},
+                         {digest + "  ../a.tenon.so\n", "'../a.tenon.so' is not the name of a plugin's file"}, {digest + "  a.so\n", "'a.so' is not the name"},
+                         {digest + "  a.tenon.so\n" + digest + "  a.tenon.so\n", "line 2: 'a.tenon.so' is there twice"}, {std::string(2 << 20, '#'), "at most 1048576 are read"}}) {
+    INFO(bad.reason);
+    write_text(folder / "plugins.lock", bad.text);
+    rescan();
+    CHECK(info_of(folder.path()).code == "plugin.bad_lock");  // whoever locks a folder wants nothing else from it
+    CHECK_THAT(info_of(folder.path()).reason, Catch::Contains(bad.reason));
+  }
+  write_text(folder / "plugins.lock", lock);
+  REQUIRE(::chmod((folder / "plugins.lock").c_str(), 0666) == 0);
+  rescan();
+  CHECK(info_of(folder.path()).code == "plugin.world_writable");
+  fs::remove(folder / "plugins.lock");
+  fs::create_symlink("nowhere", folder / "plugins.lock");
+  rescan();
+  CHECK(info_of(folder.path()).code == "plugin.unreadable");
+  fs::remove(folder / "plugins.lock");
+
+  // One file for every folder, named by who starts the program.
+  write_text(elsewhere / "any.lock", line("lock_new"));
+  {
+    const Environment named_lock("TENON_PLUGIN_LOCK", (elsewhere / "any.lock").string());
+    rescan();
+    CHECK(info_of(folder / "lock_new.tenon.so").state == PluginState::ready);
+    CHECK(info_of(folder / "lock_changed.tenon.so").code == "plugin.not_in_lock");
+  }
+  for (const std::string& wrong : {std::string("any.lock"), (elsewhere / "absent").string()}) {
+    const Environment named_lock("TENON_PLUGIN_LOCK", wrong);
+    rescan();
+    CHECK(info_of(folder.path()).state == PluginState::refused);
+  }
 }
 
 TEST_CASE("directories: order, policy, and never the current one") {

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "core/plugin/plugin_files.hpp"
+#include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
 
 using namespace tenon;
@@ -123,4 +124,26 @@ TEST_CASE("a cache that cannot be written costs trials and nothing else", "[plug
   t.run();
   t.run();
   CHECK(t.times() == 2);
+}
+
+TEST_CASE("work in a child process: its report, and each way of not coming to one") {
+  using How = ChildEnd::How;
+  ChildEnd end = run_in_child([] { return std::string("seven"); }, 10);
+  CHECK((end.how == How::returned && end.report == "seven" && !end.left_processes && end.seconds < 10));
+  end = run_in_child([] { return std::string(100000, 'x'); }, 10);  // more than a pipe holds
+  CHECK((end.how == How::returned && end.report == std::string(60000, 'x')));
+  end = run_in_child([]() -> std::string { throw std::runtime_error("its own affair"); }, 10);
+  CHECK((end.how == How::returned && end.report.empty()));
+  end = run_in_child([]() -> std::string { ::raise(SIGFPE); return {}; }, 10);
+  CHECK((end.how == How::signalled && end.signal_name() == "SIGFPE"));
+  end = run_in_child([]() -> std::string { ::_exit(9); }, 10);
+  CHECK((end.how == How::exited && end.number == 9));
+  end = run_in_child([]() -> std::string { for (;;) ::pause(); }, 0.2);
+  CHECK((end.how == How::late && end.seconds >= 0.2));
+  end = run_in_child([] {
+    if (::fork() == 0)
+      for (;;) ::pause();
+    return std::string("parent");
+  }, 10);
+  CHECK((end.how == How::returned && end.report == "parent" && end.left_processes));
 }
