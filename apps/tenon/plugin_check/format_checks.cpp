@@ -60,7 +60,7 @@ LabelledArray sample(int rank) {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(int(i % 50));
   a.values = Tensor::from(values, shape);
   a.name = "sample";
-  if (rank == 3) a.affine = Affine{{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}, "RAS"};
+  if (rank == 3) a.affine = Affine{{{{0, 0, 1, 0}, {0, 1, 0, 0}, {1, 0, 0, 0}}}, "RAS"};
   return a;
 }
 
