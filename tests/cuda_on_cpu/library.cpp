@@ -71,6 +71,7 @@ void install_matmul() {
 
 void install_attention_mma() {}
 void install_conv_cudnn() {}
+void install_nvtx() {}
 void install_fft_library() {}
 void install_linalg_library() {}
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "tensor/memory.hpp"
 #include "tensor/recorder.hpp"
 #include "tenon/error.hpp"
 #include "tenon/storage.hpp"
@@ -39,8 +40,7 @@ class CpuAllocator final : public Allocator {
         p = std::aligned_alloc(alignment, size);
       }
       if (!p)
-        throw Error(ErrorKind::device, "memory.exhausted", "out of memory: asked for " + std::to_string(bytes) + " bytes with " + std::to_string(stats_.in_use) + " in use",
-                    "use a smaller batch or patch");
+        throw_out_of_memory(DeviceType::cpu, bytes, stats_.in_use);
       if (size >= kHuge) madvise(p, size, MADV_HUGEPAGE);
     }
     stats_.in_use += size;

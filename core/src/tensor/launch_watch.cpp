@@ -1,5 +1,6 @@
 #include "tensor/launch_watch.hpp"
 
+#include <atomic>
 #include <chrono>
 
 #include "backend/backend.hpp"
@@ -8,8 +9,12 @@ namespace tenon {
 namespace {
 
 thread_local LaunchWatch* innermost = nullptr;
+std::atomic<const RangeHooks*> hooks_of_backend{nullptr};
 
 }  // namespace
+
+void set_range_hooks(const RangeHooks* hooks) noexcept { hooks_of_backend.store(hooks, std::memory_order_release); }
+const RangeHooks* range_hooks() noexcept { return hooks_of_backend.load(std::memory_order_acquire); }
 
 struct LaunchWatchAccess {
   static void see(const LaunchWatch& watch, const LaunchTime& time) { watch.see_(time); }

@@ -1,6 +1,13 @@
 #include "tensor/memory.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstdio>
+#include <iterator>
+#include <string>
+
+#include "tenon/error.hpp"
 
 namespace tenon {
 namespace {
@@ -41,6 +48,41 @@ std::array<MemoryUse, kMemoryTags> memory_use(DeviceType type) noexcept {
     all[i] = {c.in_use.load(std::memory_order_relaxed), c.peak.load(std::memory_order_relaxed)};
   }
   return all;
+}
+
+namespace {
+
+std::string bytes_text(std::size_t bytes) {
+  static constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  double value = double(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < std::size(kUnits)) value /= 1024, ++unit;
+  char text[48];
+  std::snprintf(text, sizeof text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+}  // namespace
+
+void throw_out_of_memory(DeviceType type, std::size_t asked, std::size_t in_use) {
+  const auto use = memory_use(type);
+  std::array<std::size_t, kMemoryTags> order{};
+  for (std::size_t i = 0; i < kMemoryTags; ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return use[a].in_use > use[b].in_use; });
+  std::string text = std::string(type == DeviceType::cpu ? "out of memory" : "out of device memory") + ": asked for " + bytes_text(asked) + " (" + std::to_string(asked) + " bytes) with " +
+                     bytes_text(in_use) + " in use";
+  const char* between = ": ";
+  for (std::size_t i : order) {
+    if (use[i].in_use == 0) continue;
+    text += between + std::string(name_of(MemoryTag(i))) + " " + bytes_text(use[i].in_use);
+    between = ", ";
+  }
+  const MemoryTag most = MemoryTag(order[0]);
+  const bool of_the_model = most == MemoryTag::parameters || most == MemoryTag::optimiser || most == MemoryTag::gradients;
+  throw Error(ErrorKind::device, "memory.exhausted", text,
+              of_the_model ? "use a smaller model, or an optimiser that keeps less (sgd, adafactor)"
+              : type == DeviceType::cpu ? "use a smaller batch or patch, or recompute activations (tenon::recompute)"
+                                        : "use a smaller batch or patch, train.precision=bf16, or recompute activations (tenon::recompute)");
 }
 
 }  // namespace tenon

@@ -1,5 +1,6 @@
 #include "train/step_runner.hpp"
 
+#include "tensor/ranges.hpp"
 #include "tenon/dropout.hpp"
 #include "tenon/error.hpp"
 #include "tenon/memory.hpp"
@@ -47,14 +48,21 @@ StepRunner::StepRunner(Task& task, nn::Module& model, Optimiser& optimiser, std:
 }
 
 bool StepRunner::run(double learning_rate, std::int64_t step, const NextBatch& next) {
+  const Range step_range("step");
   for (auto& [name, value] : values_) value = 0;
   if (split()) sum_->begin();
   else optimiser_.begin_step(learning_rate);
   for (std::int64_t k = 0; k < accumulate_; ++k) {
-    const std::vector<Tensor>& batch = next();
-    for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].copy_from_host(batch[i].raw(), batch[i].nbytes());
+    {
+      const Range range("batch");
+      const std::vector<Tensor>& batch = next();
+      for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].copy_from_host(batch[i].raw(), batch[i].nbytes());
+    }
     set_random_step(random_key_, step * accumulate_ + k);
-    pass_.run();
+    {
+      const Range range("forward, backward and update");
+      pass_.run();
+    }
     for (std::size_t i = 0; i < losses_.size(); ++i) values_[i].second += losses_[i].second.item() / double(accumulate_);
   }
   if (!split()) return true;

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tenon/error.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/storage.hpp"
 #include "tenon/tensor.hpp"
 
@@ -70,6 +71,11 @@ TEST_CASE("impossible sizes are refused with the size in the message", "[allocat
   CHECK_THROWS_WITH(Tensor::empty({std::int64_t(1) << 61}, DType::f64), Contains("does not fit an address space"));
   CHECK_THROWS_WITH(Tensor::empty({std::int64_t(1) << 40, std::int64_t(1) << 40}), Contains("does not fit 63 bits"));
 #if !defined(__SANITIZE_ADDRESS__)  // which ends the process on such a request
+  std::vector<Tensor> held;
+  {
+    const MemoryScope tag(MemoryTag::parameters);
+    held.push_back(Tensor::zeros({3 << 20}));
+  }
   try {
     Tensor::empty({std::int64_t(1) << 58}, DType::u8);
     FAIL("2^58 bytes were given out");
@@ -77,6 +83,8 @@ TEST_CASE("impossible sizes are refused with the size in the message", "[allocat
     CHECK(e.kind() == ErrorKind::device);
     CHECK(e.code() == "memory.exhausted");
     CHECK_THAT(e.what(), Contains("288230376151711744"));
+    CHECK_THAT(e.what(), Contains("parameters 12"));  // who holds what, the most first
+    CHECK_THAT(e.what(), Contains(" in use: "));
   }
 #endif
 }

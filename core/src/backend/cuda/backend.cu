@@ -6,6 +6,7 @@
 #include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/staging.hpp"
+#include "tensor/memory.hpp"
 #include "tenon/storage.hpp"
 
 namespace tenon::cuda {
@@ -46,8 +47,7 @@ class CudaAllocator final : public Allocator {
     }
     std::lock_guard lock(mutex_);
     if (status == cudaErrorMemoryAllocation)
-      throw Error(ErrorKind::device, "memory.exhausted", "out of device memory: asked for " + std::to_string(bytes) + " bytes with " + std::to_string(stats_.in_use) + " in use",
-                  "use a smaller batch or patch, or train.precision=bf16");
+      throw_out_of_memory(DeviceType::cuda, bytes, stats_.in_use);
     check(status, "cudaMallocAsync");
     stats_.in_use += bytes;
     if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
@@ -179,6 +179,7 @@ void install() {
   install_linalg_library();
   install_conv();
   install_conv_cudnn();
+  install_nvtx();
 }
 
 }  // namespace

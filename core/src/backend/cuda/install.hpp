@@ -49,6 +49,8 @@ void install_linalg_library();  ///< after install_linalg: cuSOLVER for large ma
 void install_conv();
 void install_conv_cudnn();  ///< after install_conv: takes over what cuDNN does better, where it is
 
+void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
+
 /// One line a convolution of this process: what makes it, in what time.
 std::vector<std::string> conv_choices();
 
