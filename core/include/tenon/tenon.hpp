@@ -16,6 +16,7 @@
 #include "tenon/data/loader.hpp"
 #include "tenon/data/sampler.hpp"
 #include "tenon/device.hpp"
+#include "tenon/device_stream.hpp"
 #include "tenon/distance_transform.hpp"
 #include "tenon/dlpack.hpp"
 #include "tenon/dropout.hpp"

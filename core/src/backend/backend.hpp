@@ -35,6 +35,9 @@ TENON_API void set_graph_capture(DeviceType type, CaptureFn capture);
 TENON_API void wait_for_device();
 TENON_API void set_device_wait(std::function<void()> wait);
 
+/// What device_stream() gives for the backend's device.
+TENON_API void set_device_stream(void* stream);
+
 /// What libtenon_cuda.so exports, under the name `tenon_cuda_backend`.
 struct CudaBackend {
   int abi = 1;

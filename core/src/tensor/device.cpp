@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "backend/backend.hpp"
+#include "tenon/device_stream.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon {
@@ -46,6 +47,17 @@ std::function<void()>& device_wait() {
 void set_device_wait(std::function<void()> wait) { device_wait() = std::move(wait); }
 void wait_for_device() {
   if (device_wait()) device_wait()();
+}
+
+namespace {
+std::atomic<void*> cuda_stream{nullptr};
+}
+void set_device_stream(void* stream) { cuda_stream = stream; }
+void* device_stream(DeviceType type) {
+  if (type == DeviceType::cpu) return nullptr;
+  void* const stream = cuda_stream;
+  if (!stream) throw Error(ErrorKind::device, "device.not_available", "no device of this type is in use, so it has no stream", "make a tensor on it first");
+  return stream;
 }
 
 Device default_device() noexcept { return made_on; }

@@ -136,6 +136,7 @@ std::vector<DeviceInfo> devices() {
 
 void install() {
   set_allocator(DeviceType::cuda, std::make_unique<CudaAllocator>());
+  set_device_stream(stream());
   set_device_wait([] { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); });
   install_graph();
   install_copy();
