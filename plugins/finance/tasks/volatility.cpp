@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "finance/io/csv.hpp"
+#include "finance/io/market.hpp"
 #include "finance/tasks/dates.hpp"
 #include "finance/tasks/window_runner.hpp"
 #include "finance/volatility/risk.hpp"
@@ -35,6 +36,8 @@ const ParamSpec& volatility_data_params() {
       text_param("close", "Close", "column of the last"),
       text_param("price", "Adj Close", "column that returns are made of: adjusted for dividends and splits"),
       text_param("date_order", "auto", "order of dates such as 3/4/2005", {"auto", "day", "month"}),
+      boolean_param("market", true, "check what prices must hold: order of open, high, low and close, signs, jumps of a split's ratio, order of times"),
+      texts_param("splits", {}, "declared splits, DATE=RATIO; ratio 1 for a true move. The column of returns must be adjusted for the others"),
       text_param("train_until", "", "last day fitted on, as 2002-12-31"),
       text_param("validation_until", "", "last day for choices; empty: no such part"),
       text_param("test_until", "", "last day of the score; empty: all that are left"),
@@ -134,7 +137,21 @@ Panel VolatilityTask::read(const std::filesystem::path& path) const {
   std::vector<std::string> wanted;
   for (const auto& name : {c.open, c.high, c.low, c.close, c.price})
     if (std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(name);
-  const Panel features = volatility_features(panel_of(read_csv(path, options), wanted), c);
+  const Table table = read_csv(path, options);
+  std::vector<std::string> warnings;
+  if (section("data").boolean("market")) {
+    MarketRules rules;
+    rules.splits = section("data").texts("splits");
+    rules.price = c.price;
+    MarketFindings market = examine_market(table, rules);
+    if (!market.splits.empty())
+      throw Error(ErrorKind::data, "finance.split", "column '" + c.price + "' holds the jump of a declared split, and returns are made of it", "name an adjusted column in data.price",
+                  path.string() + ":" + std::to_string(table.line_of(market.splits.front().row)));
+    warnings = std::move(market.warnings);
+  }
+  Panel features = volatility_features(panel_of(table, wanted), c);
+  for (auto& warning : warnings)
+    if (std::find(features.notes.begin(), features.notes.end(), warning) == features.notes.end()) features.notes.push_back(std::move(warning));
   return features;
 }
 

@@ -35,6 +35,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   if (!plain.sections.contains("walk_forward")) throw Error(ErrorKind::usage, "finance.walk_forward", "recipes of " + plain.task + " have no folds", "give one of finance.forecast", inputs[0]);
   const std::int64_t folds = plain.section("walk_forward").integer("folds");
   if (folds == 0) throw Error(ErrorKind::usage, "finance.walk_forward", "the recipe has no folds", "set walk_forward.folds, first, step and rows", inputs[0]);
+  const Device device = Device::parse(params.text("device"));
   const std::filesystem::path folder = params.text("runs").empty() ? "runs/" + plain.name + "-folds" : params.text("runs");
   for (std::int64_t k = 1; k <= folds; ++k) {
     const auto directory = folder / fmt::format("fold-{}", k);
@@ -50,6 +51,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
     context.progress(k - 1, folds);
     RunOptions options;
     options.directory = folder / fmt::format("fold-{}", k);
+    options.device = device;
     const TrainResult result = train(fold_of(inputs, k), options, observer);
     if (result.status == TrainStatus::interrupted) return 130;
     const auto summaries = summarise(result.evaluation);
@@ -88,7 +90,8 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
 
 ToolEntry walk_forward_tool() {
   return {"walk_forward", "train a forecasting recipe on each of its folds before the test rows; scores of each and their mean", "RECIPE [KEY=VALUE...]",
-          ParamSpec{path_param("runs", "", "folder of the folds' runs; default: runs/NAME-folds")}, run};
+          ParamSpec{path_param("runs", "", "folder of the folds' runs; default: runs/NAME-folds"),
+                    text_param("device", "auto", "where the model is trained: auto, cpu, cuda, cuda:1")}, run};
 }
 
 }  // namespace tenon::finance

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "finance/models/lstm.hpp"
@@ -198,6 +200,24 @@ TEST_CASE("volatility data and recipes that do not fit are refused by name") {
   CHECK(loading(prices, {{"data", "price", "Adjusted"}}) == "finance.no_column");
   CHECK(loading(prices, {{"risk", "levels", "[0.05, 0.01]"}}) == "finance.recipe");
   CHECK(loading(prices_csv(700, 1e6), {{"data", "test_until", "2001-01-01"}}) == "finance.rows");
+  // what prices must hold: a high below the low, and a jump of a split's ratio that nobody declared
+  std::string odd = prices;
+  const std::size_t line = odd.find("2000-02-01"), high = odd.find(',', odd.find(',', line) + 1) + 1;
+  odd.replace(high, odd.find(',', high) - high, "1.000000");
+  CHECK(loading(odd, {}) == "finance.price_order");
+  std::string halved = prices.substr(0, prices.find("2001-03-01"));
+  std::istringstream rest(prices.substr(halved.size()));
+  for (std::string day; std::getline(rest, day);) {
+    std::vector<std::string> cells;
+    std::istringstream fields(day);
+    for (std::string cell; std::getline(fields, cell, ',');) cells.push_back(cell);
+    halved += cells[0];
+    for (int i = 1; i <= 5; ++i) halved += "," + std::to_string(std::stod(cells[std::size_t(i)]) / 2);
+    halved += "," + cells[6] + "\n";
+  }
+  CHECK(loading(halved, {}) == "finance.split");
+  CHECK(loading(halved, {{"data", "splits", "[\"2001-03-01=2\"]"}}) == "finance.split");  // declared, but not taken out of the prices
+  CHECK(loading(halved, {{"data", "splits", "[\"2001-03-01=1\"]"}}) == "none");           // a true move
 }
 
 TEST_CASE("GARCH beside the S&P 500, every day of 2003 to 2018") {
