@@ -18,7 +18,7 @@ namespace {
 using namespace tenon;
 
 /// [N, X, Y, P * kPointFeatures] -> logits [N, X, Y, classes]. Each point goes through the same linear layer, normalisation over its own
-/// features and ReLU; the maximum over a pillar's points is the pillar's feature. Empty places are zeros, as in the paper: without a bias
+/// features and ReLU; the maximum over a pillar's places is the pillar's feature. Empty places are zeros, as in the paper: without a bias
 /// they all become the normalisation's shift, one floor below every maximum, so no mask is needed. Where PointPillars keeps occupied
 /// pillars only and scatters them to the grid, all cells are here from the start.
 class PillarNet final : public nn::Module {
@@ -110,7 +110,7 @@ ModelEntry pillars_model() {
   ModelExample example;
   example.context.in_channels = 4 * kPointFeatures;
   example.context.out_channels = 5;
-  example.context.spatial = {16, 16};
+  example.context.spatial = {32, 32};
   example.input = example_input;
   entry.example = example;
   return entry;
