@@ -89,18 +89,28 @@ int run_voxelise(const std::vector<std::string>& inputs, const ParamValues& valu
       throw Error(ErrorKind::usage, kUsage, "the result is there already", "say --overwrite, or another folder", output.string());
     outputs.push_back(output);
   }
-  std::string list;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (context.interrupted()) break;
+  std::string list, failures;
+  std::size_t failed = 0;
+  for (std::size_t i = 0; i < inputs.size() && !context.interrupted(); ++i) {
     context.progress(static_cast<std::int64_t>(i), static_cast<std::int64_t>(inputs.size()));
-    const std::vector<Point> points = read_cloud(inputs[i]);
-    const Pillars pillars = voxelise(grid, points);
-    files().make_directories(folder);
-    save_pillars(outputs[i], grid, points, pillars);
-    list += (list.empty() ? "" : context.json() ? ", " : "\n") + told(inputs[i], pillars, grid, context.json());
+    try {
+      const std::vector<Point> points = read_cloud(inputs[i]);
+      const Pillars pillars = voxelise(grid, points);
+      files().make_directories(folder);
+      save_pillars(outputs[i], grid, points, pillars);
+      list += (list.empty() ? "" : context.json() ? ", " : "\n") + told(inputs[i], pillars, grid, context.json());
+    } catch (const Error& e) {
+      // A bad file must not cost the good ones their results; a full disk would only fail again.
+      if (e.kind() != ErrorKind::data || inputs.size() == 1) throw;
+      failures += "\n  " + inputs[i] + ": " + e.message() + " [" + e.code() + "]";
+      ++failed;
+    }
   }
-  context.print(context.json() ? "[" + list + "]" : list);
-  return 0;
+  if (context.json() || !list.empty()) context.print(context.json() ? "[" + list + "]" : list);
+  if (failed == 0) return 0;
+  throw Error(ErrorKind::batch, "driving.some_failed",
+              std::to_string(failed) + " of " + std::to_string(inputs.size()) + " clouds:" + failures,
+              "mend or leave out the files listed; the others are in " + folder.string());
 }
 
 }  // namespace

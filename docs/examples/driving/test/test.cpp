@@ -190,6 +190,13 @@ void test_voxeliser(const fs::path& folder) {
           run_tool("voxelise", {in}, {{"output", out}, {"x_range", "[0, 0.7]"}});
         }).code() == kName + ".grid",
         "a range of 1.4 pillars is refused");
+  write_atomic(folder / "broken.bin", "not a cloud");
+  simulate(folder / "w.bin", 10);
+  const std::vector<std::string> three{in, (folder / "broken.bin").string(), (folder / "w.bin").string()};
+  const Error e = error_of([&] { run_tool("voxelise", three, {{"output", (folder / "many").string()}}); });
+  check(e.kind() == ErrorKind::batch && e.message().find("broken.bin") != std::string::npos &&
+            fs::exists(folder / "many" / "v_pillars.npz") && fs::exists(folder / "many" / "w_pillars.npz"),
+        "a bad file is told, and the good ones beside it are done");
 }
 
 void test_model(const fs::path& folder) {
