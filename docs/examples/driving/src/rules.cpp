@@ -11,7 +11,7 @@
 namespace driving_plugin {
 namespace {
 
-constexpr std::int64_t kHeights = 41, kReflectances = 10, kNumbers = 8;
+constexpr std::int64_t kHeights = 41, kReflectances = 5, kNumbers = 8;
 constexpr std::int64_t kAround = 2;  // pillars on each side in which the ground is looked for
 
 struct Column {
@@ -47,7 +47,7 @@ std::vector<std::int64_t> bins(Rule::Kind kind, const Grid& grid, std::span<cons
           ground = std::min(ground, columns[static_cast<std::size_t>(kx * grid.ny + ky)].low);
       const auto height = std::min(kHeights - 1, static_cast<std::int64_t>((column.high - ground) / 0.1f));
       const auto reflectance =
-          std::min(kReflectances - 1, static_cast<std::int64_t>(10 * column.reflectance / static_cast<float>(column.points)));
+          std::min(kReflectances - 1, static_cast<std::int64_t>(5 * column.reflectance / static_cast<float>(column.points)));
       const auto number = std::min<std::int64_t>(kNumbers - 1, std::bit_width(static_cast<std::uint64_t>(column.points)) - 1);
       out[cell] = kind == Rule::Kind::constant ? 0
                   : kind == Rule::Kind::height ? height

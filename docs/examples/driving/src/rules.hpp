@@ -17,7 +17,7 @@ class Rule {
   enum class Kind {
     constant,            ///< the most frequent class of all
     height,              ///< by the height of the highest point above the lowest one within two pillars around, in steps of 0.1 m
-    height_reflectance,  ///< by that, the mean reflectance in steps of 0.1 and the number of points (1, 2 to 3, 4 to 7, ...)
+    height_reflectance,  ///< by that, the mean reflectance in steps of 0.2 and the number of points (1, 2 to 3, 4 to 7, ...)
   };
   explicit Rule(Kind kind) : kind_(kind) {}
 

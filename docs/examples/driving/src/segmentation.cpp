@@ -42,7 +42,7 @@ Segmentation::Segmentation(const TaskContext& context)
 }
 
 void Segmentation::load(const Monitor& monitor) {
-  constexpr std::int64_t kRuleScenes = 32;
+  constexpr std::int64_t kRuleScenes = 128;
   std::vector<Scene> for_rules;
   validation_.clear();
   for (std::int64_t i = 0; i < kRuleScenes + cases_; ++i) {

@@ -85,7 +85,7 @@ Evaluation Segmentation::evaluate(nn::Module& model, const std::string& split, i
   for (std::size_t k = 0; k < result.columns.size(); ++k)
     result.totals.push_back(bootstrap(cases_, [&](std::span<const std::int64_t> drawn) { return ious(total(mine, drawn))[k]; }));
   for (std::size_t r = 0; r < rules_.size(); ++r)
-    result.baselines.push_back({rules_[r].name(), ious(total(theirs[r], all)), "computed on this split; fitted to 32 other streets"});
+    result.baselines.push_back({rules_[r].name(), ious(total(theirs[r], all)), "computed on this split; fitted to 128 other streets"});
 
   const Counts sum = total(mine, all);
   const double pillars = static_cast<double>(std::accumulate(sum.begin(), sum.end(), std::int64_t{0}));
