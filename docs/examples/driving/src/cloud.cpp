@@ -76,10 +76,10 @@ bool is_cloud(const fs::path& file, std::span<const std::byte> head) {
 
 /// [points, 4]: the axis of the channels names them. An axis has one unit, these have two: they stand in its attributes.
 LabelledArray labelled(std::span<const Point> points) {
-  const std::span<const float> values(&points.data()->x, 4 * points.size());
   LabelledArray cloud;
   cloud.name = "points";
-  cloud.values = Tensor::from(values, Shape{static_cast<std::int64_t>(points.size()), 4}).to(kCpu);
+  cloud.values = Tensor::empty(Shape{static_cast<std::int64_t>(points.size()), 4}, DType::f32, kCpu);
+  cloud.values.copy_from_host(points.data(), points.size_bytes());
   Axis point, channel;
   point.name = "point";
   channel.name = "channel";
