@@ -89,6 +89,8 @@ int doctor_command(const Common& common);
 int bench_command(double seconds, const Common& common);
 int data_command(const DataCommand& command, const Common& common);
 int explain_command(const std::string& code, const Common& common);
+/// Does the page of errors have a section on it? Codes of others' plugins have none.
+bool is_explained(const std::string& code);
 /// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.
 int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common);
 

@@ -48,6 +48,12 @@ bool matches(const Explanation& e, const std::string& code) {
 
 }  // namespace
 
+bool is_explained(const std::string& code) {
+  for (const Explanation& e : explanations())
+    if (matches(e, code)) return true;
+  return false;
+}
+
 int explain_command(const std::string& code, const Common& common) {
   const std::vector<Explanation> all = explanations();
   if (code.empty()) {

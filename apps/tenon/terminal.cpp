@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "command.hpp"
 #include "tenon/io/file.hpp"
 
 namespace tenon::command {
@@ -107,7 +108,8 @@ void print_error(const Error& error) {
   if (!error.where().empty()) out += visible(error.where()) + ": ";
   out += visible(error.message());
   if (!error.hint().empty()) out += "\n  help: " + visible(error.hint());
-  status(out + "\n  more: tenon explain " + error.code());
+  if (is_explained(error.code())) out += "\n  more: tenon explain " + error.code();
+  status(out);
 }
 
 void require_printed() {

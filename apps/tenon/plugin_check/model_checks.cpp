@@ -327,7 +327,7 @@ std::vector<NamedCheck> model_checks(const Subject& s) {
         return double(mean(square(forward(*moved, x).to(DType::f64) - random_normal(t.output(3), 99, 0).to(DType::f64))).item());
       };
       double best = INFINITY;  // the step that suits is not known before: a kink may lie within a large one, rounding hides a small one
-      for (double h : {3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4}) {
+      for (double h : {3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5}) {
         const double step = h * std::sqrt(std::max(size, 1e-3) / square_sum);
         best = std::min(best, std::abs((at(step) - at(-step)) / (2 * step * square_sum) - 1));
       }

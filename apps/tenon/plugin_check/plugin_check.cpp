@@ -105,7 +105,7 @@ int plugin_check_command(const PluginCheckCommand& command, const Common& common
     for (std::size_t c : {1u, 3u}) table.left(c);
     for (std::size_t i = 0; i < all.size(); ++i)
       if (!common.quiet || outcomes[i].state == CheckOutcome::State::failed) table.row({all[i].name, state_word(outcomes[i].state), format_number(outcomes[i].seconds, 2), outcomes[i].text});
-    print(table.str());
+    if (!common.quiet || counts[1] > 0) print(table.str());
     print(std::to_string(counts[0]) + " passed, " + std::to_string(counts[1]) + " failed, " + std::to_string(counts[2]) + " skipped");
   }
   return counts[1] ? int(ErrorKind::plugin) : 0;

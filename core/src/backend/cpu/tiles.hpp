@@ -38,12 +38,12 @@ class TileSource {
         bytes_(std::int64_t(size_of(stored)) * step),
         in_place_(own && step == 1) {}
 
-  /// Elements [begin, begin + n) of the run; a constant is spread once.
+  /// Elements [begin, begin + n) of the run; a constant is spread once, over the run's first tile, which is its longest.
   const C* tile(std::int64_t begin, std::int64_t n, C* buffer) {
     if (in_place_) return reinterpret_cast<const C*>(from_) + begin;
     if (step_ == 0) {
       if (!spread_) {
-        load_(from_, 0, buffer, kTile);
+        load_(from_, 0, buffer, n);
         spread_ = true;
       }
       return buffer;
