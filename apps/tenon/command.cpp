@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -274,6 +275,7 @@ int run_stoppable(const Common& common, const std::function<int()>& work) {
 }
 
 int run_command(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of the write, which cleans up behind itself
   const int exit_status = status_of(argc, argv);
   try {
     require_printed();

@@ -82,8 +82,9 @@ class Spoken final : public ToolContext {
   void status(const std::string& text) override { notes += text + "\n"; }
   void progress(std::int64_t, std::int64_t) override {}
   bool json() const override { return json_; }
-  bool interrupted() const override { return false; }
+  bool interrupted() const override { return stop; }
   std::string out, notes;
+  bool stop = false;
 
  private:
   bool json_;

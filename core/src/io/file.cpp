@@ -119,6 +119,38 @@ void require_place(const std::filesystem::path& path, Folders folders = Folders:
               "name a regular file", path.string());
 }
 
+/// The name of a hidden sibling: within the 255 bytes that a file system gives a name, whatever the length of the one it stands for.
+std::string sibling_name(const std::string& name, const std::string& suffix) {
+  constexpr std::size_t kMost = 120;
+  return "." + (name.size() > kMost ? name.substr(0, kMost) : name) + suffix;
+}
+
+/// Where a path leads: a link is written through, as a shell does, and stays a link; the last need not lead to anything yet. Links of others in a folder that
+/// everybody may write are not followed, as the kernel has it for opening them.
+std::filesystem::path through_links(std::filesystem::path path) {
+  for (int links = 0; links < 40; ++links) {
+    struct stat link {}, folder {};
+    if (::lstat(path.c_str(), &link) != 0 || !S_ISLNK(link.st_mode)) return path;
+    if (::stat(directory_of(path).c_str(), &folder) == 0 && (folder.st_mode & S_ISVTX) && (folder.st_mode & S_IWOTH) && link.st_uid != ::geteuid() && link.st_uid != folder.st_uid)
+      throw Error(ErrorKind::data, "io.not_a_file", "cannot write " + path.string() + ": it is a link of another user, in a folder that everybody may write", "name another file", path.string());
+    std::error_code failed;
+    const std::filesystem::path to = std::filesystem::read_symlink(path, failed);
+    if (failed) return path;
+    path = to.is_absolute() ? to : directory_of(path) / to;
+  }
+  throw Error(ErrorKind::data, "io.not_a_file", "cannot write " + path.string() + ": its links lead in a circle", "name a regular file", path.string());
+}
+
+/// require_place of where it leads, which comes back.
+std::filesystem::path place_of(const std::filesystem::path& path, Folders folders = Folders::refused) {
+  if (path.empty()) throw Error(ErrorKind::usage, "io.not_a_file", "cannot write: the name of the output is empty", "name a file");
+  if (path == "-") throw Error(ErrorKind::usage, "io.not_a_file", "cannot write -: results go to files, not to standard output", "name a file (./- for one of this name)");
+  require_place(path, folders);
+  const std::filesystem::path target = through_links(path);
+  if (target != path) require_place(target, folders);
+  return target;
+}
+
 /// Removes a leftover while another error is on its way; that error is the one worth telling.
 void discard(const std::filesystem::path& path) noexcept {
   try {
@@ -284,8 +316,7 @@ bool file_exists(const std::filesystem::path& path) {
 }
 
 AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(directory_of(path_) / ("." + path_.filename().string() + unique_suffix())) {
-  require_place(path_);
+    : path_(place_of(path)), temporary_(directory_of(path_) / sibling_name(path_.filename().string(), unique_suffix())) {
   try {
     file_ = files().open_write(temporary_, OpenMode::truncate);
   } catch (const Error& error) {
@@ -313,17 +344,18 @@ void AtomicFile::commit() {
 }
 
 std::filesystem::path temporary_sibling(const std::filesystem::path& path) {
-  require_place(path, Folders::left_to_the_caller);  // a folder has siblings too, and no rename puts a file in its place
-  std::string name = path.filename().string();
-  std::size_t dot = name.find('.', 1);
-  return directory_of(path) / ("." + name + unique_suffix() + (dot == std::string::npos ? "" : name.substr(dot)));
+  const std::filesystem::path target = place_of(path, Folders::left_to_the_caller);  // a folder has siblings too, and no rename puts a file in its place
+  const std::string name = target.filename().string();
+  const std::size_t dot = name.find('.', 1);
+  const std::string extensions = dot == std::string::npos || name.size() - dot > 40 ? target.extension().string() : name.substr(dot);
+  return directory_of(target) / (sibling_name(name, unique_suffix()) + (extensions.size() > 40 ? "" : extensions));
 }
 
 void replace_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
-  require_place(path);
+  const std::filesystem::path target = place_of(path);
   files().open_write(temporary, OpenMode::append)->sync();
-  files().rename(temporary, path);
-  files().sync_directory(directory_of(path));
+  files().rename(temporary, target);
+  files().sync_directory(directory_of(target));
 }
 
 void write_atomic(const std::filesystem::path& path, std::span<const std::byte> bytes) {

@@ -1,12 +1,15 @@
 /// NetCDF-4 through libnetcdf's C interface: netCDF-C++4 reads attributes without looking at their type first (a VLEN attribute overflows the
 /// heap, a string one throws) and its destructor swallows errors.
 #include <fmt/format.h>
+#include <hdf5.h>
 #include <netcdf.h>
+#include <netcdf_filter.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "climate/io/chunks.hpp"
 #include "climate/io/netcdf_file.hpp"
@@ -86,6 +89,9 @@ class Netcdf4File final : public NetcdfFile {
       status = nc_get_vara(where.first, where.second, from.data(), n.data(), out);
     }
     if (status == NC_NOERR) return;
+    if (const auto filter = missing_filter(where))
+      throw Error(ErrorKind::data, "climate.filter", fmt::format("variable '{}' is compressed by HDF5's filter {}, which this machine does not have", v.name, *filter),
+                  "install its plugin and name its folder in HDF5_PLUGIN_PATH, or have the file written with deflate", path_.string());
     const std::string chunk = broken_chunk(v, where, start, count);
     throw Error(ErrorKind::data, "climate.chunk", fmt::format("variable '{}'{} cannot be read: {}", v.name, chunk, nc_strerror(status)), "copy or download the file again", path_.string());
   }
@@ -237,6 +243,22 @@ class Netcdf4File final : public NetcdfFile {
       }
     }
     return a;
+  }
+
+  /// A filter of the variable that HDF5 has no plugin for: "32000 (lzf)".
+  std::optional<std::string> missing_filter(std::pair<int, int> where) const {
+    std::lock_guard hold(netcdf_lock());
+    std::size_t n = 0;
+    if (nc_inq_var_filter_ids(where.first, where.second, &n, nullptr) != NC_NOERR || n == 0) return {};
+    std::vector<unsigned> ids(n);
+    if (nc_inq_var_filter_ids(where.first, where.second, &n, ids.data()) != NC_NOERR) return {};
+    static const std::map<unsigned, const char*> kNames{{307, "bzip2"}, {32000, "lzf"}, {32001, "blosc"}, {32004, "lz4"}, {32008, "bitshuffle"}, {32013, "zfp"}, {32015, "zstandard"}};
+    for (unsigned id : ids) {
+      if (H5Zfilter_avail(H5Z_filter_t(id)) > 0) continue;
+      const auto name = kNames.find(id);
+      return std::to_string(id) + (name == kNames.end() ? std::string() : std::string(" (") + name->second + ")");
+    }
+    return {};
   }
 
   /// The first chunk of the box that HDF5 cannot read, after a comma.

@@ -7,11 +7,11 @@
 namespace tenon::climate {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t(1) << 20;
+constexpr std::size_t kChunkBytes = std::size_t(1) << 20, kPieceBytes = std::size_t(1) << 25;
 
 }  // namespace
 
-Records::Records(const Dataset& data, bool classic) {
+Records::Records(const Dataset& data, bool classic, std::function<void()> between) : between_(std::move(between)) {
   std::vector<std::string> in_order;
   auto add = [&](const LabelledArray& array) {
     for (std::size_t k = 0; k < array.axes.size(); ++k) {
@@ -40,6 +40,15 @@ Records::Records(const Dataset& data, bool classic) {
 std::size_t Records::size(const netCDF::NcDim& dimension) const {
   const auto open = sizes_.find(dimension.getName());
   return open == sizes_.end() ? dimension.getSize() : open->second;
+}
+
+std::size_t Records::rows_at_once(const netCDF::NcVar& variable, std::size_t bytes_of_row, std::size_t rows) const {
+  if (bytes_of_row == 0 || rows * bytes_of_row <= 2 * kPieceBytes) return std::max<std::size_t>(rows, 1);
+  netCDF::NcVar::ChunkMode mode = netCDF::NcVar::nc_CONTIGUOUS;
+  std::vector<std::size_t> chunk;
+  variable.getChunkingParameters(mode, chunk);
+  const std::size_t whole = mode == netCDF::NcVar::nc_CHUNKED && !chunk.empty() ? std::max<std::size_t>(chunk[0], 1) : 1;
+  return std::max<std::size_t>(1, kPieceBytes / bytes_of_row / whole) * whole;
 }
 
 void Records::set_chunks(netCDF::NcVar& variable, const std::vector<netCDF::NcDim>& dimensions, std::size_t bytes_of_value) const {

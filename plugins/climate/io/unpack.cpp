@@ -140,6 +140,10 @@ Packing::Packing(const Variable& v, std::span<const double> mask) : type(v.type)
   limit("valid_max", 0, 1, high);
   limit("valid_range", 0, 2, low);
   limit("valid_range", 1, 2, high);
+  if (low > high) {
+    notes.push_back(fmt::format("variable '{}': its valid values are {} to {}, which holds none; the limits are not used", v.name, low, high));
+    low = -kInfinity, high = kInfinity;
+  }
 
   bool has_scale = false, has_offset = false;
   NcType scale_type = NcType::float32, offset_type = NcType::float32;

@@ -102,7 +102,7 @@ StoredTime stored_time(const Axis& axis) {
 
 class Writer {
  public:
-  Writer(NcGroup& file, const Dataset& data, const WriteOptions& options) : file_(file), data_(data), options_(options), records_(data, options.classic) {}
+  Writer(NcGroup& file, const Dataset& data, const WriteOptions& options) : file_(file), data_(data), options_(options), records_(data, options.classic, options.between) {}
 
   void write() {
     const Dataset& data = data_;
@@ -157,6 +157,10 @@ class Writer {
     for (const auto& name : linked_names(attribute, text)) mentions_.push_back({var.getName(), attribute, name});
   }
 
+  void chunk(NcVar& var, const std::vector<NcDim>& dims, std::size_t bytes_of_value) const {
+    if (!options_.classic) records_.set_chunks(var, dims, bytes_of_value);
+  }
+
   NcDim dimension(const std::string& name, std::int64_t size) {
     NcDim found = file_.getDim(name);
     if (found.isNull()) return records_.contains(name) ? file_.addDim(name) : file_.addDim(name, std::size_t(size));
@@ -194,6 +198,7 @@ class Writer {
       bounds = t.bounds;
     }
     NcVar var = file_.addVar(a.name, type_for(text_of(a.attributes, kStoredType), values.data(), values.size()), dim);
+    chunk(var, {dim}, 8);
     put_attributes(var, shown);
     put_mentions(var, "formula_terms", text_of(a.attributes, "formula_terms"));
     if (a.time) var.putAtt("calendar", a.time->calendar);
@@ -206,6 +211,7 @@ class Writer {
     if (name.empty() || name == "yes" || name == a.name || !file_.getVar(name).isNull()) name = a.name + (climatological ? "_climatology" : "_bnds");
     var.putAtt(attribute, name);
     NcVar b = file_.addVar(name, type_for(text_of(a.attributes, kBoundsType), bounds.data()->data(), 2 * bounds.size()), std::vector<NcDim>{dim, edges()});
+    chunk(b, {dim, edges()}, 8);
     for (const auto& [key, text] : a.attributes) {
       if (!key.starts_with(kBounds)) continue;
       const std::string of_bounds = key.substr(kBounds.size());
@@ -225,6 +231,7 @@ class Writer {
   NcVar texts(const std::string& name, const std::vector<std::string>& values, std::vector<NcDim> dims, const std::string& as_stored, std::string length_name) {
     if (as_stored == name_of(NcType::string) && !options_.classic) {
       NcVar var = file_.addVar(name, netCDF::ncString, dims);
+      chunk(var, dims, 16);
       later_.push_back([this, var, values] {
         std::vector<const char*> all;
         for (const auto& v : values) all.push_back(v.c_str());
@@ -237,6 +244,7 @@ class Writer {
     if (length_name.empty()) length_name = fmt::format("strlen{}", longest);
     dims.push_back(dimension(length_name, std::int64_t(longest)));
     NcVar var = file_.addVar(name, netCDF::ncChar, dims);
+    chunk(var, dims, 1);
     std::string all;
     for (const auto& v : values) {
       all += v;
@@ -270,7 +278,7 @@ class Writer {
     if (!file_.getVar(array.name).isNull()) fail("two variables are called '" + array.name + "'", "rename one of them");
     const Tensor values = array.values.to(kCpu).contiguous();
     NcVar var = file_.addVar(array.name, type_of(values, options_.classic), dims);
-    if (!options_.classic) records_.set_chunks(var, dims, size_of(values.dtype()));
+    chunk(var, dims, size_of(values.dtype()));
     if (options_.deflate > 0 && !options_.classic && !dims.empty()) var.setCompression(true, true, options_.deflate);
     if (values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
     if (values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
@@ -332,6 +340,7 @@ class Writer {
       const netCDF::NcType type = keeps || !natural ? type_for(as_stored, all.data(), all.size()) : type_of(values, options_.classic);
       const bool gaps = std::any_of(all.begin(), all.end(), [](double x) { return std::isnan(x); });
       var = file_.addVar(array.name, type, dims);
+      chunk(var, dims, 8);
       if (gaps && values.dtype() == DType::f32) var.putAtt("_FillValue", netCDF::ncFloat, kFillFloat);
       if (gaps && values.dtype() == DType::f64) var.putAtt("_FillValue", netCDF::ncDouble, kFillDouble);
       later_.push_back([this, var, values] { put_values(var, values); });
@@ -355,6 +364,7 @@ class Writer {
     std::vector<NcDim> all = dims;
     all.push_back(dimensions(array, false).back());
     NcVar var = file_.addVar(array.name, netCDF::ncChar, all);
+    chunk(var, all, 1);
     later_.push_back([this, var, values] { if (values.numel()) records_.put(var, values.raw()); });
     return var;
   }

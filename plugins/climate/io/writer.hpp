@@ -20,6 +20,7 @@ struct WriteOptions {
   int deflate = 0;        ///< 0: none, to 9; NetCDF-4 alone
   std::string history;    ///< what was done: a command line; empty: no line is added
   std::function<void(const std::string&)> note = {};  ///< what is not kept, one line each
+  std::function<void()> between = {};  ///< called between pieces of large arrays; what it throws ends the writing, of which nothing stays
 };
 
 /// Variables may share axes; axes of one name must be equal. Throws climate.write for what NetCDF cannot hold, io.no_space and its kin.

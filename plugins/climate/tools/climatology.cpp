@@ -53,13 +53,7 @@ int run_climatology(const std::vector<std::string>& inputs, const ParamValues& p
   };
   try {
     if (blocks && blocks->labels.axes[0].time && find_axis(blocks->labels, AxisRole::time) == 0) {
-      VariableBlocks checked = *blocks;
-      checked.read = [&](std::int64_t first, std::int64_t count) {
-        Tensor rows = blocks->read(first, count);
-        require_no_infinity(blocks->labels, rows, first, in);
-        return rows;
-      };
-      finish(Cycle(checked, cycle_options("climatology", blocks->labels, params)));
+      finish(Cycle(checked_blocks(*blocks, in, context), cycle_options("climatology", blocks->labels, params)));
     } else {
       const LabelledArray array = read_variable(*file, name, read);
       require_no_infinity(array, in);
@@ -97,8 +91,10 @@ int run_anomaly(const std::vector<std::string>& inputs, const ParamValues& param
   const std::filesystem::path made_from = from.empty() ? in : std::filesystem::path(from);
   LabelledArray result;
   try {
+    stop_if_asked(context);
     const Cycle cycle = from.empty() ? Cycle(array, cycle_options("anomaly", array, params)) : cycle_of_file(from, array, params, context);
     for (const auto& note : cycle.notes()) context.status("note: " + made_from.string() + ": " + note);
+    stop_if_asked(context);
     result = anomaly_of(array, cycle);
   } catch (const Error& e) {
     throw e.at(made_from.string());

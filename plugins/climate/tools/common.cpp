@@ -122,6 +122,21 @@ void require_no_infinity(const LabelledArray& array, const std::filesystem::path
   throw Error(ErrorKind::data, "climate.not_finite", fmt::format("'{}' is {} at {}", array.name, *found > 0 ? "infinite" : "minus infinite", place), "mend the value, or take infinite ones as missing: --mask inf,-inf", path.string());
 }
 
+void stop_if_asked(ToolContext& context) {
+  if (context.interrupted()) throw Error(ErrorKind::usage, "run.interrupted", "stopped before the result was whole; nothing was written", "run the same command again");
+}
+
+VariableBlocks checked_blocks(VariableBlocks blocks, const std::filesystem::path& path, ToolContext& context) {
+  auto labels = std::make_shared<LabelledArray>(blocks.labels);
+  blocks.read = [inner = std::move(blocks.read), labels, path, &context](std::int64_t first, std::int64_t count) {
+    stop_if_asked(context);
+    Tensor rows = inner(first, count);
+    require_no_infinity(*labels, rows, first, path);
+    return rows;
+  };
+  return blocks;
+}
+
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params) {
   if (inputs.size() != 2) throw_usage(tool, fmt::format("takes one input and one output, got {} arguments", inputs.size()), fmt::format("tenon climate {} IN OUT", tool));
   if (params.boolean("classic") && params.given("deflate") && params.integer("deflate") > 0)
@@ -147,8 +162,10 @@ void write_output(const std::filesystem::path& out, LabelledArray array, const N
   data.attributes["provenance"] = provenance.text();
   const std::string line = one_line(array), name = array.name;
   data.variables.push_back(std::move(array));
+  stop_if_asked(context);
   write_netcdf(out, data, {.classic = params.boolean("classic"), .deflate = int(params.integer("deflate")), .history = "tenon climate " + done + " " + source.path().filename().string(),
-                           .note = [&](const std::string& text) { context.status("note: " + out.string() + ": " + text); }});
+                           .note = [&](const std::string& text) { context.status("note: " + out.string() + ": " + text); },
+                           .between = [&] { stop_if_asked(context); }});
   if (context.json()) context.print(json_text(nlohmann::json{{"input", source.path().string()}, {"output", out.string()}, {"variable", name}, {"shape", line}}));
   else context.print(fmt::format("{}: {} {}", out.string(), name, line));
 }

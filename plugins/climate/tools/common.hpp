@@ -41,6 +41,11 @@ void require_no_infinity(const LabelledArray& array, const std::filesystem::path
 /// The same of some rows along the first axis, from row `first` on.
 void require_no_infinity(const LabelledArray& labels, const Tensor& rows, std::int64_t first, const std::filesystem::path& path);
 
+/// Throws run.interrupted once the user has asked for a stop: between blocks of work, before anything is in its place.
+void stop_if_asked(ToolContext& context);
+/// The same blocks, each held to both before it is given out.
+VariableBlocks checked_blocks(VariableBlocks blocks, const std::filesystem::path& path, ToolContext& context);
+
 /// Exactly two positional arguments, the second free to write; usage errors begin with the tool's name.
 std::pair<std::filesystem::path, std::filesystem::path> in_and_out(const char* tool, const std::vector<std::string>& inputs, const ParamValues& params);
 /// Writes and tells what was written. Attributes of the source's file are kept; `done` goes into `history`, the provenance into an attribute of its name.

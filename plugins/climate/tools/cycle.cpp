@@ -186,7 +186,10 @@ void Cycle::check_coverage(const std::vector<std::int64_t>& times, const std::st
   std::vector<char> by_base(std::size_t(slots_), 0), by_file(std::size_t(slots_), 0);
   for (auto t : times) mark(by_base, ticks_[std::size_t(t)]);
   for (auto t : ticks_) mark(by_file, t);
-  if (options_.kind == CycleKind::daily && slots_ == 366 && by_base[58] && by_base[60]) by_base[59] = 1;  // interpolated
+  if (options_.kind == CycleKind::daily && slots_ == 366 && by_base[58] && by_base[60] && !by_base[59]) {
+    by_base[59] = 1;
+    notes_.push_back(base + " has no 29 February: its climatology is the mean of those of 28 February and 1 March");
+  }
   std::int64_t wanted = 0, lacking = 0;
   for (std::size_t s = 0; s < by_base.size(); ++s) {
     wanted += by_file[s];
@@ -263,7 +266,7 @@ void Cycle::finish_means() {
         values[s * points_ + from + p] = of > 0 ? total / double(of) : kNothing;
       }
     }
-    if (options_.kind != CycleKind::daily || slots_ != 366) return;
+    if (options_.kind != CycleKind::daily || slots_ != 366 || rows_[59] > 0) return;  // a 29 February that is there may miss points as any day
     for (std::int64_t p = from; p < to; ++p)
       if (double& leap = values[59 * points_ + p]; std::isnan(leap)) leap = (values[58 * points_ + p] + values[60 * points_ + p]) / 2;
   });

@@ -43,8 +43,15 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   LabelledArray result;
   const auto blocks = variable_in_blocks(*file, variable, read);
   try {
-    auto by_blocks = blocks ? regrid(*blocks, target, options) : std::nullopt;
-    result = by_blocks ? std::move(*by_blocks) : regrid(read_variable(*file, variable, read), target, options);
+    auto by_blocks = blocks ? regrid(checked_blocks(*blocks, in, context), target, options) : std::nullopt;
+    if (by_blocks) {
+      result = std::move(*by_blocks);
+    } else {
+      const LabelledArray array = read_variable(*file, variable, read);
+      require_no_infinity(array, in);
+      stop_if_asked(context);
+      result = regrid(array, target, options);
+    }
   } catch (const Error& e) {
     throw e.at(in.string());
   }

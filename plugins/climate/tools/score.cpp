@@ -242,6 +242,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   bool any = false;
   const std::int64_t block = params.integer("block");
   for (std::size_t l = 0; l < forecast.leads.size(); ++l) {
+    stop_if_asked(context);
     const Json& lead = all["leads"].emplace_back(scorer.of_lead(l));
     const double share = lead["share"];
     const std::string name_of_lead = forecast.has_leads ? fmt::format("lead {:.6g} days: ", lead["lead_days"].get<double>()) : std::string();

@@ -80,6 +80,14 @@ LabelledArray select_longitudes(const LabelledArray& array, double west, double 
   }
   if (found.empty()) nothing(array, fmt::format("longitudes {} to {}", west, east));
   const bool east_first = lon.size() > 1 && lon.back() < lon.front() && std::abs(lon[1] - lon[0]) < 180 && lon[1] < lon[0];
+  // A meridian that the file has twice, at both ends of a circle: it closes the circle where all of that is asked for, and is taken once otherwise.
+  std::vector<std::pair<double, std::int64_t>> once;
+  for (const auto& f : found) {
+    const bool again = std::any_of(once.begin(), once.end(), [&](const auto& o) { return std::abs(o.first - f.first) < 1e-9; });
+    if (!again) once.push_back(f);
+    else if (span == 360 && std::abs(f.first) < 1e-9) once.emplace_back(f.first + 360, f.second);
+  }
+  found = std::move(once);
   std::stable_sort(found.begin(), found.end(), [&](const auto& a, const auto& b) { return east_first ? a.first > b.first : a.first < b.first; });
   std::vector<std::int64_t> order;
   for (const auto& f : found) order.push_back(f.second);
@@ -108,6 +116,9 @@ LabelledArray select_levels(const LabelledArray& array, const std::vector<double
     }
     order.push_back(found - z.begin());
   }
+  std::sort(order.begin(), order.end());  // as the file has them: an axis runs one way
+  if (const auto twice = std::adjacent_find(order.begin(), order.end()); twice != order.end())
+    throw_usage("select", fmt::format("--levels names level {} twice", z[std::size_t(*twice)]), "name each once");
   return taken(array, k, order);
 }
 

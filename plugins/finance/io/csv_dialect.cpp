@@ -179,9 +179,10 @@ Dialect find_dialect(std::string_view text, const CsvOptions& options, const std
   const auto first = split_record(text, at, out.delimiter);
   std::vector<Evidence> evidence(first.size());
   const std::size_t second = at;
-  std::int64_t last = kSampleRecords;
+  std::int64_t last = kSampleRecords, of_width = 0, others = 0;
   for (std::int64_t record = 0; at < text.size() && record < last; ++record) {
     const auto cells = split_record(text, at, out.delimiter);
+    ++(cells.size() == first.size() ? of_width : others);
     if (cells.size() != first.size()) continue;  // the parser will say so
     bool unknown = false;
     for (std::size_t c = 0; c < cells.size(); ++c) {
@@ -190,6 +191,8 @@ Dialect find_dialect(std::string_view text, const CsvOptions& options, const std
     }
     if (unknown && record + 1 == last) last += kSampleRecords;
   }
+  if (of_width == 0 && others > 0)  // nothing is known of any column: as text none of its cells is wrong before the parser has counted them
+    for (Evidence& e : evidence) e.add(kText);
   out.header = options.header ? *options.header : has_header(first, evidence, options);
   std::vector<std::string> names;
   if (out.header) {

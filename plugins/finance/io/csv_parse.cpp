@@ -104,7 +104,8 @@ void CsvParser::number(std::size_t column, const char* b, const char* e, double&
 bool CsvParser::integer(std::size_t column, const char* b, const char* e, std::int64_t& out, double& as_real) {
   switch (parse_integer(b, e, out)) {
     case NumberStatus::ok: return true;
-    case NumberStatus::overflow: fail_cell("finance.integer_overflow", column, b, {b, e}, "does not fit a 64-bit integer", "declare the column as real or text (--types)");
+    case NumberStatus::overflow:
+      fail_cell("finance.integer_overflow", column, b, {b, e}, std::string_view(b, std::size_t(e - b)) == "-9223372036854775808" ? "is the one 64-bit integer that stands for a missing value here" : "does not fit a 64-bit integer", "declare the column as real or text (--types)");
     default: break;
   }
   number(column, b, e, as_real);

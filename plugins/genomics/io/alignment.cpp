@@ -41,7 +41,7 @@ class BamReader {
       AlignedRecord r = parse(take(std::size_t(size), "its body"));
       if (auto defect = defect_of(r, contigs_); !defect.empty()) fail(defect);
       ++out.records;
-      out.mapped += !(r.flag & 4);
+      out.mapped += is_mapped(r);
       if (r.contig >= 0) ++(r.flag & 4 ? counts[std::size_t(r.contig)].unmapped : counts[std::size_t(r.contig)].mapped);
     }
     out.end_block = input_.has_end_block();

@@ -26,6 +26,8 @@ struct AlignedRecord {
 };
 
 void add_cigar(AlignedRecord& record, char operation, std::int64_t length);
+/// On a contig, at a position, and not flagged as unmapped: what lacks one of them other programs take for unmapped, too.
+bool is_mapped(const AlignedRecord& record);
 /// "" when sound.
 std::string defect_of(const AlignedRecord& record, const std::vector<AlignmentContig>& contigs);
 /// The contig of an @SQ line of the header; "" or why it is none.

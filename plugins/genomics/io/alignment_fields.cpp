@@ -124,9 +124,12 @@ std::string defect_of_tag(std::string_view field) {
 }
 
 std::string defect_of_tags(std::string_view bytes) {
+  std::vector<std::string_view> seen;
   while (!bytes.empty()) {
     if (bytes.size() < 3 || !is_tag(bytes.substr(0, 2))) return fmt::format("its last {} bytes are no field", bytes.size());
     const auto tag = bytes.substr(0, 2);
+    if (std::find(seen.begin(), seen.end(), tag) != seen.end()) return fmt::format("its field {} stands twice", tag);
+    seen.push_back(tag);
     const std::size_t size = value_size(bytes[2], bytes.substr(3));
     if (size == 0) return fmt::format("its field {} has no whole value of type {}", tag, bytes[2] > ' ' && bytes[2] <= '~' ? bytes.substr(2, 1) : "?");
     bytes.remove_prefix(3 + size);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "genomics/io/letters.hpp"
@@ -38,7 +39,7 @@ class FastaParser {
     if (text_.line_number() == 0) fail("the file is empty: no sequence", "", text_.path().string());
     if (entries_.empty()) fail("no sequence", "", text_.path().string());
     end_record();
-    require_fresh_index(text_.path(), entries_);
+    require_fresh_index(text_.path(), indexed());
     if (text_.packing() == Packing::bgzf) require_fresh_block_index(text_.path(), text_.blocks(), length);
     return std::move(entries_);
   }
@@ -46,6 +47,18 @@ class FastaParser {
  private:
   [[noreturn]] void fail(const std::string& what, const std::string& hint, const std::string& where) { throw Error(ErrorKind::data, "genomics.fasta", what, hint, where); }
   std::string record() const { return fmt::format("record {} ('{}')", entries_.size(), entries_.back().name); }
+
+  /// As samtools indexes it: records by the first word of their header, of those of one name the first.
+  std::vector<FastaIndexEntry> indexed() const {
+    std::vector<FastaIndexEntry> out;
+    std::set<std::string_view> seen;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (!seen.insert(words_[i]).second) continue;
+      out.push_back(entries_[i]);
+      out.back().name = words_[i];
+    }
+    return out;
+  }
 
   void end_record() {
     if (entries_.empty()) return;
@@ -55,7 +68,13 @@ class FastaParser {
   void header(std::string_view line) {
     end_record();
     std::string_view rest = line.substr(1);
-    std::string_view name = random_access_ ? rest.substr(0, std::min(rest.find_first_of(" \t"), rest.size())) : trimmed(rest);
+    const std::string_view first_word = rest.substr(0, std::min(rest.find_first_of(" \t"), rest.size()));
+    std::string whole;  // a set's records are called by their whole header, in which a tab is a blank
+    if (!random_access_) {
+      whole = std::string(trimmed(rest));
+      std::replace(whole.begin(), whole.end(), '\t', ' ');
+    }
+    const std::string_view name = random_access_ ? first_word : std::string_view(whole);
     if (name.empty()) throw Error(ErrorKind::data, "genomics.name", fmt::format("the header of record {} has no name", entries_.size() + 1), "write >NAME", text_.where());
     if (auto control = std::find_if(name.begin(), name.end(), [](unsigned char c) { return c < 32 || c == 127; }); control != name.end()) {
       throw Error(ErrorKind::data, "genomics.name", fmt::format("the header of record {} holds the control byte 0x{:02x} at {}", entries_.size() + 1, *control, text_.place(1 + std::size_t(control - name.begin()))),
@@ -68,6 +87,7 @@ class FastaParser {
                     text_.where());
       }
     }
+    words_.emplace_back(first_word.empty() ? name : first_word);
     entries_.push_back({std::string(name), 0, std::int64_t(text_.line_offset() + line.size() + text_.line_end()), 0, 0});
     header_line_ = text_.line_number();
     blank_ = 0;
@@ -114,6 +134,7 @@ class FastaParser {
   bool random_access_;
   const FastaVisitor& visitor_;
   std::vector<FastaIndexEntry> entries_;
+  std::vector<std::string> words_;  ///< first words of the headers of entries_
   std::unordered_map<std::string, std::uint64_t> lines_;
   std::uint64_t header_line_ = 0, blank_ = 0, short_line_ = 0;
   std::size_t short_length_ = 0;

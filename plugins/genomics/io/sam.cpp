@@ -52,6 +52,7 @@ class SamReader {
   }
 
   void header(std::string_view line) {
+    if (line.starts_with("@HD") && text_.line_number() != 1) fail("@HD is not the header's first line", "it stands once, before all others");
     if (!line.starts_with("@SQ")) return;
     AlignmentContig contig;
     if (auto defect = read_contig(line, contig); !defect.empty()) fail(defect);
@@ -85,10 +86,13 @@ class SamReader {
     if (auto bad = std::find_if(c[10].begin(), c[10].end(), [](unsigned char q) { return q < 33 || q > 126; }); bad != c[10].end()) fail(fmt::format("quality byte {} is outside 33 to 126", int(std::uint8_t(*bad))));
     cigar(c[5], r);
     if (auto defect = defect_of(r, contigs_); !defect.empty()) fail(defect);
-    for (std::size_t i = 11; i < c.size(); ++i)
+    for (std::size_t i = 11; i < c.size(); ++i) {
       if (auto defect = defect_of_tag(c[i]); !defect.empty()) fail(defect);
+      for (std::size_t before = 11; before < i; ++before)
+        if (c[before].substr(0, 2) == c[i].substr(0, 2)) fail(fmt::format("its field {} stands twice", c[i].substr(0, 2)));
+    }
     ++out_.records;
-    out_.mapped += !(r.flag & 4);
+    out_.mapped += is_mapped(r);
   }
 
   void cigar(std::string_view text, AlignedRecord& r) const {
@@ -120,6 +124,8 @@ void add_cigar(AlignedRecord& r, char operation, std::int64_t length) {
     default: r.bad_operation = true;
   }
 }
+
+bool is_mapped(const AlignedRecord& r) { return !(r.flag & 4) && r.contig >= 0 && r.position >= 0; }
 
 std::string defect_of(const AlignedRecord& r, const std::vector<AlignmentContig>& contigs) {
   if (r.bad_operation) return "its CIGAR holds an operation that is none";

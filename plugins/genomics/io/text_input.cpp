@@ -23,6 +23,7 @@ bool TextInput::next(std::string_view& line) {
       start_ = base_ + position_;
       position_ = at + 1;
       ++number_;
+      if (number_ == 1) refuse_mark(line);
       return true;
     }
     if (position_ > 0) {  // what is left of the last piece moves to the front
@@ -43,7 +44,14 @@ bool TextInput::next(std::string_view& line) {
   start_ = base_;
   position_ = buffer_.size();
   ++number_;
+  if (number_ == 1) refuse_mark(line);
   return true;
+}
+
+/// No format here begins with one: it would become part of the first name, or of the first letter.
+void TextInput::refuse_mark(std::string_view line) const {
+  if (line.starts_with("\xef\xbb\xbf"))
+    throw Error(ErrorKind::data, "genomics.byte_order_mark", "the file begins with a byte-order mark (EF BB BF)", "remove it: tail -c +4 FILE > FILE.new", where());
 }
 
 std::string TextInput::where(std::uint64_t line) const { return path().string() + ":" + std::to_string(line); }

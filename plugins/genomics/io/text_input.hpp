@@ -31,6 +31,7 @@ class TextInput {
   std::string where(std::uint64_t line) const;
   /// "byte 512", or of BGZF "virtual offset 123456" too: place of a byte of the last line.
   std::string place(std::size_t column = 0) const;
+
   Packing packing() const noexcept { return input_.packing(); }
   const std::filesystem::path& path() const noexcept { return input_.path(); }
   /// Unpacked text offset and file offset of each BGZF block so far; kept when asked for before the first line (to check a .gzi).
@@ -38,6 +39,7 @@ class TextInput {
   const std::vector<std::pair<std::uint64_t, std::uint64_t>>& blocks() const noexcept { return blocks_; }
 
  private:
+  void refuse_mark(std::string_view line) const;
   ByteInput input_;
   std::string buffer_;
   std::size_t position_ = 0;      ///< of the next line in buffer_

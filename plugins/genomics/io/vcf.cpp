@@ -171,12 +171,14 @@ void VcfReader::check_alleles(VcfRecord& r) {
 void VcfReader::check_keys(const VcfRecord& r) {
   std::vector<std::string_view> keys;
   auto note = [&](const char* kind, std::string_view key) { ++undeclared_[fmt::format("{} {}", kind, key)]; };
+  if (r.columns[2].empty()) fail(r, "ID is empty", "write '.' where there is none");
   if (r.columns[6].empty()) fail(r, "FILTER is empty", "write '.' where there is none");
   if (r.columns[7].empty()) fail(r, "INFO is empty", "write '.' where there is none");
   if (r.columns[6] != ".") {
     cut(r.columns[6], ';', keys);
     for (auto key : keys)
       if (!header_.filter.count(std::string(key))) note("FILTER", key);
+    if (keys.size() > 1 && std::find(keys.begin(), keys.end(), "PASS") != keys.end()) ++warnings_["FILTER holds PASS beside filters that were not passed"];
   }
   if (r.columns[7] != ".") {
     cut(r.columns[7], ';', keys);

@@ -81,6 +81,8 @@ class VcfReader {
   void check_info(const VcfRecord& r);
   void check_samples(const VcfRecord& r);
   void check_value(const VcfRecord& r, bool in_info, std::string_view key, const VcfField& field, std::string_view value);
+  void check_count(const VcfRecord& r, bool in_info, std::string_view key, const VcfField& field, std::string_view value);
+  void check_end(const VcfRecord& r, std::string_view value);
   void declare(VcfFields& fields, const char* kind, const std::string& id, VcfField field);
   void check_genotypes(const VcfRecord& r);
   void check_order(const VcfRecord& r);

@@ -32,7 +32,34 @@ Number parsed(std::string_view text, T& value) {
   return error == std::errc() ? Number::good : Number::large;
 }
 
+/// Does a declared Number allow so many values for so many alternative alleles? Of samples of any ploidy up to two.
+bool is_allowed(std::string_view number, std::size_t values, std::size_t alternatives, bool in_info) {
+  const std::size_t alleles = alternatives + 1;
+  if (number == "A") return values == alternatives;
+  if (number == "R") return values == alleles;
+  if (number == "G") return values == alleles * (alleles + 1) / 2 || (!in_info && values == alleles);
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+  return error != std::errc() || end != number.data() + number.size() || values == count;
+}
+
 }  // namespace
+
+void VcfReader::check_count(const VcfRecord& r, bool in_info, std::string_view key, const VcfField& field, std::string_view value) {
+  if (field.type == "Flag" || value == "." || value.empty()) return;
+  const std::size_t values = 1 + std::size_t(std::count(value.begin(), value.end(), ',')), alternatives = r.kinds.size() == 1 && r.kinds[0] == AltKind::missing ? 0 : r.alts.size();
+  if (!is_allowed(field.number, values, alternatives, in_info))
+    ++warnings_[fmt::format("{} {} has another number of values than its Number={} asks for", in_info ? "INFO" : "FORMAT", key, field.number)];
+}
+
+/// END, counted from 1: htslib takes one before POS for missing.
+void VcfReader::check_end(const VcfRecord& r, std::string_view value) {
+  std::int64_t end = 0;
+  if (parsed(value, end) != Number::good) return;
+  if (end <= r.position) ++warnings_["INFO END lies before POS, and other programs ignore it"];
+  const auto declared = header_.contigs.find(std::string(r.contig));
+  if (declared != header_.contigs.end() && declared->second >= 0 && end > declared->second) ++warnings_["INFO END lies past the end of its contig"];
+}
 
 void VcfReader::check_value(const VcfRecord& r, bool in_info, std::string_view key, const VcfField& field, std::string_view value) {
   const bool integer = field.type == "Integer";
@@ -78,6 +105,8 @@ void VcfReader::check_info(const VcfRecord& r) {
     if (equals == std::string_view::npos && !field->second.type.empty() && field->second.type != "Flag") ++warnings_[fmt::format("INFO {} has no value", key)];
     if (equals != std::string_view::npos && field->second.type == "Flag") ++warnings_[fmt::format("INFO {} is a Flag and has a value", key)];
     check_value(r, true, key, field->second, value);
+    if (equals != std::string_view::npos) check_count(r, true, key, field->second, value);
+    if (key == "END") check_end(r, value);
   });
 }
 
@@ -92,7 +121,10 @@ void VcfReader::check_samples(const VcfRecord& r) {
   for (std::size_t c = 9; c < r.columns.size(); ++c) {
     std::size_t n = 0;
     each(r.columns[c], ':', [&](std::string_view value) {
-      if (n < keys.size() && keys[n].second) check_value(r, false, keys[n].first, *keys[n].second, value);
+      if (n < keys.size() && keys[n].second) {
+        check_value(r, false, keys[n].first, *keys[n].second, value);
+        check_count(r, false, keys[n].first, *keys[n].second, value);
+      }
       ++n;
     });
     if (n > keys.size()) fail(r, fmt::format("sample '{}' has {} values, FORMAT names {}", header_.samples[c - 9], n, keys.size()), "was the line cut and joined?");

@@ -57,7 +57,12 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
   auto list = nlohmann::json::array();
   Bed bed;
   const auto regions = wanted_regions(inputs, params, genome, bed);
+  std::int64_t empty = 0;
   for (const auto& wanted : regions) {  // each is checked before anything is written
+    if (wanted.window.begin == wanted.window.end) {  // a BED interval between two bases: a record without a sequence is no FASTA
+      ++empty;
+      continue;
+    }
     auto letters = genome.letters(wanted.window.contig, wanted.window.begin, wanted.window.end, pad, &padded);
     if (params.boolean("upper"))
       for (char& c : letters) c = char(c & ~32);
@@ -66,6 +71,7 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
                                                           {"sequence", wanted.reverse ? reverse_complement(letters) : letters}});
     else text += fasta_text(wanted, std::move(letters), params.integer("width"));
   }
+  if (empty > 0) context.status(fmt::format("{} intervals of no length were left out", empty));
   if (bed.clipped > 0) context.status(fmt::format("{} intervals were cut at their contig's end, by {} bases", bed.clipped, bed.clipped_bases));
   if (padded > 0) context.status(fmt::format("{} bases outside the contigs were filled with N", padded));
   if (!output.empty()) {
@@ -74,7 +80,7 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
     file.commit();
   }
   if (context.json()) {
-    nlohmann::json result{{"regions", regions.size()}, {"bases", bases}, {"padded", padded}, {"clipped", bed.clipped}, {"clipped_bases", bed.clipped_bases}};
+    nlohmann::json result{{"regions", std::int64_t(regions.size()) - empty}, {"empty", empty}, {"bases", bases}, {"padded", padded}, {"clipped", bed.clipped}, {"clipped_bases", bed.clipped_bases}};
     if (output.empty()) result["sequences"] = list;
     else result["output"] = output.string();
     context.print(json_text(result));
@@ -82,7 +88,7 @@ int run_fetch(const std::vector<std::string>& inputs, const ParamValues& params,
     if (text.ends_with('\n')) text.pop_back();
     context.print(text);
   } else {
-    context.print(fmt::format("{}: {} regions, {} bases", output.string(), regions.size(), bases));
+    context.print(fmt::format("{}: {} regions, {} bases", output.string(), std::int64_t(regions.size()) - empty, bases));
   }
   return 0;
 }

@@ -129,6 +129,45 @@ TEST_CASE("a dimension that was unlimited may grow in the output, too", "[climat
   const auto file = open_netcdf(folder / "series.nc");
   CHECK(file->variable("x").chunks == std::vector<std::int64_t>{100000});
   CHECK(read_variable(*file, "x").values.to_vector() == series.values.to_vector());
+
+  // Bounds, coordinates and what belongs to the variable, too.
+  LabelledArray timed;
+  timed.name = "y";
+  Axis time{"time", "hours since 2000-01-01", {}, {{"standard_name", "time"}, {"tenon:unlimited", "true"}}};
+  time.time = TimeCoordinates{"standard", {}, {}};
+  const std::int64_t start = ticks_from_date(Calendar::standard, {2000, 1, 1}), hour = kTicksPerDay / 24;
+  for (std::int64_t i = 0; i < 5000; ++i) {
+    time.time->ticks.push_back(start + i * hour);
+    time.time->bounds.push_back({start + i * hour, start + (i + 1) * hour});
+    time.coordinates.push_back(double(i));
+    time.bounds.push_back({double(i), double(i + 1)});
+  }
+  timed.axes = {time};
+  timed.values = Tensor::zeros({5000}, DType::f64);
+  write_netcdf(folder / "timed.nc", timed);
+  const auto hours = open_netcdf(folder / "timed.nc");
+  CHECK(hours->variable("time").chunks == std::vector<std::int64_t>{5000});
+  CHECK(hours->variable("time_bnds").chunks == std::vector<std::int64_t>{5000, 2});
+}
+
+TEST_CASE("large arrays are written in pieces, between which a stop leaves nothing", "[climate][writer]") {
+  TempFolder folder;
+  LabelledArray a;
+  a.name = "x";
+  a.values = Tensor::arange(std::int64_t(3) << 22, DType::f64).reshape({3 << 10, 1 << 12});  // 96 MB
+  a.axes = {{"record", {}, {}, {{"tenon:unlimited", "true"}}}, {"place", {}, {}, {}}};
+  for (const bool classic : {false, true}) {
+    int pieces = 0;
+    WriteOptions options{.classic = classic};
+    options.between = [&] { ++pieces; };
+    write_netcdf(folder / "a.nc", a, options);
+    CHECK(pieces >= 2);
+    const auto read = read_netcdf(folder / "a.nc").values;
+    CHECK(std::equal(read.data<double>(), read.data<double>() + read.numel(), a.values.data<double>()));
+    options.between = [] { throw Error(ErrorKind::usage, "run.interrupted", "enough"); };
+    CHECK(error_of([&] { write_netcdf(folder / "b.nc", a, options); }).code() == "run.interrupted");
+    CHECK(files().list(folder.path()).size() == 1);
+  }
 }
 
 TEST_CASE("times that their unit cannot hold are written in a finer one, exactly", "[climate][writer]") {

@@ -9,6 +9,7 @@
 #include "climate/tools/cycle.hpp"
 #include "climate/tools/made_days.hpp"
 #include "climate/tools/tools.hpp"
+#include "tenon/io/file.hpp"
 
 using namespace tenon;
 using namespace tenon::climate;
@@ -126,6 +127,21 @@ TEST_CASE("infinite values are refused by time and place", "[climate][tools]") {
     CHECK(e.where() == c.in);
   }
   run_tool(climatology_tool(), {c.in, c.out}, {{"mask", "inf"}}, c.said);
+  for (const char* method : {"conservative", "bilinear", "nearest"})
+    CHECK(error_of([&] { run_tool(regrid_tool(), {c.in, c.changed}, {{"grid", "r6x4"}, {"method", method}}, c.said); }).code() == "climate.not_finite");
+  CHECK_FALSE(std::filesystem::exists(c.changed));
+}
+
+TEST_CASE("a tool that is asked to stop leaves nothing", "[climate][tools]") {
+  Case c;
+  Spoken said;
+  said.stop = true;
+  for (const auto& [tool, params] : std::vector<std::pair<ToolEntry, std::vector<std::pair<std::string, std::string>>>>{
+           {climatology_tool(), {}}, {anomaly_tool(), {}}, {regrid_tool(), {{"grid", "r6x4"}}}, {select_tool(), {{"lat", "-10,40"}}}}) {
+    INFO(tool.name);
+    CHECK(error_of([&] { run_tool(tool, {c.in, c.out}, params, said); }).code() == "run.interrupted");
+    CHECK(files().list(c.folder.path()).size() == 1);
+  }
 }
 
 TEST_CASE("classic files are not compressed", "[climate][tools]") {

@@ -28,6 +28,50 @@ TEST_CASE("longitudes are selected eastwards across the seam of any file", "[cli
   CHECK(error_of([&] { select_levels(a, {500}); }).code() == "climate.no_axis");
 }
 
+TEST_CASE("a meridian that the file has twice comes once, or closes the circle", "[climate][tools]") {
+  LabelledArray a;
+  a.name = "v";
+  a.values = Tensor::from(std::vector<double>{0, 1, 2, 3, 4}, {1, 5});
+  a.axes = {{"lat", "degrees_north", {0}, {{"standard_name", "latitude"}}}, {"lon", "degrees_east", {0, 90, 180, 270, 360}, {{"standard_name", "longitude"}}}};
+  const auto lon = [&](double west, double east) { return select_longitudes(a, west, east).axes[1].coordinates; };
+  CHECK(lon(0, 360) == std::vector<double>{0, 90, 180, 270, 360});
+  CHECK(select_longitudes(a, 0, 360).values.to_vector() == std::vector<double>{0, 1, 2, 3, 4});
+  CHECK(lon(-15, 12) == std::vector<double>{0});
+  CHECK(lon(350, 20) == std::vector<double>{0});
+  CHECK(lon(0, 359) == std::vector<double>{0, 90, 180, 270});
+  CHECK(lon(-180, 180) == std::vector<double>{180, 270, 360, 450});
+  a.axes[1].coordinates = {-180, -90, 0, 90, 180};
+  CHECK(lon(170, 190) == std::vector<double>{-180});
+  CHECK(lon(-180, 180) == std::vector<double>{-180, -90, 0, 90, 180});
+  a.axes[1].coordinates = {360, 270, 180, 90, 0};
+  CHECK(lon(0, 360) == std::vector<double>{360, 270, 180, 90, 0});
+  CHECK(lon(-10, 100).size() == 2);
+}
+
+TEST_CASE("levels come in the order of the file, each once", "[climate][tools]") {
+  LabelledArray a;
+  a.name = "v";
+  a.values = Tensor::from(std::vector<double>{0, 1, 2}, {3});
+  a.axes = {{"plev", "hPa", {1000, 850, 500}, {{"standard_name", "air_pressure"}}}};
+  CHECK(select_levels(a, {500, 1000}).axes[0].coordinates == std::vector<double>{1000, 500});
+  CHECK(select_levels(a, {500, 1000}).values.to_vector() == std::vector<double>{0, 2});
+  CHECK(error_of([&] { select_levels(a, {500, 850, 500}); }).code() == "usage.select");
+}
+
+TEST_CASE("29 February in a daily climatology: between its neighbours where there is none, with a note; missing where its points are", "[climate][tools]") {
+  const auto number = [](std::int64_t t, std::size_t p) { return double(((t / kTicksPerDay) % 1000)) + 1000 * double(p); };
+  const Cycle without(daily(2001, 2, number), {.kind = CycleKind::daily});
+  REQUIRE(without.notes().size() == 1);
+  CHECK(without.notes()[0].find("has no 29 February") != std::string::npos);
+  CHECK(without.as_array().values.to_vector()[59 * 12] == (without.as_array().values.to_vector()[58 * 12] + without.as_array().values.to_vector()[60 * 12]) / 2);
+  LabelledArray leap = daily(2004, 1, number);
+  leap.values.data<double>()[59 * 12 + 3] = std::nan("");
+  const Cycle with(leap, {.kind = CycleKind::daily});
+  CHECK(with.notes().empty());
+  CHECK(std::isnan(with.as_array().values.to_vector()[59 * 12 + 3]));
+  CHECK(with.as_array().values.to_vector()[59 * 12 + 4] == number(leap.axes[0].time->ticks[59], 4));
+}
+
 TEST_CASE("annual cycles: months, days and harmonics give back what was put in", "[climate][tools]") {
   const LabelledArray monthly = daily(2001, 4, [](std::int64_t t, std::size_t p) { return double(date_from_ticks(Calendar::standard, t).month) + 100 * double(p); });
   const LabelledArray months = Cycle(monthly, {.kind = CycleKind::monthly}).as_array();

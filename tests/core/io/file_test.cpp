@@ -152,6 +152,45 @@ TEST_CASE("writing never puts a regular file in the place of a pipe, a device or
   }
 }
 
+TEST_CASE("a link is written through and stays a link, whether it leads to a file already or not yet", "[io]") {
+  TemporaryFolder folder("links");
+  std::filesystem::create_directory(folder / "there");
+  std::filesystem::create_symlink("there/target", folder / "link");  // relative to the link's own folder
+  std::filesystem::create_symlink("link", folder / "second");
+  for (const char* text : {"new", "newer"}) {
+    write_atomic(folder / "second", text);
+    CHECK(std::filesystem::is_symlink(folder / "second"));
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(read_text(folder / "there/target") == text);
+    CHECK(files().list(folder / "there").size() == 1);
+  }
+  const auto temporary = temporary_sibling(folder / "link");
+  CHECK(temporary.parent_path() == folder / "there");
+  std::ofstream(temporary) << "of a library";
+  replace_file(temporary, folder / "link");
+  CHECK(read_text(folder / "there/target") == "of a library");
+  std::filesystem::create_symlink("circle", folder / "circle");
+  CHECK(code_of([&] { write_atomic(folder / "circle", "x"); }) != "");
+  std::filesystem::create_symlink("absent/target", folder / "astray");
+  CHECK(code_of([&] { write_atomic(folder / "astray", "x"); }) == "io.not_found");
+  CHECK(files().list(folder.path).size() == 5);
+}
+
+TEST_CASE("names as long as a file system takes, and those that are none", "[io]") {
+  TemporaryFolder folder("names");
+  for (const std::string& name : {std::string(250, 'n'), std::string(240, 'n') + ".nii.gz", "a." + std::string(240, 'x')}) {
+    write_atomic(folder / name, "x");
+    CHECK(read_text(folder / name) == "x");
+    const auto temporary = temporary_sibling(folder / name);
+    std::ofstream(temporary) << "y";
+    replace_file(temporary, folder / name);
+    CHECK(read_text(folder / name) == "y");
+  }
+  CHECK(temporary_sibling(folder / (std::string(240, 'n') + ".nii.gz")).filename().string().ends_with(".nii.gz"));
+  CHECK(code_of([&] { write_atomic("", "x"); }) == "io.not_a_file");
+  CHECK(code_of([&] { write_atomic("-", "x"); }) == "io.not_a_file");
+}
+
 TEST_CASE("a folder that is not there is told as such, whoever writes into it", "[io]") {
   TemporaryFolder folder("no-folder");
   CHECK_THROWS_WITH(temporary_sibling(folder / "absent/a.nc"), Catch::Contains("no folder") && Catch::Contains("absent"));

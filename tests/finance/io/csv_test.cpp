@@ -101,6 +101,7 @@ TEST_CASE("CSV: every defect is an error with file, line and column", "[finance]
   require_defect("a,b\n1,2\n3\n", "finance.field_count", ":3");
   require_defect("a,b\n1,2\n3,4,5\n", "finance.field_count", ":3");
   require_defect("a,b\n1,2\n\n3,4\n", "finance.field_count", ":3");
+  require_defect("Date,Close\n2020-01-01,1,5\n2020-01-02,2,5\n", "finance.field_count", ":2");  // every record is too long
   require_defect("a,b\n1,\"x\n3,4\n", "finance.open_quote", ":2:3");
   require_defect("a,b\n1,x\"y\n3,4\n", "finance.stray_quote", ":2:4");
   require_defect("a,b\n1,\"x\"y\n3,4\n", "finance.stray_quote", ":2");

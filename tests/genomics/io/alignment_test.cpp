@@ -71,6 +71,17 @@ TEST_CASE("sam: optional fields are of their types") {
   }
 }
 
+TEST_CASE("sam: a field stands once, @HD first, and what has no position is not mapped") {
+  CHECK(sam("*\t0", "\tNM:i:1\tNM:i:1") == "record 1: its field NM stands twice");
+  CHECK(sam("*\t0", "\tNM:i:1\tMD:Z:4") == "");
+  CHECK(sam("*\t0", "", "@SQ\tSN:c\tLN:100\n@HD\tVN:1.6\n") == "record 1: @HD is not the header's first line");
+  CHECK(sam("*\t0", "", "@HD\tVN:1.6\n@HD\tVN:1.6\n@SQ\tSN:c\tLN:100\n") == "record 1: @HD is not the header's first line");
+  test::TestFolder folder;
+  const auto path = folder.write("y.sam", "@SQ\tSN:c\tLN:100\nr\t0\tc\t0\t60\t*\t*\t0\t0\tACGT\tIIII\ns\t0\tc\t5\t60\t4M\t*\t0\t0\tACGT\tIIII\n");
+  CHECK(check_alignments(path).records == 2);
+  CHECK(check_alignments(path).mapped == 1);
+}
+
 TEST_CASE("bam: the mate's contig, the header and the contigs") {
   CHECK(bam({}) == "");
   CHECK(bam({.mate = 0, .mate_position = 20}) == "");

@@ -5,6 +5,8 @@
 #include <map>
 #include <thread>
 
+#include "genomics/io/bed.hpp"
+#include "genomics/io/fasta.hpp"
 #include "genomics/io/letters.hpp"
 #include "genomics/io/region.hpp"
 #include "genomics/shared_data.hpp"
@@ -136,6 +138,32 @@ TEST_CASE("genome: an index beside the file is compared with all of it") {
   CHECK(with("a\t8\t3\t5\t6\t7\n") == "genomics.index");
   CHECK(with("a\t99999999999999999999\t3\t5\t6\n") == "genomics.index");
   CHECK(with("") == "genomics.stale_index");
+}
+
+TEST_CASE("genome: an index names the first word of a header, whatever stands behind it") {
+  test::TestFolder folder;
+  const auto path = folder.write("set.fa", ">s1 first sequence\nACGT\n>s2\tsecond\nGGGT\n>s1 again\nAC\n");
+  const auto read = [&] { return read_fasta(path); };
+  folder.write("set.fa.fai", "s1\t4\t19\t4\t5\ns2\t4\t35\t4\t5\n");  // of two records of one name samtools lists the first
+  const auto records = read();
+  REQUIRE(records.size() == 3);
+  CHECK(records[0].name == "s1 first sequence");
+  CHECK(records[1].name == "s2 second");
+  CHECK(records[2].name == "s1 again");
+  folder.write("set.fa.fai", "s1\t4\t19\t4\t5\ns3\t4\t35\t4\t5\n");
+  CHECK(test::code_of(read) == "genomics.stale_index");
+}
+
+TEST_CASE("text: a byte-order mark is named, not taken into the first name") {
+  test::TestFolder folder;
+  const std::string mark = "\xef\xbb\xbf";
+  for (const char* name : {"a.fa", "a.bed"}) {
+    const auto path = folder.write(name, mark + (std::string(name) == "a.fa" ? ">c\nACGT\n" : "c\t0\t10\n"));
+    CHECK(test::code_of([&] {
+      if (std::string(name) == "a.fa") read_fasta(path);
+      else read_bed(path);
+    }) == "genomics.byte_order_mark");
+  }
 }
 
 TEST_CASE("region: as people write them, counted from 1, both ends included") {

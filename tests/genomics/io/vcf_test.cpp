@@ -44,12 +44,12 @@ void refuses(const std::string& row, const std::string& message) {
 
 TEST_CASE("vcf: values that the header's types do not hold are refused in samples, counted in INFO") {
   CHECK(read(with_info("DP=1.5")) == Warnings{{"INFO DP holds what is no Integer, which other programs take for missing or cut short", 1}});
-  CHECK(read(with_info("AF=0.5,abc")) == Warnings{{"INFO AF holds what is no Float, which other programs take for missing or cut short", 1}});
+  CHECK(read(with_info("AF=abc")) == Warnings{{"INFO AF holds what is no Float, which other programs take for missing or cut short", 1}});
   refuses(with_sample("GT:AD", "0/1:3,x"), "FORMAT AD is 'x'");
   refuses(with_sample("GT:GQ", "0/1:z"), "FORMAT GQ is 'z'");
-  CHECK(read(with_info("DP=+12;AF=1e-3,.;S=1.5x;DB")).empty());
+  CHECK(read(with_info("DP=+12;AF=1e-3;S=1.5x;DB")).empty());
   CHECK(read(with_info("AF=NaN;DP=.")).empty());
-  CHECK(read(with_info("AF=inf,-1E400")).empty());
+  CHECK(read("c\t5\t.\tA\tC,G\t.\t.\tAF=inf,-1E400\tGT\t0/1").empty());
   CHECK(read(with_sample("GT:AD:GQ", "0/1:3,.")).empty());
 }
 
@@ -98,4 +98,29 @@ TEST_CASE("vcf: header lines are whole and declare a key in one way") {
   CHECK_THAT(header(std::string("##source=a\0b\n", 13)), Catch::Contains("a NUL byte"));
   CHECK(header("##source=a=<b\n##\n##x\n") == "none");
   CHECK(read(with_alt("C"), "##FORMAT=<ID=AD,Number=R,Type=Integer,Description=\"again\">\n") == Warnings{{"FORMAT AD is declared twice", 1}});
+}
+
+TEST_CASE("vcf: as many values as Number asks for, ends within the contig, and filters") {
+  const std::string more = "##INFO=<ID=END,Number=1,Type=Integer,Description=\"x\">\n##FORMAT=<ID=PL,Number=G,Type=Integer,Description=\"x\">\n##FILTER=<ID=q10,Description=\"x\">\n";
+  CHECK(read("c\t5\t.\tA\tC,G\t.\t.\tAF=0.1\tGT\t0/1") == Warnings{{"INFO AF has another number of values than its Number=A asks for", 1}});
+  CHECK(read("c\t5\t.\tA\tC,G\t.\t.\tAF=0.1,0.2\tGT\t0/1").empty());
+  CHECK(read(with_info("AF=.")).empty());
+  CHECK(read(with_info("DP=3,4")) == Warnings{{"INFO DP has another number of values than its Number=1 asks for", 1}});
+  CHECK(read(with_sample("GT:AD", "0/1:3")) == Warnings{{"FORMAT AD has another number of values than its Number=R asks for", 1}});
+  for (const char* good : {"0/1:1,2,3", "1:1,2", "0/1:."}) CHECK(read("c\t5\t.\tA\tC\t.\t.\t.\tGT:PL\t" + std::string(good), more, "4.2").empty());
+  test::TestFolder folder;
+  const auto warned = [&](const std::string& row) {
+    VcfReader reader(folder.write("y.vcf", "##fileformat=VCFv4.2\n" + kMeta + more + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ts\n" + row + "\n"));
+    VcfRecord record;
+    while (reader.next(record)) {
+    }
+    return reader.warnings();
+  };
+  CHECK(warned("c\t5\t.\tA\tC\t.\t.\t.\tGT:PL\t0/1:1,2,3,4") == Warnings{{"FORMAT PL has another number of values than its Number=G asks for", 1}});
+  CHECK(warned("c\t50\t.\tA\t<DEL>\t.\t.\tEND=5\tGT\t0/1") == Warnings{{"INFO END lies before POS, and other programs ignore it", 1}});
+  CHECK(warned("c\t50\t.\tA\t<DEL>\t.\t.\tEND=101\tGT\t0/1") == Warnings{{"INFO END lies past the end of its contig", 1}});
+  CHECK(warned("c\t50\t.\tA\t<DEL>\t.\t.\tEND=100\tGT\t0/1").empty());
+  CHECK(warned("c\t5\t.\tA\tC\t.\tPASS;q10\t.\tGT\t0/1") == Warnings{{"FILTER holds PASS beside filters that were not passed", 1}});
+  CHECK(warned("c\t5\t.\tA\tC\t.\tq10\t.\tGT\t0/1").empty());
+  refuses("c\t5\t\tA\tC\t.\t.\t.\tGT\t0/1", "ID is empty");
 }
