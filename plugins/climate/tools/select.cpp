@@ -83,9 +83,17 @@ LabelledArray select_longitudes(const LabelledArray& array, double west, double 
   // A meridian that the file has twice, at both ends of a circle: it closes the circle where all of that is asked for, and is taken once otherwise.
   std::vector<std::pair<double, std::int64_t>> once;
   for (const auto& f : found) {
-    const bool again = std::any_of(once.begin(), once.end(), [&](const auto& o) { return std::abs(o.first - f.first) < 1e-9; });
-    if (!again) once.push_back(f);
-    else if (span == 360 && std::abs(f.first) < 1e-9) once.emplace_back(f.first + 360, f.second);
+    const auto before = std::find_if(once.begin(), once.end(), [&](const auto& o) { return std::abs(o.first - f.first) < 1e-9; });
+    if (before == once.end()) {
+      once.push_back(f);
+    } else if (span == 360 && std::abs(f.first) < 1e-9) {  // the eastern one of the two is a turn further on
+      if (lon[std::size_t(f.second)] > lon[std::size_t(before->second)]) {
+        once.emplace_back(f.first + 360, f.second);
+      } else {
+        before->first += 360;
+        once.push_back(f);
+      }
+    }
   }
   found = std::move(once);
   std::stable_sort(found.begin(), found.end(), [&](const auto& a, const auto& b) { return east_first ? a.first > b.first : a.first < b.first; });
