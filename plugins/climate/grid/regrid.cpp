@@ -15,6 +15,8 @@
 namespace tenon::climate {
 namespace {
 
+constexpr std::int64_t kPieceBytes = std::int64_t(1) << 26;
+
 /// Targets a task of the parallel loop computes.
 constexpr std::int64_t kGrain = 4096;
 
@@ -151,8 +153,15 @@ std::optional<LabelledArray> regrid(const VariableBlocks& blocks, const Grid& ta
   out.values = Tensor::empty(shape, blocks.dtype, kCpu);
   for (std::int64_t first = 0; first < blocks.sizes[0]; first += blocks.rows) {
     const std::int64_t count = std::min(blocks.rows, blocks.sizes[0] - first);
-    const Tensor part = apply_weights(blocks.read(first, count), w, rows, columns, options.least_valid);
-    out.values.narrow(0, first, count).copy_from_host(part.raw(), part.nbytes());
+    const Tensor block = blocks.read(first, count);
+    // A block of a coarse grid may be large on a fine one: in pieces, between which a stop is heard.
+    const std::int64_t bytes_of_row = std::max<std::int64_t>(1, out.values.numel() / blocks.sizes[0] * std::int64_t(size_of(blocks.dtype))), piece = std::max<std::int64_t>(1, kPieceBytes / bytes_of_row);
+    for (std::int64_t at = 0; at < count; at += piece) {
+      options.between();
+      const std::int64_t n = std::min(piece, count - at);
+      const Tensor part = apply_weights(block.narrow(0, at, n).contiguous(), w, rows, columns, options.least_valid);
+      out.values.narrow(0, first + at, n).copy_from_host(part.raw(), part.nbytes());
+    }
   }
   return out;
 }

@@ -14,6 +14,7 @@ struct RegridOptions {
   Method method = Method::conservative;
   double least_valid = 0.5;  ///< of a target's weights that must fall on values, not on missing ones or outside; below it the target is missing
   std::function<void(const std::string&)> note = [](const std::string&) {};
+  std::function<void()> between = [] {};  ///< called between pieces of work; what it throws ends it
 };
 
 /// `values` [..., lat, lon] over the source of `weights` -> [..., rows, columns] over its targets, f64 for f64, else f32. Missing values

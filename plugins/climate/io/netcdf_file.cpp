@@ -1,6 +1,7 @@
 #include "climate/io/netcdf_file.hpp"
 
 #include <fmt/format.h>
+#include <hdf5.h>
 
 #include <algorithm>
 #include <array>
@@ -132,6 +133,9 @@ std::vector<std::string> NetcdfFile::texts_of_characters(const Variable& v) cons
 
 std::mutex& netcdf_lock() {
   static std::mutex lock;
+  // Before anything of HDF5 is called: at the end of the process it would flush what a full disk did not take, and crash. Files are closed one by one.
+  static const bool once = (H5dont_atexit(), true);
+  (void)once;
   return lock;
 }
 

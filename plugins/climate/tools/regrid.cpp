@@ -40,6 +40,7 @@ int run(const std::vector<std::string>& inputs, const ParamValues& params, ToolC
   options.method = method_from_name(params.text("method"));
   options.least_valid = params.real("min_valid");
   options.note = read.note;
+  options.between = [&context] { stop_if_asked(context); };
   LabelledArray result;
   const auto blocks = variable_in_blocks(*file, variable, read);
   try {
