@@ -101,10 +101,14 @@ std::string completion_script(const CLI::App& app, const std::string& shell) {
     fish << "complete -c tenon -n __fish_use_subcommand -a " << sub->get_name() << " -d '" << sub->get_description() << "'\n";
     for (const std::string& name : options) fish << "complete -c tenon -n '__fish_seen_subcommand_from " << sub->get_name() << "' -l " << name << "\n";
   }
+  fish << "complete -c tenon -a '(tenon __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'\n";
   if (shell == "fish") return fish.str();
   const std::string bash = "_tenon() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"" + commands +
                            " --help --version\"; else\n  case \"${COMP_WORDS[1]}\" in\n" + cases.str() +
-                           "  esac; fi\n  COMPREPLY=( $(compgen -W \"$words\" -- \"$word\") $(compgen -f -- \"$word\") )\n}\ncomplete -o filenames -F _tenon tenon\n";
+                           "  esac; fi\n"
+                           "  words=\"$words $(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:$COMP_CWORD}\" 2>/dev/null)\"\n"
+                           "  COMPREPLY=( $(compgen -W \"$words\" -- \"$word\") $(compgen -f -- \"$word\") )\n"
+                           "  case \"${COMPREPLY[0]}\" in *=) compopt -o nospace 2>/dev/null ;; esac\n}\ncomplete -o filenames -F _tenon tenon\n";
   return shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" + bash : bash;
 }
 

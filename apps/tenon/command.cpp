@@ -35,6 +35,7 @@ struct CommandLine {
   std::function<int()> plugin_action;
   std::vector<std::string> report_runs;
   std::string summary, explain_code, shell;
+  std::vector<std::string> reference_plugins;
   double bench_seconds = 0.5;
 
   CommandLine() {
@@ -98,6 +99,9 @@ struct CommandLine {
 
   void declare_lists() {
     sub("plugins", "Every plugin file seen: state, reason, what it provides", false);
+    sub("reference", "What plugins provide, with every parameter: Markdown", false)
+        .add_option("plugins", reference_plugins, "Plugins; none: all")
+        ->type_name("[PLUGIN]");
     sub("devices", "What there is to compute on", true);
     sub("doctor", "Ten seconds of self-test: ops, gradients and training of each device against the CPU in f64", true);
     sub("bench", "How fast this machine is: ops and a training step of each field's model, CPU beside GPU", true)
@@ -183,6 +187,7 @@ struct CommandLine {
     if (chosen == "doctor") return doctor_command(common);
     if (chosen == "bench") return bench_command(bench_seconds, common);
     if (chosen == "data") return data_command(data, common);
+    if (chosen == "reference") return reference_command(reference_plugins, common);
     if (chosen == "explain") return explain_command(explain_code, common);
     const std::string script = completion_script(app, shell);
     print(common.json ? json_text(nlohmann::ordered_json{{"shell", shell}, {"script", script}}) : script);
@@ -201,6 +206,13 @@ std::size_t first_word(const std::vector<std::string>& arguments, Common& common
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
+  Common completing;
+  if (const std::size_t at = first_word(arguments, completing); at < arguments.size() && arguments[at] == "__complete") {
+    std::vector<std::string> words(arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end());  // of the line that is typed
+    words.erase(words.begin(), words.begin() + std::ptrdiff_t(first_word(words, completing)));
+    PluginHost::instance().set_extra_directories({completing.plugin_dirs.begin(), completing.plugin_dirs.end()});
+    return complete_command(words);
+  }
   CommandLine line;
   if (arguments.empty()) {
     print(line.app.help());

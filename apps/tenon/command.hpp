@@ -89,6 +89,11 @@ int doctor_command(const Common& common);
 int bench_command(double seconds, const Common& common);
 int data_command(const DataCommand& command, const Common& common);
 int explain_command(const std::string& code, const Common& common);
+std::vector<std::string> explained_codes();
+/// Candidates for the last word of a command line that begins behind `tenon`; one a line.
+int complete_command(const std::vector<std::string>& words);
+/// What plugins provide, with all declared parameters; none named: all.
+int reference_command(const std::vector<std::string>& plugins, const Common& common);
 /// Does the page of errors have a section on it? Codes of others' plugins have none.
 bool is_explained(const std::string& code);
 /// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.

@@ -48,6 +48,12 @@ bool matches(const Explanation& e, const std::string& code) {
 
 }  // namespace
 
+std::vector<std::string> explained_codes() {
+  std::vector<std::string> out;
+  for (const Explanation& e : explanations()) out.push_back(e.code);
+  return out;
+}
+
 bool is_explained(const std::string& code) {
   for (const Explanation& e : explanations())
     if (matches(e, code)) return true;

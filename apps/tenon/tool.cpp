@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli.hpp"
+#include "declared.hpp"
 #include "tenon/error.hpp"
 #include "tenon/plugin.hpp"
 #include "terminal.hpp"
@@ -29,54 +30,15 @@ class Console : public ToolContext {
   Progress progress_;
 };
 
-std::string dashed(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
-
-std::string type_text(const Param& p) {
-  std::string base;
-  switch (p.type) {
-    case ParamType::boolean: return "";
-    case ParamType::integer: base = "N"; break;
-    case ParamType::real: base = "X"; break;
-    case ParamType::text: base = "TEXT"; break;
-    case ParamType::path: base = "PATH"; break;
-    case ParamType::integers: base = "N,N,..."; break;
-    case ParamType::reals: base = "X,X,..."; break;
-    case ParamType::texts: base = "TEXT,..."; break;
-  }
-  if (p.choices.empty()) return base;
-  std::string out;
-  for (const std::string& choice : p.choices) out += (out.empty() ? "" : "|") + choice;
-  return out;
-}
-
-struct DefaultText {
-  std::string operator()(bool v) const { return v ? "true" : "false"; }
-  std::string operator()(std::int64_t v) const { return std::to_string(v); }
-  std::string operator()(double v) const { return format_number(v, 6); }
-  std::string operator()(const std::string& v) const { return v; }
-  template <class T> std::string operator()(const std::vector<T>& list) const {
-    std::string out;
-    for (const T& item : list) out += (out.empty() ? "" : ",") + (*this)(item);
-    return out;
-  }
-};
-
 std::string help_text(const Param& p) {
   std::string out = p.help;
   if (!p.unit.empty()) out += " [" + p.unit + "]";
-  if (p.low && p.high) out += ", " + format_number(*p.low, 6) + " to " + format_number(*p.high, 6);
-  else if (p.low) out += ", at least " + format_number(*p.low, 6);
-  else if (p.high) out += ", at most " + format_number(*p.high, 6);
-  const std::string text = std::visit(DefaultText{}, p.default_value);
+  if (const std::string range = range_text(p); !range.empty()) out += ", " + range;
+  const std::string text = default_text(p);
   if (p.required) out += " (required)";
   else if (!text.empty()) out += " (" + text + ")";
   return out;
 }
-
-bool is_list(ParamType type) { return type == ParamType::integers || type == ParamType::reals || type == ParamType::texts; }
 
 std::vector<std::string> tools_of(const std::string& plugin) {
   std::vector<std::string> out;

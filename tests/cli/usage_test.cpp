@@ -196,6 +196,37 @@ TEST_CASE("the bash completion script is valid and completes") {
   CHECK(slurp(folder.path / "out") == "evaluate\n--dry-run\n");
 }
 
+TEST_CASE("completion knows plugins, tools, their options and a recipe's keys") {
+  const auto offers = [](std::vector<std::string> words, const fs::path& in = fs::temp_directory_path()) {
+    words.insert(words.begin(), "__complete");
+    return tenon(with_toy(words), in).out;
+  };
+  CHECK(offers({"to"}) == "toy\n");
+  CHECK(offers({"toy", ""}).find("scale\n") != std::string::npos);
+  CHECK(offers({"toy", "scale", "--fa"}) == "--factor\n");
+  CHECK(offers({"explain", "plugin.cra"}) == "plugin.crashed\n");
+  CHECK(offers({"data", "info", "hippo"}).find("hippocampus\n") != std::string::npos);
+  CHECK(offers({"no_such", "x", ""}).empty());
+  CHECK(offers({}).find("toy\n") != std::string::npos);
+  const Folder folder;
+  folder.write("line.toml", "name = \"line\"\ntask = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nsteps = 5\nbatch = 4\n");
+  CHECK(offers({"train", "line.toml", "train.ste"}, folder.path) == "train.steps=\n");
+  CHECK(offers({"train", "line.toml", "data.ro"}, folder.path) == "data.root=\n");
+  CHECK(offers({"train", "absent.toml", "data."}, folder.path).empty());
+}
+
+TEST_CASE("the reference is made from what plugins declare") {
+  const Result text = tenon(with_toy({"reference", "toy"}));
+  CHECK(text.status == 0);
+  CHECK(text.prints("## Task `toy.regression`"));
+  CHECK(text.prints("## `tenon toy scale"));
+  CHECK(text.prints("| --factor | real |"));
+  const auto all = nlohmann::json::parse(tenon(with_toy({"reference", "toy", "--json"})).out, nullptr, false);
+  REQUIRE(all.is_array());
+  CHECK(all[0]["plugin"] == "toy");
+  CHECK(tenon(with_toy({"reference", "tyo"})).says("did you mean 'toy'"));
+}
+
 TEST_CASE("tools of a plugin get their options from the declared parameters") {
   CHECK(tenon(with_toy({"toy", "scale", "3", "4"})).out == "6\n8\n");
   CHECK(tenon(with_toy({"toy", "scale", "3", "4", "--factor", "-1", "--same-line"})).out == "-3 -4 \n");

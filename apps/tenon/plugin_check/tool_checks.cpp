@@ -5,6 +5,7 @@
 #include <regex>
 #include <sstream>
 
+#include "declared.hpp"
 #include "plugin_check/subject.hpp"
 #include "process.hpp"
 #include "tenon/error.hpp"
@@ -13,11 +14,6 @@ namespace tenon::command {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string dashed(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
 
 /// This very command, with the subject in front of all plugins.
 ProcessResult tenon(const Subject& s, std::vector<std::string> arguments) {

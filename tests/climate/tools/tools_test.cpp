@@ -58,7 +58,7 @@ TEST_CASE("levels come in the order of the file, each once", "[climate][tools]")
   CHECK(error_of([&] { select_levels(a, {500, 850, 500}); }).code() == "usage.select");
 }
 
-TEST_CASE("29 February in a daily climatology: between its neighbours where there is none, with a note; missing where its points are", "[climate][tools]") {
+TEST_CASE("29 February in a daily climatology: between its neighbours where there is none, with a note, and missing where its points are", "[climate][tools]") {
   const auto number = [](std::int64_t t, std::size_t p) { return double(((t / kTicksPerDay) % 1000)) + 1000 * double(p); };
   const Cycle without(daily(2001, 2, number), {.kind = CycleKind::daily});
   REQUIRE(without.notes().size() == 1);

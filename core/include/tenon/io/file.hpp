@@ -80,7 +80,8 @@ TENON_API bool file_exists(const std::filesystem::path& path);
 /// Writes a file so that at any moment its path holds either the old bytes or all of the new ones.
 ///
 /// Bytes go to a sibling ".<name>.tmp-<pid>-<n>"; commit() syncs it, renames it over the path and syncs the
-/// directory. Without commit the destructor removes the sibling; the path stays as it was. A folder, pipe or device there is refused.
+/// directory. Without commit the destructor removes the sibling; the path stays as it was. A folder, pipe or device there is refused; a link
+/// is written through and stays a link.
 class TENON_API AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
