@@ -255,7 +255,7 @@ TEST_CASE("a damaged chunk is an error that names it, and the others are read", 
   CHECK(error_of([&] { file->read(file->variable("v"), std::vector<std::int64_t>{0, 0, 0}, std::vector<std::int64_t>{1, 1, 1}, &x); }).message().find("checksum") != std::string::npos);
 }
 
-TEST_CASE("boxes of the shared files are libnetcdf's", "[climate][netcdf][chunks]") {
+TEST_CASE("boxes of the shared files are libnetcdf's", "[climate][netcdf][chunks][slow]") {
   TENON_NEEDS_CLIMATE_DATA(data);
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(data)) {

@@ -120,7 +120,7 @@ TEST_CASE("Fourier transforms along an axis of any stride are the defining sum",
     }
 }
 
-TEST_CASE("long Fourier transforms are the defining sum", "[fft]") {
+TEST_CASE("long Fourier transforms are the defining sum", "[fft][slow]") {
   // products of all radices, powers, primes, twice a prime, and sizes that are cut into a matrix
   for (std::int64_t n : {512, 720, 1001, 1009, 1024, 1331, 2018, 2048, 2187, 3072, 4099, 4096})
     for (const Lines& lines : {Lines{1, 1}, Lines{2, 1}}) {

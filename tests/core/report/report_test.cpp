@@ -242,7 +242,7 @@ TEST_CASE("a disk that is full leaves the earlier report", "[report]") {
   CHECK(read_text(run / "report.html") == before);
 }
 
-TEST_CASE("the report works in a browser, with Vega and without", "[report][browser]") {
+TEST_CASE("the report works in a browser, with Vega and without", "[report][browser][slow]") {
   for (bool with_vega : {true, false}) {
     TemporaryFolder run("browser");
     sample::make_run(run.path);
