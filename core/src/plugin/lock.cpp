@@ -79,12 +79,6 @@ void PluginLock::require(const std::string& name, const CheckedFile& file) const
     throw Error(ErrorKind::plugin, "plugin.lock_mismatch", "its SHA-256 is " + digest + ", " + file_ + " has " + found->second, "if the new file may be loaded, renew the lock with `tenon plugin lock`");
 }
 
-std::string PluginLock::text() const {
-  std::string out = "# The plugin files that may be loaded from here (`tenon plugin lock` writes this).\n";
-  for (const auto& [name, digest] : digests_) out += digest + "  " + name + "\n";
-  return out;
-}
-
 std::optional<PluginLock> plugin_lock(const Descriptor& directory) {
   if (const char* named = ::secure_getenv("TENON_PLUGIN_LOCK"); named && *named) {
     const std::filesystem::path path(named);

@@ -23,10 +23,6 @@ class TENON_API PluginLock {
   static PluginLock parse(std::string_view text, const std::string& file);
   /// Throws plugin.not_in_lock for a name that it does not hold, plugin.lock_mismatch for another content.
   void require(const std::string& name, const CheckedFile& file) const;
-  const std::map<std::string, std::string>& digests() const noexcept { return digests_; }
-  void set(const std::string& name, const std::string& digest) { digests_[name] = digest; }
-  /// As parse takes it, in order of name.
-  std::string text() const;
 
  private:
   std::string file_;
