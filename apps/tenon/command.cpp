@@ -205,6 +205,22 @@ std::size_t first_word(const std::vector<std::string>& arguments, Common& common
   return arguments.size();
 }
 
+// The words of `arguments` but for each --plugin-dir, whose folder is kept in `common`; what follows "--" is left alone. Which words are the name of a plugin is
+// known only when the folders are.
+std::vector<std::string> without_plugin_dirs(const std::vector<std::string>& arguments, Common& common) {
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--") {
+      rest.insert(rest.end(), arguments.begin() + std::ptrdiff_t(i), arguments.end());
+      break;
+    }
+    if (arguments[i] == "--plugin-dir" && i + 1 < arguments.size()) common.plugin_dirs.push_back(arguments[++i]);
+    else if (arguments[i].starts_with("--plugin-dir=")) common.plugin_dirs.push_back(arguments[i].substr(13));
+    else rest.push_back(arguments[i]);
+  }
+  return rest;
+}
+
 int dispatch(const std::vector<std::string>& arguments) {
   Common completing;
   if (const std::size_t at = first_word(arguments, completing); at < arguments.size() && arguments[at] == "__complete") {
@@ -226,9 +242,10 @@ int dispatch(const std::vector<std::string>& arguments) {
     const std::string& word = arguments[at];
     if (std::find(known.begin(), known.end(), word) == known.end()) {
       PluginHost& host = PluginHost::instance();
+      const std::vector<std::string> rest = without_plugin_dirs({arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end()}, before);
       host.set_extra_directories({before.plugin_dirs.begin(), before.plugin_dirs.end()});
       for (const PluginInfo& p : host.scan()) {
-        if (p.name == word) return tool_command(word, {arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end()}, before);
+        if (p.name == word) return tool_command(word, rest, before);
         if (!p.name.empty()) known.push_back(p.name);
       }
       throw Error(ErrorKind::usage, "command.unknown", "no command or plugin '" + word + "'", suggestion(word, known));

@@ -94,7 +94,7 @@ std::vector<std::string> explained_codes();
 int complete_command(const std::vector<std::string>& words);
 /// What plugins provide, with all declared parameters; none named: all.
 int reference_command(const std::vector<std::string>& plugins, const Common& common);
-/// Does the page of errors have a section on it? Codes of others' plugins have none.
+/// Does the page of errors, or that of a plugin, have a section on it?
 bool is_explained(const std::string& code);
 /// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.
 int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common);

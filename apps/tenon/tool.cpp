@@ -96,7 +96,6 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
     values.set_from_text(entry.params, key, bare_list ? "[" + text + "]" : text, "--" + dashed(key));
   }
   apply_threads(common);
-  PluginHost::instance().set_extra_directories({common.plugin_dirs.begin(), common.plugin_dirs.end()});
   catch_interrupts();
   Console console(common);
   const int result = run_stoppable(common, [&] { return entry.run(inputs, values, console); });

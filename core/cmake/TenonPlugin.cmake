@@ -2,6 +2,8 @@
 #   SOURCES file...                        plugin.cpp holds TENON_PLUGIN
 #   PROVIDES "task segmentation" ...       "<format|model|task|tool> <name>", exactly what plugin.cpp registers
 #   [NEEDS plugin...]                      plugins whose entries it uses: they are loaded first
+#   [ERRORS errors.md]                     what `tenon explain` says of the plugin's error codes: Markdown, a section "## NAME.code" each,
+#                                          its first line what happened; it lies in a section of the file and is read without loading it
 #   [VERSION v] [SUMMARY text] [LICENCE spdx-id] [LIBRARIES target...])
 #
 # Builds NAME.tenon.so (target NAME_plugin): one exported symbol, and an ABI record in a section of its own that the host
@@ -29,7 +31,7 @@ function(_tenon_record_text out field limit text)
 endfunction()
 
 function(tenon_add_plugin name)
-  cmake_parse_arguments(PARSE_ARGV 1 P "" "VERSION;SUMMARY;LICENCE" "SOURCES;PROVIDES;NEEDS;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 P "" "VERSION;SUMMARY;LICENCE;ERRORS" "SOURCES;PROVIDES;NEEDS;LIBRARIES")
   if(P_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "tenon_add_plugin(${name}): unknown arguments ${P_UNPARSED_ARGUMENTS}")
   endif()
@@ -67,6 +69,16 @@ function(tenon_add_plugin name)
   _tenon_record_text(TENON_RECORD_LICENCE LICENCE 64 "${P_LICENCE}")
   _tenon_record_text(TENON_RECORD_PROVIDES PROVIDES 4096 "${provides}")
   _tenon_record_text(TENON_RECORD_NEEDS NEEDS 512 "${needs}")
+  set(TENON_RECORD_ERRORS)
+  if(P_ERRORS)
+    cmake_path(ABSOLUTE_PATH P_ERRORS BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" OUTPUT_VARIABLE errors)
+    if(NOT EXISTS "${errors}")
+      message(FATAL_ERROR "tenon_add_plugin(${name}): ERRORS names '${P_ERRORS}', which is not there")
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${errors}")
+    file(READ "${errors}" text)
+    set(TENON_RECORD_ERRORS "[[gnu::section(\".tenon_errors\"), gnu::used, gnu::retain]] constinit const char tenon_error_page[] = R\"tenon_errors(${text})tenon_errors\";\n")
+  endif()
   set(record "${CMAKE_CURRENT_BINARY_DIR}/${name}_record.cpp")
   configure_file("${TENON_PLUGIN_CMAKE_DIR}/tenon_plugin_record.cpp.in" "${record}" @ONLY)
 

@@ -42,7 +42,7 @@ TEST_CASE("every error code of the sources is explained") {
   const std::set<std::string> codes = codes_in_sources(explained);
   CHECK(codes.size() > 100);
   for (const std::string& code : codes) {
-    INFO(code << " needs a section in docs/errors.md");
+    INFO(code << " needs a section in docs/errors.md, or in errors.md of its plugin");
     CHECK((explained.count(code) || explained.count(code.substr(0, code.find('.')) + ".*")));
   }
 }
@@ -57,4 +57,27 @@ TEST_CASE("explain prints one section, and suggests for a mistyped code") {
   const Result wrong = tenon({"explain", "recipe.unknown_kye"});
   CHECK(wrong.status == 2);
   CHECK(wrong.says("recipe.unknown_key"));
+}
+
+TEST_CASE("a plugin's codes are explained from its file, without loading it") {
+  const Folder folder;
+  fs::create_directory(folder.path / "plugins");
+  fs::copy_file(fs::path(TENON_BINARY_DIR) / "tests" / "plugins-bad" / "good.tenon.so", folder.path / "plugins" / "good.tenon.so");
+  const auto in = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--plugin-dir", "plugins"});
+    return tenon(arguments, folder.path, {"LD_DEBUG=files"});  // the loader tells on standard error what it opens
+  };
+  const Result r = in({"explain", "good.broken"});
+  CHECK(r.status == 0);
+  CHECK(r.out.starts_with("good.broken\n\nA line of the file is empty.\n\nFiles of lines"));
+  CHECK(r.prints("[brackets] and ${braces}"));
+  CHECK_FALSE(r.prints("good.other"));
+  CHECK_FALSE(r.says("/proc/self/fd"));
+  CHECK(r.says("libtenon.so"));
+  CHECK(in({"explain", "good.brokn"}).says("good.broken"));
+  CHECK(in({"explain"}).prints("good.other"));
+  const Result thrown = tenon({"good", "echo", "x", "--how", "error", "--plugin-dir", "plugins"}, folder.path);
+  CHECK(thrown.status == 3);
+  CHECK_FALSE(thrown.says("more:"));  // lines.broken, which no page has
+  CHECK(tenon({"climate", "info", "/no/such/file"}).says("more: tenon explain "));
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "explain.hpp"
 #include "plugin_check/elf.hpp"
 #include "plugin_check/subject.hpp"
 #include "tenon/error.hpp"
@@ -120,6 +121,17 @@ std::vector<NamedCheck> file_checks(const Subject& s) {
     expect(!ids.empty(), "the record says that the plugin provides nothing (PROVIDES of tenon_add_plugin)");
     std::set<std::string> seen;
     for (const std::string& id : ids) expect(seen.insert(id).second, "'" + id + "' is provided twice");
+  });
+  add("record.errors", [&s] {
+    const std::string name = read_abi_record(s.bytes).name;
+    std::set<std::string> families{name}, seen;
+    for (const std::string& format : entries_of(s, "format")) families.insert(format);
+    for (const Explanation& e : explanations_of(read_error_page(s.bytes))) {
+      expect(families.count(e.code.substr(0, e.code.find('.'))) > 0 && e.code.find('.') != std::string::npos,
+             "the page of errors explains '" + e.code + "': codes of this plugin begin with '" + name + ".' (ERRORS of tenon_add_plugin)");
+      expect(seen.insert(e.code).second, "the page of errors explains '" + e.code + "' twice");
+      expect(e.title().size() > 10, "the section '" + e.code + "' of the page of errors does not begin with a line that says what happened");
+    }
   });
   of_elf("elf.exports", [](const DynamicFacts& d) {
     std::string extra;

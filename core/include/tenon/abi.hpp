@@ -26,6 +26,8 @@ inline constexpr char kAbiMagic[16] = "TENON-PLUGIN";
 inline constexpr char kAbiSection[] = ".tenon_abi";
 inline constexpr std::uint64_t kMaxPluginFile = std::uint64_t{512} << 20;
 inline constexpr std::uint64_t kMaxAbiSection = std::uint64_t{64} << 10;
+inline constexpr char kErrorsSection[] = ".tenon_errors";
+inline constexpr std::uint64_t kMaxErrorsSection = std::uint64_t{1} << 20;
 
 /// Fixed layout: no pointers, no padding, texts NUL-terminated. The fields up to `api_version` never move, so that a
 /// record of any version can be told apart.
@@ -47,6 +49,11 @@ static_assert(sizeof(AbiRecord) == 5304 && alignof(AbiRecord) == 4, "the ABI rec
 TENON_API AbiRecord read_abi_record(std::span<const std::byte> file);
 /// The record of an open file; `size` bytes of it are looked at.
 TENON_API AbiRecord read_abi_record(int file_descriptor, std::uint64_t size);
+
+/// The page of the plugin's error codes (ERRORS of tenon_add_plugin): Markdown, a section "## <code>" each. Empty: it brings none.
+/// Throws plugin.bad_record for a page that is longer than kMaxErrorsSection or no printable UTF-8.
+TENON_API std::string read_error_page(std::span<const std::byte> file);
+TENON_API std::string read_error_page(int file_descriptor, std::uint64_t size);
 
 /// "format nifti", "task segmentation", ...
 TENON_API std::vector<std::string> provided_ids(const AbiRecord& record);

@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tenon/labelled.hpp"
@@ -132,6 +133,9 @@ class TENON_API PluginHost {
   /// The format to write a file of this name with, by extension.
   const FormatEntry& format_for_writing(const std::filesystem::path& file);
   std::vector<std::string> models(), tasks(), tools(), formats();
+  /// Of each plugin that is not refused, its name and its page of error codes (read_error_page); those without a sound page are left out.
+  /// Loads nothing.
+  std::vector<std::pair<std::string, std::string>> error_pages();
 
  private:
   PluginHost();

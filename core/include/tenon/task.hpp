@@ -166,7 +166,9 @@ class TENON_API Task {
   virtual std::vector<TensorSpec> batch_spec() const = 0;
   /// Fills host tensors for step `step`; `random` is keyed by the run's seed. Thread-safe, depends on its arguments alone.
   virtual void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const = 0;
-  /// Scalar loss of a batch; the first is minimised, the others are only logged. Recorded once (see plan.hpp).
+  /// Scalar loss of a batch; the first is minimised, the others are only logged. Recorded once and replayed (see plan.hpp): it may not read
+  /// values or move tensors between devices. Tensors that it makes of host values (Tensor::from, Tensor::full) are constants of the step,
+  /// made where the run computes when it is recorded; what changes from step to step is a tensor of the batch.
   virtual std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) = 0;
 
   /// Scores a split. `pictures`: how many cases to picture (worst first); 0 in training.

@@ -25,4 +25,21 @@ bool is_utf8(std::string_view text) noexcept {
   return text.empty();
 }
 
+std::string json_string(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef", kReplacement = "\xEF\xBF\xBD";
+  std::string out = "\"";
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (length == 0) out += kReplacement;
+    else if (first == '"' || first == '\\') out += {'\\', text[0]};
+    else if (first == '\n') out += "\\n";
+    else if (first == '\t') out += "\\t";
+    else if (first < 0x20) out += std::string("\\u00") + kHex[first >> 4] + kHex[first & 15];
+    else out += text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out + "\"";
+}
+
 }  // namespace tenon

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <optional>
 
 #include "tenon/error.hpp"
 
@@ -125,25 +127,25 @@ std::vector<Elf64_Shdr> read_sections(const Bytes& file, const Elf64_Ehdr& heade
   return sections;
 }
 
-bool has_name(const Bytes& file, const Elf64_Shdr& names, const Elf64_Shdr& section) {
-  char name[sizeof kAbiSection];
-  if (names.sh_size < sizeof name || section.sh_name > names.sh_size - sizeof name) return false;
-  file.read(names.sh_offset + section.sh_name, std::as_writable_bytes(std::span(name)), "a section name");
-  return std::memcmp(name, kAbiSection, sizeof name) == 0;
+// `wanted` ends with the NUL that belongs to the name.
+bool has_name(const Bytes& file, const Elf64_Shdr& names, const Elf64_Shdr& section, std::span<const char> wanted) {
+  std::array<char, 32> name{};
+  if (names.sh_size < wanted.size() || section.sh_name > names.sh_size - wanted.size()) return false;
+  file.read(names.sh_offset + section.sh_name, std::as_writable_bytes(std::span(name).first(wanted.size())), "a section name");
+  return std::equal(wanted.begin(), wanted.end(), name.begin());
 }
 
-Elf64_Shdr find_record(const Bytes& file, const std::vector<Elf64_Shdr>& sections, const Elf64_Shdr& names) {
-  const Elf64_Shdr* found = nullptr;
+template <std::size_t N>
+std::optional<Elf64_Shdr> find_section(const Bytes& file, const std::vector<Elf64_Shdr>& sections, const Elf64_Shdr& names, const char (&wanted)[N]) {
+  static_assert(N <= 32);
+  std::optional<Elf64_Shdr> found;
   for (const Elf64_Shdr& section : sections) {
-    if (section.sh_type != SHT_PROGBITS || !has_name(file, names, section)) continue;
-    if (found != nullptr)
-      refuse("plugin.bad_record", "the file has more than one section .tenon_abi", "build it with tenon_add_plugin, one call a plugin");
-    found = &section;
+    if (section.sh_type != SHT_PROGBITS || !has_name(file, names, section, wanted)) continue;
+    if (found)
+      refuse("plugin.bad_record", std::string("the file has more than one section ") + wanted, "build it with tenon_add_plugin, one call a plugin");
+    found = section;
   }
-  if (found == nullptr) {
-    refuse("plugin.no_record", "the file is a shared library but has no section .tenon_abi", "build it with tenon_add_plugin");
-  }
-  return *found;
+  return found;
 }
 
 // ---- the record's own fields ----------------------------------------------------------------------------------
@@ -198,7 +200,9 @@ AbiRecord read_record(const Bytes& file) {
   const Elf64_Ehdr header = read_header(file);
   const std::vector<Elf64_Shdr> sections = read_sections(file, header);
   check_segments(file, header);
-  const Elf64_Shdr section = find_record(file, sections, sections[header.e_shstrndx]);
+  const std::optional<Elf64_Shdr> there = find_section(file, sections, sections[header.e_shstrndx], kAbiSection);
+  if (!there) refuse("plugin.no_record", "the file is a shared library but has no section .tenon_abi", "build it with tenon_add_plugin");
+  const Elf64_Shdr& section = *there;
   if (section.sh_size > kMaxAbiSection) {
     refuse("plugin.bad_record",
            "section .tenon_abi has " + std::to_string(section.sh_size) + " bytes, at most " + std::to_string(kMaxAbiSection) + " are read");
@@ -239,6 +243,26 @@ AbiRecord read_record(const Bytes& file) {
   return record;
 }
 
+std::string read_page(const Bytes& file) {
+  const Elf64_Ehdr header = read_header(file);
+  const std::vector<Elf64_Shdr> sections = read_sections(file, header);
+  const std::optional<Elf64_Shdr> section = find_section(file, sections, sections[header.e_shstrndx], kErrorsSection);
+  if (!section) return "";
+  if (section->sh_size > kMaxErrorsSection) {
+    refuse("plugin.bad_record",
+           "section .tenon_errors has " + std::to_string(section->sh_size) + " bytes, at most " + std::to_string(kMaxErrorsSection) + " are read");
+  }
+  std::string text(section->sh_size, '\0');
+  file.read(section->sh_offset, std::as_writable_bytes(std::span(text)), "the page of errors");
+  text.resize(std::min(text.size(), text.find('\0')));
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = text[i] == '\n' ? 1 : printable_character(std::string_view(text).substr(i));
+    if (length == 0) refuse("plugin.bad_record", "section .tenon_errors holds what is not printable UTF-8 at byte " + std::to_string(i), "mend ERRORS of tenon_add_plugin");
+    i += length;
+  }
+  return text;
+}
+
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
@@ -260,16 +284,12 @@ std::vector<std::pair<std::string, std::string>> tag_fields(std::string_view tag
   return fields;
 }
 
-}  // namespace
-
-AbiRecord read_abi_record(std::span<const std::byte> file) {
-  return read_record(Bytes(file.size(), [file](std::uint64_t offset, std::span<std::byte> into) {
-    std::memcpy(into.data(), file.data() + offset, into.size());
-  }));
+Bytes bytes_of(std::span<const std::byte> file) {
+  return Bytes(file.size(), [file](std::uint64_t offset, std::span<std::byte> into) { std::memcpy(into.data(), file.data() + offset, into.size()); });
 }
 
-AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) {
-  return read_record(Bytes(size, [file_descriptor](std::uint64_t offset, std::span<std::byte> into) {
+Bytes bytes_of(int file_descriptor, std::uint64_t size) {
+  return Bytes(size, [file_descriptor](std::uint64_t offset, std::span<std::byte> into) {
     while (!into.empty()) {
       const ssize_t n = ::pread(file_descriptor, into.data(), into.size(), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
@@ -278,8 +298,15 @@ AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) {
       offset += static_cast<std::uint64_t>(n);
       into = into.subspan(static_cast<std::size_t>(n));
     }
-  }));
+  });
 }
+
+}  // namespace
+
+AbiRecord read_abi_record(std::span<const std::byte> file) { return read_record(bytes_of(file)); }
+AbiRecord read_abi_record(int file_descriptor, std::uint64_t size) { return read_record(bytes_of(file_descriptor, size)); }
+std::string read_error_page(std::span<const std::byte> file) { return read_page(bytes_of(file)); }
+std::string read_error_page(int file_descriptor, std::uint64_t size) { return read_page(bytes_of(file_descriptor, size)); }
 
 std::vector<std::string> provided_ids(const AbiRecord& record) { return lines_of({record.provides, strnlen(record.provides, sizeof record.provides)}); }
 

@@ -16,6 +16,8 @@
 #include "plugin/guard.hpp"
 #include "plugin/probe.hpp"
 #include "plugin/staging.hpp"
+#include "tenon/abi.hpp"
+#include "tenon/error.hpp"
 #include "tenon/plugin.hpp"
 
 namespace tenon {
@@ -445,6 +447,21 @@ std::vector<std::string> PluginHost::tools() {
   scan();
   const std::lock_guard lock(impl_->mutex);
   return impl_->ids("tool");
+}
+
+std::vector<std::pair<std::string, std::string>> PluginHost::error_pages() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->scan();
+  std::vector<std::pair<std::string, std::string>> pages;
+  for (const auto& plugin : impl_->plugins) {
+    if (plugin->info.state != PluginState::ready && plugin->info.state != PluginState::active) continue;
+    try {
+      std::string page = read_error_page(plugin->file.descriptor.get(), plugin->file.size);
+      if (!page.empty()) pages.emplace_back(plugin->info.name, std::move(page));
+    } catch (const Error&) {  // the plugin works without it; `tenon plugin check` tells
+    }
+  }
+  return pages;
 }
 
 }  // namespace tenon

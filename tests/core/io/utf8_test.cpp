@@ -26,3 +26,10 @@ TEST_CASE("JSON is written whatever its texts hold", "[utf8]") {
   CHECK(json_text(value, -1) == "{\"name\":\"caf\xef\xbf\xbd\"}");
   CHECK(json_text(value) == "{\n  \"name\": \"caf\xef\xbf\xbd\"\n}");
 }
+
+TEST_CASE("a JSON string reads back as what was written", "[utf8]") {
+  std::string all;
+  for (int c = 0; c < 128; ++c) all += static_cast<char>(c);
+  for (const std::string& text : {all, std::string(), std::string("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xa0")}) CHECK(nlohmann::json::parse(json_string(text)).get<std::string>() == text);
+  CHECK(json_string("caf\xe9 \xf0\x9f") == "\"caf\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\"");
+}

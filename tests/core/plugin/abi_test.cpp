@@ -46,22 +46,39 @@ std::vector<std::byte> with_header(F&& change) {
   return with<Elf64_Ehdr>(0, std::forward<F>(change));
 }
 
-// Offset of the section header of .tenon_abi: the one whose content starts where the record does.
-std::size_t record_header() {
+// Offset of the section header whose content starts at `offset`.
+std::size_t section_header(std::size_t offset) {
   Elf64_Ehdr header;
   std::memcpy(&header, good().data(), sizeof header);
   for (std::size_t i = 0; i < header.e_shnum; ++i) {
     const std::size_t at = header.e_shoff + i * sizeof(Elf64_Shdr);
     Elf64_Shdr section;
     std::memcpy(&section, good().data() + at, sizeof section);
-    if (section.sh_type == SHT_PROGBITS && section.sh_offset == record_offset(good())) return at;
+    if (section.sh_type == SHT_PROGBITS && section.sh_offset == offset) return at;
   }
-  FAIL("no section header of the record");
+  FAIL("no section header for byte " << offset);
   return 0;
 }
 template <class F>
 std::vector<std::byte> with_section(F&& change) {
-  return with<Elf64_Shdr>(record_header(), std::forward<F>(change));
+  return with<Elf64_Shdr>(section_header(record_offset(good())), std::forward<F>(change));
+}
+
+// Where the page of errors begins.
+std::size_t page_offset() {
+  constexpr std::string_view kBegin = "# Error codes of a plugin for the tests";
+  const auto* text = reinterpret_cast<const std::byte*>(kBegin.data());
+  return static_cast<std::size_t>(std::search(good().begin(), good().end(), text, text + kBegin.size()) - good().begin());
+}
+
+std::string page_code(const std::vector<std::byte>& file) {
+  try {
+    read_error_page(file);
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::plugin);
+    return e.code();
+  }
+  return "good";
 }
 
 }  // namespace
@@ -181,6 +198,35 @@ TEST_CASE("sections and records that are not as they should be") {
   }
 }
 
+TEST_CASE("the page of errors is read as it was written, from bytes and from a descriptor") {
+  const std::string page = read_error_page(good());
+  const std::vector<std::byte> written = bytes_of(fs::path(TENON_SOURCE_DIR) / "tests" / "plugins-bad" / "good_errors.md");
+  CHECK(page == std::string(reinterpret_cast<const char*>(written.data()), written.size()));
+  const int fd = ::open(built_plugin("good").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  CHECK(read_error_page(fd, good().size()) == page);
+  ::close(fd);
+  CHECK(read_error_page(bytes_of(built_plugin("throws"))).empty());
+}
+
+TEST_CASE("a page of errors that is not as it should be is refused, and the record beside it is not") {
+  const std::size_t header = section_header(page_offset());
+  const auto with_page = [&](auto&& change) { return with<Elf64_Shdr>(header, change); };
+  CHECK(page_code(with_page([](Elf64_Shdr& s) { s.sh_size = ~std::uint64_t{0}; })) == "plugin.truncated");
+  std::vector<std::byte> big = with_page([](Elf64_Shdr& s) { s.sh_size = kMaxErrorsSection + 1; });
+  big.resize(big.size() + kMaxErrorsSection + 1);
+  CHECK(page_code(big) == "plugin.bad_record");
+  for (const char bad : {'\x1b', '\xe9', '\x7f', '\r'}) {
+    const auto changed = with<char>(page_offset() + 5, [bad](char& c) { c = bad; });
+    CHECK(page_code(changed) == "plugin.bad_record");
+    CHECK(code_of(changed) == "good");
+  }
+  CHECK(read_error_page(with_page([](Elf64_Shdr& s) { s.sh_size = 0; })).empty());
+  CHECK(read_error_page(with_page([](Elf64_Shdr& s) { s.sh_name = 0; })).empty());
+  CHECK(read_error_page(with<char>(page_offset() + 7, [](char& c) { c = '\0'; })) == "# Error");
+  CHECK(page_code({}) == "plugin.truncated");
+}
+
 TEST_CASE("tags are compared field by field") {
   CHECK(abi_differences(core_abi_tag(), core_abi_tag()).empty());
   const auto d = abi_differences("core=1;compiler=gcc 13;extra=x", "core=1;compiler=gcc 12;pointer size=8");
@@ -204,11 +250,13 @@ TEST_CASE("no change of bytes gets past the reader other than as a record or a p
   const std::vector<std::pair<std::size_t, std::size_t>> zones = {{0, sizeof header},
                                                                   {header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr)},
                                                                   {header.e_shoff, header.e_shnum * sizeof(Elf64_Shdr)},
-                                                                  {record_header(), sizeof(Elf64_Shdr)},
+                                                                  {section_header(record_offset(good())), sizeof(Elf64_Shdr)},
                                                                   {record_offset(good()), sizeof(AbiRecord)},
+                                                                  {section_header(page_offset()), sizeof(Elf64_Shdr)},
+                                                                  {page_offset(), 200},
                                                                   {0, good().size()}};
   const std::byte edges[] = {std::byte{0}, std::byte{0xff}, std::byte{0x7f}, std::byte{0x80}, std::byte{1}};
-  std::map<std::string, int> seen;
+  std::map<std::string, int> seen, pages;
   std::vector<std::byte> file = good();
   for (int round = 0; round < 5000; ++round) {
     std::vector<std::pair<std::size_t, std::byte>> undo;
@@ -220,6 +268,7 @@ TEST_CASE("no change of bytes gets past the reader other than as a record or a p
       file[at] = random() % 2 == 0 ? edges[random() % std::size(edges)] : static_cast<std::byte>(random() & 0xff);
     }
     ++seen[code_of(file)];
+    ++pages[page_code(file)];
     while (!undo.empty()) {
       file[undo.back().first] = undo.back().second;
       undo.pop_back();
@@ -228,5 +277,7 @@ TEST_CASE("no change of bytes gets past the reader other than as a record or a p
   CHECK(seen.size() > 6);
   CHECK(seen["good"] > 0);
   CHECK(seen["good"] < 5000);
+  CHECK(pages["good"] > 0);
+  CHECK(pages["plugin.bad_record"] > 0);
   CHECK(code_of(file) == "good");
 }

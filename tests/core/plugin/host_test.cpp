@@ -113,6 +113,25 @@ TEST_CASE("a good plugin: its record is known before it is loaded, its entries a
   CHECK(host.format("alpha.lines").extensions.size() == 2);
 }
 
+TEST_CASE("pages of errors are read without loading anything, and a bad one costs nothing but itself") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "paged.tenon.so", named("good", "paged"));
+  std::vector<std::byte> spoilt = named("good", "spoilt");
+  const std::string_view title = "# Error codes of a plugin for the tests";
+  const auto* text = reinterpret_cast<const std::byte*>(title.data());
+  *std::search(spoilt.begin(), spoilt.end(), text, text + title.size()) = std::byte{0x1b};
+  write_bytes(folder / "spoilt.tenon.so", spoilt);
+  std::vector<std::string> names;
+  for (const auto& [plugin, page] : host_for(folder.path()).error_pages()) {
+    if (plugin == "paged") CHECK_THAT(page, Catch::Contains("## good.broken\nA line of the file is empty."));
+    names.push_back(plugin);
+  }
+  CHECK(std::count(names.begin(), names.end(), "paged") == 1);
+  CHECK(std::count(names.begin(), names.end(), "spoilt") == 0);
+  CHECK(info_of(folder / "paged.tenon.so").state == PluginState::ready);
+  CHECK(info_of(folder / "spoilt.tenon.so").state == PluginState::ready);
+}
+
 TEST_CASE("whatever a plugin throws reaches the caller as an error that names plugin and call") {
   const TemporaryFolder folder;
   write_bytes(folder / "beta.tenon.so", named("good", "beta"));

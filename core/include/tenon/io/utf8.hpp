@@ -16,6 +16,9 @@ namespace tenon {
 TENON_API std::size_t utf8_length(std::string_view text) noexcept;
 TENON_API bool is_utf8(std::string_view text) noexcept;
 
+/// `text` as a JSON string, quotes included: quotes, backslashes and control characters escaped, each byte that is no UTF-8 shown as U+FFFD.
+TENON_API std::string json_string(std::string_view text);
+
 /// A value of nlohmann's JSON as text, each byte that is no UTF-8 shown as U+FFFD (its own dump() throws at the first).
 template <class Json>
 std::string json_text(const Json& value, int indent = 2) {

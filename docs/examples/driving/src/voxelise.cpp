@@ -44,24 +44,6 @@ void save_pillars(const fs::path& file, const Grid& grid, const std::vector<Poin
                   {"size", Tensor::from(std::vector<double>{grid.size}, Shape{1})}});
 }
 
-/// A JSON string. File names hold whatever bytes their system took; what is no UTF-8 is shown as U+FFFD.
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0)
-      out += "\xEF\xBF\xBD";
-    else if (text[0] == '"' || text[0] == '\\')
-      out += {'\\', text[0]};
-    else if (static_cast<unsigned char>(text[0]) < 0x20)
-      out += ' ';
-    else
-      out += text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(1, length));
-  }
-  return out + "\"";
-}
-
 std::string told(const fs::path& input, const Pillars& pillars, const Grid& grid, bool json) {
   const std::size_t all = pillars.kept.size() + static_cast<std::size_t>(pillars.outside + pillars.overfull);
   const std::string occupied = std::to_string(pillars.cells.size()), cells = std::to_string(grid.cells());
