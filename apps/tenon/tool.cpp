@@ -65,8 +65,7 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
   app.set_help_flag("-h,--help", "Print this help and exit");
   add_common(app, common, true);
   std::vector<std::string> inputs;
-  CLI::Option* const given_inputs = app.add_option("inputs", inputs, "What to work on")->type_name(entry.arguments);
-  if (entry.arguments.empty()) given_inputs->group("");  // it takes none: its help need not speak of them
+  if (!entry.arguments.empty()) app.add_option("inputs", inputs, "What to work on")->type_name(entry.arguments);
   const bool short_output_free = entry.params.find("output") || entry.params.find("out");
   std::map<std::string, std::string> given;
   for (const Param& p : entry.params.params()) {

@@ -18,9 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kStream = 2;  // none that the task uses under a seed of its own
 
-int run_simulate(const std::vector<std::string>& inputs, const ParamValues& values, ToolContext& context) {
+int run_simulate(const std::vector<std::string>&, const ParamValues& values, ToolContext& context) {
   static constexpr const char* kUsage = "driving.simulate";
-  if (!inputs.empty()) throw Error(ErrorKind::usage, kUsage, "it takes no file, got '" + inputs[0] + "'", "say where to write with -o");
   const fs::path output = values.text("output");
   if (output.extension() != ".bin")
     throw Error(ErrorKind::usage, kUsage, "point clouds end in .bin", "name it street.bin", output.string());

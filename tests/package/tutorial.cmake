@@ -1,0 +1,13 @@
+# docs/plugins.md followed to the letter, with an installed Tenon and nothing else: every command run, every change applied, every refusal awaited.
+include("${CMAKE_CURRENT_LIST_DIR}/installed.cmake")
+run("${PYTHON}" "${CMAKE_CURRENT_LIST_DIR}/pages.py" script "${PAGE}")
+file(WRITE "${WORK}/tutorial.sh" "${output}")
+list(APPEND flags "PATH=${WORK}/prefix/bin:$ENV{PATH}")
+run(bash tutorial.sh)
+foreach(text "sonar +0.1.0 +active" "did you mean 'activation'" "did you mean 'gelu'" "40 recordings in pings" "moving average of 7" "[0-9]+ passed, 0 failed" "page done: ")
+  need("${text}")
+endforeach()
+if(FORMATTER)
+  file(GLOB sources "${WORK}/sonar/src/*.cpp" "${WORK}/sonar/test/*.cpp")
+  run("${FORMATTER}" --dry-run -Werror ${sources})
+endif()
