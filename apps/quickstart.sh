@@ -25,6 +25,8 @@ options=()
 for field in medical climate genomics finance; do
   [[ " ${fields[*]} " == *" $field "* ]] && options+=("-DTENON_BUILD_${field^^}=ON") || options+=("-DTENON_BUILD_${field^^}=OFF")
 done
+# For the GPU that is here, or for one kind: every kind takes its time.
+if nvidia-smi -L >/dev/null 2>&1; then options+=(-DCMAKE_CUDA_ARCHITECTURES=native); else options+=(-DTENON_CUDA_ARCHITECTURES=one); fi
 echo "== building (log: build/quickstart.log)" >&2
 if ! { cmake --preset release -DTENON_BUILD_TESTS=OFF -DTENON_BUILD_BENCH=OFF "${options[@]}" && cmake --build --preset release -j "$(nproc)"; } >build/quickstart.log 2>&1; then
   grep -nE 'error|FAILED' build/quickstart.log | head -20 >&2 || true

@@ -14,7 +14,7 @@ mkdir -p "$out"
 if [ -z "${BINARIES:-}" ]; then
   BINARIES=build/gpu
   mkdir -p build/gpu
-  { cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_CUDA=on -DTENON_BUILD_MEDICAL=OFF -DTENON_FMT_HEADER_ONLY=ON -DTENON_BUILD_GPU_TESTS=ON &&
+  { cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=${ARCHITECTURES:-native}" -DTENON_BUILD_MEDICAL=OFF -DTENON_BUILD_CLIMATE=OFF -DTENON_BUILD_GENOMICS=OFF -DTENON_BUILD_FINANCE=OFF -DTENON_FMT_HEADER_ONLY=ON -DTENON_BUILD_GPU_TESTS=ON &&
     cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench tenon_cuda; } >build/gpu/build.log 2>&1 || { tail -30 build/gpu/build.log; exit 1; }
 fi
 # cuDNN, cuBLAS, cuFFT, cuSOLVER: of the CUDA toolkit, or of the Python packages that bring them

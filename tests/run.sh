@@ -26,6 +26,10 @@ build() {  # preset, further cmake arguments
     tail -40 "$log" >&2
     exit 1
   fi
+  if [ "$preset" = release ] && grep -nE 'warning( #[0-9]+.*)?:|CMake Warning' "$log" >&2; then
+    echo "run.sh: the build warns" >&2
+    exit 1
+  fi
 }
 
 if [ "$suite" = asan ]; then
@@ -33,7 +37,7 @@ if [ "$suite" = asan ]; then
   ctest --test-dir build/asan -j "$jobs" --output-on-failure "$@"
   exit
 fi
-build release -DTENON_BUILD_TESTS=ON -DTENON_BUILD_BENCH=OFF
+build release -DTENON_BUILD_TESTS=ON -DTENON_BUILD_BENCH=OFF -DTENON_CUDA_ARCHITECTURES=one
 args=(--test-dir build/release -j "$jobs" --output-on-failure --no-tests=error)
 [ "$suite" = fast ] && args+=(-LE slow)
 ctest "${args[@]}" "$@"

@@ -146,8 +146,7 @@ List lstm_core(const Given& g, const Tensor& bias, const Tensor& h0, const Tenso
   List out{slot(states, at.after, steps), slot(states, at.last, one), slot(cells, at.last, one)};
   differentiable(
       "lstm", out, List{gates, g.w_hh, h0, c0},
-      [g, bias, h0, c0, at, scratch, states, cells, steps, one, memory = gates.detach()](const List& d) {
-        const Recurrence& p = g.p;
+      [p, g, bias, h0, c0, at, scratch, states, cells, steps, one, memory = gates.detach()](const List& d) {
         if (wants_grad(List{d[0], d[1], d[2], g.x, g.w_ih, bias, g.w_hh, h0, c0}))
           return gradients_of_ops(
               [&](const List& in) {
@@ -178,8 +177,7 @@ List gru_core(const Given& g, const Tensor& b_hh, const Tensor& h0) {
   List out{slot(states, at.after, steps), slot(states, at.last, one)};
   differentiable(
       "gru", out, List{gates, g.w_hh, b_hh, h0},
-      [g, b_hh, h0, at, scratch, states, kept, steps, one, memory = gates.detach()](const List& d) {
-        const Recurrence& p = g.p;
+      [p, g, b_hh, h0, at, scratch, states, kept, steps, one, memory = gates.detach()](const List& d) {
         if (wants_grad(List{d[0], d[1], g.x, g.w_ih, g.b_ih, g.w_hh, b_hh, h0}))
           return gradients_of_ops(
               [&](const List& in) {

@@ -220,7 +220,8 @@ bool elements_apart(const Shape& shape, const Shape& strides) {
     if (shape[i] == 0) return true;
     if (shape[i] > 1) axes[n++] = {strides[i], shape[i]};
   }
-  std::sort(axes.begin(), axes.begin() + std::ptrdiff_t(n));
+  for (auto next = axes.begin(); next != axes.begin() + std::ptrdiff_t(n); ++next)  // a handful: by insertion
+    std::rotate(std::upper_bound(axes.begin(), next, *next), next, next + 1);
   std::int64_t reach = 0;
   for (std::size_t i = 0; i < n; ++i) {
     if (axes[i].first <= reach) return false;

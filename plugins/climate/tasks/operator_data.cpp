@@ -14,8 +14,6 @@ namespace tenon::climate {
 namespace fs = std::filesystem;
 namespace {
 
-std::string grid_text(const Tensor& t) { return std::to_string(t.size(1)) + "x" + std::to_string(t.size(2)); }
-
 /// Values at (i / k) of a coarse field, linear between its points; beyond the last the last.
 Tensor refine(const Tensor& coarse, std::int64_t k) {
   if (k == 1) return coarse;
