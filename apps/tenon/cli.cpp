@@ -70,6 +70,7 @@ std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> ar
   } catch (const CLI::ExtrasError&) {
     refuse_extras(app);
   } catch (const CLI::RequiredError& e) {
+    if (!app.remaining(true).empty()) refuse_extras(app);  // what is there and should not be says more than what is missing
     throw Error(ErrorKind::usage, "command.missing_argument", full_name(parsed_subcommand(app)) + ": " + e.what(),
                 "see '" + full_name(parsed_subcommand(app)) + " --help'");
   } catch (const CLI::ParseError& e) {

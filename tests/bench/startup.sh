@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How long the command takes to begin, in ms, best and median: `tenon --help` (aim: below 20), `tenon plugins` with its verdicts remembered (aim: below 50), the
-# same with none remembered, and without any trial. First trial of a plugin: the difference of the last two, over the plugins there are (aim: 5 ms each).
+# same with none remembered, and without any trial. First trial of a plugin: the difference of the last two, over the plugins there are; it loads the
+# plugin once (aim: 5 ms and that load).
 #   bash tests/bench/startup.sh [RUNS]    default 50; TENON=path of the command
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -128,6 +128,8 @@ TEST_CASE("an unknown command, option or argument is exit 2 with the nearest nam
   CHECK(option.status == 2);
   CHECK(option.says("error[command.unknown_option]"));
   CHECK(option.says("'--dry-run'"));
+  CHECK(tenon({"-x"}).says("error[command.unknown_option]: tenon has no option -x"));
+  CHECK(tenon({"train", "--dry-rnu"}).says("'--dry-run'"));
   CHECK(tenon({"devices", "a"}).says("error[command.unexpected]"));
   CHECK(tenon({"report", "a", "b"}).says("error[run.not_a_run]"));
   CHECK(tenon({"report"}).says("error[command.missing_argument]"));
