@@ -14,6 +14,11 @@ void misbehave(const std::string& how) {
   if (how == "error") throw tenon::Error(tenon::ErrorKind::data, "lines.broken", "line 3 is empty", "mend it");
 }
 
+class Fails final : public tenon::nn::Module {
+ public:
+  tenon::Tensor forward(const tenon::Tensor&) override { throw std::runtime_error("no such layer"); }
+};
+
 class SumTask final : public tenon::Task {
  public:
   std::vector<tenon::Problem> check(const tenon::Monitor&) override {
@@ -61,6 +66,9 @@ TENON_PLUGIN(tenon::Registrar& r) {
             .read = [](const std::filesystem::path&, const tenon::ParamValues&) { return tenon::LabelledArray{}; }});
   r.model({.name = "twice", .help = "Returns no model", .make = [](const tenon::ParamValues&, const tenon::ModelContext&) {
              return tenon::nn::ModulePtr();
+           }});
+  r.model({.name = "fails", .help = "A model that fails when it is used", .make = [](const tenon::ParamValues&, const tenon::ModelContext&) -> tenon::nn::ModulePtr {
+             return std::make_shared<Fails>();
            }});
   r.task({.name = "sum",
           .help = "Adds numbers",

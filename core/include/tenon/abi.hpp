@@ -21,7 +21,7 @@
 namespace tenon {
 
 /// Raised when the plugin contract (plugin.hpp, task.hpp, ...) changes. Another number is refused.
-inline constexpr std::uint32_t kPluginApi = 2;
+inline constexpr std::uint32_t kPluginApi = 3;
 inline constexpr char kAbiMagic[16] = "TENON-PLUGIN";
 inline constexpr char kAbiSection[] = ".tenon_abi";
 inline constexpr std::uint64_t kMaxPluginFile = std::uint64_t{512} << 20;
@@ -125,6 +125,11 @@ TENON_API bool is_valid_name(std::string_view name) noexcept;
 #else
 #define TENON_ABI_RTTI "no"
 #endif
+
+namespace tenon {
+enum PlainEnum { kPlainEnumerator };
+static_assert(sizeof(PlainEnum) == 4, "plain enumerations have the size of int: compile without -fshort-enums");
+}  // namespace tenon
 
 /// A string literal of "field=value" parts; `core_version` is a literal too.
 // clang-format off

@@ -17,7 +17,7 @@ struct ChildEnd {
     no_process  ///< none could be made: `number` is the system's error
   } how = How::returned;
   int number = 0;
-  bool left_processes = false;  ///< processes that it started outlived it; they are killed
+  bool left_processes = false;  ///< processes that it started, or that those did, outlived the work; they are killed
   std::string report;           ///< what the work returned, its first 60 000 bytes
   double seconds = 0;
 

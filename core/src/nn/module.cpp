@@ -28,6 +28,16 @@ thread_local const Module* asking = nullptr;
 
 Module::~Module() = default;
 
+Tensor Module::operator()(const Tensor& x) {
+  if (!exception_handler_) return forward(x);
+  try {
+    return forward(x);
+  } catch (...) {
+    exception_handler_();
+    throw;
+  }
+}
+
 std::vector<Tensor> Module::forward_all(const std::vector<Tensor>& inputs) {
   if (inputs.size() != 1) throw_usage("Module::forward_all", "this module takes one input, got " + std::to_string(inputs.size()));
   if (asking == this) throw_usage("Module::forward", "the module overrides neither forward nor forward_all", "override the one that suits it");

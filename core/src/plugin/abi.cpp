@@ -97,15 +97,56 @@ Elf64_Ehdr read_header(const Bytes& file) {
   return header;
 }
 
-// The loader maps these ranges: one beyond the end of the file would kill the process later.
-void check_segments(const Bytes& file, const Elf64_Ehdr& header) {
+bool lies_in(const Elf64_Phdr& part, const Elf64_Phdr& whole) {
+  return part.p_vaddr >= whole.p_vaddr && part.p_memsz <= whole.p_memsz && part.p_vaddr - whole.p_vaddr <= whole.p_memsz - part.p_memsz;
+}
+
+// The loader maps and writes these ranges: one beyond the end of the file, or outside of what is mapped, would kill the process later.
+std::vector<Elf64_Phdr> read_segments(const Bytes& file, const Elf64_Ehdr& header) {
   if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr))
     refuse("plugin.bad_elf", "the file has no usable program headers", "build it again");
   file.need(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), "the program header table");
-  for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
-    const auto segment = file.get<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr), "a program header");
-    if (segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC) file.need(segment.p_offset, segment.p_filesz, "a segment");
+  std::vector<Elf64_Phdr> segments(header.e_phnum);
+  file.read(header.e_phoff, std::as_writable_bytes(std::span(segments)), "the program header table");
+  const auto loaded = [](const Elf64_Phdr& s) { return s.p_type == PT_LOAD; };
+  for (const Elf64_Phdr& segment : segments) {
+    const bool within = segment.p_type == PT_DYNAMIC || segment.p_type == PT_GNU_RELRO || segment.p_type == PT_TLS;
+    if (!loaded(segment) && !within) continue;
+    if (segment.p_type != PT_GNU_RELRO) file.need(segment.p_offset, segment.p_filesz, "a segment");
+    const bool wraps = segment.p_vaddr + segment.p_memsz < segment.p_vaddr;
+    if (wraps || (loaded(segment) && segment.p_filesz > segment.p_memsz)) refuse("plugin.bad_elf", "a segment's sizes do not fit each other", "build it again");
+    // Uninitialised thread-local data lie behind the segment's bytes, in no mapped range.
+    Elf64_Phdr part = segment;
+    if (segment.p_type == PT_TLS) part.p_memsz = segment.p_filesz;
+    if (within && part.p_memsz > 0 && std::none_of(segments.begin(), segments.end(), [&](const Elf64_Phdr& s) { return loaded(s) && lies_in(part, s); }))
+      refuse("plugin.bad_elf", "a segment of type " + std::to_string(segment.p_type) + " lies outside of what is loaded", "build it again");
   }
+  return segments;
+}
+
+// The loader knows libraries by their DT_SONAME too: one with a path in it could stand for another plugin, which is loaded as /proc/self/fd/N.
+void check_name(const Bytes& file, const std::vector<Elf64_Phdr>& segments) {
+  const auto dynamic = std::find_if(segments.begin(), segments.end(), [](const Elf64_Phdr& s) { return s.p_type == PT_DYNAMIC; });
+  if (dynamic == segments.end()) return;
+  std::optional<std::uint64_t> name, texts;
+  for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= dynamic->p_filesz && at < kMaxSections * sizeof(Elf64_Dyn); at += sizeof(Elf64_Dyn)) {
+    const auto entry = file.get<Elf64_Dyn>(dynamic->p_offset + at, "the dynamic section");
+    if (entry.d_tag == DT_NULL) break;
+    if (entry.d_tag == DT_SONAME) name = entry.d_un.d_val;
+    if (entry.d_tag == DT_STRTAB) texts = entry.d_un.d_ptr;
+  }
+  if (!name) return;
+  const std::uint64_t address = texts.value_or(0) + *name;
+  for (const Elf64_Phdr& s : segments) {
+    if (s.p_type != PT_LOAD || address < s.p_vaddr || address - s.p_vaddr >= s.p_filesz) continue;
+    const std::uint64_t from = address - s.p_vaddr + s.p_offset, length = std::min<std::uint64_t>(256, s.p_filesz - (address - s.p_vaddr));
+    std::string text(length, '\0');
+    file.read(from, std::as_writable_bytes(std::span(text)), "the library's name");
+    text.resize(std::min(text.size(), text.find('\0')));
+    if (text.find('/') != std::string::npos) refuse("plugin.bad_elf", "its DT_SONAME is a path", "link it without -soname, or with the file's name");
+    return;
+  }
+  refuse("plugin.bad_elf", "its DT_SONAME lies outside of what is loaded", "build it again");
 }
 
 std::vector<Elf64_Shdr> read_sections(const Bytes& file, const Elf64_Ehdr& header) {
@@ -199,7 +240,7 @@ void check_provides(const AbiRecord& record) {
 AbiRecord read_record(const Bytes& file) {
   const Elf64_Ehdr header = read_header(file);
   const std::vector<Elf64_Shdr> sections = read_sections(file, header);
-  check_segments(file, header);
+  check_name(file, read_segments(file, header));
   const std::optional<Elf64_Shdr> there = find_section(file, sections, sections[header.e_shstrndx], kAbiSection);
   if (!there) refuse("plugin.no_record", "the file is a shared library but has no section .tenon_abi", "build it with tenon_add_plugin");
   const Elf64_Shdr& section = *there;

@@ -89,7 +89,7 @@ struct PluginHost::Impl {
   struct Plugin : Candidate {
     explicit Plugin(Candidate c) : Candidate(std::move(c)) {}
     dll::shared_library library;
-    bool loading = false;
+    bool loading = false, tried = false;
   };
 
   std::recursive_mutex mutex;
@@ -106,6 +106,10 @@ struct PluginHost::Impl {
   void claim_names();
   void settle_needs();
   Plugin* usable(const std::string& name);
+  Plugin* named(const std::string& name);
+  void set_failed(Plugin& plugin, const Error& e);
+  void tell(const Plugin& plugin);
+  void try_out(Plugin& plugin);
   void load(Plugin& plugin);
   void load_library(Plugin& plugin);
   void register_all(Plugin& plugin);
@@ -152,6 +156,7 @@ void PluginHost::Impl::claim_names() {
     const auto [owner, first] = owners.emplace(info.name, plugin.get());
     if (first) continue;
     info.state = PluginState::refused;
+    plugin->file.descriptor = Descriptor();
     info.code = "plugin.duplicate_name";
     info.reason = "plugin '" + info.name + "' is provided by " + owner->second->info.file.string() + " and by " + info.file.string() +
                   "; the first counts (remove one)";
@@ -170,6 +175,7 @@ void PluginHost::Impl::settle_needs() {
     plugin.info.state = PluginState::refused;
     plugin.info.code = code;
     plugin.info.reason = reason;
+    plugin.file.descriptor = Descriptor();
   };
   std::set<const Plugin*> sound;
   std::vector<Plugin*> way;  // from a plugin to what it needs, and so on
@@ -189,7 +195,7 @@ void PluginHost::Impl::settle_needs() {
       if (other && other->info.state != PluginState::refused) continue;
       std::string why = "which is not there";
       for (const auto& p : plugins)
-        if (p->info.name == need || p->info.file.filename() == need + ".tenon.so") why = "which is refused: " + p->info.reason;
+        if (p->info.name == need || p->info.file.filename() == need + ".tenon.so") why = "which is refused (" + p->info.code + ")";
       refuse(plugin, "plugin.missing_dependency", "it needs plugin '" + need + "', " + why + " (install that one, or remove this one)");
     }
     way.pop_back();
@@ -238,46 +244,82 @@ void PluginHost::Impl::register_all(Plugin& plugin) {
   for (auto& entry : staging.tools) tools.emplace(prefix + entry.name, std::move(entry));
 }
 
-// Never throws for what the plugin does: the outcome is its state.
+void PluginHost::Impl::tell(const Plugin& plugin) {
+  for (std::size_t i = 0; i < plugins.size() && i < infos.size(); ++i)
+    if (plugins[i].get() == &plugin) infos[i] = plugin.info;
+}
+
+void PluginHost::Impl::set_failed(Plugin& plugin, const Error& e) {
+  plugin.info.state = PluginState::failed;
+  plugin.info.code = e.code();
+  plugin.info.reason = e.hint().empty() ? e.message() : e.message() + " (" + e.hint() + ")";
+  tell(plugin);
+}
+
+// The one that a need is met by: settle_needs has seen that it is there.
+PluginHost::Impl::Plugin* PluginHost::Impl::named(const std::string& name) {
+  for (const auto& plugin : plugins)
+    if (plugin->info.name == name && plugin->info.state != PluginState::refused) return plugin.get();
+  return nullptr;
+}
+
+// Never throws for what the plugin does: a trial that fails is its state.
+void PluginHost::Impl::try_out(Plugin& plugin) {
+  if (plugin.info.state != PluginState::ready || plugin.loading || plugin.tried) return;
+  plugin.tried = plugin.loading = true;
+  for (const std::string& need : plugin.info.needs)
+    if (Plugin* const other = named(need)) try_out(*other);
+  try {
+    require_tried(plugin.file, [&](const std::function<void()>& loaded) {
+      // The lock is held by this thread of the parent, which the child's one thread is not: it begins with a new one.
+      const std::lock_guard again(*::new (static_cast<void*>(&mutex)) std::recursive_mutex);
+      for (const std::string& need : plugin.info.needs)
+        if (Plugin* const other = named(need)) load(*other);
+      load_library(plugin);
+      register_all(plugin);
+      loaded();
+      plugin.library.unload();  // its destructors run, as at the end of a process
+    });
+  } catch (const Error& e) {
+    set_failed(plugin, e);
+  }
+  plugin.loading = false;
+}
+
+// Likewise.
 void PluginHost::Impl::load(Plugin& plugin) {
+  try_out(plugin);
   if (plugin.info.state != PluginState::ready || plugin.loading) return;
   plugin.loading = true;
   try {
-    for (const std::string& need : plugin.info.needs) {  // there, and in no circle: settle_needs
-      for (const auto& other : plugins) {
-        if (other->info.name != need || other->info.state == PluginState::refused) continue;
-        load(*other);
-        if (other->info.state != PluginState::active)
-          throw Error(ErrorKind::plugin, "plugin.dependency_failed", "it needs plugin '" + need + "', which failed: " + other->info.reason, "mend that one first");
-      }
+    for (const std::string& need : plugin.info.needs) {
+      Plugin* const other = named(need);
+      if (!other) continue;
+      load(*other);
+      if (other->info.state != PluginState::active)
+        throw Error(ErrorKind::plugin, "plugin.dependency_failed", "it needs plugin '" + need + "', which failed: " + other->info.reason, "mend that one first");
     }
-    require_tried(plugin.file, [&] {
-      // The lock is held by this thread of the parent, which the child's one thread is not: it begins with a new one.
-      const std::lock_guard again(*::new (static_cast<void*>(&mutex)) std::recursive_mutex);
-      load_library(plugin);
-      register_all(plugin);
-    });
     load_library(plugin);
     register_all(plugin);
     plugin.info.state = PluginState::active;
+    tell(plugin);
   } catch (const Error& e) {
-    plugin.info.state = PluginState::failed;
-    plugin.info.code = e.code();
-    plugin.info.reason = e.hint().empty() ? e.message() : e.message() + " (" + e.hint() + ")";
+    set_failed(plugin, e);
   }
   plugin.loading = false;
-  for (std::size_t i = 0; i < plugins.size() && i < infos.size(); ++i) {
-    if (plugins[i].get() == &plugin) infos[i] = plugin.info;
-  }
 }
 
 void PluginHost::Impl::load_where(const std::string& kind) {
-  // By index: a plugin that asks the host while it registers must not upset the walk.
-  for (std::size_t i = 0; i < plugins.size(); ++i) {
-    const auto& provides = plugins[i]->info.provides;
-    if (kind.empty() || std::any_of(provides.begin(), provides.end(), [&](const std::string& id) { return id.starts_with(kind + " "); }))
-      load(*plugins[i]);
-  }
+  const auto wanted = [&](const Plugin& plugin) {
+    const auto& provides = plugin.info.provides;
+    return kind.empty() || std::any_of(provides.begin(), provides.end(), [&](const std::string& id) { return id.starts_with(kind + " "); });
+  };
+  // All are tried before one is loaded: what harms its process later than in its trial does not spoil the trials of others. By index: a plugin that asks the
+  // host while it registers must not upset the walk.
+  for (std::size_t i = 0; i < plugins.size(); ++i)
+    if (wanted(*plugins[i])) try_out(*plugins[i]);
+  for (std::size_t i = 0; i < plugins.size(); ++i)
+    if (wanted(*plugins[i])) load(*plugins[i]);
 }
 
 std::vector<std::string> PluginHost::Impl::ids(const std::string& kind) const {

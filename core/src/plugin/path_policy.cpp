@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,8 +42,32 @@ bool trusted_owner(uid_t owner) {
   return owner == 0 || owner == ::geteuid() || owner == core_owner;
 }
 
+// A descriptor that is none of the three standard streams, which may be closed here and are opened anew for a trial.
+Descriptor opened(int fd) {
+  if (fd < 0 || fd > 2) return Descriptor(fd);
+  const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, 3), error = errno;
+  ::close(fd);
+  errno = error;
+  return Descriptor(higher);
+}
+
+// A group that is root's, or the user's own and of nobody else, as Debian makes one for each user.
+bool private_group(gid_t group) {
+  if (group == 0) return true;
+  const passwd* const user = ::getpwuid(::geteuid());
+  if (!user) return false;
+  const std::string name = user->pw_name;
+  const struct group* const g = ::getgrgid(group);
+  if (!g || name != g->gr_name) return false;
+  for (char** member = g->gr_mem; member && *member; ++member)
+    if (name != *member) return false;
+  return true;
+}
+
 void check_access(const struct stat& status, const std::string& what) {
   if ((status.st_mode & S_IWOTH) != 0) refuse("plugin.world_writable", what + " may be written by everybody", "chmod o-w");
+  if ((status.st_mode & S_IWGRP) != 0 && !private_group(status.st_gid))
+    refuse("plugin.group_writable", what + " may be written by group " + std::to_string(status.st_gid), "chmod g-w");
   if (!trusted_owner(status.st_uid)) {
     refuse("plugin.foreign_owner", what + " belongs to user " + std::to_string(status.st_uid) + ", neither to root nor to you",
            "chown it, or copy it to a place of yours");
@@ -83,7 +109,7 @@ Descriptor::~Descriptor() {
 }
 
 Descriptor open_plugin_directory(const std::filesystem::path& directory) {
-  Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor fd = opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
     const int error = errno;
     if (error == ENOENT) refuse("plugin.no_directory", "the directory does not exist");
@@ -119,7 +145,7 @@ std::vector<std::string> plugin_files_in(const Descriptor& directory) {
 CheckedFile open_plugin_file(const Descriptor& directory, const std::string& name) {
   // Non-blocking, so that a FIFO of this name does not hold the scan.
   CheckedFile file;
-  file.descriptor = Descriptor(::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  file.descriptor = opened(::openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file.descriptor) refuse("plugin.unreadable", std::string("the file cannot be opened: ") + std::strerror(errno));
   struct stat status {};
   if (::fstat(file.descriptor.get(), &status) != 0)

@@ -2,8 +2,8 @@
 ///
 /// What is checked is what is used: a directory is listed and its files are opened through the descriptor that was
 /// checked, and a plugin is later loaded through its own. Files and directories must belong to root, to the user, or to
-/// whoever owns the core library, and nobody else may write them. Links are followed, and what they lead to is judged; no folder
-/// above may be writable by everybody unless it is sticky, as /tmp is.
+/// whoever owns the core library, and nobody else may write them (a group that is the user's own and of nobody else may). Links are followed, and what they lead to
+/// is judged; no folder above may be writable by everybody unless it is sticky, as /tmp is.
 #pragma once
 
 #include <sys/types.h>
@@ -41,7 +41,7 @@ struct CheckedFile {
 };
 
 /// All throw a plugin error: plugin.no_directory, plugin.unreadable, plugin.not_directory, plugin.not_regular_file,
-/// plugin.world_writable, plugin.foreign_owner.
+/// plugin.world_writable, plugin.group_writable, plugin.foreign_owner.
 Descriptor open_plugin_directory(const std::filesystem::path& directory);
 /// Names in the directory that end in ".tenon.so", sorted.
 std::vector<std::string> plugin_files_in(const Descriptor& directory);

@@ -1,15 +1,22 @@
 #include "plugin/probe.hpp"
 
 #include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <iostream>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "plugin/lock.hpp"
+#include "plugin/surroundings.hpp"
 #include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
 
@@ -29,14 +36,61 @@ double time_limit() {
 }
 
 [[noreturn]] void refuse(const char* code, const std::string& what) {
-  throw Error(ErrorKind::plugin, code, what, "this is a defect of the plugin: report it to its author; build it again and it is tried again");
+  throw Error(ErrorKind::plugin, code, what, "this is a defect of the plugin, or of a library that it brings: report it to its author");
+}
+
+// ---- the child's side ----------------------------------------------------------------------------------------------
+
+constexpr char kEndOfName = '\n';
+
+std::set<std::string> loaded_libraries() {
+  std::set<std::string> out;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* to) {
+        if (info->dlpi_name && *info->dlpi_name == '/') static_cast<std::set<std::string>*>(to)->insert(info->dlpi_name);
+        return 0;
+      },
+      &out);
+  return out;
+}
+
+// Not those of files, whose bytes the parent will write itself.
+void flush_streams() {
+  std::cout.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+/// What the trial saw: "loaded", then a line for what it changed, then a line a library.
+std::string watched(const Trial& trial) {
+  flush_streams();  // to nowhere: what the parent had not written yet is no print of the plugin's
+  const int said = ::memfd_create("tenon-plugin-trial", MFD_CLOEXEC);
+  if (said >= 0)
+    for (const int fd : {1, 2}) ::dup2(said, fd);
+  const std::set<std::string> libraries = loaded_libraries();
+  const Surroundings before = Surroundings::now();
+  std::string report;
+  trial([&] {
+    std::string change = change_between(before, Surroundings::now());
+    flush_streams();
+    struct stat status {};
+    if (change.empty() && said >= 0 && ::fstat(said, &status) == 0 && status.st_size > 0) change = "it prints";
+    report = "loaded\n" + change + "\n";
+    for (const std::string& library : loaded_libraries())
+      if (!libraries.count(library) && !library.starts_with("/proc/self/fd/") && library.find(kEndOfName) == std::string::npos) report += library + kEndOfName;
+  });
+  return report;
 }
 
 // ---- what is remembered ------------------------------------------------------------------------------------------
 
+constexpr char kWell[] = "well";      // the fourth cell; other words are of other versions
+constexpr char kBetween = '\x1f';     // between libraries, and between a library's path and its identity
+
 struct Verdict {
   std::string file, core;  ///< identities: of the plugin, and of the core that loaded it
-  std::string digest, code, reason;  ///< code "-": good
+  std::string digest;
+  std::string libraries;   ///< paths and identities of what is loaded with it
 };
 
 std::string times_of(const struct stat& s) {
@@ -49,8 +103,8 @@ std::string times_of(const struct stat& s) {
 Verdict verdict_on(const CheckedFile& file) {
   struct stat own {}, core {};
   const fs::path library = core_library_file();
-  if (::fstat(file.descriptor.get(), &own) != 0 || library.empty() || ::stat(library.c_str(), &core) != 0) return {{}, {}, {}, "-", {}};
-  return {times_of(own), times_of(core), {}, "-", {}};
+  if (::fstat(file.descriptor.get(), &own) != 0 || library.empty() || ::stat(library.c_str(), &core) != 0) return {};
+  return {times_of(own), times_of(core), {}, {}};
 }
 
 /// Only what nobody else may have written is believed.
@@ -63,12 +117,35 @@ std::vector<Verdict> read_verdicts(const fs::path& path) {
   while (std::getline(in, line) && out.size() < kMostVerdicts) {
     Verdict v;
     std::istringstream cells(line);
-    if (std::getline(cells, v.file, '\t') && std::getline(cells, v.core, '\t') && std::getline(cells, v.digest, '\t') && std::getline(cells, v.code, '\t')) {
-      std::getline(cells, v.reason, '\t');
+    std::string word;
+    if (std::getline(cells, v.file, '\t') && std::getline(cells, v.core, '\t') && std::getline(cells, v.digest, '\t') && std::getline(cells, word, '\t') && word == kWell) {
+      std::getline(cells, v.libraries, '\t');
       out.push_back(std::move(v));
     }
   }
   return out;
+}
+
+/// Paths and identities; nothing where one cannot be told.
+std::optional<std::string> identities_of(const std::vector<std::string>& libraries) {
+  std::string out;
+  for (const std::string& library : libraries) {
+    struct stat status {};
+    if (library.find_first_of("\t\n\x1f") != std::string::npos || ::stat(library.c_str(), &status) != 0) return std::nullopt;
+    out += (out.empty() ? "" : std::string(1, kBetween)) + library + kBetween + times_of(status);
+  }
+  return out;
+}
+
+/// Are the libraries that came with it those of then?
+bool same_libraries(const Verdict& v) {
+  std::istringstream cells(v.libraries);
+  std::string library, identity;
+  while (std::getline(cells, library, kBetween)) {
+    struct stat status {};
+    if (!std::getline(cells, identity, kBetween) || ::stat(library.c_str(), &status) != 0 || times_of(status) != identity) return false;
+  }
+  return true;
 }
 
 /// `verdict` first, the others after it; whole or not at all.
@@ -84,7 +161,7 @@ void remember(const fs::path& path, Verdict verdict) {
   const int fd = ::open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return;
   std::string text;
-  for (const Verdict& v : all) text += v.file + '\t' + v.core + '\t' + v.digest + '\t' + v.code + '\t' + v.reason + '\n';
+  for (const Verdict& v : all) text += v.file + '\t' + v.core + '\t' + v.digest + '\t' + kWell + '\t' + v.libraries + '\n';
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (::close(fd) != 0 || !written || ::rename(next.c_str(), path.c_str()) != 0) ::unlink(next.c_str());
 }
@@ -97,11 +174,13 @@ fs::path verdict_file() {
   return {};
 }
 
-void try_in_child(const std::function<void()>& trial) {
+TrialEnd try_in_child(const Trial& trial) {
   const double seconds = time_limit();
-  const ChildEnd end = run_in_child([&] { return trial(), std::string(); }, seconds);
+  const ChildEnd end = run_in_child([&] { return watched(trial); }, seconds);
   switch (end.how) {
-    case ChildEnd::How::no_process: return;  // no trial without one: the plugin loads as it is
+    case ChildEnd::How::no_process:
+      throw Error(ErrorKind::plugin, "plugin.no_trial", std::string("it cannot be tried: no child process can be made: ") + std::strerror(end.number),
+                  "raise the limits of this process (ulimit -u, -n); TENON_PLUGIN_TRIAL=off loads plugins untried");
     case ChildEnd::How::late: {
       std::ostringstream limit;
       limit << seconds;
@@ -112,18 +191,24 @@ void try_in_child(const std::function<void()>& trial) {
     case ChildEnd::How::returned: break;
   }
   if (end.left_processes) refuse("plugin.forked", "it starts a process when it is loaded");
+  TrialEnd out;
+  std::istringstream lines(end.report);
+  std::string line;
+  if (!std::getline(lines, line)) return out;
+  out.loaded = true;
+  if (std::getline(lines, line) && !line.empty()) refuse("plugin.meddles", line + " when it is loaded");
+  while (std::getline(lines, line)) out.libraries.push_back(line);
+  return out;
 }
 
-void require_tried(const CheckedFile& file, const std::function<void()>& trial) {
+void require_tried(const CheckedFile& file, const Trial& trial) {
   if (const char* text = std::getenv("TENON_PLUGIN_TRIAL"); text && std::string_view(text) == "off") return;
   const fs::path path = verdict_file();
   Verdict verdict = verdict_on(file);
   const auto settled = [&](const auto& same) {
     for (const Verdict& v : read_verdicts(path)) {
-      if (v.core != verdict.core || !same(v)) continue;
-      verdict.code = v.code, verdict.reason = v.reason, verdict.digest = v.digest;
-      if (v.file != verdict.file) remember(path, verdict);
-      if (v.code != "-") refuse(v.code.c_str(), v.reason + " (when it was tried before)");
+      if (v.core != verdict.core || !same(v) || !same_libraries(v)) continue;
+      if (v.file != verdict.file) remember(path, {verdict.file, verdict.core, v.digest, v.libraries});
       return true;
     }
     return false;
@@ -133,16 +218,12 @@ void require_tried(const CheckedFile& file, const std::function<void()>& trial) 
     verdict.digest = digest_of(file);
     if (settled([&](const Verdict& v) { return v.digest == verdict.digest; })) return;
   }
-  std::optional<Error> refusal;
-  try {
-    try_in_child(trial);
-  } catch (const Error& e) {
-    refusal = e;
-    verdict.code = e.code();
-    verdict.reason = e.message();
+  const TrialEnd end = try_in_child(trial);
+  if (!end.loaded) return;
+  if (const auto libraries = identities_of(end.libraries)) {
+    verdict.libraries = *libraries;
+    remember(path, verdict);
   }
-  remember(path, verdict);
-  if (refusal) throw *refusal;
 }
 
 }  // namespace tenon

@@ -78,6 +78,8 @@ void StagingRegistrar::model(ModelEntry entry) {
                                                                                                              const ModelContext& context) {
     auto model = make(values, context);
     if (!model) throw Error(ErrorKind::plugin, "plugin.no_result", "make of " + owner + " of plugin '" + plugin + "' returned nothing");
+    // A task of another plugin may call it.
+    model->set_exception_handler([plugin, owner] { rethrow_from_plugin(plugin, "forward of " + owner); });
     return model;
   };
   models.push_back(std::move(entry));

@@ -91,7 +91,7 @@ TEST_CASE("the record that tenon_add_plugin wrote is read back, from bytes and f
   CHECK(std::string(record.licence) == "Apache-2.0");
   CHECK(record.api_version == kPluginApi);
   CHECK(std::string(record.abi_tag) == core_abi_tag());
-  CHECK(provided_ids(record) == std::vector<std::string>{"format lines", "format blob", "model twice", "task sum", "tool echo"});
+  CHECK(provided_ids(record) == std::vector<std::string>{"format lines", "format blob", "model twice", "model fails", "task sum", "tool echo"});
 
   const int fd = ::open(built_plugin("good").c_str(), O_RDONLY | O_CLOEXEC);
   REQUIRE(fd >= 0);
@@ -143,6 +143,47 @@ TEST_CASE("a plugin cut at any length is refused") {
   }
   CHECK(cut > 2000);
   CHECK(code_of(std::vector<std::byte>(good().begin(), good().end() - 1)) == "plugin.truncated");
+}
+
+TEST_CASE("segments that are not as they should be, and a library's name that is a path") {
+  Elf64_Ehdr header;
+  std::memcpy(&header, good().data(), sizeof header);
+  const auto with_segment = [&](std::uint32_t type, auto&& change) {
+    for (std::size_t i = 0; i < header.e_phnum; ++i) {
+      const std::size_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+      Elf64_Phdr segment;
+      std::memcpy(&segment, good().data() + at, sizeof segment);
+      if (segment.p_type == type) return with<Elf64_Phdr>(at, change);
+    }
+    FAIL("no segment of type " << type);
+    return good();
+  };
+  CHECK(code_of(with_segment(PT_GNU_RELRO, [](Elf64_Phdr& s) { s.p_memsz += 1 << 20; })) == "plugin.bad_elf");
+  CHECK(code_of(with_segment(PT_GNU_RELRO, [](Elf64_Phdr& s) { s.p_vaddr = 0; s.p_memsz = ~std::uint64_t{0}; })) == "plugin.bad_elf");
+  CHECK(code_of(with_segment(PT_DYNAMIC, [](Elf64_Phdr& s) { s.p_vaddr += 1 << 24; })) == "plugin.bad_elf");
+  CHECK(code_of(with_segment(PT_LOAD, [](Elf64_Phdr& s) { s.p_memsz = s.p_filesz - 1; })) == "plugin.bad_elf");
+  CHECK(code_of(with_segment(PT_LOAD, [](Elf64_Phdr& s) { s.p_vaddr = ~std::uint64_t{0}; })) == "plugin.bad_elf");
+
+  // The second entry of the dynamic section becomes a DT_SONAME: a text of the record's, which lies in what is loaded.
+  Elf64_Phdr dynamic{}, whole{};
+  std::uint64_t texts = 0;
+  for (std::size_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr s;
+    std::memcpy(&s, good().data() + header.e_phoff + i * sizeof s, sizeof s);
+    if (s.p_type == PT_DYNAMIC) dynamic = s;
+    if (s.p_type == PT_LOAD && s.p_offset <= record_offset(good()) && record_offset(good()) < s.p_offset + s.p_filesz) whole = s;
+  }
+  for (std::uint64_t at = dynamic.p_offset; at + sizeof(Elf64_Dyn) <= dynamic.p_offset + dynamic.p_filesz; at += sizeof(Elf64_Dyn)) {
+    Elf64_Dyn entry;
+    std::memcpy(&entry, good().data() + at, sizeof entry);
+    if (entry.d_tag == DT_STRTAB) texts = entry.d_un.d_ptr;
+  }
+  REQUIRE(texts != 0);
+  const std::uint64_t licence = record_offset(good()) + offsetof(AbiRecord, licence) - whole.p_offset + whole.p_vaddr;
+  const auto named = with<Elf64_Dyn>(dynamic.p_offset, [&](Elf64_Dyn& e) { e.d_tag = DT_SONAME, e.d_un.d_val = licence - texts; });
+  CHECK(code_of(named) == "good");
+  CHECK(code_of(with_record(named, [](AbiRecord& r) { put_text(r.licence, "/proc/self/fd/5"); })) == "plugin.bad_elf");
+  CHECK(code_of(with<Elf64_Dyn>(dynamic.p_offset, [&](Elf64_Dyn& e) { e.d_tag = DT_SONAME, e.d_un.d_val = ~std::uint64_t{0} / 2; })) == "plugin.bad_elf");
 }
 
 TEST_CASE("sections and records that are not as they should be") {

@@ -97,7 +97,7 @@ TEST_CASE("a good plugin: its record is known before it is loaded, its entries a
   CHECK(info.name == "alpha");
   CHECK(info.version == "1.2.3");
   CHECK(info.licence == "Apache-2.0");
-  CHECK(info.provides.size() == 5);
+  CHECK(info.provides.size() == 6);
   const auto tools = host.tools();
   CHECK(std::count(tools.begin(), tools.end(), "alpha.echo") == 1);
   CHECK(info_of(folder / "alpha.tenon.so").state == PluginState::ready);  // listing loads nothing
@@ -282,7 +282,7 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"cut", PluginState::refused, "plugin.truncated", "the section table lies at bytes"},
       {"foreign", PluginState::refused, "plugin.abi_mismatch",
        "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
-      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 2"},
+      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 3"},
       {"other_machine", PluginState::refused, "plugin.wrong_architecture", ""},
       {"stripped", PluginState::refused, "plugin.no_record", ""},
       {"huge_section", PluginState::refused, "plugin.truncated", ""},
@@ -290,7 +290,7 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"hen", PluginState::refused, "plugin.dependency_cycle", "in a circle: "},
       {"egg", PluginState::refused, "plugin.dependency_cycle", "chick needs hen"},
       {"chick", PluginState::refused, "plugin.dependency_cycle", "hen needs egg"},
-      {"farm", PluginState::refused, "plugin.missing_dependency", "it needs plugin 'hen', which is refused: plugins need each other"},
+      {"farm", PluginState::refused, "plugin.missing_dependency", "it needs plugin 'hen', which is refused (plugin.dependency_cycle)"},
       {"upon_throws", PluginState::failed, "plugin.dependency_failed", "it needs plugin 'throws', which failed: registration threw"},
       {"folder", PluginState::refused, "plugin.not_regular_file", "this is a directory, not a file"},
       {"loop", PluginState::refused, "plugin.unreadable", "Too many levels of symbolic links"},
@@ -510,6 +510,48 @@ TEST_CASE("a file of another owner is refused") {
   const PluginInfo info = info_of(folder / "iota.tenon.so");
   CHECK(info.code == "plugin.foreign_owner");
   CHECK_THAT(info.reason, Catch::Contains("belongs to user 54321"));
+}
+
+TEST_CASE("a file or a folder that a group of others may write is refused, one of a private group is not") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "kappa.tenon.so", named("good", "kappa"));
+  REQUIRE(::chmod((folder / "kappa.tenon.so").c_str(), 0664) == 0);
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files to any group");
+    return;
+  }
+  REQUIRE(::chown((folder / "kappa.tenon.so").c_str(), 0, 0) == 0);
+  host_for(folder.path());
+  CHECK(info_of(folder / "kappa.tenon.so").state == PluginState::ready);
+  REQUIRE(::chown((folder / "kappa.tenon.so").c_str(), 0, 54321) == 0);
+  host_for(folder.path());
+  CHECK(info_of(folder / "kappa.tenon.so").code == "plugin.group_writable");
+  CHECK_THAT(info_of(folder / "kappa.tenon.so").reason, Catch::Contains("by group 54321 (chmod g-w)"));
+  REQUIRE(::chmod((folder / "kappa.tenon.so").c_str(), 0644) == 0);
+  REQUIRE((::chown(folder.path().c_str(), 0, 54321) == 0 && ::chmod(folder.path().c_str(), 0775) == 0));
+  host_for(folder.path());
+  CHECK(info_of(folder.path()).code == "plugin.group_writable");
+}
+
+TEST_CASE("what a model throws names the plugin that it is of, whoever calls it") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "lambda.tenon.so", named("good", "lambda"));
+  const ModelEntry& entry = host_for(folder.path()).model("lambda.fails");
+  const nn::ModulePtr model = entry.make(ParamValues(entry.params), ModelContext{});
+  const Error e = error_of([&] { (*model)(Tensor::zeros(Shape{1})); });
+  CHECK(e.code() == "plugin.exception");
+  CHECK_THAT(e.message(), Catch::Contains("plugin 'lambda' threw in forward of model fails: std::runtime_error: no such layer"));
+}
+
+TEST_CASE("a thousand files of one plugin keep no descriptors") {
+  const TemporaryFolder folder;
+  const std::vector<std::byte> bytes = named("good", "my_copy");
+  for (int i = 0; i < 300; ++i) write_bytes(folder / ("copy_" + std::to_string(i) + ".tenon.so"), bytes);
+  const auto open_ones = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()); };
+  host_for(TemporaryFolder().path()).scan();
+  const auto before = open_ones();
+  host_for(folder.path()).scan();
+  CHECK(open_ones() <= before + 1);
 }
 
 TEST_CASE("many plugins load side by side, and looking costs little") {

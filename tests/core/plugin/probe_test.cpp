@@ -1,13 +1,25 @@
 #include "plugin/probe.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #include <catch2/catch.hpp>
+#include <cerrno>
+#include <cfenv>
+#include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iostream>
 #include <stdexcept>
+#include <thread>
 
 #include "core/plugin/plugin_files.hpp"
 #include "tenon/child_process.hpp"
@@ -36,15 +48,17 @@ struct Tried {
     write_text(file, "some bytes");
   }
   ~Tried() { ::unsetenv("XDG_CACHE_HOME"); }
-  void run(const std::function<void()>& trial = [] {}) const {
+  /// What the trial does once the plugin is there, if there is one; without `loaded` it never gets there.
+  void run(const std::function<void()>& trial = [] {}, bool loaded = true) const {
     CheckedFile checked;
     checked.descriptor = Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     const fs::path to = count;
-    require_tried(checked, [&] {
+    require_tried(checked, [&](const std::function<void()>& done) {
       const int fd = ::open(to.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       [[maybe_unused]] const auto n = ::write(fd, "x", 1);
       ::close(fd);
       trial();
+      if (loaded) done();
     });
   }
   std::size_t times() const { return fs::exists(count) ? std::size_t(fs::file_size(count)) : 0; }
@@ -53,24 +67,24 @@ struct Tried {
 }  // namespace
 
 TEST_CASE("a trial that comes to its end, by whatever way, is passed", "[plugin]") {
-  try_in_child([] {});
-  try_in_child([] { throw std::runtime_error("the caller will see"); });
+  CHECK(try_in_child([](const auto& loaded) { loaded(); }).loaded);
+  CHECK_FALSE(try_in_child([](const auto&) { throw std::runtime_error("the caller will see"); }).loaded);
 }
 
 TEST_CASE("a trial that takes its process along is told from others", "[plugin]") {
-  CHECK(code_of([] { try_in_child([] { std::raise(SIGKILL); }); }) == "plugin.crashed");
-  CHECK(code_of([] { try_in_child([] { std::abort(); }); }) == "plugin.crashed");
-  CHECK(code_of([] { try_in_child([] { ::_exit(0); }); }) == "plugin.exited");
-  CHECK(code_of([] { try_in_child([] { ::_exit(3); }); }) == "plugin.exited");
+  CHECK(code_of([] { try_in_child([](const auto&) { std::raise(SIGKILL); }); }) == "plugin.crashed");
+  CHECK(code_of([] { try_in_child([](const auto&) { std::abort(); }); }) == "plugin.crashed");
+  CHECK(code_of([] { try_in_child([](const auto&) { ::_exit(0); }); }) == "plugin.exited");
+  CHECK(code_of([] { try_in_child([](const auto&) { ::_exit(3); }); }) == "plugin.exited");
   ::setenv("TENON_PLUGIN_SECONDS", "0.2", 1);
   CHECK(code_of([] {
-          try_in_child([] {
+          try_in_child([](const auto&) {
             while (true) ::pause();
           });
         }) == "plugin.hung");
   ::unsetenv("TENON_PLUGIN_SECONDS");
   CHECK(code_of([] {
-          try_in_child([] {
+          try_in_child([](const auto&) {
             if (::fork() == 0)
               while (true) ::pause();
           });
@@ -92,17 +106,85 @@ TEST_CASE("a file is tried once, until its bytes change", "[plugin]") {
   CHECK(t.times() == 2);
 }
 
-TEST_CASE("a refusal is remembered and says so", "[plugin]") {
+TEST_CASE("what was not well, or did not get as far as loading, is tried again", "[plugin]") {
   const Tried t;
   CHECK(code_of([&] { t.run([] { ::_exit(7); }); }) == "plugin.exited");
-  std::string said;
-  try {
-    t.run();
-  } catch (const Error& e) {
-    said = e.message();
-  }
-  CHECK_THAT(said, Catch::Matchers::Contains("status 7") && Catch::Matchers::Contains("tried before"));
+  t.run([] { throw std::runtime_error("a library is missing"); });
+  t.run([] {}, false);
+  CHECK(t.times() == 3);
+  t.run();
+  t.run();
+  CHECK(t.times() == 4);
+}
+
+TEST_CASE("a file is tried again when a library that came with it changes", "[plugin]") {
+  const Tried t;
+  const fs::path library = t.folder / "libcompanion.so";
+  fs::copy_file(built_plugin("good"), library);
+  const auto trial = [&] { CHECK(::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr); };
+  t.run(trial);
+  t.run(trial);
   CHECK(t.times() == 1);
+  fs::remove(library);
+  fs::copy_file(built_plugin("throws"), library);
+  t.run(trial);
+  t.run(trial);
+  CHECK(t.times() == 2);
+}
+
+TEST_CASE("a trial that changes its surroundings is told what it changed", "[plugin]") {
+  const auto said = [](const std::function<void()>& change) -> std::string {
+    try {
+      try_in_child([&](const auto& loaded) { change(), loaded(); });
+    } catch (const Error& e) {
+      CHECK(e.code() == "plugin.meddles");
+      return e.message();
+    }
+    return "";
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(said([] { std::puts("welcome"); }), Contains("it prints when it is loaded"));
+  CHECK_THAT(said([] { std::cerr << "welcome\n"; }), Contains("it prints"));
+  CHECK_THAT(said([] { ::close(1); }), Contains("closes or replaces a standard stream"));
+  CHECK_THAT(said([] { std::signal(SIGINT, SIG_IGN); }), Contains("takes over SIGINT"));
+  CHECK_THAT(said([] { std::signal(SIGCHLD, SIG_IGN); }), Contains("takes over SIGCHLD"));
+  CHECK_THAT(said([] { ::alarm(100); }), Contains("starts a timer"));
+  CHECK_THAT(said([] { rlimit few{16, 16}; ::setrlimit(RLIMIT_NOFILE, &few); }), Contains("changes a limit"));
+  CHECK_THAT(said([] { ::setenv("TENON_TEST_MEDDLES", "1", 1); }), Contains("environment"));
+  CHECK_THAT(said([] { CHECK(::chdir("/") == 0); }), Contains("working folder"));
+  CHECK_THAT(said([] { std::fesetround(FE_UPWARD); }), Contains("rounded"));
+  CHECK_THAT(said([] { ::umask(0777); }), Contains("mask of new files"));
+  CHECK_THAT(said([] { std::set_terminate([] { ::_exit(0); }); }), Contains("std::terminate"));
+  CHECK_THAT(said([] { std::thread([] { ::pause(); }).detach(); }), Contains("starts threads"));
+#if defined(__x86_64__)
+  CHECK_THAT(said([] { _mm_setcsr(_mm_getcsr() | 0x8040); }), Contains("denormal"));
+#endif
+  CHECK(said([] { std::fflush(stdout); }).empty());
+}
+
+TEST_CASE("trials hold where the process that makes them is in an odd state", "[plugin]") {
+  // Each in a child of its own, whose report is what came of it.
+  const auto in_child = [](const std::function<std::string()>& work) { return run_in_child(work, 20).report; };
+  const auto outcome = [](const Trial& trial) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::string out;
+    if (const std::string code = code_of([&] { out = try_in_child(trial).loaded ? "well" : "thrown"; }); !code.empty()) out = code;
+    return std::chrono::steady_clock::now() - begin < std::chrono::seconds(5) ? out : out + ", late";
+  };
+  const Trial well = [](const auto& loaded) { loaded(); }, exits = [](const auto&) { ::_exit(0); };
+  for (const auto& [what, before] : std::vector<std::pair<const char*, std::function<void()>>>{
+           {"no standard streams", [] { for (int fd : {0, 1, 2}) ::close(fd); }},
+           {"standard input closed", [] { ::close(0); }},
+           {"children are not waited for", [] { std::signal(SIGCHLD, SIG_IGN); }}}) {
+    INFO(what);
+    CHECK(in_child([&] { return before(), outcome(well); }) == "well");
+    CHECK(in_child([&] { return before(), outcome(exits); }) == "plugin.exited");
+  }
+  CHECK(in_child([&] {
+          const rlimit few{3, 3};
+          ::setrlimit(RLIMIT_NOFILE, &few);
+          return outcome(well);
+        }) == "plugin.no_trial");
 }
 
 TEST_CASE("verdicts that others may write, or that are no verdicts, are not believed", "[plugin]") {
@@ -146,4 +228,42 @@ TEST_CASE("work in a child process: its report, and each way of not coming to on
     return std::string("parent");
   }, 10);
   CHECK((end.how == How::returned && end.report == "parent" && end.left_processes));
+}
+
+TEST_CASE("a child that closes what it could report by and hangs is ended in time", "[plugin]") {
+  const ChildEnd end = run_in_child([]() -> std::string {
+    for (int fd = 0; fd < 1024; ++fd) ::close(fd);
+    for (;;) ::pause();
+  }, 0.3);
+  CHECK((end.how == ChildEnd::How::late && end.seconds < 5));
+}
+
+TEST_CASE("what a child writes everywhere is not taken for its report", "[plugin]") {
+  const ChildEnd end = run_in_child([]() -> std::string {
+    for (int fd = 3; fd < 64; ++fd) [[maybe_unused]] const auto n = ::write(fd, "d-report", 8);
+    ::_exit(0);
+  }, 10);
+  CHECK((end.how == ChildEnd::How::exited && end.number == 0 && end.report.empty()));
+}
+
+TEST_CASE("a process that left its group and its parent is found and ended", "[plugin]") {
+  const TemporaryFolder folder;
+  const fs::path number = folder / "pid";
+  const ChildEnd end = run_in_child([&] {
+    if (::fork() == 0) {
+      ::setsid();
+      if (::fork() == 0) {
+        write_text(number, std::to_string(::getpid()));
+        for (;;) ::pause();
+      }
+      ::_exit(0);
+    }
+    while (!fs::exists(number) || fs::file_size(number) == 0) ::usleep(1000);
+    return std::string("done");
+  }, 10);
+  CHECK((end.how == ChildEnd::How::returned && end.report == "done" && end.left_processes));
+  std::ifstream in(number);
+  pid_t pid = 0;
+  REQUIRE(in >> pid);
+  CHECK((::kill(pid, 0) != 0 && errno == ESRCH));
 }

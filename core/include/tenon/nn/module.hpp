@@ -4,6 +4,7 @@
 /// ("encoder.0.conv.weight") and are what checkpoints use. Parameters are f32 leaves that require gradients.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,7 +27,8 @@ class TENON_API Module {
   virtual std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs);
   /// The usual form: one input, one output.
   virtual Tensor forward(const Tensor& x);
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  /// forward(x); what it throws meets the handler of set_exception_handler first.
+  Tensor operator()(const Tensor& x);
   /// Every spatial size of the input must be a multiple of this.
   virtual std::int64_t size_divisor() const;
 
@@ -44,6 +46,9 @@ class TENON_API Module {
   /// The key (see dropout.hpp) from which the subtree's layers draw while training; set once, after all children are there. Each layer's stream is
   /// its full name. The caller moves the key's step on, also between replays of a recorded step.
   void set_random_key(const Tensor& key);
+
+  /// `handler` is called in the handler of whatever leaves operator(), and throws something itself: the host names a model's plugin by it.
+  void set_exception_handler(std::function<void()> handler) { exception_handler_ = std::move(handler); }
 
   /// Fills every parameter anew: each from its own initialiser, keyed by (seed, full name).
   void initialise(std::uint64_t seed);
@@ -71,6 +76,7 @@ class TENON_API Module {
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   NamedTensors parameters_, buffers_;
   std::vector<Init> inits_;
+  std::function<void()> exception_handler_;
   Tensor random_key_;
   std::uint64_t random_stream_ = 0;
   bool training_ = true;
