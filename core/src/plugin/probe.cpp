@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,8 +62,22 @@ void flush_streams() {
   std::fflush(stderr);
 }
 
+// So that what takes memory without end does not take that of the machine.
+void limit_memory() {
+  constexpr rlim_t kMore = rlim_t{8} << 30;
+  std::ifstream in("/proc/self/statm");
+  rlim_t pages = 0;
+  rlimit limit{};
+  if (!(in >> pages) || ::getrlimit(RLIMIT_AS, &limit) != 0) return;
+  const rlim_t wanted = pages * rlim_t(::sysconf(_SC_PAGESIZE)) + kMore;
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur <= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_AS, &limit);
+}
+
 /// What the trial saw: "loaded", then a line for what it changed, then a line a library.
 std::string watched(const Trial& trial) {
+  limit_memory();
   flush_streams();  // to nowhere: what the parent had not written yet is no print of the plugin's
   const int said = ::memfd_create("tenon-plugin-trial", MFD_CLOEXEC);
   if (said >= 0)

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -160,6 +161,22 @@ TEST_CASE("a trial that changes its surroundings is told what it changed", "[plu
   CHECK_THAT(said([] { _mm_setcsr(_mm_getcsr() | 0x8040); }), Contains("denormal"));
 #endif
   CHECK(said([] { std::fflush(stdout); }).empty());
+}
+
+TEST_CASE("a trial that takes memory without end is ended", "[plugin]") {
+#if defined(__SANITIZE_ADDRESS__)
+  WARN("skipped: the address sanitizer ends the process itself");
+#else
+  CHECK(code_of([] {
+          try_in_child([](const auto&) {
+            try {
+              for (std::vector<std::unique_ptr<char[]>> all;;) all.emplace_back(new char[std::size_t(256) << 20]);
+            } catch (const std::bad_alloc&) {
+              std::abort();  // as in a constructor of a global
+            }
+          });
+        }) == "plugin.crashed");
+#endif
 }
 
 TEST_CASE("trials hold where the process that makes them is in an odd state", "[plugin]") {
