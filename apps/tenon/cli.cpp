@@ -62,7 +62,7 @@ std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> ar
     app.parse(arguments);
   } catch (const CLI::CallForHelp&) {
     const CLI::App& sub = parsed_subcommand(app);
-    print(sub.help(sub.get_parent() ? full_name(*sub.get_parent()) : ""));
+    print(visible(sub.help(sub.get_parent() ? full_name(*sub.get_parent()) : "")));  // of a tool: the plugin's texts
     return 0;
   } catch (const CLI::CallForVersion& e) {
     print(e.what());

@@ -85,7 +85,7 @@ int complete_command(const std::vector<std::string>& words) {
   const std::string begin = words.empty() ? std::string() : words.back();
   std::string text;
   for (const std::string& word : std::set<std::string>(found.begin(), found.end()))
-    if (word.starts_with(begin)) text += (text.empty() ? "" : "\n") + word;
+    if (word.starts_with(begin)) text += (text.empty() ? "" : "\n") + visible_line(word);
   if (!text.empty()) print(text);
   return 0;
 }

@@ -46,7 +46,7 @@ int info(const DataSet& set, const Common& common) {
   print("size     " + set.size);
   const std::string absent = set.url.empty() ? "not on this machine: get its files from the source and set TENON_DATA to a folder that holds " + set.path.string()
                                              : "not on this machine; 'tenon data fetch " + set.name + "' gets it";
-  print("place    " + (place ? place->string() : absent));
+  print("place    " + (place ? visible_line(place->string()) : absent));
   print("recipe   root = \"data:" + set.name + "\"");
   return 0;
 }
@@ -73,7 +73,7 @@ int fetch_set(const DataSet& set, const DataCommand& command, const Common& comm
     print(json_text(nlohmann::ordered_json{{"name", set.name}, {"place", place.string()}, {"fetched", !already}}));
   } else {
     if (already && !common.quiet) status("already here, and every digest is right");
-    print(place.string());
+    print_path(place.string());
   }
   return 0;
 }

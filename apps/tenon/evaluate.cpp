@@ -35,8 +35,8 @@ int evaluate_command(const EvaluateCommand& command, const Common& common) {
     out["evaluation"] = nlohmann::ordered_json::parse(evaluation_to_json(evaluation));
     print(json_text(out));
   } else {
-    print(scores_table(evaluation));
-    if (!common.quiet) status("report: " + report + "; per case: " + (std::filesystem::path(command.run) / "evaluation.json").string());
+    print(visible(scores_table(evaluation)));
+    if (!common.quiet) status(visible_line("report: " + report + "; per case: " + (std::filesystem::path(command.run) / "evaluation.json").string()));
   }
   return 0;
 }
@@ -63,7 +63,7 @@ int predict_command(const PredictCommand& command, const Common& common) {
     for (const auto& path : written) out["written"].push_back(path.string());
     print(json_text(out));
   } else {
-    for (const auto& path : written) print(path.string());
+    for (const auto& path : written) print_path(path.string());
   }
   return interrupted() ? kInterrupted : 0;
 }
@@ -104,8 +104,8 @@ int report_command(const std::vector<std::string>& runs, const std::string& summ
     print(json_text(out));
     return result;
   }
-  for (const std::string& page : pages) print(page);
-  if (!whole.empty()) print(whole);
+  for (const std::string& page : pages) print_path(page);
+  if (!whole.empty()) print_path(whole);
   return result;
 }
 

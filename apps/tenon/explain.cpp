@@ -83,7 +83,7 @@ int explain_command(const std::string& code, const Common& common) {
     }
     Table table({"code", "what happened"});
     table.left(1);
-    for (const Explanation& e : all) table.row({e.code, visible(e.title())});
+    for (const Explanation& e : all) table.row({e.code, e.title()});
     print(table.str());
     return 0;
   }

@@ -55,17 +55,17 @@ int plugin_lock_command(const PluginCommand& command, const Common& common) {
     try {
       record_of(plugin);
     } catch (const Error& e) {  // what is no plugin is allowed nothing
-      if (!common.quiet) status("left out: " + plugin.filename().string() + ": " + e.message());
+      if (!common.quiet) status("left out: " + visible_line(plugin.filename().string()) + ": " + visible(e.message()));
       continue;
     }
     const std::string line = line_of(plugin);
     text += line;
     out["plugins"].push_back({{"file", plugin.filename().string()}, {"sha256", line.substr(0, 64)}});
-    if (!common.json) print(line.substr(0, 12) + "...  " + plugin.filename().string());
+    if (!common.json) print(line.substr(0, 12) + "...  " + visible_line(plugin.filename().string()));
   }
   write_lock(folder / "plugins.lock", text);
   if (common.json) print(json_text(out));
-  else print((folder / "plugins.lock").string() + ": " + std::to_string(out["plugins"].size()) + (out["plugins"].size() == 1 ? " plugin" : " plugins") + "; delete the file to allow any");
+  else print(visible_line((folder / "plugins.lock").string()) + ": " + std::to_string(out["plugins"].size()) + (out["plugins"].size() == 1 ? " plugin" : " plugins") + "; delete the file to allow any");
   return 0;
 }
 

@@ -22,7 +22,7 @@ int plugins_command(const Common& common) {
   }
   if (plugins.empty()) {
     status("no plugin found; searched:");
-    for (const auto& directory : host.directories()) status("  " + directory.string());
+    for (const auto& directory : host.directories()) status("  " + visible_line(directory.string()));
     return 0;
   }
   Table table({"plugin", "version", "state", "summary"});
@@ -30,8 +30,8 @@ int plugins_command(const Common& common) {
   for (const PluginInfo& p : plugins) table.row({p.name.empty() ? p.file.filename().string() : p.name, p.version, state_name(p.state), p.summary});
   print(table.str());
   for (const PluginInfo& p : plugins) {
-    print((p.name.empty() ? p.file.filename().string() : p.name) + ": " + p.file.string());
-    if (!p.reason.empty()) print("  " + p.code + ": " + p.reason);
+    print(visible_line((p.name.empty() ? p.file.filename().string() : p.name) + ": " + p.file.string()));
+    if (!p.reason.empty()) print(visible("  " + p.code + ": " + p.reason));
     if (!p.provides.empty()) print("  provides " + joined(p.provides));
     if (!p.needs.empty()) print("  needs " + joined(p.needs));
   }

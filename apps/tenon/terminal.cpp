@@ -11,9 +11,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "command.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/io/utf8.hpp"
 
 namespace tenon::command {
 namespace {
@@ -69,6 +71,45 @@ void clear_bar() {
   bar_shown = false;
 }
 
+// C1, marks and overrides of the direction of writing, separators of lines and paragraphs.
+bool acts_on_terminal(char32_t c) {
+  return (c >= 0x80 && c <= 0x9f) || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+// A valid sequence of UTF-8, whole.
+char32_t code_point(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  char32_t code = sequence.size() == 1 ? first : first & (0x7Fu >> sequence.size());
+  for (const char c : sequence.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+  return code;
+}
+
+// `kept`: control characters of ASCII that may stay.
+std::string escaped(std::string_view text, std::string_view kept) {
+  std::string out;
+  char escape[16];
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
+    const char32_t code = code_point(sequence);
+    if (length == 0 || ((code < 0x20 || code == 0x7f) && kept.find(text[0]) == std::string_view::npos)) {
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[0]));
+      out += escape;
+    } else if (acts_on_terminal(code)) {
+      std::snprintf(escape, sizeof escape, "\\u%04x", unsigned(code));
+      out += escape;
+    } else {
+      out += sequence;
+    }
+    text.remove_prefix(sequence.size());
+  }
+  return out;
+}
+
+void make_visible(std::vector<std::string>& cells) {
+  for (std::string& cell : cells) cell = escaped(cell, "");
+}
+
 volatile sig_atomic_t interrupt_count = 0;
 void on_interrupt(int) {
   interrupt_count = interrupt_count + 1;
@@ -87,33 +128,31 @@ void status(const std::string& text) {
   write_line(stderr, text);
 }
 
-std::string visible(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if ((code < 0x20 && c != '\n' && c != '\t') || code == 0x7f) {
-      char hex[5];
-      std::snprintf(hex, sizeof hex, "\\x%02x", code);
-      out += hex;
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
+std::string visible(const std::string& text) { return escaped(text, "\n\t"); }
+
+std::string visible_line(const std::string& text) { return escaped(text, ""); }
+
+void print_path(const std::string& path) { print(isatty(STDOUT_FILENO) ? visible_line(path) : path); }
 
 void print_error(const Error& error) {
   const bool colour = on_terminal() && !std::getenv("NO_COLOR");
-  std::string out = (colour ? "\033[1;31merror\033[0m[" : "error[") + error.code() + "]: ";
-  if (!error.where().empty()) out += visible(error.where()) + ": ";
+  std::string out = (colour ? "\033[1;31merror\033[0m[" : "error[") + visible_line(error.code()) + "]: ";
+  if (!error.where().empty()) out += visible_line(error.where()) + ": ";
   out += visible(error.message());
   if (!error.hint().empty()) out += "\n  help: " + visible(error.hint());
-  if (is_explained(error.code())) out += "\n  more: tenon explain " + error.code();
+  if (is_explained(error.code())) out += "\n  more: tenon explain " + visible_line(error.code());
   status(out);
 }
 
 void require_printed() {
   if (print_failure != 0) throw_io_error(print_failure, "write", "standard output");
+}
+
+Table::Table(std::vector<std::string> header) : header_(std::move(header)) { make_visible(header_); }
+
+void Table::row(std::vector<std::string> cells) {
+  make_visible(cells);
+  rows_.push_back(std::move(cells));
 }
 
 std::string Table::str() const {
@@ -219,7 +258,7 @@ void catch_interrupts() {
 bool interrupted() noexcept { return interrupt_count > 0; }
 
 void RunDisplay::message(const std::string& text) {
-  if (!quiet_) status(text);
+  if (!quiet_) status(visible(text));
 }
 
 void RunDisplay::step(const TrainProgress& p) {
@@ -232,7 +271,7 @@ void RunDisplay::step(const TrainProgress& p) {
 }
 
 void RunDisplay::stage(const std::string& what, std::int64_t done, std::int64_t total) {
-  progress_.update(what, double(done), double(total), std::to_string(done) + (total > 0 ? "/" + std::to_string(total) : ""));
+  progress_.update(visible_line(what), double(done), double(total), std::to_string(done) + (total > 0 ? "/" + std::to_string(total) : ""));
   if (total > 0 && done >= total) progress_.finish();
 }
 

@@ -15,16 +15,21 @@ namespace tenon::command {
 void print(const std::string& text);    ///< a line (or lines) to standard output
 void status(const std::string& text);   ///< the same to standard error, below a cleared bar
 void print_error(const Error& error);
-/// Names of files may hold anything: control characters, but for new lines and tabs, as "\x1b".
+/// What comes from files, names or plugins may hold anything. Control characters but new lines and tabs, and bytes that are no UTF-8, as "\x1b"; the
+/// control characters above ASCII, and what turns the direction of writing or ends a line, as "\u202e".
 std::string visible(const std::string& text);
+/// The same for what stands on one line (a name, a code): new lines and tabs too.
+std::string visible_line(const std::string& text);
+/// A line of standard output that holds a path alone: as it is for a program that reads it, visible_line for a terminal.
+void print_path(const std::string& path);
 /// Throws the io.* error of the first print() whose text did not reach standard output (a full disk, a closed pipe).
 void require_printed();
 
-/// Aligned columns with a line under the header. Cells are UTF-8; numbers go right, the first column left.
+/// Aligned columns with a line under the header. Cells are made visible_line; numbers go right, the first column left.
 class Table {
  public:
-  explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
-  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  explicit Table(std::vector<std::string> header);
+  void row(std::vector<std::string> cells);
   void left(std::size_t column) { left_.push_back(column); }  ///< text columns after the first
   std::string str() const;
 

@@ -64,10 +64,10 @@ void show_result(const TrainResult& result, const std::string& missed, const Com
     print(json_text(result_json(result, report, missed)));
     return;
   }
-  if (!result.evaluation.columns.empty()) print(scores_table(result.evaluation));
+  if (!result.evaluation.columns.empty()) print(visible(scores_table(result.evaluation)));
   print("steps:  " + std::to_string(result.steps) + " in " + format_seconds(result.seconds));
-  print("run:    " + result.directory.string());
-  print("report: " + report);
+  print("run:    " + visible_line(result.directory.string()));
+  print("report: " + visible_line(report));
 }
 
 /// One run to its end. `miss`: what the recipe demands and the run did not reach.
@@ -95,7 +95,7 @@ Outcome run_once(const Recipe& recipe, RunOptions options, const Common& common)
 
 int stopped(const TrainResult& result, const Common& common) {
   if (!common.quiet)
-    status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + result.directory.string());
+    status("stopped after step " + std::to_string(result.steps) + "; everything is saved. Go on with:\n  tenon train --resume " + visible_line(result.directory.string()));
   return kStoppedEarly;
 }
 
@@ -157,20 +157,20 @@ int train_seeds(const TrainCommand& command, const Recipe& first, RunOptions opt
     one.seed = std::to_string(seed);
     options.directory = folders[std::size_t(i)];
     RunOptions unused;
-    if (!common.quiet) status("seed " + one.seed.value() + ", run " + std::to_string(i + 1) + " of " + std::to_string(command.seeds) + ": " + options.directory.string());
+    if (!common.quiet) status("seed " + one.seed.value() + ", run " + std::to_string(i + 1) + " of " + std::to_string(command.seeds) + ": " + visible_line(options.directory.string()));
     Outcome outcome = run_once(recipe_of(one, unused), options, common);
     if (outcome.result.status == TrainStatus::interrupted) {
       if (common.json) print(json_text(result_json(outcome.result, "")));
       return stopped(outcome.result, common);
     }
     write_report(outcome.result.directory);
-    if (!common.json && !outcome.result.evaluation.columns.empty()) print(scores_table(outcome.result.evaluation));
+    if (!common.json && !outcome.result.evaluation.columns.empty()) print(visible(scores_table(outcome.result.evaluation)));
     if (outcome.miss && !miss) miss = Error(outcome.miss->kind(), outcome.miss->code(), "seed " + *one.seed + ": " + outcome.missed(), outcome.miss->hint(), outcome.miss->where());
     outcomes.push_back(std::move(outcome));
   }
   show_seeds(outcomes, common);
   if (!common.json)
-    for (const fs::path& folder : folders) print("report: " + (folder / "report.html").string());
+    for (const fs::path& folder : folders) print("report: " + visible_line((folder / "report.html").string()));
   if (miss) throw *miss;
   return 0;
 }
