@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "plugin_project.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/utf8.hpp"
 #include "tenon/params.hpp"
@@ -244,10 +245,9 @@ int dispatch(const std::vector<std::string>& arguments) {
       PluginHost& host = PluginHost::instance();
       const std::vector<std::string> rest = without_plugin_dirs({arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end()}, before);
       host.set_extra_directories({before.plugin_dirs.begin(), before.plugin_dirs.end()});
-      for (const PluginInfo& p : host.scan()) {
-        if (p.name == word) return tool_command(word, rest, before);
+      if (find_plugin(word)) return tool_command(word, rest, before);
+      for (const PluginInfo& p : host.scan())
         if (!p.name.empty()) known.push_back(p.name);
-      }
       throw Error(ErrorKind::usage, "command.unknown", "no command or plugin '" + word + "'", suggestion(word, known));
     }
   }
@@ -261,11 +261,11 @@ int status_of(int argc, char** argv) {
     return dispatch({argv + 1, argv + argc});
   } catch (const Error& e) {
     if (e.code() == "run.interrupted") {  // whatever else went wrong after Ctrl-C is an error like any other
-      status("interrupted: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint()));
+      status(visible("interrupted: " + e.message() + (e.hint().empty() ? "" : "; " + e.hint())));
       return kInterrupted;
     }
     print_error(e);
-    return int(e.kind());
+    return exit_status_of(e);
   } catch (const std::bad_alloc&) {
     print_error(Error(ErrorKind::device, "memory.exhausted", "out of memory", "make the batch, the patch or the model smaller"));
     return int(ErrorKind::device);
@@ -276,6 +276,11 @@ int status_of(int argc, char** argv) {
 }
 
 }  // namespace
+
+int exit_status_of(const Error& error) {
+  const int kind = int(error.kind());
+  return kind >= int(ErrorKind::internal) && kind <= int(ErrorKind::acceptance) ? kind : int(ErrorKind::internal);
+}
 
 RecipeArguments split_recipe_arguments(const std::vector<std::string>& arguments) {
   RecipeArguments out;
@@ -310,7 +315,7 @@ int run_command(int argc, char** argv) {
     require_printed();
   } catch (const Error& e) {
     print_error(e);
-    return exit_status == 0 ? int(e.kind()) : exit_status;
+    return exit_status == 0 ? exit_status_of(e) : exit_status;
   }
   return exit_status;
 }

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "tenon/error.hpp"
+
 namespace tenon::command {
 
 inline constexpr int kStoppedEarly = 75;
@@ -70,6 +72,9 @@ struct PluginCommand {
 
 int run_command(int argc, char** argv);
 
+/// 1 to 7. A plugin's error may hold any number for its kind; a failure is never 0.
+int exit_status_of(const Error& error);
+
 int train_command(const TrainCommand& command, const Common& common);
 int evaluate_command(const EvaluateCommand& command, const Common& common);
 int predict_command(const PredictCommand& command, const Common& common);
@@ -92,11 +97,11 @@ int explain_command(const std::string& code, const Common& common);
 std::vector<std::string> explained_codes();
 /// Candidates for the last word of a command line that begins behind `tenon`; one a line.
 int complete_command(const std::vector<std::string>& words);
-/// What plugins provide, with all declared parameters; none named: all.
+/// What plugins provide, with all declared parameters; none named: all. One that cannot be loaded is told in its place; 5 where it was named.
 int reference_command(const std::vector<std::string>& plugins, const Common& common);
 /// Does the page of errors, or that of a plugin, have a section on it?
 bool is_explained(const std::string& code);
-/// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed.
+/// `tenon <plugin> <tool> ...`: everything after the plugin's name, unparsed. A plugin that is refused or fails is a plugin error with its own code.
 int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common);
 
 /// Splits RECIPE from overrides ("section.key=value"); throws a usage error for a second recipe.

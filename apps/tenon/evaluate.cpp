@@ -95,7 +95,7 @@ int report_command(const std::vector<std::string>& runs, const std::string& summ
   for (const std::string& run : runs) {
     if (const auto broken = unreadable_scores(run)) {
       print_error(*broken);
-      result = int(broken->kind());
+      result = exit_status_of(*broken);
     }
   }
   if (common.json) {

@@ -21,17 +21,11 @@ bool is_file_argument(const std::string& text) {
   return text.find('/') != std::string::npos || text.ends_with(".tenon.so") || fs::is_regular_file(text, failed);
 }
 
-// The one that counts, of those of this name; else one that is refused, be it by the name of its file alone.
 PluginInfo named(const std::string& name) {
-  std::optional<PluginInfo> refused;
+  if (std::optional<PluginInfo> found = find_plugin(name)) return std::move(*found);
   std::vector<std::string> known;
-  for (const PluginInfo& p : PluginHost::instance().scan()) {
+  for (const PluginInfo& p : PluginHost::instance().scan())
     if (!p.name.empty()) known.push_back(p.name);
-    if (p.name != name && !(p.name.empty() && p.file.filename() == name + ".tenon.so")) continue;
-    if (p.state == PluginState::ready || p.state == PluginState::active) return p;
-    if (!refused) refused = p;
-  }
-  if (refused) return *refused;
   throw Error(ErrorKind::usage, "plugin.unknown", "no plugin is called '" + name + "'",
               known.empty() ? "none is found; name a file, or a folder to search with --plugin-dir" : suggestion(name, known));
 }
@@ -79,7 +73,7 @@ int plugin_info_command(const PluginCommand& command, const Common& common) {
     print(json_text(out));
     return exit_status;
   }
-  std::string out = "file      " + info.file.string() + "\nstate     " + state_name(info.state) + "\n";
+  std::string out = "file      " + visible_line(info.file.string()) + "\nstate     " + state_name(info.state) + "\n";
   if (!info.reason.empty()) out += "reason    " + info.code + ": " + info.reason + "\n";
   if (record) {
     out += "plugin    " + info.name + " " + info.version + "\nsummary   " + info.summary + "\nlicence   " + info.licence + "\nprovides  " + joined(info.provides) +

@@ -159,6 +159,26 @@ void require_accepted(const fs::path& file, const Common& common) {
     throw Error(ErrorKind::plugin, info.code, info.reason, "'tenon plugin info " + file.string() + "' shows all that is known of it", file.string());
 }
 
+std::optional<PluginInfo> find_plugin(const std::string& name) {
+  std::optional<PluginInfo> refused;
+  const std::string file = name + ".tenon.so";
+  std::error_code failed;
+  for (const PluginInfo& p : PluginHost::instance().scan()) {
+    const bool named = p.name == name || (p.name.empty() && p.file.filename() == file);
+    const bool usable = p.state == PluginState::ready || p.state == PluginState::active;
+    if (named && usable) return p;
+    // a folder that is refused stands in the list itself
+    if (!refused && (named || (p.name.empty() && is_valid_name(name) && fs::is_regular_file(p.file / file, failed)))) refused = p;
+  }
+  return refused;
+}
+
+void require_usable(const PluginInfo& info) {
+  if (info.state != PluginState::refused && info.state != PluginState::failed) return;
+  const std::string what = info.name.empty() ? "it" : "plugin '" + info.name + "'";
+  throw Error(ErrorKind::plugin, info.code, what + " is " + state_name(info.state) + ": " + info.reason, "'tenon plugins' lists every file that was seen", info.file.string());
+}
+
 const char* state_name(PluginState state) {
   switch (state) {
     case PluginState::active: return "active";

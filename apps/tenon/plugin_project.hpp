@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,12 @@ AbiRecord record_of(const std::filesystem::path& file);
 PluginInfo inspect(const std::filesystem::path& file, const Common& common);
 /// Throws why the host would not take the file; nothing where it would.
 void require_accepted(const std::filesystem::path& file, const Common& common);
+
+/// The plugin of this name: the one that counts, else the first that is refused or failed, be it known by its file's name alone (no record could be read) or lie
+/// in a folder that is refused. Loads nothing.
+std::optional<PluginInfo> find_plugin(const std::string& name);
+/// Throws why a plugin that is refused or failed cannot be used, with its own code; nothing where it can.
+void require_usable(const PluginInfo& info);
 
 /// Where the host looks for plugins of this user. Throws plugin.no_user_folder.
 std::filesystem::path user_plugin_folder();

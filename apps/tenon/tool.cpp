@@ -4,6 +4,7 @@
 
 #include "cli.hpp"
 #include "declared.hpp"
+#include "plugin_project.hpp"
 #include "tenon/error.hpp"
 #include "tenon/plugin.hpp"
 #include "terminal.hpp"
@@ -16,7 +17,7 @@ class Console : public ToolContext {
   explicit Console(const Common& common) : common_(common), progress_(common.quiet) {}
   void print(const std::string& text) override { command::print(text); }
   void status(const std::string& text) override {
-    if (!common_.quiet) command::status(text);
+    if (!common_.quiet) command::status(visible(text));
   }
   void progress(std::int64_t done, std::int64_t total) override {
     progress_.update("work", double(done), double(total), std::to_string(done) + (total > 0 ? "/" + std::to_string(total) : ""));
@@ -40,32 +41,44 @@ std::string help_text(const Param& p) {
   return out;
 }
 
-std::vector<std::string> tools_of(const std::string& plugin) {
+// As its record has them.
+std::vector<std::string> tools_of(const PluginInfo& info) {
   std::vector<std::string> out;
-  for (const std::string& id : PluginHost::instance().tools())
-    if (id.starts_with(plugin + ".")) out.push_back(id.substr(plugin.size() + 1));
+  for (const std::string& id : info.provides)
+    if (id.starts_with("tool ")) out.push_back(id.substr(5));
   return out;
 }
 
+// Loads this plugin alone, and that for the help lines; one that cannot be loaded is told by its record, and why by an error.
 void print_tools(const std::string& plugin) {
-  const std::vector<std::string> tools = tools_of(plugin);
-  print("tenon " + plugin + " <tool> ...; 'tenon " + plugin + " <tool> --help' tells more\n\n");
-  if (tools.empty()) {
-    print("this plugin provides no tools");
-    return;
+  PluginHost& host = PluginHost::instance();
+  PluginInfo info = find_plugin(plugin).value();
+  const std::vector<std::string> tools = tools_of(info);
+  if (!tools.empty() && info.state == PluginState::ready) {
+    try {
+      host.tool(plugin + "." + tools.front());
+    } catch (const Error&) {
+    }
+    info = find_plugin(plugin).value();
   }
-  Table table({"tool", "what it does"});
-  table.left(1);
-  for (const std::string& tool : tools) table.row({dashed(tool), PluginHost::instance().tool(plugin + "." + tool).help});
-  print(table.str());
+  const bool usable = info.state == PluginState::ready || info.state == PluginState::active;
+  if (usable || !tools.empty()) print("tenon " + plugin + " <tool> ...; 'tenon " + plugin + " <tool> --help' tells more\n\n");
+  if (usable && tools.empty()) print("this plugin provides no tools");
+  if (!tools.empty()) {
+    Table table(usable ? std::vector<std::string>{"tool", "what it does"} : std::vector<std::string>{"tool"});
+    table.left(1);
+    for (const std::string& tool : tools) table.row({dashed(tool), usable ? host.tool(plugin + "." + tool).help : ""});
+    print(table.str());
+  }
+  require_usable(info);
 }
 
 int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<std::string>& arguments, Common common) {
-  CLI::App app(entry.help, name);
+  CLI::App app(visible_line(entry.help), name);
   app.set_help_flag("-h,--help", "Print this help and exit");
   add_common(app, common, true);
   std::vector<std::string> inputs;
-  if (!entry.arguments.empty()) app.add_option("inputs", inputs, "What to work on")->type_name(entry.arguments);
+  if (!entry.arguments.empty()) app.add_option("inputs", inputs, "What to work on")->type_name(visible_line(entry.arguments));
   const bool short_output_free = entry.params.find("output") || entry.params.find("out");
   std::map<std::string, std::string> given;
   for (const Param& p : entry.params.params()) {
@@ -99,7 +112,11 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
   Console console(common);
   const int result = run_stoppable(common, [&] { return entry.run(inputs, values, console); });
   console.finish();
-  return interrupted() ? kInterrupted : result;
+  if (interrupted()) return kInterrupted;
+  if (result < 0 || result > 255)  // the system keeps eight bits of it: 256 would be success
+    throw Error(ErrorKind::plugin, "plugin.bad_status", "'" + name + "' returned " + std::to_string(result) + " as its exit status, which is 0 to 255",
+                "this is a defect of the plugin: report it to its author");
+  return result;
 }
 
 }  // namespace
@@ -107,10 +124,10 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
 int tool_command(const std::string& plugin, const std::vector<std::string>& arguments, Common common) {
   PluginHost& host = PluginHost::instance();
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
-    host.load_all();
     print_tools(plugin);
     return arguments.empty() ? int(ErrorKind::usage) : 0;
   }
+  if (const PluginInfo info = find_plugin(plugin).value(); info.name.empty()) require_usable(info);  // its tools are not even known
   // Options and tools are written with dashes; names are declared with underscores.
   std::string tool = arguments[0];
   std::replace(tool.begin(), tool.end(), '-', '_');
