@@ -52,6 +52,8 @@ int plugin_build_command(const PluginCommand& command, const Common& common) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const fs::path project = project_folder(command.folder), build = build_folder(project);
+  require_buildable(project);
+  require_buildable(package_folder());
   const std::vector<std::string> configure = configure_arguments(project, command.defines);
   ask_for_artifacts(build);
   run_step(configure, true, "plugin.configure_failed", "the project cannot be configured", "mend what CMake says above; if it speaks of another folder, delete " + build.string(), project);
@@ -67,7 +69,7 @@ int plugin_build_command(const PluginCommand& command, const Common& common) {
     print(json_text(out));
     return 0;
   }
-  for (const fs::path& file : plugins) print(file.string());
+  for (const fs::path& file : plugins) print_path(file.string());
   if (!common.quiet) status("built and tested in " + format_number(seconds, 2) + " s; 'tenon plugin install' makes it known to tenon");
   return 0;
 }

@@ -1,8 +1,7 @@
-// `tenon plugin lock [DIR]`: writes plugins.lock (core/src/plugin/lock.hpp), after which the plugin files of a folder load as they are now or not at all.
+// `tenon plugin lock [DIR]`: writes plugins.lock (tenon/plugin_lock.hpp), after which the plugin files of a folder load as they are now or not at all.
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <system_error>
 
 #include "command.hpp"
@@ -18,27 +17,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kHead[] = "# The plugin files that may be loaded from here (`tenon plugin lock` writes this).\n";
-
-std::string line_of(const fs::path& plugin) { return sha256_of_file(plugin) + "  " + plugin.filename().string() + "\n"; }
-
-void write_lock(const fs::path& file, const std::string& text) {
-  write_atomic(file, text);
-  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read);
+// Whoever put a link there keeps the list elsewhere, perhaps for more than this folder.
+void refuse_link(const fs::path& file) {
+  std::error_code failed;
+  if (!fs::is_symlink(fs::symlink_status(file, failed))) return;
+  throw Error(ErrorKind::plugin, "plugin.bad_lock", "the lock is a link to " + fs::read_symlink(file, failed).string() + ", through which nothing is written",
+              "change the list where it lies, or remove the link", file.string());
 }
 
 }  // namespace
 
-bool renew_lock(const fs::path& plugin) {
-  const fs::path file = plugin.parent_path() / "plugins.lock";
-  std::error_code failed;
-  if (!fs::exists(fs::symlink_status(file, failed))) return false;
-  std::istringstream lines(read_text(file));
-  std::string text, line;
-  while (std::getline(lines, line))
-    if (line.size() < 66 || line.substr(66) != plugin.filename().string()) text += line + "\n";
-  write_lock(file, text + line_of(plugin));
-  return true;
+std::optional<PluginLockFile> lock_of(const fs::path& folder) {
+  const fs::path file = folder / kPluginLock;
+  refuse_link(file);
+  if (!file_exists(file)) return {};
+  return PluginLockFile::parse(read_text(file), file.string());
+}
+
+void write_lock(const fs::path& folder, const PluginLockFile& lock) {
+  const fs::path file = folder / kPluginLock;
+  write_atomic(file, lock.text());
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read);
 }
 
 int plugin_lock_command(const PluginCommand& command, const Common& common) {
@@ -49,23 +48,28 @@ int plugin_lock_command(const PluginCommand& command, const Common& common) {
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename().string().ends_with(".tenon.so")) plugins.push_back(entry.path());
   std::sort(plugins.begin(), plugins.end());
-  std::string text = kHead;
-  nlohmann::ordered_json out{{"file", (folder / "plugins.lock").string()}, {"plugins", nlohmann::ordered_json::array()}};
+  const fs::path file = folder / kPluginLock;
+  refuse_link(file);
+  PluginLockFile lock;
+  lock.add_comment("The plugin files that may be loaded from here (`tenon plugin lock` writes this).");
+  nlohmann::ordered_json out{{"file", file.string()}, {"plugins", nlohmann::ordered_json::array()}};
   for (const fs::path& plugin : plugins) {
+    const std::string name = plugin.filename().string();
+    std::string digest;
     try {
       record_of(plugin);
-    } catch (const Error& e) {  // what is no plugin is allowed nothing
-      if (!common.quiet) status("left out: " + visible_line(plugin.filename().string()) + ": " + visible(e.message()));
+      digest = sha256_of_file(plugin);
+      lock.set(name, digest);
+    } catch (const Error& e) {  // what is no plugin, or cannot be written, is allowed nothing
+      if (!common.quiet) status("left out: " + visible_line(name) + ": " + visible(e.message()));
       continue;
     }
-    const std::string line = line_of(plugin);
-    text += line;
-    out["plugins"].push_back({{"file", plugin.filename().string()}, {"sha256", line.substr(0, 64)}});
-    if (!common.json) print(line.substr(0, 12) + "...  " + visible_line(plugin.filename().string()));
+    out["plugins"].push_back({{"file", name}, {"sha256", digest}});
+    if (!common.json) print(digest.substr(0, 12) + "...  " + visible_line(name));
   }
-  write_lock(folder / "plugins.lock", text);
+  write_lock(folder, lock);
   if (common.json) print(json_text(out));
-  else print(visible_line((folder / "plugins.lock").string()) + ": " + std::to_string(out["plugins"].size()) + (out["plugins"].size() == 1 ? " plugin" : " plugins") + "; delete the file to allow any");
+  else print(visible_line(file.string()) + ": " + std::to_string(out["plugins"].size()) + (out["plugins"].size() == 1 ? " plugin" : " plugins") + "; delete the file to allow any");
   return 0;
 }
 

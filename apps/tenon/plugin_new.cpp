@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "command.hpp"
+#include "plugin_project.hpp"
 #include "plugin_templates.hpp"
 #include "tenon/abi.hpp"
 #include "tenon/error.hpp"
@@ -98,7 +99,7 @@ void write_project(const fs::path& folder, const FileList& list) {
 void warn_of_namesake(const std::string& name) {
   for (const PluginInfo& p : PluginHost::instance().scan()) {
     if (p.name != name) continue;
-    status("note: a plugin '" + name + "' is there already, " + p.file.string() + "; of two of one name the first that is found counts");
+    status("note: a plugin '" + name + "' is there already, " + visible_line(p.file.string()) + "; of two of one name the first that is found counts");
     return;
   }
 }
@@ -108,6 +109,7 @@ void warn_of_namesake(const std::string& name) {
 int plugin_new_command(const PluginCommand& command, const Common& common) {
   require_good_name(command.name, command.reserved);
   const fs::path folder = fs::absolute(command.folder.empty() ? "." : command.folder).lexically_normal() / command.name;
+  require_buildable(folder);
   require_free(folder);
   const FileList list = files_of(command.name, parts_of(command.kind));
   write_project(folder, list);
@@ -119,8 +121,8 @@ int plugin_new_command(const PluginCommand& command, const Common& common) {
     print(json_text(out));
     return 0;
   }
-  for (const auto& file : list) print((shown / file.first).string());
-  print("next: tenon plugin build " + shown.string());
+  for (const auto& file : list) print_path((shown / file.first).string());
+  print("next: tenon plugin build " + visible_line(shown.string()));
   return 0;
 }
 

@@ -85,6 +85,13 @@ fs::path package_folder() {
               "install all of Tenon (cmake --install BUILD --prefix PREFIX) and use the tenon of that prefix", program.string());
 }
 
+void require_buildable(const fs::path& folder) {
+  const std::string text = folder.string();
+  const std::size_t at = std::min(text.find_first_of(";\"\\|"), std::size_t(std::find_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }) - text.begin()));
+  if (at >= text.size()) return;
+  throw Error(ErrorKind::usage, "plugin.folder_name", "CMake cannot build in a folder whose path has '" + text.substr(at, 1) + "' in it", "take or rename to a path without ; \" \\ | and control characters", text);
+}
+
 fs::path project_folder(const std::string& folder) {
   const fs::path project = (fs::absolute(folder.empty() ? "." : folder) / "").lexically_normal().parent_path();
   std::error_code failed;

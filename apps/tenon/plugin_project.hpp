@@ -9,12 +9,16 @@
 #include "command.hpp"
 #include "tenon/abi.hpp"
 #include "tenon/plugin.hpp"
+#include "tenon/plugin_lock.hpp"
 
 namespace tenon::command {
 
 /// The folder of TenonConfig.cmake that belongs to this program: of its installation, or of the build tree that it runs from. Throws
 /// plugin.no_package where there is none.
 std::filesystem::path package_folder();
+
+/// Throws plugin.folder_name for a path that CMake or ninja cannot handle.
+void require_buildable(const std::filesystem::path& folder);
 
 /// Absolute; throws plugin.no_project where `folder` holds no CMakeLists.txt.
 std::filesystem::path project_folder(const std::string& folder);
@@ -40,8 +44,9 @@ void require_usable(const PluginInfo& info);
 
 /// Where the host looks for plugins of this user. Throws plugin.no_user_folder.
 std::filesystem::path user_plugin_folder();
-/// Sets the digest of one file in the plugins.lock of its folder, where there is one; true then.
-bool renew_lock(const std::filesystem::path& plugin);
+/// The plugins.lock of a folder, where there is one. Throws plugin.bad_lock, for a link as well.
+std::optional<PluginLockFile> lock_of(const std::filesystem::path& folder);
+void write_lock(const std::filesystem::path& folder, const PluginLockFile& lock);
 
 /// "active", "ready", "refused", "failed".
 const char* state_name(PluginState state);

@@ -70,6 +70,7 @@
 #include "tenon/permutation.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/plugin.hpp"
+#include "tenon/plugin_lock.hpp"
 #include "tenon/pooling.hpp"
 #include "tenon/profile.hpp"
 #include "tenon/random.hpp"
