@@ -14,6 +14,9 @@ void add_common(CLI::App& app, Common& common, bool computes);
 /// --device: for the commands that run models.
 void add_device(CLI::App& app, Common& common);
 
+/// The values that completion offers for an option or a positional argument. `only`: no others are taken.
+CLI::Option* offer(CLI::Option* option, std::vector<std::string> values, bool only);
+
 /// Parses. Returns the exit status when there is nothing more to do (help, version); throws a usage error for wrong use.
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments);
 

@@ -76,7 +76,7 @@ struct CommandLine {
     e.add_option("run", evaluate.run, "Run directory")->required()->type_name("RUN");
     e.add_option("overrides", evaluate.overrides, "Overrides of the run's recipe, such as data.root=/scans")->type_name("[section.key=value]");
     e.add_option("--split", evaluate.split, "Split to score (validation)")->type_name("NAME");
-    e.add_option("--checkpoint", evaluate.checkpoint, "last, best or previous (last)")->type_name("NAME");
+    offer(e.add_option("--checkpoint", evaluate.checkpoint, "last, best or previous (last)")->type_name("NAME"), {"last", "best", "previous"}, false);
     e.add_option("--pictures", evaluate.pictures, "How many cases to picture, worst first (6)")->type_name("N")->check(CLI::Range(0, 100000).description(""));
     e.add_flag("--profile", evaluate.profile, "Time each op: table, and profile-evaluate.json in the run");
     add_device(e, common);
@@ -85,7 +85,7 @@ struct CommandLine {
     p.add_option("run", predict.run, "Run directory")->required()->type_name("RUN");
     p.add_option("files", predict.files, "Files to predict")->required()->type_name("FILE");
     p.add_option("-o,--output", predict.output, "Folder for the predictions")->required()->type_name("DIR");
-    p.add_option("--checkpoint", predict.checkpoint, "last, best or previous (last)")->type_name("NAME");
+    offer(p.add_option("--checkpoint", predict.checkpoint, "last, best or previous (last)")->type_name("NAME"), {"last", "best", "previous"}, false);
     p.add_flag("--overwrite", predict.overwrite, "Replace predictions that are there already");
     p.add_flag("--profile", predict.profile, "Time each op: table, and profile-predict.json in the run");
     add_device(p, common);
@@ -110,11 +110,8 @@ struct CommandLine {
         ->type_name("S")
         ->check(CLI::Range(0.01, 60.0).description(""));
     sub("explain", "What an error code means and what to do", false).add_option("code", explain_code, "Error code; none: list all")->type_name("[CODE]");
-    sub("completion", "Print the completion script of a shell", false)
-        .add_option("shell", shell, "bash, zsh or fish")
-        ->required()
-        ->type_name("SHELL")
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}).description(""));
+    CLI::App& c = sub("completion", "Print the completion script of a shell", false);
+    offer(c.add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL"), {"bash", "zsh", "fish"}, true);
   }
 
   void declare_data() {
@@ -146,9 +143,8 @@ struct CommandLine {
     };
     CLI::App& n = inner("new", "Write a small, whole plugin to start from, with its test", plugin_new_command);
     n.add_option("name", plugin.name, "Its name: lower-case letters, digits and underscores")->required()->type_name("NAME");
-    n.add_option("--kind", plugin.kind, "What it provides: model, format, task (with the model that it trains), tool or all (all)")
-        ->type_name("KIND")
-        ->check(CLI::IsMember({"model", "format", "task", "tool", "all"}).description(""));
+    offer(n.add_option("--kind", plugin.kind, "What it provides: model, format, task (with the model that it trains), tool or all (all)")->type_name("KIND"),
+          {"model", "format", "task", "tool", "all"}, true);
     n.add_option("--in", plugin.folder, "Folder to make it in (.)")->type_name("DIR");
     CLI::App& b = inner("build", "Configure, build and test a plugin against this tenon's package", plugin_build_command);
     b.add_option("folder", plugin.folder, "Folder of the plugin's CMakeLists.txt (.)")->type_name("[DIR]");

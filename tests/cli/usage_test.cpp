@@ -134,6 +134,14 @@ TEST_CASE("an unknown command, option or argument is exit 2 with the nearest nam
   CHECK(tenon({"report", "a", "b"}).says("error[run.not_a_run]"));
   CHECK(tenon({"report"}).says("error[command.missing_argument]"));
   CHECK(tenon({"data"}).status == 2);
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"plugin", "inf", "medical"}, {"data", "inf"}, {"plugin", "inf", "--json"}}) {
+    const Result inner = tenon(arguments);
+    INFO(inner.err);
+    CHECK(inner.status == 2);
+    CHECK(inner.says("error[command.unknown]: tenon " + arguments[0] + " has no command 'inf'"));
+    CHECK(inner.says("did you mean 'info'?"));
+  }
+  CHECK(tenon({"plugin", "nosuch"}).says("has no command 'nosuch'"));
   CHECK(tenon({"devices", "--threads", "many"}).says("error[command.bad_value]"));
   CHECK(tenon({"devices", "--threads", "0"}).status == 2);
   CHECK(tenon({"completion", "tcsh"}).status == 2);
@@ -196,6 +204,30 @@ TEST_CASE("the bash completion script is valid and completes") {
   const std::string run = "bash " + (folder.path / "c.sh").string() + " > " + (folder.path / "out").string();
   REQUIRE(std::system(run.c_str()) == 0);
   CHECK(slurp(folder.path / "out") == "evaluate\n--dry-run\n");
+}
+
+TEST_CASE("the completion scripts keep to the subcommand, and know the values of its options") {
+  const Folder folder;
+  folder.write("complete.sh", tenon({"completion", "bash"}).out);
+  const auto offers = [&](const std::string& words, int at) {
+    folder.write("c.sh", ". ./complete.sh\nCOMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(at) + "; _tenon; echo \"${COMPREPLY[*]}\"\n");
+    REQUIRE(std::system(("cd " + folder.path.string() + " && PATH=" + fs::path(TENON_COMMAND).parent_path().string() + ":$PATH bash c.sh > out").c_str()) == 0);
+    return slurp(folder.path / "out");
+  };
+  const std::string check = offers("tenon plugin check --", 3);
+  CHECK(check.find("--recipe") != std::string::npos);
+  CHECK(check.find("--kind") == std::string::npos);
+  CHECK(check.find("--define") == std::string::npos);
+  CHECK(offers("tenon plugin ch", 2) == "check\n");
+  CHECK(offers("tenon plugin new --kind ''", 4) == "model format task tool all\n");
+  CHECK(offers("tenon plugin new --kind = ta", 5) == "task\n");
+  CHECK(offers("tenon train --device c", 3) == "cpu cuda\n");
+  CHECK(offers("tenon evaluate --checkpoint b", 3) == "best\n");
+  CHECK(offers("tenon completion z", 2) == "zsh\n");
+  const Result fish = tenon({"completion", "fish"});
+  CHECK(fish.prints("complete -c tenon -n '__fish_seen_subcommand_from plugin; and __fish_seen_subcommand_from new' -l kind -x -a 'model format task tool all'\n"));
+  CHECK(fish.prints("complete -c tenon -n '__fish_seen_subcommand_from plugin; and __fish_seen_subcommand_from check' -l recipe\n"));
+  CHECK(fish.prints("-d 'Score a run\\'s checkpoint on a split'\n"));
 }
 
 TEST_CASE("completion knows plugins, tools, their options and a recipe's keys") {
