@@ -181,9 +181,10 @@ std::optional<PluginInfo> find_plugin(const std::string& name) {
 }
 
 void require_usable(const PluginInfo& info) {
-  if (info.state != PluginState::refused && info.state != PluginState::failed) return;
+  const bool failed = info.state == PluginState::failed;
+  if (info.state != PluginState::refused && !failed) return;
   const std::string what = info.name.empty() ? "it" : "plugin '" + info.name + "'";
-  throw Error(ErrorKind::plugin, info.code, what + " is " + state_name(info.state) + ": " + info.reason, "'tenon plugins' lists every file that was seen", info.file.string());
+  throw Error(ErrorKind::plugin, info.code, what + (failed ? " failed: " : " is refused: ") + info.reason, "'tenon plugins' lists every file that was seen", info.file.string());
 }
 
 const char* state_name(PluginState state) {

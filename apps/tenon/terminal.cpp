@@ -132,6 +132,8 @@ std::string visible(const std::string& text) { return escaped(text, "\n\t"); }
 
 std::string visible_line(const std::string& text) { return escaped(text, ""); }
 
+void print_result(const std::string& text) { print(isatty(STDOUT_FILENO) ? visible(text) : text); }
+
 void print_path(const std::string& path) { print(isatty(STDOUT_FILENO) ? visible_line(path) : path); }
 
 void print_error(const Error& error) {

@@ -20,7 +20,8 @@ void print_error(const Error& error);
 std::string visible(const std::string& text);
 /// The same for what stands on one line (a name, a code): new lines and tabs too.
 std::string visible_line(const std::string& text);
-/// A line of standard output that holds a path alone: as it is for a program that reads it, visible_line for a terminal.
+/// For standard output, where a program may read it: as it is, but on a terminal visible. Of print_path the text is one path.
+void print_result(const std::string& text);
 void print_path(const std::string& path);
 /// Throws the io.* error of the first print() whose text did not reach standard output (a full disk, a closed pipe).
 void require_printed();

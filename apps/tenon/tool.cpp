@@ -15,7 +15,7 @@ namespace {
 class Console : public ToolContext {
  public:
   explicit Console(const Common& common) : common_(common), progress_(common.quiet) {}
-  void print(const std::string& text) override { command::print(text); }
+  void print(const std::string& text) override { print_result(text); }
   void status(const std::string& text) override {
     if (!common_.quiet) command::status(visible(text));
   }

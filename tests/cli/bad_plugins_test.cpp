@@ -1,7 +1,9 @@
 /// What a plugin that is refused, fails or misbehaves does to the command: it is told, and nothing else suffers.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "run.hpp"
@@ -56,7 +58,7 @@ TEST_CASE("a plugin that fails is told where it is used, and its tools by its re
     INFO(r.out << r.err);
     CHECK(r.status == 5);
     CHECK(r.prints("\none\n"));
-    CHECK(r.says("error[plugin.crashed]: " + plugins.rude().string() + ": plugin 'rude' is failed: "));
+    CHECK(r.says("error[plugin.crashed]: " + plugins.rude().string() + ": plugin 'rude' failed: "));
   }
   const Result used = plugins.run({"rude", "one"}, "abort");
   CHECK(used.status == 5);
@@ -123,6 +125,24 @@ TEST_CASE("nothing that a plugin says moves the terminal") {
   const Result thrown = plugins.run({"rude", "one", "--how", "noise"});
   CHECK(thrown.says("error[rude.\\x1b[31mred\\x7f \\u009b2J \\u202eodd \\xff]: "));
   CHECK(thrown.says("\\x0aerror[x]: y: "));  // a place is one line
+}
+
+TEST_CASE("a tool's results are exact for a program, and plain on a terminal") {
+  const Plugins plugins;
+  const std::vector<std::string> arguments{"--plugin-dir", (plugins.path / "plugins").string(), "rude", "one", "--how", "print"}, environment{"XDG_CACHE_HOME=" + (plugins.path / "cache").string()};
+  CHECK(tenon(arguments, plugins.path, environment).prints("\x1b[31mred\x7f"));
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  REQUIRE((terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0));
+  const int screen = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  CHECK(Running(arguments, plugins.path, environment, 0, [screen] { return dup2(screen, STDOUT_FILENO) == STDOUT_FILENO; }).wait().status == 0);
+  char seen[1024];
+  const auto size = read(terminal, seen, sizeof seen);
+  close(screen);
+  close(terminal);
+  REQUIRE(size > 0);
+  const std::string shown(seen, std::size_t(size));
+  CHECK(is_plain(shown));
+  CHECK(shown.starts_with("\\x1b[31mred\\x7f"));
 }
 
 TEST_CASE("nothing that a file is called moves the terminal") {
