@@ -28,20 +28,6 @@ namespace dll = boost::dll;
 
 constexpr const char* kEntrySymbol = "tenon_plugin_register";
 
-const char* state_text(PluginState state) {
-  switch (state) {
-    case PluginState::active:
-      return "active";
-    case PluginState::refused:
-      return "refused";
-    case PluginState::failed:
-      return "failed";
-    case PluginState::ready:
-      return "not loaded";
-  }
-  return "unknown";
-}
-
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
 }
@@ -340,7 +326,7 @@ void PluginHost::Impl::throw_unknown(const std::string& kind, const std::string&
     const bool named = !plugin.empty() && (info.name == plugin || (info.name.empty() && info.file.filename() == plugin + ".tenon.so"));
     if (!named || (info.state != PluginState::refused && info.state != PluginState::failed)) continue;
     throw Error(ErrorKind::plugin, info.code,
-                kind + " '" + id + "' needs plugin '" + plugin + "', which is " + state_text(info.state) + ": " + info.reason,
+                kind + " '" + id + "' needs plugin '" + plugin + "', which " + (info.state == PluginState::failed ? "failed: " : "is refused: ") + info.reason,
                 "`tenon plugins` lists every file that was seen", info.file.string());
   }
   const std::vector<std::string> known = ids(kind);
