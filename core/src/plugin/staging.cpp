@@ -5,6 +5,7 @@
 #include "plugin/param_detail.hpp"
 #include "plugin/guard.hpp"
 #include "tenon/abi.hpp"
+#include "tenon/io/utf8.hpp"
 
 namespace tenon {
 namespace {
@@ -12,8 +13,13 @@ namespace {
 // Sections of every recipe, whatever its task.
 constexpr const char* kCoreSections[] = {"model", "train", "optimizer", "schedule"};
 
+// Without anything that a terminal would obey.
+bool is_plain(const std::string& text) {
+  return is_utf8(text) && std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 bool is_one_line(const std::string& text) {
-  return !text.empty() && text.find('\n') == std::string::npos;
+  return !text.empty() && is_plain(text);
 }
 
 }  // namespace
@@ -114,6 +120,7 @@ void StagingRegistrar::tool(ToolEntry entry) {
   const std::string owner = "tool " + entry.name;
   check_params(owner, entry.params);
   need(entry.run != nullptr, owner, "run");
+  if (!is_plain(entry.arguments)) refuse("plugin.bad_entry", owner + ": its arguments are not one line of plain text");
   entry.run = guarded(plugin_, owner, std::move(entry.run));
   tools.push_back(std::move(entry));
 }
