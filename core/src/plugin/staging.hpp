@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "tenon/error.hpp"
+#include "tenon/export.hpp"
 #include "tenon/plugin.hpp"
 
 namespace tenon {
 
 /// Checks each entry as it comes; the first defect throws into the plugin and is kept, so that a plugin which catches it
 /// is refused all the same. Entries come out guarded (see guard.hpp).
-class StagingRegistrar final : public Registrar {
+class TENON_API StagingRegistrar final : public Registrar {
  public:
   explicit StagingRegistrar(std::string plugin) : plugin_(std::move(plugin)) {}
 
