@@ -57,7 +57,7 @@ struct DataCommand {
 
 struct PluginCheckCommand {
   std::string file, example;
-  std::vector<std::string> recipes;
+  std::vector<std::string> recipes, only;
   double seconds = 20;  ///< for each check
 };
 

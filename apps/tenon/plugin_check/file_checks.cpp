@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -68,7 +70,9 @@ const PluginInfo& info_of(const Subject& s) {
 PluginHost& host_with(const Subject& s) {
   ::setenv("TENON_PLUGIN_TRIAL", "off", 1);  // each check is a process of its own already
   PluginHost& host = PluginHost::instance();
-  host.set_extra_directories({s.folder});
+  static pid_t set = 0;  // once in a process: the host looks at every file again
+  if (set != ::getpid()) host.set_extra_directories({s.folder});
+  set = ::getpid();
   return host;
 }
 

@@ -5,8 +5,12 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <optional>
+#include <set>
 
+#include "plugin_check/memory.hpp"
 #include "plugin_check/subject.hpp"
+#include "plugin_check/surroundings.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/random.hpp"
@@ -64,6 +68,20 @@ LabelledArray sample(int rank) {
   return a;
 }
 
+/// A file that the format's writer makes of the first sample array that it takes: its array. Nothing where it takes none; `why` tells.
+std::optional<LabelledArray> write_sample(const FormatEntry& entry, const fs::path& file, std::string& why) {
+  for (int rank : {3, 2, 1, 4}) {
+    try {
+      LabelledArray array = sample(rank);
+      entry.write(file, array, ParamValues(entry.params));
+      return array;
+    } catch (const Error& e) {
+      why = e.message();
+    }
+  }
+  return {};
+}
+
 /// A format and a good file of it: the example that was named, or one that its writer makes.
 struct Tried {
   const FormatEntry& entry;
@@ -82,16 +100,11 @@ struct Tried {
     if (!needs_file) return;
     if (!entry.write || entry.extensions.empty()) throw CheckSkipped{"the format has no writer: name a file of it with --example"};
     std::string why;
-    for (int rank : {3, 2, 1, 4}) {
-      try {
-        written = sample(rank);
-        file = folder / ("sample" + entry.extensions[0]);
-        entry.write(file, written, ParamValues(entry.params));
-        is_ours = true;
-        return;
-      } catch (const Error& e) {
-        why = e.message();
-      }
+    file = folder / ("sample" + entry.extensions[0]);
+    if (auto array = write_sample(entry, file, why)) {
+      written = std::move(*array);
+      is_ours = true;
+      return;
     }
     throw CheckSkipped{"its writer takes none of the sample arrays (" + why + "): name a file with --example"};
   }
@@ -119,24 +132,27 @@ struct Tried {
   fs::path named(const std::string& stem) const { return folder / (stem + (entry.extensions.empty() ? "" : entry.extensions[0])); }
 };
 
-/// A data error with what a user needs, or a result.
-void reads_or_refuses(const Tried& t, const fs::path& file, const std::string& what) {
+/// Throws unless the error is one that a user can act on: of the data, with a code and a reason, and with the file in it.
+void expect_clear(const Error& e, const fs::path& file, const std::string& what) {
+  expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, what + " ends in " + e.code() + ": " + e.message());
+  expect(!e.code().empty() && e.message().size() >= 4, what + " is refused without a code or a reason");
+  // A broken head may lead to another file beside it.
+  const auto named = [&](const std::string& part) { return e.where().find(part) != std::string::npos || e.message().find(part) != std::string::npos; };
+  expect(named(file.filename().string()) || named(file.parent_path().string()), what + ": the error does not name the file: " + e.message());
+}
+
+/// A clear error, or a result: true.
+bool reads_or_refuses(const Tried& t, const fs::path& file, const std::string& what) {
   try {
     t.read(file);
+    return true;
   } catch (const Error& e) {
-    expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, what + " ends in " + e.code() + ": " + e.message());
+    expect_clear(e, file, what);
+    return false;
   }
 }
 void refuses(const Tried& t, const fs::path& file, const std::string& what) {
-  try {
-    t.read(file);
-  } catch (const Error& e) {
-    expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, what + " ends in " + e.code() + ": " + e.message());
-    expect(!e.code().empty() && e.message().size() >= 8, what + " is refused without a code or a reason");
-    expect(e.where().find(file.filename().string()) != std::string::npos || e.message().find(file.filename().string()) != std::string::npos, what + ": the error does not name the file: " + e.message());
-    return;
-  }
-  throw CheckFailed{what + " is read without a word"};
+  if (reads_or_refuses(t, file, what)) throw CheckFailed{what + " is read without a word"};
 }
 
 /// Where two arrays differ; empty: nowhere.
@@ -154,6 +170,22 @@ bool is_prefix(const Tensor& part, const Tensor& whole) {
   return difference(part, whole.narrow(0, 0, part.size(0)).contiguous()).empty();
 }
 
+/// Do cuts of the good file read as shorter series, of more than one length? Then nothing in a file of this format tells what it should hold.
+bool has_no_header(const Tried& t) {
+  const Bytes whole = t.bytes();
+  const LabelledArray good = t.read(t.file);
+  std::set<std::int64_t> lengths;
+  for (int percent = 1; percent < 100; ++percent) {
+    try {
+      const LabelledArray a = t.read(t.altered("part", Bytes(whole.begin(), whole.begin() + std::ptrdiff_t(whole.size() * std::size_t(percent) / 100))));
+      if (is_prefix(a.values, good.values)) lengths.insert(a.values.size(0));
+      if (lengths.size() > 1) return true;
+    } catch (const Error&) {
+    }
+  }
+  return false;
+}
+
 bool same_values(const Tensor& a, const Tensor& b) { return difference(a, b).empty(); }
 
 }  // namespace
@@ -161,13 +193,15 @@ bool same_values(const Tensor& a, const Tensor& b) { return difference(a, b).emp
 std::vector<NamedCheck> format_checks(const Subject& s) {
   std::vector<NamedCheck> out;
   for (const std::string& name : entries_of(s, "format")) {
+    const std::string last = "format.surroundings " + name;
+    const auto load = [&s, name] { host_with(s).format(s.name() + "." + name); };
     const auto add = [&](const std::string& check, std::function<void(const Tried&)> run, bool needs_file = true) {
       out.push_back({"format." + check + " " + name, [&s, name, needs_file, run = std::move(run)] {
                        const Tried t(s, name, needs_file);
                        run(t);
                        std::error_code ignored;
                        fs::remove_all(t.folder, ignored);
-                     }});
+                     }, load, last});
     };
     add("extensions", [](const Tried& t) {
       for (const std::string& e : t.entry.extensions) {
@@ -179,19 +213,22 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
           expect(!t.entry.extensions[i].ends_with(t.entry.extensions[before]), "'" + t.entry.extensions[i] + "' is never met: '" + t.entry.extensions[before] + "' comes first");
     }, false);
     add("sniff_junk", [](const Tried& t) {
-      for (const char* text : {"", "\0", "hello, world\n", "<html><body>404</body></html>", "%PDF-1.4", "\x7f" "ELF"}) {
+      // A line of words may be a table with commas to a format of text; the others are no format's but their own.
+      for (const auto& [text, what] : {std::pair{"hello, world\n", ""}, {"", "an empty file"}, {"<html><body>404</body></html>", "a page of HTML"}, {"%PDF-1.4", "a PDF"}, {"\x7f" "ELF", "a program"}}) {
         const fs::path file = t.folder / "some.xyz";
         const Bytes b(reinterpret_cast<const std::byte*>(text), reinterpret_cast<const std::byte*>(text) + std::strlen(text));
         write_bytes(file, b);
-        t.entry.sniff(file, b);
+        expect(!t.entry.sniff(file, b) || *what == '\0', std::string("it takes ") + what + " (some.xyz) for its own: no other format would ever see one");
       }
       t.entry.sniff(t.folder, {});
       const Random random(3, 0);
+      int taken = 0;
       for (int i = 0; i < 200; ++i) {
         Bytes b(std::size_t(random.below(std::uint64_t(i), 513)));
         for (std::size_t k = 0; k < b.size(); ++k) b[k] = std::byte(random.below(std::uint64_t(1000 + i) * 1000 + k, 256));
-        t.entry.sniff(t.folder / "nothing.xyz", b);
+        taken += t.entry.sniff(t.folder / "nothing.xyz", b);
       }
+      expect(taken <= 4, "it takes " + std::to_string(taken) + " of 200 files of random bytes for its own");
     }, false);
     add("sniff_own", [](const Tried& t) {
       expect(t.entry.sniff(t.file, Tried::head(t.file)), "it does not know its own file");
@@ -232,14 +269,19 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
       write_bytes(t.named("empty"), {});
       refuses(t, t.named("empty"), "an empty file");
     }, false);
-    add("random_bytes", [](const Tried& t) {
+    add("random_bytes", [&s, name](const Tried& t) {
       const Random random(4, 0);
+      int taken = 0;
       for (int i = 0; i < 60; ++i) {
         Bytes b(std::size_t(1 + random.below(std::uint64_t(i), 4000)));
         for (std::size_t k = 0; k < b.size(); ++k) b[k] = std::byte(random.below(std::uint64_t(1000 + i) * 10000 + k, 256));
         write_bytes(t.named("random"), b);
-        reads_or_refuses(t, t.named("random"), "a file of random bytes");
+        taken += reads_or_refuses(t, t.named("random"), "a file of random bytes");
       }
+      if (taken == 0) return;
+      std::error_code ignored;
+      fs::remove_all(t.folder, ignored);  // anew, with a good file: skipped where there is none
+      expect(has_no_header(Tried(s, name)), std::to_string(taken) + " of 60 files of random bytes are read without a word");
     }, false);
     add("cut", [](const Tried& t) {
       const Bytes whole = t.bytes();
@@ -252,7 +294,7 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
           const LabelledArray a = t.read(file);
           if (!same_values(a.values, good.values) && !is_prefix(a.values, good.values)) ++silent, where = std::to_string(percent);
         } catch (const Error& e) {
-          expect(e.kind() == ErrorKind::data || e.kind() == ErrorKind::usage, "cut at " + std::to_string(percent) + " % it ends in " + e.code() + ": " + e.message());
+          expect_clear(e, file, "a file cut at " + std::to_string(percent) + " %");
         }
       }
       expect(silent == 0, "cut at " + where + " % (and " + std::to_string(silent - 1) + " other places) it is read without a word, with other values");
@@ -267,6 +309,7 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
         reads_or_refuses(t, t.altered("flipped", b), "a file with one byte changed");
       }
     });
+    out.back().may_leave = 4;  // of 200 readings
     add("longer", [](const Tried& t) {
       Bytes b = t.bytes();
       b.resize(b.size() + 1000, std::byte{'x'});
@@ -298,12 +341,32 @@ std::vector<NamedCheck> format_checks(const Subject& s) {
       for (const auto& entry : fs::directory_iterator(folder))
         expect(entry.path().filename().string().starts_with(t.file.stem().stem().string()), "beside the file it leaves " + entry.path().filename().string());
     });
-    add("memory", [](const Tried& t) {
-      t.read(t.file);
-      const std::size_t before = allocator(DeviceType::cpu).stats().in_use;
-      for (int i = 0; i < 20; ++i) t.read(t.file);
-      expect(allocator(DeviceType::cpu).stats().in_use <= before, "memory of tensors stays after twenty readings");
+    add("memory", [&s](const Tried& t) {
+      expect_memory_returned([&] { t.read(t.file); }, 40, 0.3 * s.seconds, "reading");
+      const fs::path broken = t.altered("broken", Bytes(10, std::byte{0x80}));
+      expect_memory_returned([&] { reads_or_refuses(t, broken, "a broken file"); }, 40, 0.2 * s.seconds, "reading of a broken file");
     });
+    add("surroundings", [](const Tried& t) {
+      for (int i = 0; i < 3; ++i) t.read(t.file);
+      const Surroundings before;
+      for (int i = 0; i < 4; ++i) t.read(t.file);
+      const std::size_t threads = settled(before, 0).threads;
+      expect(threads <= before.threads, std::to_string(threads - before.threads) + " threads stay of four readings");
+    });
+    out.back().told_by.clear();
+  }
+  return out;
+}
+
+std::vector<fs::path> sample_files(const Subject& s, const fs::path& folder) {
+  std::vector<fs::path> out;
+  if (!s.example.empty()) out.emplace_back(s.example);
+  for (const std::string& name : entries_of(s, "format")) {
+    const FormatEntry& entry = host_with(s).format(s.name() + "." + name);
+    std::string why;
+    if (!entry.write || entry.extensions.empty()) continue;
+    const fs::path file = folder / (name + entry.extensions[0]);
+    if (write_sample(entry, file, why)) out.push_back(file);
   }
   return out;
 }

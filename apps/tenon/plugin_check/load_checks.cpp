@@ -1,19 +1,15 @@
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cfenv>
+#include <algorithm>
 #include <chrono>
-#include <clocale>
-#include <csignal>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
-#include <set>
 
 #include "plugin_check/subject.hpp"
+#include "plugin_check/surroundings.hpp"
+#include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
-
-extern char** environ;
 
 namespace tenon::command {
 namespace {
@@ -45,20 +41,16 @@ std::size_t resident_bytes() {
   return resident * std::size_t(::sysconf(_SC_PAGESIZE));
 }
 
-/// What a library has no business to change when it is loaded.
-struct Surroundings {
-  std::string folder = fs::current_path().string(), locale = std::setlocale(LC_ALL, nullptr);
-  std::set<std::string> environment;
-  mode_t mask;
-  int rounding = std::fegetround(), traps = ::fegetexcept();
-  struct sigaction handlers[32] {};
-  Surroundings() {
-    for (char** e = environ; *e; ++e) environment.insert(*e);
-    mask = ::umask(0);
-    ::umask(mask);
-    for (int n = 1; n < 32; ++n) ::sigaction(n, nullptr, &handlers[n]);
-  }
-};
+/// Throws where loading changes something of these aspects.
+void expect_unchanged(const Subject& s, std::initializer_list<Aspect> aspects) {
+  host_with(s).scan();
+  const Surroundings before;
+  load(s);
+  std::vector<Change> told;
+  for (Change& c : changes(before, settled(before)))
+    if (std::find(aspects.begin(), aspects.end(), c.aspect) != aspects.end()) told.push_back(std::move(c));
+  expect(told.empty(), joined(told));
+}
 
 }  // namespace
 
@@ -89,12 +81,8 @@ std::vector<NamedCheck> load_checks(const Subject& s) {
     load(s);
     expect(entries_in("/proc/self/task") == before, "it starts threads when it is loaded");
   });
-  add("load.descriptors", [&s] {
-    host_with(s).scan();
-    const std::size_t before = entries_in("/proc/self/fd");
-    load(s);
-    expect(entries_in("/proc/self/fd") <= before, "files stay open after it was loaded");
-  });
+  add("load.descriptors", [&s] { expect_unchanged(s, {Aspect::descriptors}); });
+  add("load.streams", [&s] { expect_unchanged(s, {Aspect::streams}); });
   add("load.memory", [&s] {
     host_with(s).scan();
     const std::size_t before = resident_bytes();
@@ -102,31 +90,22 @@ std::vector<NamedCheck> load_checks(const Subject& s) {
     const std::size_t grown = resident_bytes() - std::min(before, resident_bytes());
     expect(grown < (std::size_t(256) << 20), "it takes " + std::to_string(grown >> 20) + " MB when it is loaded");
   });
-  add("load.environment", [&s] {
-    host_with(s);
-    const Surroundings before;
-    load(s);
-    const Surroundings after;
-    expect(before.environment == after.environment, "it changes environment variables");
-    expect(before.folder == after.folder, "it changes the working folder");
-    expect(before.locale == after.locale, "it changes the locale to " + after.locale + ": numbers would be read and written otherwise");
-    expect(before.mask == after.mask, "it changes the mask of new files");
-  });
-  add("load.floating_point", [&s] {
-    const Surroundings before;
-    load(s);
-    const Surroundings after;
-    expect(before.rounding == after.rounding, "it changes how floating-point results are rounded");
-    expect(before.traps == after.traps, "it changes which floating-point operations trap");
-    volatile double tiny = 1e-300, product = tiny * 1e-10;
-    expect(product > 0, "it makes the processor flush denormal numbers to zero (-ffast-math at link time does): results of the whole process change");
-  });
-  add("load.signals", [&s] {
-    const Surroundings before;
-    load(s);
-    const Surroundings after;
-    for (int n = 1; n < 32; ++n)
-      expect(std::memcmp(&before.handlers[n].sa_handler, &after.handlers[n].sa_handler, sizeof before.handlers[n].sa_handler) == 0, std::string("it takes over SIG") + (sigabbrev_np(n) ? sigabbrev_np(n) : "?"));
+  add("load.environment", [&s] { expect_unchanged(s, {Aspect::environment}); });
+  add("load.floating_point", [&s] { expect_unchanged(s, {Aspect::floating_point}); });
+  add("load.signals", [&s] { expect_unchanged(s, {Aspect::signals}); });
+  add("load.limits", [&s] { expect_unchanged(s, {Aspect::limits}); });
+  add("load.handlers", [&s] { expect_unchanged(s, {Aspect::handlers}); });
+  add("load.exit", [&s] {
+    const ChildEnd end = run_in_child([&s]() -> std::string {
+      load(s);
+      std::exit(0);
+    }, std::max(0.5 * s.seconds, 0.05));
+    if (end.how == ChildEnd::How::returned) throw CheckSkipped{"the plugin does not load"};
+    const std::string when = " when the process leaves: destructors of globals and exit handlers must do no harm";
+    if (end.how == ChildEnd::How::signalled) throw CheckFailed{"it ends the process by " + end.signal_name() + when};
+    if (end.how == ChildEnd::How::late) throw CheckFailed{"it does not come to an end" + when};
+    expect(end.how == ChildEnd::How::exited && end.number == 0, "the process leaves with status " + std::to_string(end.number) + ", not 0," + when);
+    expect(!end.left_processes, "a process is left behind" + when);
   });
   add("load.all_provided", [&s] {
     load(s);

@@ -1,7 +1,9 @@
 /// `tenon plugin check FILE`: every named check of a plugin, each in a process of its own.
+#include <fnmatch.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,8 +23,12 @@ namespace fs = std::filesystem;
 class PrivateFolder {
  public:
   PrivateFolder() {
-    std::string name = (fs::temp_directory_path() / "tenon-check-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw Error(ErrorKind::device, "io.write", "no folder can be made in " + fs::temp_directory_path().string(), "set TMPDIR to a folder that may be written");
+    std::error_code failed;
+    const fs::path parent = fs::temp_directory_path(failed);
+    const char* named = std::getenv("TMPDIR");
+    std::string name = (parent / "tenon-check-XXXXXX").string();
+    if (failed || !::mkdtemp(name.data()))
+      throw Error(ErrorKind::device, "io.write", "no folder can be made in " + (failed && named ? std::string(named) : parent.string()) + (failed ? ": " + failed.message() : ""), "set TMPDIR to a folder that may be written");
     path_ = fs::canonical(name);
   }
   ~PrivateFolder() {
@@ -37,10 +43,45 @@ class PrivateFolder {
   fs::path path_;
 };
 
+/// The limit and the files that were named, before anything is run.
+void require_sound(const PluginCheckCommand& command) {
+  if (!(command.seconds >= 0.1 && command.seconds <= 3600))
+    throw Error(ErrorKind::usage, "command.bad_value", "--seconds: " + std::to_string(command.seconds) + " is no time for a check", "give 0.1 to 3600 seconds");
+  std::error_code failed;
+  if (!command.example.empty() && !fs::exists(command.example, failed))
+    throw Error(ErrorKind::usage, "command.bad_value", "--example: there is no such file or folder", "name a good file of the plugin's format", command.example);
+  for (const std::string& recipe : command.recipes)
+    if (!fs::is_regular_file(recipe, failed)) throw Error(ErrorKind::usage, "command.bad_value", "--recipe: there is no such file", "name a recipe of the plugin's task", recipe);
+}
+
+/// Does one of the patterns, "model.*" or "format.cut csv" or a part of a name, fit? Without any all do.
+bool chosen(const std::vector<std::string>& patterns, const std::string& name) {
+  return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const std::string& p) {
+           return ::fnmatch(p.c_str(), name.c_str(), 0) == 0 || (p.find_first_of("*?[") == std::string::npos && name.find(p) != std::string::npos);
+         });
+}
+
+/// What the checks before changed in their processes goes to the check that tells of it.
+void tell_of_changes(const std::vector<NamedCheck>& all, std::vector<CheckOutcome>& outcomes) {
+  const std::size_t at = outcomes.size() - 1;
+  if (!all[at].told_by.empty()) return;
+  std::string text;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i <= at; ++i) {
+    if ((i < at && all[i].told_by != all[at].name) || outcomes[i].left.empty()) continue;
+    if (text.empty()) text = "in " + all[i].name.substr(0, all[i].name.find(' ')) + ": " + outcomes[i].left;
+    else ++others;
+  }
+  if (text.empty() || outcomes[at].state == CheckOutcome::State::failed) return;
+  outcomes[at].state = CheckOutcome::State::failed;
+  outcomes[at].text = text + (others > 0 ? "; and in " + std::to_string(others) + (others > 1 ? " other checks" : " other check") : "");
+}
+
 Subject subject_of(const PluginCheckCommand& command, const fs::path& folder) {
   Subject s;
   s.file = command.file;
   s.folder = folder;
+  s.seconds = command.seconds;
   s.linked = folder / s.file.filename();
   s.example = command.example.empty() ? "" : fs::absolute(command.example).string();
   for (const std::string& r : command.recipes) s.recipes.push_back(fs::absolute(r).string());
@@ -67,11 +108,15 @@ const char* state_word(CheckOutcome::State state) { return state == CheckOutcome
 }  // namespace
 
 int plugin_check_command(const PluginCheckCommand& command, const Common& common) {
+  require_sound(command);
   const PrivateFolder folder;
   const Subject s = subject_of(command, folder.path());
-  std::vector<NamedCheck> all = file_checks(s);
-  const std::size_t of_file = all.size();
-  const auto append = [&](std::vector<NamedCheck> more) { all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end())); };
+  std::vector<NamedCheck> all;
+  const auto append = [&](std::vector<NamedCheck> more) {
+    for (NamedCheck& check : more)
+      if (chosen(command.only, check.name)) all.push_back(std::move(check));
+  };
+  append(file_checks(s));
   append(load_checks(s));
   const std::size_t of_loading = all.size();
   append(entry_checks(s));
@@ -79,6 +124,7 @@ int plugin_check_command(const PluginCheckCommand& command, const Common& common
   append(format_checks(s));
   append(tool_checks(s));
   append(recipe_checks(s));
+  if (all.empty()) throw Error(ErrorKind::usage, "command.bad_value", "--only: no check has such a name", "without --only all are run and named; write for example --only 'model.*'");
 
   catch_interrupts();
   Progress progress(common.quiet || common.json);
@@ -88,8 +134,9 @@ int plugin_check_command(const PluginCheckCommand& command, const Common& common
   for (std::size_t i = 0; i < all.size() && !interrupted(); ++i) {
     progress.update("checking", double(i), double(all.size()), all[i].name);
     if (i >= of_loading && !loads) outcomes.push_back({CheckOutcome::State::skipped, "the plugin does not load", 0});
-    else outcomes.push_back(run_check(all[i].run, command.seconds));
-    if (i == of_file && outcomes.back().state == CheckOutcome::State::failed) loads = false;  // load.works
+    else outcomes.push_back(run_check(all[i], command.seconds));
+    if (all[i].name == "load.works" && outcomes.back().state == CheckOutcome::State::failed) loads = false;
+    tell_of_changes(all, outcomes);
     ++counts[std::size_t(outcomes.back().state)];
   }
   progress.finish();

@@ -21,6 +21,7 @@ struct Subject {
   std::vector<std::string> provides;
   std::string example;           ///< of a format without a writer: a file to read
   std::vector<std::string> recipes;
+  double seconds = 20;           ///< the most that a check may take
 
   std::string name() const { return record.name; }
 };
@@ -34,7 +35,11 @@ std::vector<NamedCheck> entry_checks(const Subject& subject);    ///< declaratio
 std::vector<NamedCheck> model_checks(const Subject& subject);
 std::vector<NamedCheck> format_checks(const Subject& subject);
 std::vector<NamedCheck> tool_checks(const Subject& subject);
-std::vector<NamedCheck> recipe_checks(const Subject& subject);
+std::vector<NamedCheck> recipe_checks(const Subject& subject);  ///< given ones, and one of declared defaults for each task that none is given of
+
+/// Files that tools of the plugin may take: the example that was named, and one of each of its formats that writes some sample array, in
+/// `folder`. Loads the plugin: for child processes.
+std::vector<std::filesystem::path> sample_files(const Subject& subject, const std::filesystem::path& folder);
 
 /// Names of the entries of a kind, as the record tells them.
 std::vector<std::string> entries_of(const Subject& subject, const std::string& kind);

@@ -2,20 +2,21 @@
 
 #include <algorithm>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "declared.hpp"
-#include "plugin_check/subject.hpp"
-#include "process.hpp"
+#include "plugin_check/command_of.hpp"
 #include "tenon/error.hpp"
 
 namespace tenon::command {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// This very command, with the subject in front of all plugins.
+constexpr std::size_t kMostOutput = 1u << 20;  // of a process is kept
+
 ProcessResult tenon(const Subject& s, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {fs::read_symlink("/proc/self/exe").string(), "--plugin-dir", s.folder.string()});
   return run_process(arguments);
@@ -28,23 +29,6 @@ void expect_status(const ProcessResult& r, const std::vector<int>& allowed, cons
   throw CheckFailed{what + " ends with status " + std::to_string(r.status) + ", not " + list + ": " + (r.errors.empty() ? r.output : r.errors).substr(0, 300)};
 }
 
-/// Every file of a run that must not depend on clocks: the checkpoint's weights.
-std::string weights_of(const fs::path& run) {
-  std::string all;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(run / "checkpoints"))
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  for (const fs::path& f : files) {
-    std::ifstream in(f, std::ios::binary);
-    all += f.filename().string() + std::string(std::istreambuf_iterator<char>(in), {});
-  }
-  expect(!files.empty(), "the run holds no checkpoint");
-  return all;
-}
-
-}  // namespace
-
 std::vector<NamedCheck> tool_checks(const Subject& s) {
   std::vector<NamedCheck> out;
   for (const std::string& name : entries_of(s, "tool")) {
@@ -56,22 +40,32 @@ std::vector<NamedCheck> tool_checks(const Subject& s) {
       return first;
     };
     const auto takes_inputs = [](const ToolEntry& t) { return !t.arguments.empty() && t.arguments[0] != '['; };
-    /// What a tool must be given before anything else is looked at.
-    const auto required = [](const ToolEntry& t) {
+    /// A place to write to: as `file` would be called.
+    const auto place = [&s](const fs::path& file, std::size_t number) { return (s.folder / ("out" + std::to_string(::getpid()) + "-" + std::to_string(number) + file.extension().string())).string(); };
+    /// What a tool must be given before anything else is looked at. A path to be written is a place, any other is `file`.
+    const auto required = [place](const ToolEntry& t, const fs::path& file) {
       std::vector<std::string> extra;
       for (const Param& p : t.params.params()) {
         if (!p.required) continue;
         extra.push_back("--" + dashed(p.name));
-        extra.push_back(!p.choices.empty() ? p.choices[0] : p.type == ParamType::integer || p.type == ParamType::integers ? "1" : p.type == ParamType::real || p.type == ParamType::reals ? "1.0" : "x");
+        extra.push_back(!p.choices.empty()                                                ? p.choices[0]
+                        : p.type == ParamType::integer || p.type == ParamType::integers ? "1"
+                        : p.type == ParamType::real || p.type == ParamType::reals       ? "1.0"
+                        : p.type != ParamType::path                                      ? "x"
+                        : p.name.find("out") != std::string::npos                        ? place(file, 100 + extra.size())
+                                                                                          : file.string());
       }
       return extra;
     };
-    /// As many files as its usage names: "IN.vcf OUT.vcf [MORE]" names two.
-    const auto files_for = [&s](const ToolEntry& t, const std::string& stem) {
+    /// As many files as its usage names, "IN.vcf OUT.vcf [MORE]" two: `file` for each but those to be written.
+    const auto files_for = [place](const ToolEntry& t, const fs::path& file) {
       std::vector<std::string> files;
       std::istringstream words(t.arguments);
-      for (std::string word; words >> word && word[0] != '[' && word[0] != '-';) files.push_back((s.folder / (stem + (files.empty() ? "" : std::to_string(files.size())))).string());
-      if (files.empty()) files.push_back((s.folder / stem).string());
+      for (std::string word; words >> word && word[0] != '[' && word[0] != '-';) {
+        for (char& c : word) c = char(std::toupper(static_cast<unsigned char>(c)));
+        files.push_back(word.find("OUT") == std::string::npos ? file.string() : place(file, files.size()));
+      }
+      if (files.empty()) files.push_back(file.string());
       return files;
     };
     add("help", [&s, with](const ToolEntry& t, const std::vector<std::string>& call) {
@@ -90,64 +84,40 @@ std::vector<NamedCheck> tool_checks(const Subject& s) {
     });
     add("missing_file", [&s, with, takes_inputs, required, files_for](const ToolEntry& t, const std::vector<std::string>& call) {
       if (!takes_inputs(t)) throw CheckSkipped{"it takes no inputs"};
-      const ProcessResult r = tenon(s, with(with(call, files_for(t, "not_there")), required(t)));
+      const ProcessResult r = tenon(s, with(with(call, files_for(t, s.folder / "not_there")), required(t, s.folder / "not_there")));
       expect_status(r, {2, 3}, "a file that is not there");
       static const std::regex code(R"(\[[a-z_]+(\.[a-z_-]+)+\])");  // of an error, or of a finding where finding is what the tool does
       expect(std::regex_search(r.errors + r.output, code), "a file that is not there: no code of an error is printed");
     });
     for (const auto& [what, text] : {std::pair<std::string, std::string>{"empty_file", ""}, {"junk_file", std::string("\x00\xff\x13junk\n,,,\"\n", 13)}})
-      add(what, [&s, with, takes_inputs, required, text = text, what = what](const ToolEntry& t, const std::vector<std::string>& call) {
+      add(what, [&s, with, takes_inputs, required, files_for, text = text, what = what](const ToolEntry& t, const std::vector<std::string>& call) {
         if (!takes_inputs(t)) throw CheckSkipped{"it takes no inputs"};
-        const fs::path file = s.folder / (what + std::to_string(::getpid()));
-        std::ofstream(file, std::ios::binary) << text;
-        const ProcessResult r = tenon(s, with(with(call, {file.string()}), required(t)));
-        expect_status(r, {0, 2, 3, 4}, "such a file");
+        std::set<std::string> endings = {""};  // without one, and as files of the plugin's formats are called
+        for (const std::string& format : entries_of(s, "format"))
+          for (const std::string& e : host_with(s).format(s.name() + "." + format).extensions) endings.insert(e);
+        for (const std::string& ending : endings) {
+          const fs::path file = s.folder / (what + std::to_string(::getpid()) + ending);
+          std::ofstream(file, std::ios::binary) << text;
+          expect_status(tenon(s, with(with(call, files_for(t, file)), required(t, file))), {2, 3, 4}, (what == "empty_file" ? "an empty file" : "a file of junk") + (ending.empty() ? "" : " called " + ending));
+        }
       });
-    add("json", [&s, with, takes_inputs](const ToolEntry& t, const std::vector<std::string>& call) {
-      if (takes_inputs(t)) throw CheckSkipped{"it needs inputs"};
-      const ProcessResult r = tenon(s, with(call, {"--json"}));
-      expect_status(r, {0, 2, 3}, "--json");
-      if (r.status == 0) expect(!r.output.empty() && (r.output[0] == '{' || r.output[0] == '['), "--json prints something else than JSON: " + r.output.substr(0, 60));
-    });
-  }
-  return out;
-}
-
-std::vector<NamedCheck> recipe_checks(const Subject& s) {
-  std::vector<NamedCheck> out;
-  for (const std::string& recipe : s.recipes) {
-    const std::string name = fs::path(recipe).stem().string();
-    const auto add = [&](const std::string& check, std::function<void(const fs::path& work)> run) {
-      out.push_back({"recipe." + check + " " + name, [&s, run = std::move(run)] {
-                       const fs::path work = s.folder / ("recipe" + std::to_string(::getpid()));
-                       fs::create_directory(work);
-                       run(work);
-                       std::error_code ignored;
-                       fs::remove_all(work, ignored);
-                     }});
-    };
-    const auto train = [&s, recipe](const fs::path& run, const std::vector<std::string>& more) {
-      std::vector<std::string> all{"train", recipe, "--run", run.string(), "--quiet", "train.minutes=0", "train.epochs=0", "train.evaluate=false"};
-      all.insert(all.end(), more.begin(), more.end());
-      expect_status(tenon(s, all), {0}, "training");
-    };
-    add("dry_run", [&s, recipe](const fs::path&) { expect_status(tenon(s, {"train", recipe, "--dry-run"}), {0}, "--dry-run"); });
-    add("check", [&s, recipe](const fs::path&) { expect_status(tenon(s, {"check", recipe}), {0}, "tenon check"); });
-    add("unknown_key", [&s, recipe](const fs::path&) { expect_status(tenon(s, {"train", recipe, "--dry-run", "data.no_such_key=1"}), {2}, "a key that nobody declared"); });
-    add("trains", [&s, train](const fs::path& work) {
-      train(work / "a", {"train.steps=3"});
-      expect_status(tenon(s, {"evaluate", (work / "a").string(), "--quiet"}), {0}, "evaluation");
-      expect(fs::exists(work / "a" / "report.html"), "no report was written");
-    });
-    add("threads", [train](const fs::path& work) {
-      train(work / "a", {"train.steps=3", "--threads", "1"});
-      train(work / "b", {"train.steps=3", "--threads", "4"});
-      expect(weights_of(work / "a") == weights_of(work / "b"), "one thread and four end in other weights");
-    });
-    add("repeats", [train](const fs::path& work) {
-      train(work / "a", {"train.steps=3"});
-      train(work / "b", {"train.steps=3"});
-      expect(weights_of(work / "a") == weights_of(work / "b"), "the same run again ends in other weights");
+    add("json", [&s, with, takes_inputs, required, files_for](const ToolEntry& t, const std::vector<std::string>& call) {
+      const auto prints_json = [&](const std::vector<std::string>& words) {
+        const ProcessResult r = tenon(s, with(with(call, words), {"--json"}));
+        expect_status(r, {0, 2, 3, 4}, "--json");
+        if (r.status != 0) return false;
+        expect(r.output.size() >= kMostOutput || nlohmann::json::accept(r.output), "--json prints something else than one JSON value: " + r.output.substr(0, 60));
+        return true;
+      };
+      if (!takes_inputs(t)) {
+        if (!prints_json({})) prints_json(required(t, s.folder / "none"));
+        return;
+      }
+      const fs::path folder = s.folder / ("samples" + std::to_string(::getpid()));
+      fs::create_directory(folder);
+      for (const fs::path& file : sample_files(s, folder))
+        if (prints_json(with(files_for(t, file), required(t, file)))) return;
+      throw CheckSkipped{"it takes no file that is at hand: name one with --example"};
     });
   }
   return out;
