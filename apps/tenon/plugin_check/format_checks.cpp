@@ -10,11 +10,11 @@
 
 #include "plugin_check/memory.hpp"
 #include "plugin_check/subject.hpp"
-#include "plugin_check/surroundings.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/random.hpp"
 #include "tenon/tenon.hpp"
+#include "tenon/surroundings.hpp"
 
 namespace tenon::command {
 namespace {

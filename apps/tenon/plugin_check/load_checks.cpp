@@ -7,9 +7,9 @@
 #include <fstream>
 
 #include "plugin_check/subject.hpp"
-#include "plugin_check/surroundings.hpp"
 #include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
+#include "tenon/surroundings.hpp"
 
 namespace tenon::command {
 namespace {

@@ -7,11 +7,11 @@
 
 #include "plugin_check/memory.hpp"
 #include "plugin_check/model_tried.hpp"
-#include "plugin_check/surroundings.hpp"
 #include "tenon/dropout.hpp"
 #include "tenon/io/safetensors.hpp"
 #include "tenon/optim.hpp"
 #include "tenon/plan.hpp"
+#include "tenon/surroundings.hpp"
 
 namespace tenon::command {
 namespace {

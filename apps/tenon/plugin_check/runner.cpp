@@ -4,9 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "plugin_check/surroundings.hpp"
+#include "plugin_check/captured_output.hpp"
 #include "tenon/child_process.hpp"
 #include "tenon/error.hpp"
+#include "tenon/surroundings.hpp"
 
 namespace tenon::command {
 namespace {

@@ -84,6 +84,7 @@
 #include "tenon/spectral.hpp"
 #include "tenon/storage.hpp"
 #include "tenon/surface_distance.hpp"
+#include "tenon/surroundings.hpp"
 #include "tenon/task.hpp"
 #include "tenon/tensor.hpp"
 #include "tenon/weight_average.hpp"

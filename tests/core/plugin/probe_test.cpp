@@ -144,19 +144,19 @@ TEST_CASE("a trial that changes its surroundings is told what it changed", "[plu
     return "";
   };
   using Catch::Matchers::Contains;
-  CHECK_THAT(said([] { std::puts("welcome"); }), Contains("it prints when it is loaded"));
+  CHECK_THAT(said([] { std::puts("welcome"); }), Contains("when it is loaded, it prints"));
   CHECK_THAT(said([] { std::cerr << "welcome\n"; }), Contains("it prints"));
-  CHECK_THAT(said([] { ::close(1); }), Contains("closes or replaces a standard stream"));
-  CHECK_THAT(said([] { std::signal(SIGINT, SIG_IGN); }), Contains("takes over SIGINT"));
-  CHECK_THAT(said([] { std::signal(SIGCHLD, SIG_IGN); }), Contains("takes over SIGCHLD"));
-  CHECK_THAT(said([] { ::alarm(100); }), Contains("starts a timer"));
-  CHECK_THAT(said([] { rlimit few{16, 16}; ::setrlimit(RLIMIT_NOFILE, &few); }), Contains("changes a limit"));
-  CHECK_THAT(said([] { ::setenv("TENON_TEST_MEDDLES", "1", 1); }), Contains("environment"));
-  CHECK_THAT(said([] { CHECK(::chdir("/") == 0); }), Contains("working folder"));
+  CHECK_THAT(said([] { ::close(1); }), Contains("standard output was closed"));
+  CHECK_THAT(said([] { std::signal(SIGINT, SIG_IGN); }), Contains("SIGINT is taken over"));
+  CHECK_THAT(said([] { std::signal(SIGCHLD, SIG_IGN); }), Contains("SIGCHLD is taken over"));
+  CHECK_THAT(said([] { ::alarm(100); }), Contains("alarm or timer is set"));
+  CHECK_THAT(said([] { rlimit few{16, 16}; ::setrlimit(RLIMIT_NOFILE, &few); }), Contains("limit of open files is changed"));
+  CHECK_THAT(said([] { ::setenv("TENON_TEST_MEDDLES", "1", 1); }), Contains("environment variable TENON_TEST_MEDDLES is changed"));
+  CHECK_THAT(said([] { CHECK(::chdir("/") == 0); }), Contains("working folder is changed to /"));
   CHECK_THAT(said([] { std::fesetround(FE_UPWARD); }), Contains("rounded"));
-  CHECK_THAT(said([] { ::umask(0777); }), Contains("mask of new files"));
-  CHECK_THAT(said([] { std::set_terminate([] { ::_exit(0); }); }), Contains("std::terminate"));
-  CHECK_THAT(said([] { std::thread([] { ::pause(); }).detach(); }), Contains("starts threads"));
+  CHECK_THAT(said([] { ::umask(0777); }), Contains("mask of new files is changed"));
+  CHECK_THAT(said([] { std::set_terminate([] { ::_exit(0); }); }), Contains("std::set_terminate is called"));
+  CHECK_THAT(said([] { std::thread([] { ::pause(); }).detach(); }), Contains("threads are there that were not before"));
 #if defined(__x86_64__)
   CHECK_THAT(said([] { _mm_setcsr(_mm_getcsr() | 0x8040); }), Contains("denormal"));
 #endif

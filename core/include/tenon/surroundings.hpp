@@ -1,4 +1,4 @@
-/// What a plugin shares with the process that it lives in besides memory, so that a check can tell what was changed.
+/// What a plugin shares with the process that it lives in besides memory, so that a trial or a check can tell what was changed.
 #pragma once
 
 #include <sys/resource.h>
@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
-namespace tenon::command {
+#include "tenon/export.hpp"
+
+namespace tenon {
 
 /// What a change belongs to; each has a load check of its own.
 enum class Aspect { descriptors, streams, threads, environment, floating_point, signals, limits, handlers };
@@ -24,7 +26,7 @@ struct Change {
 };
 
 /// The state of this process when it is made.
-struct Surroundings {
+struct TENON_API Surroundings {
   Surroundings();
   std::map<int, std::string> descriptors;  ///< from 3 on, with what they lead to
   std::array<std::pair<dev_t, ino_t>, 3> streams{};  ///< zeros: closed
@@ -43,27 +45,13 @@ struct Surroundings {
 };
 
 /// The most threads that the core's pool and OpenMP start: with thread_count() threads, 4 at least.
-std::size_t threads_of_core();
+TENON_API std::size_t threads_of_core();
 
 /// The state now; where there are more threads than in `before` and `more`, after giving them a moment to end.
-Surroundings settled(const Surroundings& before, std::size_t more = threads_of_core());
+TENON_API Surroundings settled(const Surroundings& before, std::size_t more = threads_of_core());
 
-/// What differs, a sentence each. As many as threads_of_core() more threads are not told, nor are `may_leave` new descriptors.
-std::vector<Change> changes(const Surroundings& before, const Surroundings& after, std::size_t may_leave = 0);
-std::string joined(const std::vector<Change>& changes);
+/// What differs, a sentence each. Not told: as many as `more_threads` more threads, and `may_leave` new descriptors.
+TENON_API std::vector<Change> changes(const Surroundings& before, const Surroundings& after, std::size_t may_leave = 0, std::size_t more_threads = threads_of_core());
+TENON_API std::string joined(const std::vector<Change>& changes);
 
-/// While one is alive, standard output and standard error go to memory.
-class CapturedOutput {
- public:
-  CapturedOutput();
-  ~CapturedOutput();
-  CapturedOutput(const CapturedOutput&) = delete;
-  CapturedOutput& operator=(const CapturedOutput&) = delete;
-  /// The first line of what was printed so far, of 200 bytes at most.
-  std::string text() const;
-
- private:
-  int file_ = -1, before_[2] = {-1, -1};
-};
-
-}  // namespace tenon::command
+}  // namespace tenon
