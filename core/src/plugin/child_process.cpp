@@ -159,7 +159,7 @@ ChildEnd run_in_child(const std::function<std::string()>& work, double seconds) 
   bool ended = false, late = false, open = true;  // open: somebody may still write
   while (!ended && !late) {
     pollfd p{ends[0], POLLIN, 0};
-    if (::poll(&p, open ? 1 : 0, 10) > 0) {
+    if (::poll(&p, open ? 1 : 0, open ? 10 : 1) > 0) {  // after its last word it ends soon
       const auto n = ::read(ends[0], part, sizeof part);
       if (n > 0) said.append(part, std::size_t(n));
       else if (n == 0) open = false;
