@@ -1,7 +1,11 @@
 #include "command.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <cstdio>
 #include <filesystem>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -305,9 +309,28 @@ int run_stoppable(const Common& common, const std::function<int()>& work) {
   }
 }
 
+namespace {
+
+pid_t working = 0;  // this process, while it is
+
+// Nothing of the command leaves by exit(): a plugin's code did, or a library's, with whatever status it liked.
+void refuse_exit() {
+  if (working != ::getpid()) return;  // in a child, whose end is its parent's to judge
+  working = 0;
+  print_error(Error(ErrorKind::plugin, "plugin.left", "code of a plugin, or of a library that it brings, ended the process before the work was done", "this is a defect of it: report it to its author"));
+  std::fflush(nullptr);
+  ::_exit(int(ErrorKind::plugin));
+}
+
+}  // namespace
+
 int run_command(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of the write, which cleans up behind itself
+  std::signal(SIGCHLD, SIG_DFL);  // children are waited for, whatever the parent did about its own
+  std::atexit(refuse_exit);
+  working = ::getpid();
   const int exit_status = status_of(argc, argv);
+  working = 0;
   try {
     require_printed();
   } catch (const Error& e) {

@@ -173,3 +173,11 @@ TEST_CASE("a failure never ends with status 0") {
     CHECK(r.says("more: tenon explain plugin.bad_status"));
   }
 }
+
+TEST_CASE("a plugin that leaves the process in the middle of its work is told, and that is no success") {
+  const Plugins plugins;
+  const Result r = plugins.run({"rude", "one", "--how", "exit"});
+  CHECK(r.status == 5);
+  CHECK(r.says("error[plugin.left]"));
+  CHECK(plugins.run({"explain", "plugin.left"}).status == 0);
+}

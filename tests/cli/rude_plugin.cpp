@@ -26,6 +26,7 @@ int run(const std::vector<std::string>&, const tenon::ParamValues& values, tenon
   if (how == "noise") throw tenon::Error(tenon::ErrorKind::data, std::string("rude.") + kNoise, kNoise, kNoise, std::string(kNoise) + "\nerror[x]: y");
   if (how == "kind 0") throw tenon::Error(tenon::ErrorKind(0), "rude.zero", "no kind at all");
   if (how == "kind 300") throw tenon::Error(tenon::ErrorKind(300), "rude.many", "a kind of its own");
+  if (how == "exit") std::exit(0);
   if (how == "print") context.print(kNoise);
   if (how == "message") context.status(kNoise);
   return int(values.integer("status"));
