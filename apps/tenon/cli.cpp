@@ -118,14 +118,15 @@ std::string bash_script(const CLI::App& app, bool zsh) {
   }
   // bash splits a word at '='
   const std::string bash = R"sh(_tenon() {
-  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words="" values=""
+  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words="" values="" found
   if [ "$word" = "=" ]; then word=""; elif [ "$before" = "=" ]; then before="${COMP_WORDS[COMP_CWORD-2]}"; fi
   if [ "$COMP_CWORD" -eq 1 ]; then words=")sh" + spaced(subcommand_names(app)) + R"sh( --help --version"; else
   case "${COMP_WORDS[1]}" in
 )sh" + cases + R"sh(  esac; fi
   if [ -n "$values" ]; then COMPREPLY=( $(compgen -W "$values" -- "$word") ); return; fi
-  words="$words $("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:$COMP_CWORD}" 2>/dev/null)"
-  COMPREPLY=( $(compgen -W "$words" -- "$word") $(compgen -f -- "$word") )
+  COMPREPLY=()
+  while IFS= read -r found; do if [[ "$found" == "$word"* ]]; then COMPREPLY+=("$found"); fi; done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:$COMP_CWORD}" 2>/dev/null)
+  COMPREPLY+=( $(compgen -W "$words" -- "$word") $(compgen -f -- "$word") )
   case "${COMPREPLY[0]}" in *=) compopt -o nospace 2>/dev/null ;; esac
 }
 complete -o filenames -F _tenon tenon

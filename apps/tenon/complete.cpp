@@ -73,6 +73,11 @@ Words candidates(const Words& words) {
   return out;
 }
 
+// What a shell may be given as it is: choices and codes are whatever a plugin declares, and a completion script would expand a $ or a blank.
+bool is_plain_word(const std::string& word) {
+  return !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=+%@/-") == std::string::npos;
+}
+
 }  // namespace
 
 int complete_command(const std::vector<std::string>& words) {
@@ -85,7 +90,7 @@ int complete_command(const std::vector<std::string>& words) {
   const std::string begin = words.empty() ? std::string() : words.back();
   std::string text;
   for (const std::string& word : std::set<std::string>(found.begin(), found.end()))
-    if (word.starts_with(begin)) text += (text.empty() ? "" : "\n") + visible_line(word);
+    if (word.starts_with(begin) && is_plain_word(word)) text += (text.empty() ? "" : "\n") + word;
   if (!text.empty()) print(text);
   return 0;
 }

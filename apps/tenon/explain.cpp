@@ -59,6 +59,9 @@ std::vector<Explanation> explanations_of(std::string_view page) {
     e.code.resize(e.code.find_last_not_of(' ') + 1);
     e.text = trimmed(e.text);
   }
+  std::erase_if(out, [](const Explanation& e) {  // a heading of another kind
+    return e.code.find('.') == std::string::npos || e.code.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.*") != std::string::npos;
+  });
   return out;
 }
 

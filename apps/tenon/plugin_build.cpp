@@ -1,4 +1,6 @@
 // `tenon plugin build [DIR]`: configure, build and test a plugin against the package that this tenon belongs to.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -55,6 +57,11 @@ int plugin_build_command(const PluginCommand& command, const Common& common) {
   require_buildable(project);
   require_buildable(package_folder());
   const std::vector<std::string> configure = configure_arguments(project, command.defines);
+  // What the host would refuse is not made: files that a group may write, under a umask of 002.
+  ::umask(::umask(0) | 022);
+  std::error_code failed;
+  fs::create_directories(build, failed);
+  fs::permissions(build, fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove, failed);
   ask_for_artifacts(build);
   run_step(configure, true, "plugin.configure_failed", "the project cannot be configured", "mend what CMake says above; if it speaks of another folder, delete " + build.string(), project);
   const std::string jobs = std::to_string(std::max(1u, std::thread::hardware_concurrency()));  // make without a number starts everything at once

@@ -181,3 +181,14 @@ TEST_CASE("a plugin that leaves the process in the middle of its work is told, a
   CHECK(r.says("error[plugin.left]"));
   CHECK(plugins.run({"explain", "plugin.left"}).status == 0);
 }
+
+TEST_CASE("completion offers nothing that a shell would run or take apart") {
+  const Plugins plugins;
+  const std::string folder = (plugins.path / "plugins").string();
+  const Result offered = tenon({"__complete", "--plugin-dir", folder, "rude", "one", "--choice", ""}, plugins.path);
+  CHECK(offered.out == "a\n");
+  plugins.write("c.sh", tenon({"completion", "bash"}).out + "\nexport TENON_PLUGIN_PATH=" + folder + "\nCOMP_WORDS=(" TENON_COMMAND " rude one --choice ''); COMP_CWORD=4; _tenon; echo \"${COMPREPLY[*]}\"\n");
+  CHECK(std::system(("cd '" + plugins.path.string() + "' && bash c.sh > offered").c_str()) == 0);
+  CHECK(slurp(plugins.path / "offered").starts_with("a"));
+  CHECK_FALSE(fs::exists(plugins.path / "pwned"));
+}

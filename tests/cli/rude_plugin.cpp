@@ -39,6 +39,7 @@ TENON_PLUGIN(tenon::Registrar& r) {
   r.tool({.name = "one",
           .help = noisy ? kNoise : "Does what it is told to",
           .arguments = noisy ? kNoise : "",
-          .params = {tenon::text_param("how", "", noisy ? kNoise : "how to behave"), tenon::integer_param("status", 0, "exit status")},
+          .params = {tenon::text_param("how", "", noisy ? kNoise : "how to behave"), tenon::integer_param("status", 0, "exit status"),
+                     tenon::text_param("choice", "a", "one of them", {"a", "$(touch pwned)", "`touch pwned`", "b c"})},
           .run = run});
 }

@@ -71,7 +71,11 @@ PluginHost& host_with(const Subject& s) {
   ::setenv("TENON_PLUGIN_TRIAL", "off", 1);  // each check is a process of its own already
   PluginHost& host = PluginHost::instance();
   static pid_t set = 0;  // once in a process: the host looks at every file again
-  if (set != ::getpid()) host.set_extra_directories({s.folder});
+  if (set != ::getpid()) {
+    std::vector<std::filesystem::path> folders{s.folder};
+    folders.insert(folders.end(), s.others.begin(), s.others.end());
+    host.set_extra_directories(std::move(folders));
+  }
   set = ::getpid();
   return host;
 }
@@ -130,7 +134,12 @@ std::vector<NamedCheck> file_checks(const Subject& s) {
     const std::string name = read_abi_record(s.bytes).name;
     std::set<std::string> families{name}, seen;
     for (const std::string& format : entries_of(s, "format")) families.insert(format);
-    for (const Explanation& e : explanations_of(read_error_page(s.bytes))) {
+    const std::string page = "\n" + read_error_page(s.bytes);
+    std::size_t headings = 0;
+    for (std::size_t at = page.find("\n## "); at != std::string::npos; at = page.find("\n## ", at + 1)) ++headings;
+    const std::vector<Explanation> explained = explanations_of(std::string_view(page).substr(1));
+    expect(explained.size() == headings, "the page of errors has " + std::to_string(headings) + " sections \"## ...\", " + std::to_string(explained.size()) + " of them headed by a code: lower-case letters, digits, underscores and a dot");
+    for (const Explanation& e : explained) {
       expect(families.count(e.code.substr(0, e.code.find('.'))) > 0 && e.code.find('.') != std::string::npos,
              "the page of errors explains '" + e.code + "': codes of this plugin begin with '" + name + ".' (ERRORS of tenon_add_plugin)");
       expect(seen.insert(e.code).second, "the page of errors explains '" + e.code + "' twice");

@@ -77,7 +77,7 @@ void tell_of_changes(const std::vector<NamedCheck>& all, std::vector<CheckOutcom
   outcomes[at].text = text + (others > 0 ? "; and in " + std::to_string(others) + (others > 1 ? " other checks" : " other check") : "");
 }
 
-Subject subject_of(const PluginCheckCommand& command, const fs::path& folder) {
+Subject subject_of(const PluginCheckCommand& command, const fs::path& folder, const Common& common) {
   Subject s;
   s.file = command.file;
   s.folder = folder;
@@ -94,9 +94,11 @@ Subject subject_of(const PluginCheckCommand& command, const fs::path& folder) {
   s.bytes.resize(std::size_t(std::min<std::uintmax_t>(size, kMaxPluginFile + 1)));
   in.read(reinterpret_cast<char*>(s.bytes.data()), std::streamsize(s.bytes.size()));
   fs::create_symlink(fs::canonical(s.file), s.linked);
+  for (const std::string& given : common.plugin_dirs) s.others.push_back(fs::absolute(given));
   try {
     s.record = read_abi_record(s.bytes);
     s.provides = provided_ids(s.record);
+    if (!needed_plugins(s.record).empty()) s.others.push_back(fs::canonical(s.file).parent_path());  // what it needs lies beside it
   } catch (const Error&) {
     // the checks of the record tell
   }
@@ -110,7 +112,11 @@ const char* state_word(CheckOutcome::State state) { return state == CheckOutcome
 int plugin_check_command(const PluginCheckCommand& command, const Common& common) {
   require_sound(command);
   const PrivateFolder folder;
-  const Subject s = subject_of(command, folder.path());
+  const Subject s = subject_of(command, folder.path(), common);
+  // What a tool writes beside itself stays out of the folder that the user is in.
+  const fs::path work = folder.path() / "work";
+  fs::create_directory(work);
+  fs::current_path(work);
   std::vector<NamedCheck> all;
   const auto append = [&](std::vector<NamedCheck> more) {
     for (NamedCheck& check : more)

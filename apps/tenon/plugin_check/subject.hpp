@@ -16,6 +16,7 @@ struct Subject {
   std::filesystem::path file;    ///< as it was named
   std::filesystem::path folder;  ///< a private one with a link to it: the only plugin of this name that the host finds first
   std::filesystem::path linked;  ///< that link
+  std::vector<std::filesystem::path> others;  ///< folders of other plugins, searched after it
   std::vector<std::byte> bytes;
   AbiRecord record{};            ///< zeros where the file has none
   std::vector<std::string> provides;

@@ -17,9 +17,11 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostOutput = 1u << 20;  // of a process is kept
 
-ProcessResult tenon(const Subject& s, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {fs::read_symlink("/proc/self/exe").string(), "--plugin-dir", s.folder.string()});
-  return run_process(arguments);
+ProcessResult tenon(const Subject& s, const std::vector<std::string>& arguments) {
+  std::vector<std::string> all{fs::read_symlink("/proc/self/exe").string(), "--plugin-dir", s.folder.string()};
+  for (const fs::path& other : s.others) all.insert(all.end(), {"--plugin-dir", other.string()});
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_process(all);
 }
 
 void expect_status(const ProcessResult& r, const std::vector<int>& allowed, const std::string& what) {
@@ -40,6 +42,11 @@ std::vector<NamedCheck> tool_checks(const Subject& s) {
       return first;
     };
     const auto takes_inputs = [](const ToolEntry& t) { return !t.arguments.empty() && t.arguments[0] != '['; };
+    /// By its usage, "WORD..." or "NUMBER", which name no file.
+    const auto takes_words = [](const ToolEntry& t) {
+      static const std::regex words("^(WORD|TEXT|NAME|NUMBER|VALUE|PATTERN)");
+      return std::regex_search(t.arguments, words);
+    };
     /// A place to write to: as `file` would be called.
     const auto place = [&s](const fs::path& file, std::size_t number) { return (s.folder / ("out" + std::to_string(::getpid()) + "-" + std::to_string(number) + file.extension().string())).string(); };
     /// What a tool must be given before anything else is looked at. A path to be written is a place, any other is `file`.
@@ -82,16 +89,16 @@ std::vector<NamedCheck> tool_checks(const Subject& s) {
         if (p.type == ParamType::integer || p.type == ParamType::real) return expect_status(tenon(s, with(call, {"--" + dashed(p.name), "seven"})), {2}, "--" + dashed(p.name) + " seven");
       throw CheckSkipped{"it takes no number"};
     });
-    add("missing_file", [&s, with, takes_inputs, required, files_for](const ToolEntry& t, const std::vector<std::string>& call) {
-      if (!takes_inputs(t)) throw CheckSkipped{"it takes no inputs"};
+    add("missing_file", [&s, with, takes_inputs, takes_words, required, files_for](const ToolEntry& t, const std::vector<std::string>& call) {
+      if (!takes_inputs(t) || takes_words(t)) throw CheckSkipped{"it takes no files"};
       const ProcessResult r = tenon(s, with(with(call, files_for(t, s.folder / "not_there")), required(t, s.folder / "not_there")));
       expect_status(r, {2, 3}, "a file that is not there");
-      static const std::regex code(R"(\[[a-z_]+(\.[a-z_-]+)+\])");  // of an error, or of a finding where finding is what the tool does
+      static const std::regex code(R"(\[[a-z][a-z0-9_]*(\.[a-z0-9_-]+)+\])");  // of an error, or of a finding where finding is what the tool does
       expect(std::regex_search(r.errors + r.output, code), "a file that is not there: no code of an error is printed");
     });
     for (const auto& [what, text] : {std::pair<std::string, std::string>{"empty_file", ""}, {"junk_file", std::string("\x00\xff\x13junk\n,,,\"\n", 13)}})
-      add(what, [&s, with, takes_inputs, required, files_for, text = text, what = what](const ToolEntry& t, const std::vector<std::string>& call) {
-        if (!takes_inputs(t)) throw CheckSkipped{"it takes no inputs"};
+      add(what, [&s, with, takes_inputs, takes_words, required, files_for, text = text, what = what](const ToolEntry& t, const std::vector<std::string>& call) {
+        if (!takes_inputs(t) || takes_words(t)) throw CheckSkipped{"it takes no files"};
         std::set<std::string> endings = {""};  // without one, and as files of the plugin's formats are called
         for (const std::string& format : entries_of(s, "format"))
           for (const std::string& e : host_with(s).format(s.name() + "." + format).extensions) endings.insert(e);
@@ -104,6 +111,7 @@ std::vector<NamedCheck> tool_checks(const Subject& s) {
     add("json", [&s, with, takes_inputs, required, files_for](const ToolEntry& t, const std::vector<std::string>& call) {
       const auto prints_json = [&](const std::vector<std::string>& words) {
         const ProcessResult r = tenon(s, with(with(call, words), {"--json"}));
+        if (r.status == 1 && !r.output.empty() && nlohmann::json::accept(r.output)) return true;  // a finding, told as JSON
         expect_status(r, {0, 2, 3, 4}, "--json");
         if (r.status != 0) return false;
         expect(r.output.size() >= kMostOutput || nlohmann::json::accept(r.output), "--json prints something else than one JSON value: " + r.output.substr(0, 60));

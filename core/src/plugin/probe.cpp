@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "plugin/lock.hpp"
 #include "tenon/child_process.hpp"
@@ -75,7 +76,8 @@ void limit_memory() {
   ::setrlimit(RLIMIT_AS, &limit);
 }
 
-/// What the trial saw: "loaded", then a line for what it changed, then a line a library.
+/// What the trial saw: "loaded", then a line for what it changed, then a line a library. It runs in a thread of its own, whose end takes thread-local objects down as the end of
+/// a program does.
 std::string watched(const Trial& trial) {
   limit_memory();
   flush_streams();  // to nowhere: what the parent had not written yet is no print of the plugin's
@@ -83,19 +85,31 @@ std::string watched(const Trial& trial) {
   if (said >= 0)
     for (const int fd : {1, 2}) ::dup2(said, fd);
   const std::set<std::string> libraries = loaded_libraries();
-  const Surroundings before;
-  std::string report;
-  trial([&] {
-    constexpr std::size_t kAnyNumber = 1 << 20;  // of descriptors that stay open: untidy, and no harm
-    std::string change = joined(changes(before, Surroundings(), kAnyNumber, 0));
-    flush_streams();
-    struct stat status {};
-    if (change.empty() && said >= 0 && ::fstat(said, &status) == 0 && status.st_size > 0) change = "it prints";
-    report = "loaded\n" + change + "\n";
-    for (const std::string& library : loaded_libraries())
-      if (!libraries.count(library) && !library.starts_with("/proc/self/fd/") && library.find(kEndOfName) == std::string::npos) report += library + kEndOfName;
-  });
-  return report;
+  constexpr std::size_t kAnyNumber = 1 << 20;  // of descriptors that stay open: untidy, and no harm
+  std::string change, list;
+  bool loaded = false;
+  std::thread([&] {
+    const Surroundings before;
+    const auto look = [&](const char* when) {
+      if (change.empty()) change = joined(changes(before, settled(before, 0), kAnyNumber, 0));
+      flush_streams();
+      struct stat status {};
+      if (change.empty() && said >= 0 && ::fstat(said, &status) == 0 && status.st_size > 0) change = "it prints";
+      if (!change.empty() && change.find("when it is") == std::string::npos) change = when + change;
+    };
+    try {
+      trial([&] {
+        loaded = true;
+        for (const std::string& library : loaded_libraries())
+          if (!libraries.count(library) && !library.starts_with("/proc/self/fd/") && library.find(kEndOfName) == std::string::npos) list += library + kEndOfName;
+        look("when it is loaded, ");
+      });
+      if (loaded) look("when it is taken down, ");
+    } catch (...) {  // the caller will meet it again
+      loaded = false;
+    }
+  }).join();
+  return loaded ? "loaded\n" + change + "\n" + list : "";
 }
 
 // ---- what is remembered ------------------------------------------------------------------------------------------
@@ -212,7 +226,7 @@ TrialEnd try_in_child(const Trial& trial) {
   std::string line;
   if (!std::getline(lines, line)) return out;
   out.loaded = true;
-  if (std::getline(lines, line) && !line.empty()) refuse("plugin.meddles", "when it is loaded, " + line);
+  if (std::getline(lines, line) && !line.empty()) refuse("plugin.meddles", line);
   while (std::getline(lines, line)) out.libraries.push_back(line);
   return out;
 }

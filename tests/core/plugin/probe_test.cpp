@@ -163,6 +163,43 @@ TEST_CASE("a trial that changes its surroundings is told what it changed", "[plu
   CHECK(said([] { std::fflush(stdout); }).empty());
 }
 
+namespace {
+
+struct AbortsAtItsEnd {
+  bool on = false;
+  ~AbortsAtItsEnd() {
+    if (on) std::abort();
+  }
+};
+thread_local AbortsAtItsEnd of_thread;
+
+}  // namespace
+
+TEST_CASE("what happens while a plugin is taken down counts as well", "[plugin]") {
+  CHECK(code_of([] { try_in_child([](const auto& loaded) { of_thread.on = true, loaded(); }); }) == "plugin.crashed");
+  const auto afterwards = [](const std::function<void()>& change) -> std::string {
+    try {
+      try_in_child([&](const auto& loaded) { loaded(), change(); });
+    } catch (const Error& e) {
+      return e.code() + ": " + e.message();
+    }
+    return "";
+  };
+  CHECK_THAT(afterwards([] { std::puts("bye"); }), Catch::StartsWith("plugin.meddles: when it is taken down, it prints"));
+  CHECK_THAT(afterwards([] { ::close(1); }), Catch::Contains("when it is taken down, standard output was closed"));
+  CHECK(afterwards([] {}).empty());
+}
+
+TEST_CASE("threads that end while a plugin is loaded are no reason to refuse it", "[plugin]") {
+  for (int i = 0; i < 20; ++i)
+    CHECK(try_in_child([](const auto& loaded) {
+            std::vector<std::thread> threads;
+            for (int k = 0; k < 8; ++k) threads.emplace_back([] {});
+            for (std::thread& t : threads) t.join();
+            loaded();
+          }).loaded);
+}
+
 TEST_CASE("a trial that takes memory without end is ended", "[plugin]") {
 #if defined(__SANITIZE_ADDRESS__)
   WARN("skipped: the address sanitizer ends the process itself");
