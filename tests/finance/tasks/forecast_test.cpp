@@ -210,7 +210,7 @@ TEST_CASE("an evaluation has the same bits for 1, 2 and 4 threads") {
     for (const auto& c : e.cases) all.insert(all.end(), c.values.begin(), c.values.end());
     for (const auto& t : e.totals) all.push_back(t.value);
     for (const auto& b : e.baselines) all.insert(all.end(), b.values.begin(), b.values.end());
-    all.erase(std::remove_if(all.begin(), all.end(), [](double v) { return std::isnan(v); }), all.end());
+    all.erase(std::remove_if(all.begin(), all.end(), [](double x) { return std::isnan(x); }), all.end());
     values.push_back(all);
     CHECK(e.charts.size() == 4);  // error by step, calibration, two forecasts
     for (const auto& b : e.baselines) CHECK(b.values.size() == e.columns.size());

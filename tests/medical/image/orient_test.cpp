@@ -13,13 +13,12 @@ using namespace tenon::medical_test;
 
 namespace {
 
-Volume counted(Shape shape) {
+Volume counted(const Shape& shape) {
   Volume v;
   std::vector<float> values(std::size_t(shape.numel()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(i);
   v.values = Tensor::from(values, shape);
-  int lead = shape.rank() - 3;
-  v.geometry.size = {shape[lead + 2], shape[lead + 1], shape[lead]};
+  v.geometry.size = {shape[-1], shape[-2], shape[-3]};
   v.geometry.to_ras = {{{0.1, -2, 0.2, 5}, {0.1, 0.1, -3, 7}, {1.5, 0, 0.1, -9}}};
   return v;
 }
