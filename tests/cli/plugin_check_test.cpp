@@ -64,7 +64,7 @@ TEST_CASE("plugin check passes a plugin that is well") {
   for (const char* name : {"load.exit", "model.gradient_check net", "model.surroundings net", "format.memory vec", "tool.json look", "tool.json tell", "recipe.trains zeros"}) CHECK(names.count(name) == 1);
 }
 
-TEST_CASE("plugin check finds what a plugin does to the process that loads it") {
+TEST_CASE("plugin check finds what a plugin does to the process that loads it", "[slow]") {
   for (const Defect& d : std::initializer_list<Defect>{
            {"load_limit", "load.*", "load.limits", "limit of open files is changed"},
            {"load_alarm", "load.*", "load.limits", "an alarm or timer is set"},
@@ -92,7 +92,7 @@ TEST_CASE("plugin check finds wrong gradients and shapes, and what a model takes
     finds(d);
 }
 
-TEST_CASE("plugin check finds what a model keeps and changes") {
+TEST_CASE("plugin check finds what a model keeps and changes", "[slow]") {
   for (const Defect& d : std::initializer_list<Defect>{
            {"make_memory", "model.*", "model.makes_many net", "memory of malloc is lost"},
            {"forward_memory", "model.*", "model.memory net", "memory of malloc is lost"},
@@ -128,7 +128,7 @@ TEST_CASE("plugin check finds what is wrong with a tool") {
     finds(d);
 }
 
-TEST_CASE("plugin check tries a task with its defaults") {
+TEST_CASE("plugin check tries a task with its defaults", "[slow]") {
   for (const Defect& d : std::initializer_list<Defect>{
            {"task_threads", "recipe.*", "recipe.threads zeros", "one thread and four end in other weights"},
            {"task_clock", "recipe.repeats*", "recipe.repeats zeros", "the same run again ends in other weights"},

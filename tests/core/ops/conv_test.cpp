@@ -196,7 +196,7 @@ TEST_CASE("conv and its gradients equal the definition", "[conv]") {
   }
 }
 
-TEST_CASE("conv_transpose is the gradient of conv with respect to its input", "[conv]") {
+TEST_CASE("conv_transpose is the gradient of conv with respect to its input", "[conv][slow]") {
   for (const Case& c : cases()) {
     Sizes s(c);
     std::vector<std::int64_t> extra;  // what conv's rounding down lost
