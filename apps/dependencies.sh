@@ -10,7 +10,7 @@ declare -A packages=(
   [climate]="libnetcdf-dev libhdf5-dev libnetcdf-c++4-dev libudunits2-dev ferret-datasets"
   [genomics]="libhts-dev"
   [finance]="python3-pip"
-  [test]="catch2 libboost-context-dev chromium python3 binutils"
+  [test]="catch2 libboost-context-dev chromium python3 binutils patch"
   [bench]="libbenchmark-dev libfftw3-single3 python3-venv"
 )
 
