@@ -343,7 +343,7 @@ Json vega_spec(const LineChart& chart) {
                        {"encode", {{"enter", enter}, {"update", {{"x", {{"scale", "x"}, {"field", "x"}}}, {"y", {{"scale", "y"}, {"field", "y"}}}}}}}});
     }
     if (s.faint) continue;
-    for (const auto& [x, y] : thinned(s.points, 240))
+    for (const auto& [x, y] : s.markers ? s.points : thinned(s.points, 240))  // markers are drawn where something was measured, never at a mean of some
       if (std::isfinite(y))
         hover.push_back({{"x", x},
                          {"y", y},

@@ -115,6 +115,19 @@ TEST_CASE("a task's own charts, totals and pictures of the split", "[report]") {
   CHECK(count(page, "<rect x=") == 4);  // three bars and the key
 }
 
+TEST_CASE("points of a chart are drawn where they were measured, however many and in whatever order", "[report]") {
+  TemporaryFolder run("scatter");
+  sample::make_run(run.path);
+  Evaluation e = sample::evaluation();
+  Curve seen{.name = "seen", .x = {}, .y = {}, .kind = Curve::Kind::points};
+  for (int i = 0; i < 300; ++i) seen.x.push_back(i % 2 ? 100 : 0), seen.y.push_back(i % 2 ? 1000 : 0);
+  e.charts = {{"Scatter", "x", "y", {seen}}};
+  write_evaluation(run.path, e);
+  const std::string page = read_text(write_report(run.path));
+  CHECK(page.find("seen: 0 at 0") != std::string::npos);
+  CHECK(page.find("seen: 500 at 50") == std::string::npos);  // the mean of two
+}
+
 TEST_CASE("one page links several runs, scores beside baselines", "[report]") {
   TemporaryFolder parent("summary");
   const std::vector<std::filesystem::path> runs{parent / "a run & more", parent / "second"};
