@@ -197,16 +197,6 @@ struct CommandLine {
   }
 };
 
-// Index of the first word that is not an option, past the values of --plugin-dir; arguments.size() if there is none.
-std::size_t first_word(const std::vector<std::string>& arguments, Common& common) {
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--plugin-dir" && i + 1 < arguments.size()) common.plugin_dirs.push_back(arguments[++i]);
-    else if (arguments[i].starts_with("--plugin-dir=")) common.plugin_dirs.push_back(arguments[i].substr(13));
-    else if (!arguments[i].starts_with('-')) return i;
-  }
-  return arguments.size();
-}
-
 // The words of `arguments` but for each --plugin-dir, whose folder is kept in `common`; what follows "--" is left alone. Which words are the name of a plugin is
 // known only when the folders are.
 std::vector<std::string> without_plugin_dirs(const std::vector<std::string>& arguments, Common& common) {
@@ -224,29 +214,27 @@ std::vector<std::string> without_plugin_dirs(const std::vector<std::string>& arg
 }
 
 int dispatch(const std::vector<std::string>& arguments) {
-  Common completing;
-  if (const std::size_t at = first_word(arguments, completing); at < arguments.size() && arguments[at] == "__complete") {
-    std::vector<std::string> words(arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end());  // of the line that is typed
-    words.erase(words.begin(), words.begin() + std::ptrdiff_t(first_word(words, completing)));
-    PluginHost::instance().set_extra_directories({completing.plugin_dirs.begin(), completing.plugin_dirs.end()});
-    return complete_command(words);
+  Common before;
+  const std::vector<std::string> words = without_plugin_dirs(arguments, before);
+  const auto is_word = [](const std::string& text) { return !text.starts_with('-'); };
+  const auto first = std::find_if(words.begin(), words.end(), is_word);
+  if (first != words.end() && *first == "__complete") {
+    PluginHost::instance().set_extra_directories({before.plugin_dirs.begin(), before.plugin_dirs.end()});
+    return complete_command({std::find_if(first + 1, words.end(), is_word), words.end()});  // of the line that is typed
   }
   CommandLine line;
   if (arguments.empty()) {
     print(line.app.help());
     return 0;
   }
-  Common before;
-  const std::size_t at = first_word(arguments, before);
-  if (at < arguments.size()) {
+  if (first != words.end()) {
     std::vector<std::string> known;
     for (const CLI::App* s : line.app.get_subcommands({})) known.push_back(s->get_name());
-    const std::string& word = arguments[at];
+    const std::string& word = *first;
     if (std::find(known.begin(), known.end(), word) == known.end()) {
       PluginHost& host = PluginHost::instance();
-      const std::vector<std::string> rest = without_plugin_dirs({arguments.begin() + std::ptrdiff_t(at) + 1, arguments.end()}, before);
       host.set_extra_directories({before.plugin_dirs.begin(), before.plugin_dirs.end()});
-      if (find_plugin(word)) return tool_command(word, rest, before);
+      if (find_plugin(word)) return tool_command(word, {first + 1, words.end()}, before);
       for (const PluginInfo& p : host.scan())
         if (!p.name.empty()) known.push_back(p.name);
       throw Error(ErrorKind::usage, "command.unknown", "no command or plugin '" + word + "'", suggestion(word, known));
