@@ -40,7 +40,7 @@ class TENON_API StepPlan {
   using ArenaUse = std::array<std::size_t, kMemoryTags>;
   const ArenaUse& arena_use() const;   ///< bytes by MemoryTag at the launch during which most are alive
   std::size_t launches() const;
-  /// One line a launch: index, name, operands with sizes and arena offsets.
+  /// One line a launch: index, name, operands with sizes and arena offsets; then what is fused and, on a GPU, how convolutions and attention are computed and why.
   std::string explain() const;
   /// Runs once with a clock around each launch; (name, seconds) in order.
   std::vector<std::pair<std::string, double>> profile() const;

@@ -35,6 +35,10 @@ TENON_API void set_graph_capture(DeviceType type, CaptureFn capture);
 TENON_API void wait_for_device();
 TENON_API void set_device_wait(std::function<void()> wait);
 
+/// What a backend chose by measurement so far in this process, one line a choice; for people. Empty where none is in use.
+TENON_API std::vector<std::string> device_choices();
+TENON_API void set_device_choices(std::function<std::vector<std::string>()> choices);
+
 /// What device_stream() gives for the backend's device.
 TENON_API void set_device_stream(void* stream);
 

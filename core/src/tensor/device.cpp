@@ -50,6 +50,15 @@ void wait_for_device() {
 }
 
 namespace {
+std::function<std::vector<std::string>()>& choices_made() {
+  static std::function<std::vector<std::string>()> made;
+  return made;
+}
+}  // namespace
+void set_device_choices(std::function<std::vector<std::string>()> choices) { choices_made() = std::move(choices); }
+std::vector<std::string> device_choices() { return choices_made() ? choices_made()() : std::vector<std::string>{}; }
+
+namespace {
 std::atomic<void*> cuda_stream{nullptr};
 }
 void set_device_stream(void* stream) { cuda_stream = stream; }

@@ -322,7 +322,10 @@ std::size_t StepPlan::unshared_bytes() const { return recorded("StepPlan::unshar
 std::size_t StepPlan::launches() const { return recorded("StepPlan::launches", impl_).steps.size(); }
 std::string StepPlan::explain() const {
   const Impl& plan = recorded("StepPlan::explain", impl_);
-  return plan.graph_text.empty() ? plan.text : "# " + plan.graph_text + "\n" + plan.text;
+  std::string text = plan.graph_text.empty() ? plan.text : "# " + plan.graph_text + "\n" + plan.text;
+  if (plan.device.type != DeviceType::cpu)
+    for (const std::string& choice : device_choices()) text += "# chosen: " + choice + "\n";
+  return text;
 }
 
 std::vector<std::pair<std::string, double>> StepPlan::profile() const {

@@ -1,4 +1,5 @@
 /// Convolutions by cuDNN where it is there and faster: the slots, and how a chosen plan is run.
+#include "backend/backend.hpp"
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
@@ -120,6 +121,7 @@ void install_conv_cudnn() {
                                [](const ConvGeometry& g, bool bias) { return make_pass(g, ConvPass::input_gradient, bias); });
   conv_weight_gradient_slot.set(DeviceType::cuda, make_weights);
   set_conv_buffers(DeviceType::cuda, buffers);
+  set_device_choices(conv_choices);
 }
 
 }  // namespace tenon::cuda

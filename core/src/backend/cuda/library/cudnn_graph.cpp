@@ -69,15 +69,23 @@ using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 constexpr std::int64_t kMostWorkspace = std::int64_t(256) << 20;
 enum Uid : std::int64_t { kFirst = 1, kSecond, kBias, kResult };
 
+/// False where there is no cuDNN on this machine. Needs no device.
+bool load_cudnn() noexcept {
+  static const bool loaded = [] {
+    const char* named = std::getenv("TENON_CUDNN");
+    fe::cudnn_dlhandle = ::dlopen(named && *named ? named : "libcudnn.so.9", RTLD_NOW | RTLD_GLOBAL);
+    return fe::cudnn_dlhandle != nullptr;
+  }();
+  return loaded;
+}
+
 /// One handle a process; a handle is for one thread at a time.
 struct Cudnn {
   cudnnHandle_t handle = nullptr;
   std::mutex mutex;
 
   Cudnn() noexcept {
-    const char* named = std::getenv("TENON_CUDNN");
-    fe::cudnn_dlhandle = ::dlopen(named && *named ? named : "libcudnn.so.9", RTLD_NOW | RTLD_GLOBAL);
-    if (!fe::cudnn_dlhandle) return;
+    if (!load_cudnn()) return;
     try {
       cudnnHandle_t made = nullptr;
       if (fe::detail::create_handle(&made) != CUDNN_STATUS_SUCCESS) return;
@@ -123,11 +131,13 @@ DataType_t type_of(DType t) {
 
 class Graph final : public CudnnGraph, private fe::graph::Graph {
  public:
-  bool prepare(const CudnnQuestion& q) {
+  /// For the device of the handle; where `device` is given, for that one.
+  bool prepare(const CudnnQuestion& q, std::shared_ptr<const fe::DeviceProperties> device) {
     std::lock_guard lock(cudnn().mutex);
     try {
       describe(q);
-      if (validate().is_bad() || build_operation_graph(cudnn().handle).is_bad()) return false;
+      if (device) set_device_properties(device);
+      if (validate().is_bad() || (device ? build_operation_graph() : build_operation_graph(cudnn().handle)).is_bad()) return false;
       if (create_execution_plans({q.fallback ? fe::HeurMode_t::FALLBACK : fe::HeurMode_t::A}).is_bad()) return false;
       std::vector<NumericalNote_t> unwanted{NumericalNote_t::NONDETERMINISTIC, NumericalNote_t::DOWN_CONVERT_INPUTS,
                                             NumericalNote_t::REDUCED_PRECISION_REDUCTION, NumericalNote_t::WINOGRAD_TILE_6x6,
@@ -240,13 +250,29 @@ bool cudnn_here() {
 }
 
 std::size_t cudnn_version() {
-  return cudnn_here() ? fe::detail::get_backend_version() : 0;
+  return load_cudnn() ? fe::detail::get_backend_version() : 0;
+}
+
+std::string cudnn_device_description() {
+  if (!cudnn_here()) return {};
+  fe::DeviceProperties device;
+  std::vector<std::uint8_t> bytes;
+  if (device.set_device_id(0).build().is_bad() || device.serialize(bytes).is_bad()) return {};
+  return {bytes.begin(), bytes.end()};
 }
 
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion& question) {
   if (!cudnn_here()) return nullptr;
   auto graph = std::make_shared<Graph>();
-  return graph->prepare(question) ? graph : nullptr;
+  return graph->prepare(question, nullptr) ? graph : nullptr;
+}
+
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnQuestion& question) {
+  if (!load_cudnn()) return nullptr;
+  auto device = std::make_shared<fe::DeviceProperties>();
+  if (device->deserialize({description.begin(), description.end()}).is_bad()) return nullptr;
+  auto graph = std::make_shared<Graph>();
+  return graph->prepare(question, device) ? graph : nullptr;
 }
 
 }  // namespace tenon::cuda
@@ -261,7 +287,13 @@ bool cudnn_here() {
 std::size_t cudnn_version() {
   return 0;
 }
+std::string cudnn_device_description() {
+  return {};
+}
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion&) {
+  return nullptr;
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnQuestion&) {
   return nullptr;
 }
 

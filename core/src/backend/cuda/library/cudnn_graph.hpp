@@ -13,6 +13,8 @@ namespace tenon::cuda {
 /// Whether libcudnn.so.9, or the file that TENON_CUDNN names, could be loaded and gives a handle.
 bool cudnn_here();
 std::size_t cudnn_version();  ///< as 91900; 0 without it
+/// What cuDNN (9.8 or later) says of the device in use, for CudnnGraph::make_for; empty where there is none.
+std::string cudnn_device_description();
 
 /// One product as cuDNN is asked for it. f32 stays f32 unless `allow_tf32`.
 struct CudnnQuestion {
@@ -35,6 +37,8 @@ class CudnnGraph {
  public:
   /// Null where cuDNN has no plan for it.
   static std::shared_ptr<CudnnGraph> make(const CudnnQuestion& question);
+  /// The same for a device that is described and need not be here: its plans can be built, not run.
+  static std::shared_ptr<CudnnGraph> make_for(const std::string& description, const CudnnQuestion& question);
   virtual ~CudnnGraph() = default;
   virtual std::int64_t plans() const = 0;
   /// The engine of a plan and its settings: the same plan in any process on this device with this version of cuDNN. Empty where it has none.

@@ -1,0 +1,163 @@
+// What cuDNN can do on a device that is not here, asked by the device's description (h100.json was recorded on one).
+//
+//   cuda_described_tests "[.record]"     on a machine with a device: prints the description
+#include <catch2/catch.hpp>
+
+#include <cuda_runtime.h>
+
+#include <iostream>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "backend/cuda/library/cudnn_graph.hpp"
+#include "ops/conv_kernels.hpp"
+#include "tenon/dropout.hpp"
+#include "tenon/io/file.hpp"
+#include "tenon/plan.hpp"
+#include "workloads/workload.hpp"
+
+namespace tenon::cuda {
+/// Of the backend; a graph that is only described is never started.
+cudaStream_t stream() {
+  return nullptr;
+}
+}  // namespace tenon::cuda
+
+using namespace tenon;
+using namespace tenon::cuda;
+
+namespace {
+
+constexpr std::size_t kDescribes = 90800;  ///< the first cuDNN that knows devices by description
+
+const std::string& h100() {
+  static const std::string text = [] {
+    const auto bytes = read_file(std::string(TENON_SOURCE_DIR) + "/tests/cuda_described/h100.json");
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }();
+  return text;
+}
+
+bool can_describe() {
+  if (cudnn_version() >= kDescribes) return true;
+  std::cout << "skipped: cuDNN 9.8 or later is not on this machine\n";
+  return false;
+}
+
+struct Question {
+  ConvGeometry geometry;
+  ConvPass pass;
+  bool bias;
+  auto operator<=>(const Question&) const = default;
+};
+
+/// While one is alive, every convolution for which a kernel is asked on this CPU is noted.
+class Listener {
+ public:
+  Listener() : forward_(conv_forward_slot), input_(conv_input_gradient_slot), weights_(conv_weight_gradient_slot) {
+    conv_forward_slot.set(DeviceType::cpu, [this](const ConvGeometry& g, bool bias) {
+      heard.insert({g, ConvPass::forward, bias});
+      return forward_(kCpu, g, bias);
+    });
+    conv_input_gradient_slot.set(DeviceType::cpu, [this](const ConvGeometry& g, bool bias) {
+      heard.insert({g, ConvPass::input_gradient, bias});
+      return input_(kCpu, g, bias);
+    });
+    conv_weight_gradient_slot.set(DeviceType::cpu, [this](const ConvGeometry& g, ConvSums sums) {
+      heard.insert({g, ConvPass::weight_gradient, false});
+      return weights_(kCpu, g, sums);
+    });
+  }
+  ~Listener() {
+    conv_forward_slot = forward_;
+    conv_input_gradient_slot = input_;
+    conv_weight_gradient_slot = weights_;
+  }
+  std::set<Question> heard;
+
+ private:
+  decltype(conv_forward_slot) forward_;
+  decltype(conv_input_gradient_slot) input_;
+  decltype(conv_weight_gradient_slot) weights_;
+};
+
+/// The convolutions of a training step of a reference model.
+std::set<Question> convolutions_of(const std::string& model, DType compute) {
+  Listener listener;
+  const bench::Workload w = bench::workloads().at(model)(compute);
+  w.model->initialise(0);
+  w.model->set_random_key(random_key(0, kCpu));
+  (void)StepPlan::record([&] { w.loss().backward(); });
+  return listener.heard;
+}
+
+std::string text_of(const Question& q) {
+  const ConvGeometry& g = q.geometry;
+  std::string s = q.pass == ConvPass::forward ? "forward" : q.pass == ConvPass::input_gradient ? "input gradient" : "weight gradient";
+  s += " " + std::string(name_of(g.dtype)) + (q.bias ? " with bias" : "");
+  for (int a = 0; a < g.spatial; ++a) s += (a ? "x" : " ") + std::to_string(g.in[std::size_t(a)]);
+  s += ", " + std::to_string(g.in_channels) + " to " + std::to_string(g.out_channels) + " channels, kernel";
+  for (int a = 0; a < g.spatial; ++a) s += (a ? "x" : " ") + std::to_string(g.kernel[std::size_t(a)]);
+  return s + ", groups " + std::to_string(g.groups);
+}
+
+/// The first plan that can be built, as the backend would take it; -1 where there is none.
+std::int64_t first_plan(const Question& q) {
+  for (bool fallback : {false, true})
+    for (bool inside : q.bias ? std::vector<bool>{true, false} : std::vector<bool>{false})
+      for (bool half : q.pass == ConvPass::weight_gradient && size_of(q.geometry.dtype) == 2 ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
+        const std::shared_ptr<CudnnGraph> graph = CudnnGraph::make_for(h100(), {q.geometry, q.pass, inside, half, false, fallback});
+        for (std::int64_t i = 0; graph && i < graph->plans(); ++i)
+          if (CudnnPlan plan; graph->build(i, plan)) return i;
+      }
+  return -1;
+}
+
+/// `spatial` axes of 24, 16 channels to 32 (of `groups`), kernel 3.
+ConvGeometry geometry(int spatial, DType type, std::int64_t groups, std::int64_t stride, std::int64_t dilation) {
+  ConvGeometry g;
+  g.spatial = spatial;
+  g.dtype = type;
+  g.batch = 2, g.in_channels = 32, g.out_channels = 32, g.groups = groups;
+  for (std::size_t a = 0; a < std::size_t(spatial); ++a) {
+    g.in[a] = 24, g.kernel[a] = 3, g.pad[a] = dilation, g.stride[a] = stride, g.dilation[a] = dilation;
+    g.out[a] = (24 + 2 * dilation - g.reach(int(a))) / stride + 1;
+  }
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("a description of the device here", "[.record]") { std::cout << cudnn_device_description(); }
+
+TEST_CASE("cuDNN has a plan on an H100 for each convolution of the reference models", "[described]") {
+  if (!can_describe()) return;
+  for (const char* model : {"unet3d", "basset"}) {
+    const std::set<Question> all = convolutions_of(model, DType::bf16);
+    CHECK(all.size() > 5);
+    for (const Question& q : all) {
+      INFO(model << ": " << text_of(q));
+      CHECK(first_plan(q) >= 0);
+    }
+  }
+}
+
+TEST_CASE("cuDNN has a plan on an H100 for convolutions of each kind", "[described]") {
+  if (!can_describe()) return;
+  for (int spatial : {1, 2, 3})
+    for (DType type : {DType::f32, DType::bf16, DType::f16})
+      for (const auto& [groups, stride, dilation] : {std::tuple{1, 1, 1}, {1, 2, 1}, {1, 1, 2}, {4, 1, 1}})
+        for (ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+          const Question q{geometry(spatial, type, groups, stride, dilation), pass, pass == ConvPass::forward};
+          INFO(text_of(q) << " stride " << stride << " dilation " << dilation);
+          CHECK(first_plan(q) >= 0);
+        }
+}
+
+TEST_CASE("a description that is none gives no plans", "[described]") {
+  if (!can_describe()) return;
+  CHECK(CudnnGraph::make_for("{}", {geometry(2, DType::bf16, 1, 1, 1), ConvPass::forward, false, false, false, false}) == nullptr);
+}
