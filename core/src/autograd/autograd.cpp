@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "autograd/backward_scope.hpp"
+#include "autograd/saved.hpp"
 #include "tensor/write_clock.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
@@ -31,6 +32,7 @@ struct BackwardNode {
     DType dtype;
     Device device;
     std::vector<GradientHook> hooks = {};
+    std::function<Tensor()> again = {};  ///< computes the values from what this node keeps
   };
   const char* name;
   std::uint64_t number;
@@ -209,6 +211,7 @@ struct Engine {
       if (!create_graph) {  // frees what the op kept
         node->backward = nullptr;
         node->edges.clear();
+        for (BackwardNode::Output& o : node->outputs) o.again = nullptr;
       }
       if (d_inputs.size() != edges.size())
         throw Error(ErrorKind::internal, "autograd.arity", std::string("the gradient of '") + node->name + "' returned " + std::to_string(d_inputs.size()) + " tensors for " + std::to_string(edges.size()) + " inputs");
@@ -340,6 +343,26 @@ void differentiable(const char* name, std::span<Tensor> outputs, std::span<const
     meta->output_index = index++;
     t.set_autograd(std::move(meta));
   }
+}
+
+void computed_again(const Tensor& result, std::function<Tensor()> again) {
+  if (const auto& meta = result.autograd(); meta && meta->node)
+    meta->node->outputs[std::size_t(meta->output_index)].again = std::move(again);
+}
+
+Saved::Saved(const Tensor& input) {
+  const auto& meta = input.defined() ? input.autograd() : nullptr;
+  if (meta && meta->node && input.device().type != DeviceType::cpu) again_ = meta->node->outputs[std::size_t(meta->output_index)].again;
+  if (again_) history_ = meta;
+  else values_ = input;
+}
+
+Tensor Saved::get() const {
+  if (!again_) return values_;
+  NoGrad off;
+  Tensor values = again_();
+  values.set_autograd(history_);
+  return values;
 }
 
 Tensor differentiable(const char* name, Tensor output, std::vector<Tensor> inputs, BackwardFn backward, bool first_order_only) {

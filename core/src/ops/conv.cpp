@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "autograd/saved.hpp"
 #include "backend/cpu/conv_engine.hpp"
 #include "ops/check.hpp"
 #include "ops/conv_kernels.hpp"
@@ -135,9 +136,9 @@ WeightMap weight_map(const char* op, const ConvGeometry& g, const Tensor& x, con
 Tensor forward_map(const char* op, const ConvGeometry& g, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Tensor y = run_pass(g, ConvPass::forward, x, weight, bias);
   bool x_needed = wants_grad({x}), weight_needed = wants_grad({weight}), bias_needed = wants_grad({bias});
-  return differentiable(op, y, {x, weight, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
+  return differentiable(op, y, {x, weight, bias}, [=, x = Saved(x)](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     WeightMap w;
-    if (weight_needed || bias_needed) w = weight_map(op, g, x, d[0], bias_needed ? ConvSums::of_y : ConvSums::none);
+    if (weight_needed || bias_needed) w = weight_map(op, g, x.get(), d[0], bias_needed ? ConvSums::of_y : ConvSums::none);
     return {x_needed ? input_map(op, g, d[0], weight, {}) : Tensor{}, w.weight, w.sums};
   });
 }
@@ -145,9 +146,9 @@ Tensor forward_map(const char* op, const ConvGeometry& g, const Tensor& x, const
 Tensor input_map(const char* op, const ConvGeometry& g, const Tensor& y, const Tensor& weight, const Tensor& bias) {
   Tensor x = run_pass(g, ConvPass::input_gradient, y, weight, bias);
   bool y_needed = wants_grad({y}), weight_needed = wants_grad({weight}), bias_needed = wants_grad({bias});
-  return differentiable(op, x, {y, weight, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
+  return differentiable(op, x, {y, weight, bias}, [=, y = Saved(y)](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     WeightMap w;
-    if (weight_needed || bias_needed) w = weight_map(op, g, d[0], y, bias_needed ? ConvSums::of_x : ConvSums::none);
+    if (weight_needed || bias_needed) w = weight_map(op, g, d[0], y.get(), bias_needed ? ConvSums::of_x : ConvSums::none);
     return {y_needed ? forward_map(op, g, d[0], weight, {}) : Tensor{}, w.weight, w.sums};
   });
 }

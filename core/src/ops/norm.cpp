@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/backward_scope.hpp"
+#include "autograd/saved.hpp"
 #include "kernels/types.hpp"
 #include "ops/check.hpp"
 #include "ops/norm_kernels.hpp"
@@ -98,7 +99,13 @@ Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const St
     }
     return fused_gradient(p, x, d_y, mean, rstd, scale, shift);
   };
-  return differentiable(op, y, {x, scale, shift}, backward);
+  y = differentiable(op, y, {x, scale, shift}, backward);
+  computed_again(y, [p, x = x.detach(), mean = s.mean, rstd = s.rstd, scale = scale.detach(), shift = shift.detach()] {
+    Tensor again = Tensor::empty(x.shape(), x.dtype(), x.device());
+    launch("normalisation.apply", {x, mean, rstd, scale, shift}, {again}, channel_norm_apply_kernel(x.device(), p));
+    return again;
+  });
+  return y;
 }
 
 Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, const Tensor& scale, const Tensor& shift, double eps,

@@ -7,6 +7,8 @@
 namespace tenon::cuda {
 namespace {
 
+constexpr std::int64_t kNarrow = 0x7fffffff;  ///< indices up to here are divided in 32 bits
+
 /// `narrow`: window arithmetic fits 32 bits, whose divisions are fast.
 struct PoolCut {
   PoolAxis z, y, x;
@@ -40,8 +42,11 @@ __device__ PoolPlace pool_place(const PoolCut& k, std::int64_t depth, std::int64
   at.c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
   at.inside = at.c < k.channels && voxel < k.samples * voxels;
   if (!at.inside) return at;
-  at.sample = voxel / voxels;
+  at.sample = voxel <= kNarrow ? unsigned(voxel) / unsigned(voxels) : voxel / voxels;
   unsigned rest = unsigned(voxel - at.sample * voxels);
+  at.x = int(rest);
+  at.y = at.z = 0;
+  if (height == 1 && depth == 1) return at;
   at.x = int(rest % unsigned(width));
   rest /= unsigned(width);
   at.y = int(rest % unsigned(height));
@@ -55,6 +60,7 @@ struct WindowRange {
 
 /// Windows that hold input position i; PoolAxis' own rule, in 32 bits where they suffice.
 __device__ WindowRange windows_of(const PoolAxis& a, int i, bool narrow) {
+  if (a.in == 1 && a.out == 1) return {0, 0};
   if (!narrow || a.kernel == 0) return {int(a.first_window(i)), int(a.last_window(i))};
   const int kernel = int(a.kernel), stride = int(a.stride), padding = int(a.padding), over = i + padding - kernel + 1;
   const int first = over > 0 ? int(unsigned(over + stride - 1) / unsigned(stride)) : 0,

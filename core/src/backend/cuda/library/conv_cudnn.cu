@@ -50,12 +50,46 @@ class Aligned {
   void* copy_ = nullptr;
 };
 
+struct Region {
+  std::size_t at = 0, bytes = 0;
+};
+
+/// What a choice keeps beside the operands: those and the result in the form that the graph sees, and the plan's own memory.
+struct Regions {
+  Region first, second, bias, result, plan;
+  std::size_t bytes = 0;
+
+  Regions(const ConvChoice& c, const ConvGeometry& g, ConvPass pass) {
+    const ConvGeometry p = presented(g, c.form);
+    const bool weights = pass == ConvPass::weight_gradient, forward = pass == ConvPass::forward;
+    const std::size_t x = c.form.in_pad > 0 ? values_of(p, true) * size_of(g.dtype) : 0,
+                      y = c.form.out_pad > 0 ? values_of(p, false) * size_of(g.dtype) : 0;
+    first = take(weights || forward ? x : y);
+    if (weights) {
+      second = take(y);
+      if (c.half_weights || !c.form.plain()) result = take(std::size_t(p.weights()) * (c.half_weights ? 2 : 4));
+    } else {
+      result = take(forward ? y : x);
+      if (c.bias_inside && c.form.block > 1) bias = take(std::size_t(forward ? p.out_channels : p.in_channels) * 4);
+    }
+    plan = {bytes, c.plan.workspace};
+    bytes += c.plan.workspace;
+  }
+
+ private:
+  Region take(std::size_t n) {
+    const Region r{bytes, n};
+    bytes += padded(n);
+    return r;
+  }
+};
+
 Kernel make_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
   const ConvChoice c = conv_choice(g, pass, bias);
   if (!c.graph) return own_conv(g, pass, bias);
-  const bool workspace = conv_choice_workspace(c, g) > 0;
+  const bool workspace = conv_choice_workspace(c, g, pass) > 0;
   const std::size_t bytes = values_of(g, pass == ConvPass::forward) * size_of(g.dtype),
-                    weight_bytes = std::size_t(g.weights()) * (is_half(g.dtype) ? 2 : 4);
+                    weight_bytes = is_half(g.dtype) ? conv_choice_weights(c, g) : std::size_t(g.weights()) * 4;
   return [=](void* const* p) {
     void* const* written = p + (bias ? 3 : 2);
     Aligned source(p[0], bytes), weights(p[1], weight_bytes);
@@ -67,7 +101,7 @@ Kernel make_weights(const ConvGeometry& g, ConvSums sums) {
   const ConvChoice c = conv_choice(g, ConvPass::weight_gradient, false);
   if (!c.graph) return own_conv_weights(g, sums);
   const bool summing = sums != ConvSums::none;
-  const std::size_t product = padded(conv_choice_workspace(c, g)), x_bytes = values_of(g, true) * size_of(g.dtype),
+  const std::size_t product = padded(conv_choice_workspace(c, g, ConvPass::weight_gradient)), x_bytes = values_of(g, true) * size_of(g.dtype),
                     y_bytes = values_of(g, false) * size_of(g.dtype);
   const Summed s = summed(g, sums);
   const bool workspace = product + (summing ? channel_sums_workspace(g.dtype, s.rows, s.channels) : 0) > 0;
@@ -79,15 +113,15 @@ Kernel make_weights(const ConvGeometry& g, ConvSums sums) {
   };
 }
 
-Kernel make_pack(const ConvGeometry& g, ConvPass, bool) {
-  return [g](void* const* p) { narrow_weights(g.dtype, p[0], p[1], g.weights()); };
+Kernel make_pack(const ConvGeometry& g, ConvPass pass, bool bias) {
+  return [g, c = conv_choice(g, pass, bias)](void* const* p) { pack_conv_choice(c, g, p[0], p[1]); };
 }
 
 ConvBuffers buffers(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums) {
   const bool weights = pass == ConvPass::weight_gradient;
   const ConvChoice c = conv_choice(g, pass, weights ? false : bias);
   if (!c.graph) return own_conv_buffers(g, pass, sums);
-  ConvBuffers b{!weights && is_half(g.dtype) ? std::size_t(g.weights()) * 2 : 0, conv_choice_workspace(c, g)};
+  ConvBuffers b{!weights && is_half(g.dtype) ? conv_choice_weights(c, g) : 0, conv_choice_workspace(c, g, pass)};
   if (weights && sums != ConvSums::none)
     b.workspace = padded(b.workspace) + channel_sums_workspace(g.dtype, summed(g, sums).rows, summed(g, sums).channels);
   return b;
@@ -95,22 +129,50 @@ ConvBuffers buffers(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums su
 
 }  // namespace
 
-std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g) {
-  if (!c.graph) return 0;
-  return c.plan.workspace + (c.half_weights ? padded(std::size_t(g.weights()) * 2) : 0);
+std::size_t conv_choice_weights(const ConvChoice& c, const ConvGeometry& g) {
+  return std::size_t(presented(g, c.form).weights()) * 2;
+}
+
+void pack_conv_choice(const ConvChoice& c, const ConvGeometry& g, const void* weights, void* packed) {
+  c.form.plain() ? narrow_weights(g.dtype, weights, packed, g.weights()) : form_weights(g, c.form, g.dtype, weights, packed);
+}
+
+std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g, ConvPass pass) {
+  return c.graph ? Regions(c, g, pass).bytes : 0;
 }
 
 void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, const void* first, const void* second, const void* bias,
                      void* result, void* workspace) {
-  void* to = c.half_weights ? workspace : result;
-  void* scratch = c.half_weights ? static_cast<std::byte*>(workspace) + padded(std::size_t(g.weights()) * 2) : workspace;
-  if (!c.graph->run(c.plan, first, second, c.bias_inside ? bias : nullptr, to, c.plan.workspace > 0 ? scratch : nullptr))
+  const Regions at(c, g, pass);
+  auto* scratch = static_cast<std::byte*>(workspace);
+  const bool weights = pass == ConvPass::weight_gradient, forward = pass == ConvPass::forward;
+  const std::int64_t x_rows = g.batch * g.in_voxels(), y_rows = g.batch * g.out_voxels(), rows = forward ? y_rows : x_rows,
+                     channels = forward ? g.out_channels : g.in_channels;
+  auto fitted = [&](const Region& to, const void* from, bool x) {
+    if (to.bytes == 0) return from;
+    const std::int64_t own = x ? g.in_channels : g.out_channels;
+    fit_channels(g.dtype, from, scratch + to.at, x ? x_rows : y_rows, own, own + (x ? c.form.in_pad : c.form.out_pad), nullptr);
+    return static_cast<const void*>(scratch + to.at);
+  };
+  const void *a = fitted(at.first, first, weights || forward), *b = weights ? fitted(at.second, second, false) : second;
+  const void* inside = c.bias_inside ? bias : nullptr;
+  if (inside && at.bias.bytes > 0) {
+    repeat_bias(bias, scratch + at.bias.at, channels, c.form.block);
+    inside = scratch + at.bias.at;
+  }
+  void* to = at.result.bytes > 0 ? scratch + at.result.at : result;
+  if (!c.graph->run(c.plan, a, b, inside, to, c.plan.workspace > 0 ? scratch + at.plan.at : nullptr))
     throw Error(ErrorKind::device, "cuda.cudnn", "cuDNN refused a convolution that it ran before: " + c.plan.engine,
                 "set TENON_CUDNN=none to convolve without cuDNN");
-  if (c.half_weights) widen_weights(g.dtype, to, result, g.weights());
-  const bool forward = pass == ConvPass::forward;
-  if (bias && !c.bias_inside)
-    add_channel_bias(g.dtype, result, bias, g.batch * (forward ? g.out_voxels() : g.in_voxels()), forward ? g.out_channels : g.in_channels);
+  const void* left = c.bias_inside ? nullptr : bias;
+  if (weights) {
+    if (!c.form.plain()) unform_weights(g, c.form, c.half_weights ? g.dtype : DType::f32, to, result);
+    else if (c.half_weights) widen_weights(g.dtype, to, result, g.weights());
+  } else if (at.result.bytes > 0) {
+    fit_channels(g.dtype, to, result, rows, channels + (forward ? c.form.out_pad : c.form.in_pad), channels, left);
+  } else if (left) {
+    add_channel_bias(g.dtype, result, left, rows, channels);
+  }
 }
 
 void install_conv_cudnn() {

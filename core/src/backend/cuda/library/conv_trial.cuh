@@ -111,7 +111,6 @@ class Trial {
         result_type_(weight_pass_ ? DType::f32 : g.dtype),
         first_(std::size_t(pass == ConvPass::input_gradient ? y_ : x_) * size_of(g.dtype)),
         second_(weight_pass_ ? std::size_t(y_) * size_of(g.dtype) : std::size_t(g.weights()) * 4),
-        packed_(half_ && !weight_pass_ ? std::size_t(g.weights()) * 2 : 0),
         bias_(std::size_t(std::max(g.in_channels, g.out_channels)) * 4),
         wanted_(std::size_t(results_) * size_of(result_type_)),
         result_(std::size_t(results_) * size_of(result_type_)),
@@ -122,7 +121,6 @@ class Trial {
     noise(first_, g.dtype, pass == ConvPass::input_gradient ? y_ : x_, 1);
     noise(second_, weight_pass_ ? g.dtype : DType::f32, weight_pass_ ? y_ : g.weights(), 2);
     noise(bias_, DType::f32, std::max(g.in_channels, g.out_channels), 3);
-    if (half_ && !weight_pass_) narrow_weights(g.dtype, second_.get(), packed_.get(), g.weights());
     run_own();
   }
 
@@ -132,9 +130,12 @@ class Trial {
 
   /// Negative where the candidate fails or does not compute the same.
   double microseconds(const ConvChoice& c) {
-    Scratch workspace(conv_choice_workspace(c, g_));
+    Scratch workspace(conv_choice_workspace(c, g_, pass_));
+    const bool packing = half_ && !weight_pass_;
+    Scratch packed(packing ? conv_choice_weights(c, g_) : 0);
+    if (packing) pack_conv_choice(c, g_, second_.get(), packed.get());
     auto enqueue = [&] {
-      run_conv_choice(c, g_, pass_, first_.get(), half_ && !weight_pass_ ? packed_.get() : second_.get(),
+      run_conv_choice(c, g_, pass_, first_.get(), packing ? packed.get() : second_.get(),
                       with_bias_ ? bias_.get() : nullptr, result_.get(), workspace.get());
     };
     try {
@@ -186,7 +187,7 @@ class Trial {
   bool half_, weight_pass_;
   std::int64_t x_, y_, results_;
   DType result_type_;
-  Scratch first_, second_, packed_, bias_, wanted_, result_, own_workspace_, sums_;
+  Scratch first_, second_, bias_, wanted_, result_, own_workspace_, sums_;
   Kernel own_;
   bool with_bias_;
   Stopwatch watch_;

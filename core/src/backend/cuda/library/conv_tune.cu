@@ -1,9 +1,11 @@
 #include "backend/cuda/library/conv_tune.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <sstream>
 #include <tuple>
 #include <vector>
 
@@ -32,7 +34,7 @@ double weighed(const ConvChoice& c) {
 }
 
 /// Times the plans of one graph; the best one replaces `best` where it is better. True when any plan worked.
-bool try_graph(Trial& trial, const CudnnQuestion& q, ConvChoice& best) {
+bool try_graph(Trial& trial, const CudnnQuestion& q, const ConvForm& form, ConvChoice& best) {
   const auto start = Clock::now();
   std::shared_ptr<CudnnGraph> graph = CudnnGraph::make(q);
   bool worked = false;
@@ -42,7 +44,7 @@ bool try_graph(Trial& trial, const CudnnQuestion& q, ConvChoice& best) {
     const double spent = seconds_since(start);
     if (worked && (tried >= kCandidates || spent > kGraphSeconds || all_spent > kAllSeconds)) break;
     if (spent > 4 * kGraphSeconds) break;
-    ConvChoice c{graph, {}, q.bias, q.half_weights, 0, q.fallback};
+    ConvChoice c{graph, {}, q.bias, q.half_weights, 0, q.fallback, form};
     if (!graph->build(i, c.plan)) continue;
     ++tried;
     c.microseconds = trial.microseconds(c);
@@ -82,27 +84,35 @@ PlanMemory& memory() {
   static PlanMemory& m = *new PlanMemory([] {
     cudaDeviceProp p{};
     check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties");
-    return std::string(p.name) + " cudnn " + std::to_string(cudnn_version()) + " 1";
+    return std::string(p.name) + " cudnn " + std::to_string(cudnn_version()) + " 2";
   }());
   return m;
 }
 
-/// "own", or three words: graph of last resort, bias inside, weights in 16 bits as 0 and 1; then the plan's name.
+/// "own", or words: graph of last resort, bias inside, weights in 16 bits as 0 and 1; the form's three numbers; the plan's name.
 std::string written(const ConvChoice& c) {
   if (!c.graph) return "own";
-  return std::string(c.last_resort ? "1" : "0") + (c.bias_inside ? "1" : "0") + (c.half_weights ? "1" : "0") + c.plan.engine;
+  std::ostringstream text;
+  text << c.last_resort << ' ' << c.bias_inside << ' ' << c.half_weights << ' ' << c.form.block << ' ' << c.form.in_pad << ' ' << c.form.out_pad << ' '
+       << c.plan.engine;
+  return text.str();
 }
 
 /// The plan that was chosen before, if it is still there.
 bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, ConvChoice& choice) {
   if (text == "own") return true;
-  if (text.size() < 4) return false;
-  const bool last_resort = text[0] == '1', inside = text[1] == '1', half_weights = text[2] == '1';
-  std::shared_ptr<CudnnGraph> graph = CudnnGraph::make({g, pass, inside, half_weights, kAllowTf32, last_resort});
+  std::istringstream words(text);
+  bool last_resort = false, inside = false, half_weights = false;
+  ConvForm form;
+  std::string engine;
+  words >> last_resort >> inside >> half_weights >> form.block >> form.in_pad >> form.out_pad >> engine;
+  const std::vector<ConvForm> forms = conv_forms(g);
+  if (!words || (!form.plain() && std::find(forms.begin(), forms.end(), form) == forms.end())) return false;
+  std::shared_ptr<CudnnGraph> graph = CudnnGraph::make({presented(g, form), pass, inside, half_weights, kAllowTf32, last_resort});
   if (!graph) return false;
   for (std::int64_t i = 0; i < graph->plans(); ++i) {
-    if (graph->name(i) != text.substr(3)) continue;
-    choice = {graph, {}, inside, half_weights, 0, last_resort};
+    if (graph->name(i) != engine) continue;
+    choice = {graph, {}, inside, half_weights, 0, last_resort, form};
     return graph->build(i, choice.plan);
   }
   return false;
@@ -117,9 +127,12 @@ std::string explain(const ConvGeometry& g, ConvPass pass, bool bias, const ConvC
   if (bias) text += c.graph && !c.bias_inside ? " bias after" : " bias";
   char numbers[160];
   const double shown = c.graph ? c.microseconds : own;
-  std::snprintf(numbers, sizeof numbers, ": %.1f us, workspace %.1f MiB", shown, double(conv_choice_workspace(c, g)) / 1048576);
+  std::snprintf(numbers, sizeof numbers, ": %.1f us, workspace %.1f MiB", shown, double(conv_choice_workspace(c, g, pass)) / 1048576);
   text += (c.graph ? ": cuDNN " + c.plan.engine : std::string(": own kernels")) + (shown > 0 ? numbers : "");
   if (c.half_weights) text += ", weights in 16 bits";
+  if (c.form.block > 1) text += ", " + std::to_string(c.form.block) + " positions as channels of one";
+  if (c.form.in_pad + c.form.out_pad > 0)
+    text += ", channels filled up to " + std::to_string(g.in_channels + c.form.in_pad) + " and " + std::to_string(g.out_channels + c.form.out_pad);
   if (c.graph && own > 0) {
     std::snprintf(numbers, sizeof numbers, " (own kernels %.1f us)", own);
     text += numbers;
@@ -141,18 +154,24 @@ Choices& choices() {
 ConvChoice measure(const ConvGeometry& g, ConvPass pass, bool bias, double& own) {
   Trial trial(g, pass, bias);
   ConvChoice best;
-  auto ask = [&](bool inside, bool half_weights) {
-    CudnnQuestion q{g, pass, inside, half_weights, kAllowTf32, false};
-    if (try_graph(trial, q, best)) return;
+  auto ask = [&](const ConvForm& form, bool inside, bool half_weights) {
+    CudnnQuestion q{presented(g, form), pass, inside, half_weights, kAllowTf32, false};
+    if (try_graph(trial, q, form, best)) return;
     q.fallback = true;
-    if (!best.graph) try_graph(trial, q, best);
+    if (!best.graph) try_graph(trial, q, form, best);
   };
-  if (pass == ConvPass::weight_gradient) {
-    ask(false, false);
-    if (size_of(g.dtype) == 2) ask(false, true);
-  } else {
-    if (bias) ask(true, false);
-    ask(false, false);
+  std::vector<ConvForm> forms = conv_forms(g);
+  forms.insert(forms.begin(), ConvForm{});
+  for (const ConvForm& form : forms) {
+    if (pass == ConvPass::weight_gradient) {
+      ask(form, false, false);
+      if (size_of(g.dtype) == 2) ask(form, false, true);
+    } else {
+      // where the result is cut out of a wider one, the bias is added on the way
+      const bool cut = (pass == ConvPass::forward ? form.out_pad : form.in_pad) > 0;
+      if (bias && !cut) ask(form, true, false);
+      if (!bias || cut || form.plain()) ask(form, false, false);
+    }
   }
   if (!best.graph || g.dtype == DType::f32 || g.groups > 1 || g.flops() < kOwnMayWin || own_conv_is_special(g, pass)) {
     own = trial.own_microseconds();

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "backend/cuda/conv_form.hpp"
 #include "backend/cuda/library/cudnn_graph.hpp"
 
 namespace tenon::cuda {
@@ -15,6 +16,7 @@ struct ConvChoice {
   bool half_weights = false;  ///< the weight gradient comes out in 16 bits
   double microseconds = 0;    ///< 0 where it was not measured in this process
   bool last_resort = false;   ///< of a plan: not one of the heuristics' best
+  ConvForm form = {};         ///< in which the graph sees the convolution
 };
 
 /// The choice for a pass; measured when it is asked for the first time, which must not be while a CUDA graph is captured: then it is this
@@ -24,6 +26,9 @@ ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias);
 /// What a choice does with the operands of the slots, channel sums apart. `workspace` holds conv_choice_workspace bytes.
 void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, const void* first, const void* second, const void* bias,
                      void* result, void* workspace);
-std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g);
+std::size_t conv_choice_workspace(const ConvChoice& c, const ConvGeometry& g, ConvPass pass);
+/// Bytes of the weights as a choice of 16-bit activations reads them, and how they are made of the f32 ones.
+std::size_t conv_choice_weights(const ConvChoice& c, const ConvGeometry& g);
+void pack_conv_choice(const ConvChoice& c, const ConvGeometry& g, const void* weights, void* packed);
 
 }  // namespace tenon::cuda
