@@ -1,5 +1,8 @@
 // The kernels that come from NVIDIA's libraries (core/src/backend/cuda/library) have no source to run here. In their place stand the CPU's
 // ("device" memory is host memory) and plain loops. Where a library only takes over what it does faster, our own kernels stay.
+#include <algorithm>
+
+#include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/product.hpp"
 #include "kernels/types.hpp"
@@ -65,8 +68,25 @@ std::size_t product_workspace(const ProductShape&) {
 void allow_tf32(bool) {}
 
 void install_matmul() {
-  matmul_slot.set(DeviceType::cuda, [](const MatmulGeometry& g) { return by_loops(g) ? loops_over(g) : matmul_slot(kCpu, g); });
-  set_matmul_workspace(DeviceType::cuda, [](const MatmulGeometry& g) { return by_loops(g) ? 0 : matmul_workspace(DeviceType::cpu)(g); });
+  auto plain_workspace = [](MatmulGeometry g) {
+    g.sums = false;
+    return by_loops(g) ? 0 : matmul_workspace(DeviceType::cpu)(g);
+  };
+  matmul_slot.set(DeviceType::cuda, [](const MatmulGeometry& g) -> Kernel {
+    MatmulGeometry one = g;
+    one.sums = false;
+    const Kernel product = by_loops(one) ? loops_over(one) : matmul_slot(kCpu, one);
+    if (!g.sums) return product;
+    return [g, product](void* const* p) {
+      void* operands[] = {p[0], p[1], p[2], p[4]};
+      product(operands);
+      channel_sums(g.in, p[0], g.k, g.m, p[3], p[4]);
+    };
+  });
+  set_matmul_workspace(DeviceType::cuda, [plain_workspace](const MatmulGeometry& g) {
+    return std::max<std::size_t>(plain_workspace(g), g.sums ? channel_sums_workspace(g.in, g.k, g.m) + 1 : 0);
+  });
+  set_matmul_sums(DeviceType::cuda, true);
 }
 
 void install_attention_mma() {}

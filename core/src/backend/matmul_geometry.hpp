@@ -16,6 +16,9 @@ struct MatmulGeometry {
   std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;
   std::vector<std::int64_t> a_offset{0}, b_offset{0};  ///< in elements, one a matrix of the result
   bool bias = false;                                   ///< one value a column: f32, for f64 f64
+  /// Also the sums of a's rows, one a row of c, f32, for f64 f64: what a layer's weight gradient and its bias' have in common. One matrix,
+  /// no bias; a is the transpose of a dense matrix (a_row 1, a_col m).
+  bool sums = false;
 };
 
 }  // namespace tenon

@@ -25,6 +25,11 @@ std::array<MatmulWorkspaceFn, kDeviceTypes>& workspace_sizes() {
   return table;
 }
 
+std::array<bool, kDeviceTypes>& sums_given() {
+  static std::array<bool, kDeviceTypes> table{};
+  return table;
+}
+
 DType bias_type(DType t) {
   return t == DType::f64 ? DType::f64 : DType::f32;
 }
@@ -121,6 +126,28 @@ Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tenso
   return c;
 }
 
+struct Summed {
+  Tensor product, sums;
+};
+
+/// y^T x and the sums of y's columns, without history. y [k, m] is dense.
+Summed run_summed(const char* op, const Tensor& y, const Tensor& x, DType out) {
+  const Operand right(x);
+  MatmulGeometry g;
+  g.in = y.dtype(), g.out = out;
+  g.m = y.size(1), g.k = y.size(0), g.n = x.size(1);
+  g.a_row = 1, g.a_col = g.m;
+  g.b_row = right.row, g.b_col = right.col;
+  g.sums = true;
+  Summed r{Tensor::empty({g.m, g.n}, out, y.device()), Tensor::empty({g.m}, bias_type(g.in), y.device())};
+  std::vector<Tensor> writes{r.product, r.sums};
+  const MatmulWorkspaceFn& workspace = matmul_workspace(y.device().type);
+  MemoryScope tag(MemoryTag::workspace);
+  if (std::size_t bytes = workspace ? workspace(g) : 0) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, y.device()));
+  launch(op, std::vector<Tensor>{y, right.tensor}, writes, matmul_slot(y.device(), g));
+  return r;
+}
+
 /// a x b (+ bias) in type `out`, which is a's or f32. Bilinear: its gradients are products again.
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out, DType d_a_type, DType d_b_type);
 
@@ -138,6 +165,11 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
     if (b_needed) {
       // the gradient of a transposed b is made transposed too: what b is a view of, a layer's weight, then has a dense one, and no copy is made
       const bool turned = b.strides()[-2] == 1 && b.strides()[-1] >= b.size(-2) && b.size(-1) > 1;
+      if (turned && bias_needed && a.rank() == 2 && b.rank() == 2 && d[0].dtype() == a.dtype() && d_c.is_contiguous() && a.numel() > 0 && d_c.numel() > 0 &&
+          matmul_gives_sums(a.device().type) && !wants_grad({a, d_c})) {
+        const Summed both = run_summed(op, d_c, a, d_b_type);
+        return {d_a, swap_last(both.product), both.sums.to(bias.dtype())};
+      }
       d_b = turned ? swap_last(product(op, swap_last(d_c), a, {}, d_b_type)) : product(op, swap_last(a), d_c, {}, d_b_type);
       d_b = sum_to(d_b, b.shape());
     }
@@ -181,6 +213,13 @@ void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
 }
 const MatmulWorkspaceFn& matmul_workspace(DeviceType type) {
   return workspace_sizes()[std::size_t(type)];
+}
+
+void set_matmul_sums(DeviceType type, bool gives) {
+  sums_given()[std::size_t(type)] = gives;
+}
+bool matmul_gives_sums(DeviceType type) {
+  return sums_given()[std::size_t(type)];
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {

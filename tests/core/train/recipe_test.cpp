@@ -190,6 +190,7 @@ TEST_CASE("data sets of the catalogue are found by name", "[recipe][catalogue]")
   CHECK(absent.where() == "try.toml:5");
   CHECK(absent.hint().find("tenon data fetch hippocampus") != std::string::npos);
   CHECK(absent.hint().find("data:hippocampus-sample") != std::string::npos);
+  CHECK(parse(text, {"data.root=/scans"}).section("data").text("root") == "/scans");  // what is replaced need not be here
   CHECK(refused(kHead + "[data]\nroot = \"data:hipocampus\"\n").hint().find("hippocampus") != std::string::npos);
 
   fs::create_directories(home / "user" / "tenon" / "data" / "hippocampus");

@@ -20,6 +20,7 @@ struct ProductShape {
   std::int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;
   bool bias = false;  ///< one value a column: f32, for f64 f64
   bool add = false;   ///< c += in place of c =; no bias then
+  bool sums = false;  ///< also the sums of a's rows, one a row of c: f32, for f64 f64; one matrix, no bias
   auto operator<=>(const ProductShape&) const = default;
 };
 
@@ -29,6 +30,10 @@ using ProductCall = std::function<void(const void* a, const void* b, const void*
 /// Sizes are 1 at least. The same shape gives the same algorithm, so the same bits, for as long as the library and the device are the same.
 ProductCall make_product(const ProductShape& shape);
 std::size_t product_workspace(const ProductShape& shape);
+
+/// The same with `sums`. Empty where the library does not add them up on the way.
+using SummedProductCall = std::function<void(const void* a, const void* b, void* c, void* sums)>;
+SummedProductCall make_summed_product(const ProductShape& shape);
 
 /// Whether f32 products made from now on may round their operands to TF32. Off unless asked for.
 void allow_tf32(bool on);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "backend/cuda/check.cuh"
+#include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/product.hpp"
 #include "ops/matmul_kernels.hpp"
@@ -72,6 +73,7 @@ ProductShape shape_of(const MatmulGeometry& g, const Batches& batches, std::size
 }
 
 std::size_t matmul_workspace(const MatmulGeometry& g) {
+  if (g.sums) return channel_sums_workspace(g.in, g.k, g.m);
   ProductShape s;
   s.out = g.out, s.n = g.n, s.bias = g.bias;
   return product_workspace(s);
@@ -99,7 +101,21 @@ std::vector<Call> calls_of(const MatmulGeometry& g) {
   return calls;
 }
 
+/// A weight gradient with its bias' gradient.
+Kernel make_summed(const MatmulGeometry& g) {
+  ProductShape s = shape_of(g, {1, 1, {0}}, 1);
+  s.sums = true;
+  if (SummedProductCall both = make_summed_product(s)) return [=](void* const* p) { both(p[0], p[1], p[2], p[3]); };
+  s.sums = false;
+  const bool workspace = matmul_workspace(g) > 0;
+  return [=, product = make_product(s)](void* const* p) {
+    product(p[0], p[1], nullptr, p[2], nullptr);
+    channel_sums(g.in, p[0], g.k, g.m, p[3], workspace ? p[4] : nullptr);
+  };
+}
+
 Kernel make_matmul(const MatmulGeometry& g) {
+  if (g.sums) return make_summed(g);
   const std::size_t all = g.a_offset.size();
   if (all == 0 || g.m == 0 || g.n == 0) return [](void* const*) {};
   if (g.k == 0) {
@@ -121,6 +137,7 @@ Kernel make_matmul(const MatmulGeometry& g) {
 void install_matmul() {
   matmul_slot.set(DeviceType::cuda, make_matmul);
   set_matmul_workspace(DeviceType::cuda, matmul_workspace);
+  set_matmul_sums(DeviceType::cuda, true);
 }
 
 }  // namespace tenon::cuda
