@@ -97,11 +97,12 @@ class Product {
     b_alignment_ = alignment_of(s.b_step, s.count, s.in);
     c_alignment_ = alignment_of(s.c_step, s.count, s.out);
     compute_ = s.in == DType::f64 ? CUBLAS_COMPUTE_64F : s.in == DType::f32 && use_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    // the library adds a bias of c's type only, and none in f64
-    in_library_ = s.bias && s.count == 1 && s.out != DType::f64;
+    // the library adds a bias of c's type only, and none in f64; neither does it sum in f64
+    in_library_ = (s.bias || s.sums) && s.count == 1 && s.out != DType::f64;
     std::vector<Proposal> found = in_library_ ? proposals(true) : std::vector<Proposal>{};
     if (found.empty()) {
       in_library_ = false;
+      if (s.sums) return;
       found = proposals(true);
     }
     const bool narrow = found.empty();
@@ -111,11 +112,15 @@ class Product {
     if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
   }
 
+  /// False where sums were asked for and the library does not add them up on the way: then there is nothing to run.
+  bool gives_sums() const { return s_.sums && in_library_; }
+
+  /// `bias`: read, or with sums written.
   void run(const void* a, const void* b, const void* bias, void* c, void* rounded) {
     std::lock_guard lock(mutex_);  // the bias is an attribute of the operation
     bool wide = lies_on(a, a_alignment_) && lies_on(b, b_alignment_) && lies_on(c, c_alignment_);
     if (in_library_) {
-      if (is_short(s_.out)) {
+      if (s_.bias && is_short(s_.out)) {
         round(bias, rounded);
         bias = rounded;
       }
@@ -147,7 +152,9 @@ class Product {
     set(o, CUBLASLT_MATMUL_DESC_TRANSA, b_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
     set(o, CUBLASLT_MATMUL_DESC_TRANSB, a_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
     if (in_library_) {
-      set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      // row-major a is the library's right operand, B
+      set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, s_.sums ? CUBLASLT_EPILOGUE_BGRADB : CUBLASLT_EPILOGUE_BIAS);
+      if (s_.sums) set(o, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, std::int32_t(CUDA_R_32F));
       set(o, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
     return o;
@@ -225,25 +232,32 @@ class Product {
                       b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
                       c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
     if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return found[0];
-    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), bias(std::size_t(s_.n) * 8), flag(sizeof(int));
-    if (!a.data || !b.data || !c.data || !first.data || !bias.data || !flag.data) return found[0];
+    const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8;
+    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), side(side_bytes), first_side(side_bytes), flag(sizeof(int));
+    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !flag.data) return found[0];
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
-    if (in_library_) {
-      trial::fill_operand(bias.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
-      set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias.data));
-    }
+    // a bias, which all read, or the sums of each
+    auto point_to = [&](void* p) {
+      if (in_library_) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p));
+    };
+    if (in_library_ && s_.bias) trial::fill_operand(side.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
+    point_to(side.data);
     int best = -1;
     float best_time = 0;
     for (int i = 0; i < int(found.size()); ++i) {
       const Proposal& p = found[std::size_t(i)];
       void* to = best < 0 ? first.data : c.data;
+      if (s_.sums) point_to(best < 0 ? first_side.data : side.data);
       check(cudaMemsetAsync(to, 0, c_bytes, stream()), "cudaMemsetAsync");
       if (enqueue(p, a.data, b.data, to) != CUBLAS_STATUS_SUCCESS) {
         (void)cudaGetLastError();
         continue;
       }
-      if (best >= 0 && trial::differ(first.data, c.data, c_bytes, static_cast<int*>(flag.data))) continue;
+      auto differ = [&](const trial::Memory& x, const trial::Memory& y, std::size_t bytes) {
+        return trial::differ(x.data, y.data, bytes, static_cast<int*>(flag.data));
+      };
+      if (best >= 0 && (differ(first, c, c_bytes) || (s_.sums && differ(first_side, side, std::size_t(s_.m) * 4)))) continue;
       const float time = seconds(p, a.data, b.data, c.data);
       if (best < 0 || time < best_time * kWorthChanging) {
         best = i;
@@ -299,6 +313,12 @@ std::size_t product_workspace(const ProductShape& shape) {
 ProductCall make_product(const ProductShape& shape) {
   return
       [p = product_of(shape)](const void* a, const void* b, const void* bias, void* c, void* rounded) { p->run(a, b, bias, c, rounded); };
+}
+
+SummedProductCall make_summed_product(const ProductShape& shape) {
+  std::shared_ptr<Product> p = product_of(shape);
+  if (!p->gives_sums()) return {};
+  return [p](const void* a, const void* b, void* c, void* sums) { p->run(a, b, sums, c, nullptr); };
 }
 
 }  // namespace tenon::cuda
