@@ -65,7 +65,6 @@ ProductCall make_product(const ProductShape& s) {
 std::size_t product_workspace(const ProductShape&) {
   return 0;
 }
-void allow_tf32(bool) {}
 
 void install_matmul() {
   auto plain_workspace = [](MatmulGeometry g) {
@@ -92,6 +91,9 @@ void install_matmul() {
 void install_attention_mma() {}
 void install_conv_cudnn() {}
 void install_nvtx() {}
+std::vector<std::pair<std::string, std::string>> library_versions() {
+  return {};
+}
 void install_fft_library() {}
 void install_linalg_library() {}
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tenon/export.hpp"
@@ -46,8 +47,10 @@ struct DeviceInfo {
   Device device;
   std::string name;
   std::int64_t memory_bytes = 0;
+  double bandwidth = 0;    ///< of its memory, bytes a second: clock times width, which no program reaches; 0: not known
   std::string capability;  ///< CPU: instruction sets; CUDA: compute capability
   std::string driver;
+  std::vector<std::pair<std::string, std::string>> libraries;  ///< name and version of those that compute there
   bool usable = true;
   std::string reason;  ///< why not, when it is not usable
 };

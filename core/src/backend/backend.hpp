@@ -44,7 +44,8 @@ TENON_API void set_device_stream(void* stream);
 
 /// What libtenon_cuda.so exports, under the name `tenon_cuda_backend`.
 struct CudaBackend {
-  int abi = 1;
+  static constexpr int kAbi = 2;  ///< raised with every change of this struct or of DeviceInfo
+  int abi = kAbi;
   std::vector<DeviceInfo> (*devices)() = nullptr;
   void (*install)() = nullptr;  ///< sets allocator and kernel columns; called once, when a device is usable
 };

@@ -32,7 +32,7 @@ std::vector<DeviceInfo> probe() {
   void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) return {unusable(dlerror())};
   auto* backend = static_cast<CudaBackend*>(dlsym(handle, "tenon_cuda_backend"));
-  if (!backend || backend->abi != CudaBackend{}.abi) return {unusable(file.string() + " was built for another core")};
+  if (!backend || backend->abi != CudaBackend::kAbi) return {unusable(file.string() + " was built for another core")};
   std::vector<DeviceInfo> found = backend->devices();
   for (const DeviceInfo& d : found)
     if (d.usable) {

@@ -18,7 +18,10 @@ void write_run_state(const std::filesystem::path& run, const RunState& s) {
   for (const PluginInfo& p : PluginHost::instance().scan())
     if (p.state == PluginState::active) j["versions"]["plugin " + p.name] = p.version;
   for (const DeviceInfo& d : list_devices())
-    if (d.device.str() == s.device) j["processor"] = d.name + " (" + d.capability + ")";
+    if (d.device.str() == s.device) {
+      j["processor"] = d.name + " (" + d.capability + ")";
+      for (const auto& [library, version] : d.libraries) j["versions"][library] = version;
+    }
   j["inputs"] = nlohmann::ordered_json::object();
   if (s.inputs)
     for (const auto& [path, digest] : *s.inputs) j["inputs"][path] = digest;

@@ -20,6 +20,12 @@ cudaStream_t stream() {
   return s;
 }
 
+std::string device_name() {
+  cudaDeviceProp p{};
+  check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties");
+  return p.name;
+}
+
 namespace {
 
 /// Stream-ordered allocation from the device's own pool, which keeps freed memory for reuse.
@@ -90,6 +96,17 @@ class CudaAllocator final : public Allocator {
   Stats stats_;
 };
 
+/// Bytes a second: two transfers a clock of the width of the bus. 0 where the driver does not tell.
+double theoretical_bandwidth(int device) {
+  int kilohertz = 0, bits = 0;
+  if (cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, device) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return 0;
+  }
+  return 2.0 * 1000 * kilohertz * (bits / 8.0);
+}
+
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> all;
   auto unusable = [&](std::string reason) {
@@ -122,6 +139,7 @@ std::vector<DeviceInfo> devices() {
     } else {
       d.name = p.name;
       d.memory_bytes = std::int64_t(p.totalGlobalMem);
+      d.bandwidth = theoretical_bandwidth(i);
       d.capability = std::to_string(p.major) + "." + std::to_string(p.minor);
       if (p.major < 8) {
         d.usable = false;
@@ -129,6 +147,7 @@ std::vector<DeviceInfo> devices() {
       }
     }
     d.driver = "CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10) + ", runtime " + std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);
+    if (d.usable) d.libraries = library_versions();
     all.push_back(std::move(d));
   }
   return all;
@@ -187,5 +206,5 @@ void install() {
 }  // namespace tenon::cuda
 
 extern "C" {
-__attribute__((visibility("default"))) tenon::CudaBackend tenon_cuda_backend{1, tenon::cuda::devices, tenon::cuda::install};
+__attribute__((visibility("default"))) tenon::CudaBackend tenon_cuda_backend{tenon::CudaBackend::kAbi, tenon::cuda::devices, tenon::cuda::install};
 }

@@ -19,6 +19,9 @@ inline void check(cudaError_t status, const char* call) {
 /// All work of this library runs on one stream a device; copies to the host wait for it.
 cudaStream_t stream();
 
+/// Of the one device that a process works on.
+std::string device_name();
+
 /// After a launch: a bad configuration is reported where it happened.
 inline void check_launch(const char* kernel) { check(cudaGetLastError(), kernel); }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tenon::cuda {
@@ -50,6 +51,9 @@ void install_conv();
 void install_conv_cudnn();  ///< after install_conv: takes over what cuDNN does better, where it is
 
 void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
+
+/// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
+std::vector<std::pair<std::string, std::string>> library_versions();
 
 /// One line a convolution of this process: what makes it, in what time.
 std::vector<std::string> conv_choices();

@@ -1,0 +1,67 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "run.hpp"
+
+using namespace cli;
+using nlohmann::json;
+
+namespace {
+
+/// The core in a folder of its own with a backend of made-up cards beside it, which is where it looks for one.
+struct WithCards {
+  Folder folder;
+  WithCards() {
+    fs::copy_file(TENON_CORE, folder.path / TENON_CORE_SONAME);
+    fs::copy_file(FAKE_BACKEND, folder.path / "libtenon_cuda.so");
+  }
+  Result devices(std::vector<std::string> arguments, std::vector<std::string> environment = {}) const {
+    arguments.insert(arguments.begin(), "devices");
+    environment.push_back("LD_LIBRARY_PATH=" + folder.path.string());
+    return tenon(arguments, folder.path, environment);
+  }
+};
+
+std::string line_with(const std::string& text, const std::string& word) {
+  const std::size_t at = text.find(word);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = text.rfind('\n', at) + 1;
+  return text.substr(begin, text.find('\n', at) - begin);
+}
+
+}  // namespace
+
+TEST_CASE("devices are told with bandwidth and libraries") {
+  const WithCards site;
+  const Result text = site.devices({});
+  INFO(text.out << text.err);
+  REQUIRE(text.status == 0);
+  CHECK(text.prints("bandwidth (theoretical)"));
+  const std::string card = line_with(text.out, "Some card"), old = line_with(text.out, "Old card");
+  for (const char* part : {"cuda:0", "86 GB", "3352 GB/s", "9.0", "CUDA 13.0, runtime 13.0", "yes"}) CHECK(card.find(part) != std::string::npos);
+  CHECK(old.find("GB/s") == std::string::npos);
+  CHECK(old.find("no: compute capability 7.0 is below 8.0") != std::string::npos);
+  CHECK(text.prints("cuda:0 computes with cuBLASLt 13.1.0, cuDNN 9.19.0\n"));
+  CHECK_FALSE(text.prints("cuda:1 computes"));
+
+  const json devices = json::parse(site.devices({"--json"}).out)["devices"];
+  REQUIRE(devices.size() == 3);
+  CHECK(devices[1]["theoretical_bandwidth"] == 3.35232e12);
+  CHECK(devices[1]["libraries"] == json{{"cuBLASLt", "13.1.0"}, {"cuDNN", "9.19.0"}});
+  for (int other : {0, 2}) {
+    CHECK(devices[std::size_t(other)]["theoretical_bandwidth"] == 0);
+    CHECK(devices[std::size_t(other)]["libraries"] == json::object());
+  }
+  CHECK(devices[2]["usable"] == false);
+}
+
+TEST_CASE("a backend of another build is not used, and the table keeps to what is known") {
+  const WithCards site;
+  const Result text = site.devices({}, {"FAKE_BACKEND_ABI=1"});
+  INFO(text.out << text.err);
+  CHECK(text.status == 0);
+  CHECK(text.prints("libtenon_cuda.so was built for another core"));
+  CHECK_FALSE(text.prints("bandwidth"));
+  CHECK_FALSE(text.prints("computes with"));
+  CHECK_FALSE(text.prints("Some card"));
+}
