@@ -1,7 +1,7 @@
 /// Whole training steps of the reference models, as peers/torch_reference.py times them: zero gradients, forward, loss,
 /// backward, AdamW, on fixed random data in memory. Prints one JSON line in the same form.
 ///
-///   step_bench [--model unet3d] [--device cpu|cuda] [--dtype f32|bf16] [--threads 2] [--rounds 15] [--seconds 20] [--profile] [--explain]
+///   step_bench [--model unet3d] [--device cpu|cuda] [--dtype f32|tf32|bf16] [--threads 2] [--rounds 15] [--seconds 20] [--profile] [--explain]
 ///
 /// On a GPU a round is as many steps as fit into 0.2 s, and peak_mb the most device memory that tensors held.
 #include <sys/resource.h>
@@ -19,6 +19,7 @@
 #include "tenon/dropout.hpp"
 #include "tenon/optim.hpp"
 #include "tenon/plan.hpp"
+#include "tenon/precision.hpp"
 #include "tenon/storage.hpp"
 #include "tenon/tenon.hpp"
 #include "workloads/workload.hpp"
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   DeviceScope on(o.device);
+  const Tf32Scope products(o.dtype == "tf32");
   bench::Workload w = make->second(o.dtype == "bf16" ? DType::bf16 : DType::f32);
   w.model->initialise(0);
   const Tensor key = random_key(0, o.device);

@@ -5,6 +5,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <set>
@@ -12,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "backend/cuda/install.hpp"
 #include "backend/cuda/library/cudnn_graph.hpp"
 #include "ops/conv_kernels.hpp"
 #include "tenon/dropout.hpp"
@@ -155,6 +157,36 @@ TEST_CASE("cuDNN has a plan on an H100 for convolutions of each kind", "[describ
           INFO(text_of(q) << " stride " << stride << " dilation " << dilation);
           CHECK(first_plan(q) >= 0);
         }
+}
+
+TEST_CASE("f32 has plans on an H100's tensor cores where TF32 is allowed, and only there", "[described]") {
+  if (!can_describe()) return;
+  const auto plans = [](bool tf32) {
+    std::set<std::string> names;
+    for (ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
+      const auto graph = CudnnGraph::make_for(h100(), {geometry(2, DType::f32, 1, 1, 1), pass, false, false, tf32, false});
+      REQUIRE(graph != nullptr);
+      for (std::int64_t i = 0; i < graph->plans(); ++i)
+        if (CudnnPlan plan; graph->build(i, plan)) names.insert(std::to_string(int(pass)) + " " + plan.engine);
+    }
+    return names;
+  };
+  const std::set<std::string> exact = plans(false), rounded = plans(true);
+  CHECK_FALSE(exact.empty());
+  CHECK(std::includes(rounded.begin(), rounded.end(), exact.begin(), exact.end()));
+  CHECK(rounded.size() > exact.size());
+}
+
+TEST_CASE("the versions of the libraries", "[described]") {
+  std::map<std::string, std::string> versions;
+  for (const auto& [name, version] : library_versions()) {
+    INFO(name);
+    CHECK_THAT(version, Catch::Matchers::Matches("[1-9][0-9]*\\.[0-9]+\\.[0-9]+"));
+    CHECK(versions.emplace(name, version).second);
+  }
+  for (const char* name : {"cuBLASLt", "cuFFT", "cuSOLVER"}) CHECK(versions.contains(name));
+  CHECK(versions.contains("cuDNN") == (cudnn_version() > 0));
+  CHECK(versions["cuBLASLt"].starts_with(std::to_string(CUDART_VERSION / 1000) + "."));
 }
 
 TEST_CASE("a description that is none gives no plans", "[described]") {

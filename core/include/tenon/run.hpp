@@ -103,7 +103,8 @@ TENON_API std::string evaluation_to_json(const Evaluation& evaluation);     ///<
 TENON_API Evaluation evaluation_from_json(const std::string& json, const std::filesystem::path& run);
 
 /// A trained run opened for use by a tool: its task with the kept state, its model with the weights of `checkpoint` in evaluation mode.
-/// Reads no training data. Throws run.not_a_run, and plugin errors where what the run names is not there.
+/// Reads no training data. Throws run.not_a_run, and plugin errors where what the run names is not there. Where train.precision is tf32, what is
+/// computed with it is f32 all the same, unless within a Tf32Scope.
 struct TrainedRun {
   Recipe recipe;
   std::unique_ptr<Task> task;

@@ -72,6 +72,7 @@
 #include "tenon/plugin.hpp"
 #include "tenon/plugin_lock.hpp"
 #include "tenon/pooling.hpp"
+#include "tenon/precision.hpp"
 #include "tenon/profile.hpp"
 #include "tenon/random.hpp"
 #include "tenon/recipe.hpp"

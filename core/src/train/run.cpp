@@ -4,6 +4,7 @@
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
+#include "tenon/precision.hpp"
 #include "tenon/report.hpp"
 #include "train/checkpoint.hpp"
 #include "train/profiler.hpp"
@@ -20,6 +21,7 @@ Session open_session(const RunDirectory& directory, const std::string& checkpoin
   Session s;
   s.recipe = Recipe::load(directory.path() / "recipe.toml", overrides);
   s.compute = compute_type(s.recipe, device);
+  s.tf32 = uses_tf32(s.recipe, device);
   s.task = make_task(s.recipe, s.compute);
   s.task->load_state(read_text(directory.path() / "task.json"));
   {
@@ -104,6 +106,7 @@ Evaluation evaluate(const std::filesystem::path& run, const EvaluateOptions& opt
   directory.require_writable();
   Session s = open_session(directory, options.checkpoint, options.device, options.overrides);
   Monitor monitor = monitor_of(observer);
+  const Tf32Scope products(s.tf32);
   located_in(s.recipe, [&] { s.task->require_inputs(); });
   s.task->load(monitor);
   Evaluation e = profiled(options.profile, directory, "profile-evaluate.json", observer,
@@ -121,6 +124,7 @@ std::vector<std::filesystem::path> predict(const std::filesystem::path& run, con
   RunDirectory directory = RunDirectory::open(run);
   if (options.profile) directory.require_writable();
   Session s = open_session(directory, options.checkpoint, options.device, {});
+  const Tf32Scope products(s.tf32);
   const OutputFolder folder(options.output);
   return profiled(options.profile, directory, "profile-predict.json", observer,
                   [&] { return s.task->predict(*s.model, inputs, {options.output, options.overwrite, monitor_of(observer)}); });

@@ -138,10 +138,14 @@ void RunDirectory::trim_metrics(std::int64_t step, bool validated) const {
 
 DType compute_type(const Recipe& recipe, Device device) {
   const std::string& wanted = recipe.section("train").text("precision");
-  if (wanted == "f32") return DType::f32;
+  if (wanted == "f32" || wanted == "tf32") return DType::f32;
   if (wanted == "bf16") return DType::bf16;
   if (wanted == "f16") return DType::f16;
   return device.type != DeviceType::cpu || cpu_has_bf16() ? DType::bf16 : DType::f32;
+}
+
+bool uses_tf32(const Recipe& recipe, Device device) {
+  return device.type != DeviceType::cpu && recipe.section("train").text("precision") == "tf32";
 }
 
 std::unique_ptr<Task> make_task(const Recipe& recipe, DType compute) {

@@ -11,6 +11,7 @@
 #include "tenon/loss_scale.hpp"
 #include "tenon/memory.hpp"
 #include "tenon/optim.hpp"
+#include "tenon/precision.hpp"
 #include "tenon/report.hpp"
 #include "tenon/run.hpp"
 #include "tenon/storage.hpp"
@@ -56,6 +57,7 @@ class Trainer {
         stop_(train_.integer("patience"), train_.real("min_delta")) {}
 
   TrainResult run() {
+    const Tf32Scope products(uses_tf32(recipe_, options_.device));
     start_ = Clock::now();
     try {
       directory_.lock();
@@ -68,8 +70,9 @@ class Trainer {
       throw;
     }
     say("run " + directory_.path().string());
-    say(recipe_.model + ", " + std::to_string(model_->parameter_count()) + " parameters; " + std::string(name_of(compute_)) + " on " + options_.device.str() + ", " +
+    say(recipe_.model + ", " + std::to_string(model_->parameter_count()) + " parameters; " + precision() + " on " + options_.device.str() + ", " +
         std::to_string(thread_count()) + " threads");
+    if (train_.text("precision") == "tf32" && precision() != "tf32") say("train.precision is tf32, which " + options_.device.str() + " does not have: products are in f32");
     write_state("running");
     if (options_.profile) profiler_ = std::make_unique<Profiler>();
     begin();
@@ -402,11 +405,13 @@ class Trainer {
     return e;
   }
 
+  std::string precision() const { return uses_tf32(recipe_, options_.device) ? "tf32" : std::string(name_of(compute_)); }
+
   void write_state(const char* status) {
     RunState s;
     s.status = status;
     s.device = options_.device.str();
-    s.precision = std::string(name_of(compute_));
+    s.precision = precision();
     s.steps = info_.step;
     s.seconds = elapsed();
     s.parameters = model_->parameter_count();

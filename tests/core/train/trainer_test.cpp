@@ -8,9 +8,11 @@
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/plugin.hpp"
+#include "tenon/precision.hpp"
 #include "tenon/run.hpp"
 #include "train/early_stop.hpp"
 #include "train/pacer.hpp"
+#include "train/run_directory.hpp"
 
 using namespace tenon;
 using Catch::Matchers::Contains;
@@ -206,6 +208,40 @@ TEST_CASE("f16 finds a scale that fits, leaving out the steps before", "[train][
   }
   CHECK(scale < 1e9);
   CHECK(scale > 1000);
+}
+
+TEST_CASE("a run in TF32 is one in f32 on a CPU, and says so", "[train][precision]") {
+  const Site site;
+  struct Listener : RunObserver {
+    void message(const std::string& text) override { said += text + "\n"; }
+    std::string said;
+  } listener;
+  RunObserver quiet;
+  train(site.recipe({}), {.directory = site.folder / "f32"}, quiet);
+  StopAfter stop(7);
+  CHECK(train(site.recipe({"train.precision=tf32"}), {.directory = site.folder / "tf32"}, stop).status == TrainStatus::interrupted);
+  train(site.recipe({"train.precision=tf32"}), {.directory = site.folder / "tf32", .resume = true}, listener);
+  CHECK(bytes_of(site.folder / "tf32/checkpoints/last.safetensors") == bytes_of(site.folder / "f32/checkpoints/last.safetensors"));
+  const std::string told = "train.precision is tf32, which cpu does not have: products are in f32";
+  CHECK_THAT(listener.said, Contains(told) && Contains("; f32 on cpu"));
+  CHECK_THAT(read_text(site.folder / "tf32/log.txt"), Contains(told));
+  CHECK_THAT(read_text(site.folder / "tf32/recipe.toml"), Contains("precision = \"tf32\""));
+  CHECK(nlohmann::json::parse(read_text(site.folder / "tf32/state.json"))["precision"] == "f32");
+  const auto scores = [&](const char* run) { return evaluate(site.folder / run, {}, quiet).cases.at(0).values; };
+  CHECK(scores("tf32") == scores("f32"));
+  CHECK_FALSE(tf32_allowed());
+}
+
+TEST_CASE("TF32 is f32 whose products a GPU may round, and asked for alone", "[train][precision]") {
+  const Site site;
+  const Device gpu{DeviceType::cuda, 0};
+  for (const char* precision : {"auto", "f32", "tf32", "bf16", "f16"}) {
+    const Recipe recipe = site.recipe({std::string("train.precision=") + precision});
+    INFO(precision);
+    CHECK(uses_tf32(recipe, gpu) == (recipe.section("train").text("precision") == "tf32"));
+    CHECK_FALSE(uses_tf32(recipe, kCpu));
+    if (uses_tf32(recipe, gpu)) CHECK(compute_type(recipe, gpu) == DType::f32);
+  }
 }
 
 TEST_CASE("epochs are passes over the training samples", "[train]") {

@@ -27,15 +27,13 @@ struct ProductShape {
 /// Enqueues the product on stream(). `workspace`: product_workspace bytes, or null where that is 0.
 using ProductCall = std::function<void(const void* a, const void* b, const void* bias, void* c, void* workspace)>;
 
-/// Sizes are 1 at least. The same shape gives the same algorithm, so the same bits, for as long as the library and the device are the same.
+/// Sizes are 1 at least. Operands in f32 may be rounded to TF32 where tf32_allowed() holds now. The same shape gives the same bits, for as
+/// long as the library and the device are the same.
 ProductCall make_product(const ProductShape& shape);
 std::size_t product_workspace(const ProductShape& shape);
 
 /// The same with `sums`. Empty where the library does not add them up on the way.
 using SummedProductCall = std::function<void(const void* a, const void* b, void* c, void* sums)>;
 SummedProductCall make_summed_product(const ProductShape& shape);
-
-/// Whether f32 products made from now on may round their operands to TF32. Off unless asked for.
-void allow_tf32(bool on);
 
 }  // namespace tenon::cuda

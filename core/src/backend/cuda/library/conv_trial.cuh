@@ -11,7 +11,6 @@
 
 namespace tenon::cuda {
 
-constexpr bool kAllowTf32 = false;  // f32 stays f32
 constexpr int kRuns = 3;
 
 /// Numbers in [-1, 1): zeros would flatter the clock rate.
@@ -98,7 +97,7 @@ class Stopwatch {
 /// One pass of one geometry on operands of its own, and what this library's kernels make of them.
 class Trial {
  public:
-  Trial(const ConvGeometry& g, ConvPass pass, bool bias)
+  Trial(const ConvGeometry& g, ConvPass pass, bool bias, bool tf32)
       : g_(g),
         pass_(pass),
         half_(size_of(g.dtype) == 2),
@@ -117,7 +116,8 @@ class Trial {
         own_workspace_(own_conv_buffers(g, pass, ConvSums::none).workspace),
         sums_(16),
         own_(weight_pass_ ? own_conv_weights(g, ConvSums::none) : own_conv(g, pass, bias)),
-        with_bias_(bias) {
+        with_bias_(bias),
+        tf32_(tf32) {
     noise(first_, g.dtype, pass == ConvPass::input_gradient ? y_ : x_, 1);
     noise(second_, weight_pass_ ? g.dtype : DType::f32, weight_pass_ ? y_ : g.weights(), 2);
     noise(bias_, DType::f32, std::max(g.in_channels, g.out_channels), 3);
@@ -142,7 +142,7 @@ class Trial {
       check(cudaMemsetAsync(result_.get(), 0xff, std::size_t(results_) * size_of(result_type_), stream()),
             "cudaMemsetAsync");  // NaN where nothing is written
       enqueue();
-      const double far = half_ ? 1e-3 : kAllowTf32 ? 1e-5 : 1e-9;
+      const double far = half_ ? 1e-3 : tf32_ ? 1e-5 : 1e-9;
       if (!(difference() <= far)) return -1;
       return watch_.microseconds(enqueue);
     } catch (const Error&) {
@@ -189,7 +189,7 @@ class Trial {
   DType result_type_;
   Scratch first_, second_, bias_, wanted_, result_, own_workspace_, sums_;
   Kernel own_;
-  bool with_bias_;
+  bool with_bias_, tf32_;
   Stopwatch watch_;
 };
 

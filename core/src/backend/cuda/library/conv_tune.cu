@@ -12,6 +12,7 @@
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/conv_trial.cuh"
 #include "backend/cuda/library/plan_memory.hpp"
+#include "tenon/precision.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -72,20 +73,16 @@ std::string sizes(const ConvGeometry& g, const ConvGeometry::Sizes& s) {
 }
 
 /// Everything that the choice depends on.
-std::string key_of(const ConvGeometry& g, ConvPass pass, bool bias) {
+std::string key_of(const ConvGeometry& g, ConvPass pass, bool bias, bool tf32) {
   std::string key = std::to_string(int(pass)) + (bias ? "b " : " ") + std::string(name_of(g.dtype));
   for (std::int64_t v : {std::int64_t(g.spatial), g.batch, g.in_channels, g.out_channels, g.groups}) key += " " + std::to_string(v);
   for (const ConvGeometry::Sizes* s : {&g.in, &g.out, &g.kernel, &g.stride, &g.pad, &g.dilation})
     for (std::int64_t v : *s) key += " " + std::to_string(v);
-  return key;
+  return tf32 ? key + " tf32" : key;
 }
 
 PlanMemory& memory() {
-  static PlanMemory& m = *new PlanMemory([] {
-    cudaDeviceProp p{};
-    check(cudaGetDeviceProperties(&p, 0), "cudaGetDeviceProperties");
-    return std::string(p.name) + " cudnn " + std::to_string(cudnn_version()) + " 2";
-  }());
+  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 2");
   return m;
 }
 
@@ -99,7 +96,7 @@ std::string written(const ConvChoice& c) {
 }
 
 /// The plan that was chosen before, if it is still there.
-bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, ConvChoice& choice) {
+bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, bool tf32, ConvChoice& choice) {
   if (text == "own") return true;
   std::istringstream words(text);
   bool last_resort = false, inside = false, half_weights = false;
@@ -108,7 +105,7 @@ bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, ConvC
   words >> last_resort >> inside >> half_weights >> form.block >> form.in_pad >> form.out_pad >> engine;
   const std::vector<ConvForm> forms = conv_forms(g);
   if (!words || (!form.plain() && std::find(forms.begin(), forms.end(), form) == forms.end())) return false;
-  std::shared_ptr<CudnnGraph> graph = CudnnGraph::make({presented(g, form), pass, inside, half_weights, kAllowTf32, last_resort});
+  std::shared_ptr<CudnnGraph> graph = CudnnGraph::make({presented(g, form), pass, inside, half_weights, tf32, last_resort});
   if (!graph) return false;
   for (std::int64_t i = 0; i < graph->plans(); ++i) {
     if (graph->name(i) != engine) continue;
@@ -118,9 +115,9 @@ bool recall(const std::string& text, const ConvGeometry& g, ConvPass pass, ConvC
   return false;
 }
 
-std::string explain(const ConvGeometry& g, ConvPass pass, bool bias, const ConvChoice& c, double own) {
+std::string explain(const ConvGeometry& g, ConvPass pass, bool bias, bool tf32, const ConvChoice& c, double own) {
   static constexpr const char* kNames[] = {"forward", "input gradient", "weight gradient"};
-  std::string text = std::string(kNames[std::size_t(pass)]) + " " + std::string(name_of(g.dtype)) + " batch " + std::to_string(g.batch) +
+  std::string text = std::string(kNames[std::size_t(pass)]) + " " + std::string(tf32 ? "tf32" : name_of(g.dtype)) + " batch " + std::to_string(g.batch) +
                      ", " + sizes(g, g.in) + " of " + std::to_string(g.in_channels) + " channels to " + sizes(g, g.out) + " of " +
                      std::to_string(g.out_channels) + ", kernel " + sizes(g, g.kernel) + " stride " + sizes(g, g.stride);
   if (g.groups > 1) text += " groups " + std::to_string(g.groups);
@@ -142,7 +139,7 @@ std::string explain(const ConvGeometry& g, ConvPass pass, bool bias, const ConvC
 
 struct Choices {
   std::mutex mutex;
-  std::map<std::tuple<ConvGeometry, ConvPass, bool>, ConvChoice> made;
+  std::map<std::tuple<ConvGeometry, ConvPass, bool, bool>, ConvChoice> made;
   std::vector<std::string> explained;
 };
 
@@ -151,11 +148,11 @@ Choices& choices() {
   return c;
 }
 
-ConvChoice measure(const ConvGeometry& g, ConvPass pass, bool bias, double& own) {
-  Trial trial(g, pass, bias);
+ConvChoice measure(const ConvGeometry& g, ConvPass pass, bool bias, bool tf32, double& own) {
+  Trial trial(g, pass, bias, tf32);
   ConvChoice best;
   auto ask = [&](const ConvForm& form, bool inside, bool half_weights) {
-    CudnnQuestion q{presented(g, form), pass, inside, half_weights, kAllowTf32, false};
+    CudnnQuestion q{presented(g, form), pass, inside, half_weights, tf32, false};
     if (try_graph(trial, q, form, best)) return;
     q.fallback = true;
     if (!best.graph) try_graph(trial, q, form, best);
@@ -184,24 +181,25 @@ ConvChoice measure(const ConvGeometry& g, ConvPass pass, bool bias, double& own)
 
 ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias) {
   if (!cudnn_here() || g.dtype == DType::f64 || g.flops() < kWorthAsking) return {};
+  const bool tf32 = g.dtype == DType::f32 && tf32_allowed();
   std::lock_guard lock(choices().mutex);
-  const std::tuple key(g, pass, bias);
+  const std::tuple key(g, pass, bias, tf32);
   if (auto found = choices().made.find(key); found != choices().made.end()) return found->second;
   cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
   if (cudaStreamIsCapturing(stream(), &capturing) != cudaSuccess || capturing != cudaStreamCaptureStatusNone) return {};
   ConvChoice choice;
   double own = 0;
   try {
-    const std::string memory_key = key_of(g, pass, bias), known = memory().find(memory_key);
-    if (known.empty() || !recall(known, g, pass, choice)) {
-      choice = measure(g, pass, bias, own);
+    const std::string memory_key = key_of(g, pass, bias, tf32), known = memory().find(memory_key);
+    if (known.empty() || !recall(known, g, pass, tf32, choice)) {
+      choice = measure(g, pass, bias, tf32, own);
       memory().keep(memory_key, written(choice));
     }
   } catch (const Error&) {  // no memory for a trial: the kernels here need none
     (void)cudaGetLastError();
     choice = {};
   }
-  choices().explained.push_back(explain(g, pass, bias, choice, own));
+  choices().explained.push_back(explain(g, pass, bias, tf32, choice, own));
   choices().made.emplace(key, choice);
   return choice;
 }

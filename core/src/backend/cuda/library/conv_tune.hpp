@@ -19,8 +19,8 @@ struct ConvChoice {
   ConvForm form = {};         ///< in which the graph sees the convolution
 };
 
-/// The choice for a pass; measured when it is asked for the first time, which must not be while a CUDA graph is captured: then it is this
-/// library's kernels, and nothing is remembered.
+/// The choice for a pass, among plans that round f32 to TF32 too where tf32_allowed() holds now. Measured when it is asked for the first
+/// time, which must not be while a CUDA graph is captured: then it is this library's kernels, and nothing is remembered.
 ConvChoice conv_choice(const ConvGeometry& g, ConvPass pass, bool bias);
 
 /// What a choice does with the operands of the slots, channel sums apart. `workspace` holds conv_choice_workspace bytes.

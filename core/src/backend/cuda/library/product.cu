@@ -1,4 +1,4 @@
-/// Matrix products by cuBLASLt: the algorithm of a shape is chosen once a process and kept.
+/// Matrix products by cuBLASLt: the algorithm of a shape is chosen once a machine and kept (plan_memory.hpp).
 ///
 /// Only algorithms whose bits repeat are asked for: parts of a split depth are summed in f32 (f64) by a kernel of their own, never in the
 /// order in which blocks end. Of the library's proposals the fastest is taken among those that give the very bits of the first one: a
@@ -6,17 +6,21 @@
 #include "backend/cuda/product.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backend/cuda/launch.cuh"
 #include "backend/cuda/library/lt.cuh"
+#include "backend/cuda/library/plan_memory.hpp"
+#include "backend/cuda/library/product_record.hpp"
 #include "backend/cuda/library/product_trial.cuh"
+#include "tenon/precision.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -25,8 +29,6 @@ constexpr std::int64_t kWideAlignment = 16;                  // bytes: what vect
 constexpr int kProposals = 8, kTimedRuns = 3;                // algorithms asked for; runs of each under the clock
 constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operands beyond which the first proposal is taken
 constexpr float kWorthChanging = 0.97f;                      // of the first one's time
-
-std::atomic<bool> tf32{false};
 
 struct Workspace {
   void* data = nullptr;
@@ -45,6 +47,11 @@ const Workspace& workspace() {
     return made;
   }();
   return w;
+}
+
+PlanMemory& memory() {
+  static PlanMemory& m = *new PlanMemory(device_name() + " cublaslt " + std::to_string(cublasLtGetVersion()) + " 1");
+  return m;
 }
 
 bool is_short(DType t) {
@@ -88,7 +95,7 @@ bool capturing() {
 /// Row-major c = a b is column-major c' = b' a': the operands swap places, and a transpose is whichever stride is 1.
 class Product {
  public:
-  Product(const ProductShape& s, bool use_tf32) : s_(s), b_rows_(s.b_col == 1), a_rows_(s.a_col == 1) {
+  Product(const ProductShape& s, bool tf32) : s_(s), tf32_(tf32), b_rows_(s.b_col == 1), a_rows_(s.a_col == 1) {
     const std::int64_t ldb = b_rows_ ? s.b_row : s.b_col, lda = a_rows_ ? s.a_row : s.a_col;
     b_ = b_rows_ ? matrix(s.in, s.n, s.k, ldb, s.count, s.b_step) : matrix(s.in, s.k, s.n, ldb, s.count, s.b_step);
     a_ = a_rows_ ? matrix(s.in, s.k, s.m, lda, s.count, s.a_step) : matrix(s.in, s.m, s.k, lda, s.count, s.a_step);
@@ -96,7 +103,7 @@ class Product {
     a_alignment_ = alignment_of(s.a_step, s.count, s.in);
     b_alignment_ = alignment_of(s.b_step, s.count, s.in);
     c_alignment_ = alignment_of(s.c_step, s.count, s.out);
-    compute_ = s.in == DType::f64 ? CUBLAS_COMPUTE_64F : s.in == DType::f32 && use_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    compute_ = s.in == DType::f64 ? CUBLAS_COMPUTE_64F : tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     // the library adds a bias of c's type only, and none in f64; neither does it sum in f64
     in_library_ = (s.bias || s.sums) && s.count == 1 && s.out != DType::f64;
     std::vector<Proposal> found = in_library_ ? proposals(true) : std::vector<Proposal>{};
@@ -108,7 +115,7 @@ class Product {
     const bool narrow = found.empty();
     if (narrow) found = proposals(false);
     if (found.empty()) refuse();
-    wide_ = narrow ? found[0] : fastest(found);
+    wide_ = narrow ? found[0] : chosen(found);
     if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
   }
 
@@ -225,16 +232,38 @@ class Product {
     return std::size_t((count - 1) * step + (rows - 1) * row + (columns - 1) * column + 1) * size_of(type);
   }
 
-  /// The first one, or a faster one that gives the same bits.
-  Proposal fastest(const std::vector<Proposal>& found) {
-    if (found.size() < 2 || s_.a_step < 0 || s_.b_step < 0 || capturing()) return found[0];
+  /// What was chosen before where that still stands, else what is measured now; the first one where nothing can be measured.
+  Proposal chosen(const std::vector<Proposal>& found) {
+    if (found.size() < 2) return found[0];
+    const std::string key = product_key(s_, tf32_, in_library_, workspace().bytes);
+    if (const std::optional<Proposal> known = recall(memory().find(key), found[0])) return *known;
+    const std::optional<Proposal> measured = fastest(found);
+    if (!measured) return found[0];
+    memory().keep(key, written({std::bit_cast<AlgorithmBytes>(found[0].algo), std::bit_cast<AlgorithmBytes>(measured->algo)}));
+    return *measured;
+  }
+
+  std::optional<Proposal> recall(const std::string& text, const Proposal& first) const {
+    const std::optional<ProductRecord> record = read_record(text);
+    if (!record || record->first != std::bit_cast<AlgorithmBytes>(first.algo)) return {};
+    const Proposal p{std::bit_cast<cublasLtMatmulAlgo_t>(record->chosen)};
+    cublasLtMatmulHeuristicResult_t needs{};
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoCheck(handle(), operation_.get(), b_.get(), a_.get(), c_.get(), c_.get(), &p.algo, &needs);
+    if (status != CUBLAS_STATUS_SUCCESS || needs.workspaceSize > workspace().bytes) return {};
+    return p;
+  }
+
+  /// The first one, or a faster one that gives the same bits; nothing where they cannot be tried.
+  std::optional<Proposal> fastest(const std::vector<Proposal>& found) {
+    if (s_.a_step < 0 || s_.b_step < 0 || capturing()) return {};
     const std::size_t a_bytes = span(s_.count, s_.a_step, s_.m, s_.a_row, s_.k, s_.a_col, s_.in),
                       b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
                       c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
-    if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return found[0];
+    if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return {};
     const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8;
     trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), side(side_bytes), first_side(side_bytes), flag(sizeof(int));
-    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !flag.data) return found[0];
+    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !flag.data) return {};
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
     // a bias, which all read, or the sums of each
@@ -281,7 +310,7 @@ class Product {
   }
 
   ProductShape s_;
-  bool b_rows_, a_rows_, in_library_ = false, has_plain_ = false;
+  bool tf32_, b_rows_, a_rows_, in_library_ = false, has_plain_ = false;
   cublasComputeType_t compute_{};
   std::int64_t a_alignment_ = 1, b_alignment_ = 1, c_alignment_ = 1;  ///< that `wide_` counts on
   MatrixLayout a_, b_, c_;
@@ -294,17 +323,14 @@ class Product {
 std::shared_ptr<Product> product_of(const ProductShape& shape) {
   static std::mutex mutex;
   static std::map<std::pair<ProductShape, bool>, std::shared_ptr<Product>> made;
+  const bool tf32 = shape.in == DType::f32 && tf32_allowed();
   std::lock_guard lock(mutex);
-  std::shared_ptr<Product>& p = made[{shape, tf32.load()}];
-  if (!p) p = std::make_shared<Product>(shape, tf32.load());
+  std::shared_ptr<Product>& p = made[{shape, tf32}];
+  if (!p) p = std::make_shared<Product>(shape, tf32);
   return p;
 }
 
 }  // namespace
-
-void allow_tf32(bool on) {
-  tf32 = on;
-}
 
 std::size_t product_workspace(const ProductShape& shape) {
   return shape.bias && is_short(shape.out) ? std::size_t(shape.n) * size_of(shape.out) : 0;
