@@ -29,12 +29,21 @@ fi
 
 nvcc=${CUDACXX:-$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)}
 cuda=${CUDAToolkit_ROOT:-${nvcc:+$(dirname "$(dirname "$nvcc")")}}
-for library in libcublasLt.so libcufft.so libcusolver.so; do
+for library in libcublasLt.so libcufft.so libcusolver.so libcublas.so libcusparse.so libnvJitLink.so; do  # cuSOLVER needs the last three
   at=$(first $library)
-  if [ -n "$at" ]; then have "$library at $at"; else lack "$library" "it is part of the CUDA toolkit, or: pip install nvidia-cublas nvidia-cufft nvidia-cusolver"; fi
+  if [ -n "$at" ]; then have "$library at $at"
+  else lack "$library" "it is part of the CUDA toolkit, or: pip install nvidia-cublas nvidia-cufft nvidia-cusolver nvidia-cusparse nvidia-nvjitlink"; fi
 done
 at=$(first libcudnn.so.9)
-if [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
+[ -n "${TENON_CUDNN:-}" ] && at=$(ls "$TENON_CUDNN" 2>/dev/null)
+if [ "${TENON_CUDNN:-}" = none ]; then may "cuDNN" "TENON_CUDNN=none turns it off"
+elif [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
+memory=${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/tenon}
+at=$memory  # what there is of its path
+while [ ! -e "$at" ] && [ "$at" != . ]; do at=$(dirname "$at"); done
+if [ "$memory" = none ]; then may "a memory of chosen plans" "TENON_PLAN_MEMORY=none: each process measures anew"
+elif [ -d "$at" ] && [ -w "$at" ]; then have "chosen plans are remembered in $memory"
+else may "a memory of chosen plans" "$memory cannot be written, so each process measures anew; TENON_PLAN_MEMORY names another folder"; fi
 
 echo "To build"
 if [ -n "$nvcc" ] && version=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p') && [ -n "$version" ]; then

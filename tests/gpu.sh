@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one call of at most ten minutes: the device tests, compute-sanitizer over them, training steps beside PyTorch's on the
 # same card, and the same steps on this machine's CPU. Writes gpu.json and gpu.md into a folder and prints the table.
 #   bash tests/gpu.sh [tests|sanitize|bench ...]     default: all three
-#   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 f32"   MODES="eager channels_last compile graphs"
+#   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 tf32 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   LIMIT=420      seconds after which no more of the peer is started; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
@@ -44,8 +44,21 @@ device_tests() {  # name of the logs, seconds, command before the program
     i=$((i + 1))
   done
   grep -ah "skipped: " "$out/$name".*.log | sort | uniq -c
-  echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | grep -oE '[0-9]+$' | paste -sd+ - | bc 2>/dev/null || echo some) comparisons"
+  echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | awk -F'(' '{n += $2} END {print n + 0}') comparisons"
   [ "$bad" -eq 0 ] || failed=1
+}
+
+# What was chosen by measurement is kept: a second process chooses the same without measuring, so it adds no line.
+kept_choices() {
+  local plans=$out/plans first second
+  rm -rf "$plans"
+  TENON_PLAN_MEMORY=$plans ours timeout 60 "$BINARIES/bin/cuda_tests" "[kept]" >"$out/kept.log" 2>&1 || failed=1
+  first=$(cat "$plans"/*.plans 2>/dev/null | wc -l)
+  TENON_PLAN_MEMORY=$plans ours timeout 60 "$BINARIES/bin/cuda_tests" "[kept]" >>"$out/kept.log" 2>&1 || failed=1
+  second=$(cat "$plans"/*.plans 2>/dev/null | wc -l)
+  grep -q "skipped: " "$out/kept.log" && return
+  if [ "$first" -gt 0 ] && [ "$first" -eq "$second" ]; then echo "$first choices kept, and taken by a second process"
+  else echo "failed: $first choices kept by the first process, $((second - first)) more by a second one ($out/kept.log)"; failed=1; fi
 }
 
 for step in $steps; do
@@ -53,6 +66,7 @@ for step in $steps; do
     tests)
       echo "== device tests"
       device_tests tests "${TEST_SECONDS:-240}"
+      kept_choices
       ;;
     sanitize)
       echo "== compute-sanitizer"
