@@ -4,6 +4,7 @@
 #   bash tests/gpu.sh [tests|sanitize|bench ...]     default: all three
 #   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 tf32 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
+#   SKIP_CPU=1     leaves the CPU's steps out      WARM_SECONDS=120   for which PyTorch may compile a mode, beside the tests
 #   LIMIT=420      seconds after which no more of the peer is started; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail
@@ -32,7 +33,7 @@ device_tests() {  # name of the logs, seconds, command before the program
     (TENON_CASES="$table: " ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[rows],[values]" >"$out/$name.$table.log" 2>&1) &
     pids+=($!)
   done
-  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[extra]" >"$out/$name.extra.log" 2>&1) &
+  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "~[rows]~[values]~[kept]" >"$out/$name.extra.log" 2>&1) &
   pids+=($!)
   local bad=0 i=0
   for log in $tables extra; do
@@ -61,6 +62,26 @@ kept_choices() {
   else echo "failed: $first choices kept by the first process, $((second - first)) more by a second one ($out/kept.log)"; failed=1; fi
 }
 
+# PyTorch's compiled modes are compiled beside the tests, into a cache of their own: the compiler is no part of what is timed. A mode that was not
+# done in WARM_SECONDS is left out.
+export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$(cd "$out" && pwd)/inductor}
+warmed=()
+warm_peer() {
+  local model mode dtype
+  rm -f "$out"/warm.*
+  for dtype in $dtypes; do
+    for model in $models; do
+      for mode in $modes; do
+        [ "$mode" = compile ] || [ "$mode" = graphs ] || continue
+        (timeout "${WARM_SECONDS:-120}" "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds 3 --seconds 0.1 2>/dev/null |
+          grep -q ms && touch "$out/warm.$model.$mode.$dtype") &
+        warmed+=($!)
+      done
+    done
+  done
+}
+case " $steps " in *" tests "*bench*|*" sanitize "*bench*) warm_peer ;; esac
+
 for step in $steps; do
   case $step in
     tests)
@@ -73,6 +94,7 @@ for step in $steps; do
       device_tests sanitizer "${SANITIZE_SECONDS:-150}" compute-sanitizer --tool memcheck --error-exitcode 1
       ;;
     bench)
+      [ ${#warmed[@]} -eq 0 ] || wait "${warmed[@]}"
       : >"$out/gpu.jsonl"
       for dtype in $dtypes; do
         for model in $models; do
@@ -82,6 +104,7 @@ for step in $steps; do
           [ -n "${SKIP_CPU:-}" ] || ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cpu --dtype "$dtype" --threads "$(nproc)" --rounds 5 --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err"
           for mode in $modes; do
             [ "$mode" = channels_last ] && [ "$model" != unet3d ] && continue
+            case $mode in compile | graphs) [ ${#warmed[@]} -eq 0 ] || [ -e "$out/warm.$model.$mode.$dtype" ] || continue ;; esac
             if [ "$SECONDS" -gt "${LIMIT:-420}" ]; then
               echo "left out for want of time: PyTorch, $model $dtype $mode" >&2
               continue
