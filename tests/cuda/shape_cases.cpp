@@ -244,6 +244,14 @@ void attentions() {
       },
       {made(1, {2, 20, 3, 40}), made(2, {2, 70, 3, 40}), made(3, {2, 70, 3, 40})});
 }
+/// As long as a recorded step's sequences are, in the types that libraries' kernels know.
+void long_attentions() {
+  first([](const In& x) { return self_attention(x[0], {.causal = true}); }, {spread({1, 512, 3, 1, 64}, -1, 1.1)});
+  first([](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true}); },
+        {spread({1, 256, 2, 32}), spread({1, 520, 2, 32}, -0.9, 1.1), spread({1, 520, 2, 32}, -2, 1)});
+  first([](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.scale = 0.3}); },
+        {spread({1, 512, 1, 24}), spread({1, 130, 1, 24}, -0.9, 1.1), spread({1, 130, 1, 40}, -2, 1)});
+}
 Tensor joined(const In& parts) {
   In flat;
   for (const Tensor& t : parts) flat.push_back(t.reshape({t.numel()}));
@@ -296,6 +304,7 @@ const Register cases(std::vector<Extra>{
     {"convolutions", convolutions, kAll},
     {"bf16 activations with f32 weights", mixed_types, {DType::f32}, 1e-4},
     {"attention", attentions, kExact},
+    {"long attention", long_attentions, {DType::bf16, DType::f16}},
     {"recurrences", recurrences, kExact},
     {"large recurrences", large_recurrences, {DType::f32}},
     {"Fourier transforms", transforms, kExact},

@@ -1,6 +1,7 @@
 #include "autograd/backward_scope.hpp"
 #include "tenon/attention.hpp"
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -8,6 +9,7 @@
 #include "ops/attention_kernels.hpp"
 #include "ops/check.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -38,9 +40,9 @@ void check_operands(const Tensor& q, const Tensor& k, const Tensor& v) {
   if (q.numel() == 0 || k.numel() == 0 || v.numel() == 0) throw_usage(kOp, given + ": an operand is empty");
 }
 
-/// What attention is computed from: f32 (f64 for f64), and bf16 as it is on CUDA, where there are kernels for it.
+/// What attention is computed from: f32 (f64 for f64), and 16-bit numbers as they are on CUDA, where there are kernels for them.
 DType operand_type(const Tensor& t) {
-  return t.dtype() == DType::bf16 && t.device().type == DeviceType::cuda ? DType::bf16 : acc_dtype(t.dtype());
+  return t.device().type == DeviceType::cuda ? t.dtype() : acc_dtype(t.dtype());
 }
 
 /// Additive, in `type`, broadcast to [N, heads, L, S].
@@ -70,13 +72,23 @@ Attention geometry(const Tensor& q, const Tensor& k, const Tensor& v, const Atte
   return p;
 }
 
+void add_workspace(List& writes, const Attention& p, AttentionPass pass, Device device) {
+  const AttentionWorkspaceFn& bytes = attention_workspace(device.type);
+  const std::size_t wanted = bytes ? bytes(p, pass) : 0;
+  if (wanted == 0) return;
+  MemoryScope tag(MemoryTag::workspace);
+  writes.push_back(Tensor::empty({std::int64_t(wanted)}, DType::u8, device));
+}
+
 /// y and the log-sum-exp of its rows.
 List run(const Attention& p, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) {
   List reads{q, k, v};
   if (p.masked) reads.push_back(mask);
   List out{Tensor::empty({p.samples, p.queries, p.heads, p.features}, p.dtype, q.device()),
            Tensor::empty({p.samples, p.heads, p.queries}, acc_dtype(p.dtype), q.device())};
-  launch(kOp, reads, out, attention_kernel(q.device(), p));
+  List writes = out;
+  add_workspace(writes, p, AttentionPass::forward, q.device());
+  launch(kOp, reads, writes, attention_kernel(q.device(), p));
   return out;
 }
 
@@ -85,7 +97,7 @@ void run_gradient(const Attention& p, const List& qkv, const Tensor& mask, const
   if (p.masked) reads.push_back(mask);
   reads.insert(reads.end(), {result[0].detach(), result[1], d_y.contiguous()});
   List writes = d_qkv;
-  writes.push_back(Tensor::empty({p.samples, p.heads, p.queries}, acc_dtype(p.dtype), d_y.device()));
+  add_workspace(writes, p, AttentionPass::gradient, d_y.device());
   launch("scaled_dot_product_attention.gradient", reads, writes, attention_gradient_kernel(d_y.device(), p));
 }
 
@@ -117,7 +129,19 @@ List gradient_of_ops(const Attention& p, const Tensor& q_given, const Tensor& k_
           given_back(matmul(share.transpose(-2, -1), d))};
 }
 
+std::array<AttentionWorkspaceFn, kDeviceTypes>& workspaces() {
+  static std::array<AttentionWorkspaceFn, kDeviceTypes> bytes;
+  return bytes;
+}
+
 }  // namespace
+
+void set_attention_workspace(DeviceType type, AttentionWorkspaceFn bytes) {
+  workspaces()[std::size_t(type)] = std::move(bytes);
+}
+const AttentionWorkspaceFn& attention_workspace(DeviceType type) {
+  return workspaces()[std::size_t(type)];
+}
 
 Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given, const Tensor& v_given, const AttentionOptions& options) {
   check_operands(q_given, k_given, v_given);

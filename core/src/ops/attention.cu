@@ -82,6 +82,7 @@ Kernel make_plain_attention(const Attention& p) {
 void install_attention() {
   attention_kernel.set(DeviceType::cuda, make_plain_attention);
   attention_gradient_kernel.set(DeviceType::cuda, make_plain_attention_gradient);
+  set_attention_workspace(DeviceType::cuda, own_attention_workspace);
 }
 
 }  // namespace tenon::cuda

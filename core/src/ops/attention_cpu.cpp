@@ -54,17 +54,12 @@ A* task_memory(std::int64_t elements) {
 }
 
 template <class A>
-AttentionStrides dense(const Attention& p, std::int64_t features) {
-  return {p.queries * p.heads * features, p.heads * features, features, 0};
-}
-
-template <class A>
 void forward(const Attention& p, void* const* o) {
   const auto& product = cpu::small_products<A>();
   const auto softmax_row = TENON_BY_ISA(online_softmax_row<A>);
   const auto scale = TENON_BY_ISA(scale_row<A>);
   const int k = 3 + p.masked;
-  const AttentionStrides out = dense<A>(p, p.features);
+  const AttentionStrides out = p.out();
   const std::int64_t pieces = (p.queries + kQueries - 1) / kQueries;
   parallel_for(p.samples * p.heads * pieces, [&](std::int64_t task) {
     const Head<A> h{p, task / pieces / p.heads, task / pieces % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
@@ -108,7 +103,7 @@ void gradient(const Attention& p, void* const* o) {
   const auto row_gradient = TENON_BY_ISA(attention_row_gradient<A>);
   const auto dot = TENON_BY_ISA(dot_row<A>);
   const int k = 3 + p.masked;
-  const AttentionStrides out = dense<A>(p, p.features);
+  const AttentionStrides out = p.out();
   parallel_for(p.samples * p.heads, [&](std::int64_t task) {
     const Head<A> h{p, task / p.heads, task % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
     const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]), *y = h.rows(out, o[k]),

@@ -128,6 +128,10 @@ void run_gradient(const Attention& p, void* const* o) {
 }  // namespace
 }  // namespace tiles
 
+std::size_t own_attention_workspace(const Attention& p, AttentionPass pass) {
+  return pass == AttentionPass::forward ? 0 : std::size_t(p.samples * p.heads * p.queries) * (p.dtype == DType::f64 ? 8 : 4);
+}
+
 void run_attention_delta(const Attention& p, const void* y, const void* d_y, void* delta) {
   const std::int64_t rows = p.samples * p.heads * p.queries, blocks = tiles::pieces(rows, kBlock / 32);
   tiles::by_type(p, [&]<class T>(T) -> Kernel {

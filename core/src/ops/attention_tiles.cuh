@@ -209,6 +209,8 @@ Kernel by_type(const Attention& p, const F& f) {
       return f(double{});
     case DType::bf16:
       return f(bf16{});
+    case DType::f16:
+      return f(f16{});
     default:
       throw Error(ErrorKind::internal, "attention.dtype", "attention in " + std::string(name_of(p.dtype)));
   }

@@ -8,6 +8,8 @@ namespace tenon::cuda {
 /// The plain kernels, for any sizes and types: sums by fused multiply-adds.
 Kernel make_plain_attention(const Attention& p);
 Kernel make_plain_attention_gradient(const Attention& p);
+/// Of the gradients here and on tensor cores: one value a row.
+std::size_t own_attention_workspace(const Attention& p, AttentionPass pass);
 /// y . d_y of each row, in p's type, to delta [N, heads, L].
 void run_attention_delta(const Attention& p, const void* y, const void* d_y, void* delta);
 
@@ -31,7 +33,7 @@ struct AttentionProblem {
         q(p.q),
         k(p.k),
         v(p.v),
-        out{p.queries * p.heads * p.features, p.heads * p.features, p.features, 0} {
+        out(p.out()) {
     for (int i = 0; i < 4; ++i) mask[i] = p.mask_strides[std::size_t(i)];
   }
 };
