@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <cuda_runtime.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <iostream>
@@ -14,7 +15,7 @@
 #include <vector>
 
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/library/cudnn_graph.hpp"
+#include "backend/cuda/library/attention_tune.hpp"
 #include "ops/conv_kernels.hpp"
 #include "tenon/dropout.hpp"
 #include "tenon/io/file.hpp"
@@ -43,7 +44,14 @@ const std::string& h100() {
   return text;
 }
 
+/// cuDNN needs a driver to build plans of attention; which one must not depend on the machine. Before the first call of CUDA or cuDNN.
+bool take_fake_driver() {
+  static const bool taken = ::dlopen(TENON_FAKE_DRIVER, RTLD_NOW | RTLD_GLOBAL) != nullptr;
+  return taken;
+}
+
 bool can_describe() {
+  REQUIRE(take_fake_driver());
   if (cudnn_version() >= kDescribes) return true;
   std::cout << "skipped: cuDNN 9.8 or later is not on this machine\n";
   return false;
@@ -111,7 +119,7 @@ std::int64_t first_plan(const Question& q) {
   for (bool fallback : {false, true})
     for (bool inside : q.bias ? std::vector<bool>{true, false} : std::vector<bool>{false})
       for (bool half : q.pass == ConvPass::weight_gradient && size_of(q.geometry.dtype) == 2 ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
-        const std::shared_ptr<CudnnGraph> graph = CudnnGraph::make_for(h100(), {q.geometry, q.pass, inside, half, false, fallback});
+        const std::shared_ptr<CudnnGraph> graph = CudnnGraph::make_for(h100(), CudnnConvolution{q.geometry, q.pass, inside, half, false, fallback});
         for (std::int64_t i = 0; graph && i < graph->plans(); ++i)
           if (CudnnPlan plan; graph->build(i, plan)) return i;
       }
@@ -164,7 +172,7 @@ TEST_CASE("f32 has plans on an H100's tensor cores where TF32 is allowed, and on
   const auto plans = [](bool tf32) {
     std::set<std::string> names;
     for (ConvPass pass : {ConvPass::forward, ConvPass::input_gradient, ConvPass::weight_gradient}) {
-      const auto graph = CudnnGraph::make_for(h100(), {geometry(2, DType::f32, 1, 1, 1), pass, false, false, tf32, false});
+      const auto graph = CudnnGraph::make_for(h100(), CudnnConvolution{geometry(2, DType::f32, 1, 1, 1), pass, false, false, tf32, false});
       REQUIRE(graph != nullptr);
       for (std::int64_t i = 0; i < graph->plans(); ++i)
         if (CudnnPlan plan; graph->build(i, plan)) names.insert(std::to_string(int(pass)) + " " + plan.engine);
@@ -189,7 +197,87 @@ TEST_CASE("the versions of the libraries", "[described]") {
   CHECK(versions["cuBLASLt"].starts_with(std::to_string(CUDART_VERSION / 1000) + "."));
 }
 
+namespace {
+
+/// [2, 512, 4, width] and as many keys, dense or as parts of one [2, 512, 3, 4, width].
+Attention attention(DType type, std::int64_t width, bool interleaved) {
+  Attention p{type, 2, 4, 512, 512, width, width, 0.125, false, false, {}, {}, {}, {}};
+  const std::int64_t parts = interleaved ? 3 : 1, row = parts * 4 * width;
+  p.q = p.k = p.v = {512 * row, row, width, 0};
+  if (interleaved) p.k.offset = 4 * width, p.v.offset = 8 * width;
+  return p;
+}
+
+/// The same with `keys` keys and `features` features of v, dense.
+Attention with_keys(Attention p, std::int64_t keys, std::int64_t features) {
+  p.keys = keys, p.features = features;
+  p.k = {keys * p.heads * p.depth, p.heads * p.depth, p.depth, 0};
+  p.v = {keys * p.heads * features, p.heads * features, features, 0};
+  return p;
+}
+
+std::string text_of(const Attention& p, AttentionPass pass) {
+  return std::string(pass == AttentionPass::forward ? "forward " : "gradient ") + std::string(name_of(p.dtype)) + ", " + std::to_string(p.samples) + " x " +
+         std::to_string(p.heads) + " heads, " + std::to_string(p.queries) + " queries, " + std::to_string(p.keys) + " keys of " + std::to_string(p.depth) +
+         " and " + std::to_string(p.features) + (p.causal ? ", causal" : "") + (p.k.offset ? ", interleaved" : "");
+}
+
+/// The first plan that can be built, as the backend would take it; its index is -1 where there is none.
+CudnnPlan first_plan(const Attention& p, AttentionPass pass) {
+  const std::shared_ptr<CudnnGraph> graph = CudnnGraph::make_for(h100(), attention_part(p, pass));
+  CudnnPlan plan;
+  for (std::int64_t i = 0; graph && i < graph->plans(); ++i)
+    if (graph->build(i, plan)) return plan;
+  return {};
+}
+
+constexpr AttentionPass kPasses[] = {AttentionPass::forward, AttentionPass::gradient};
+
+}  // namespace
+
+TEST_CASE("cuDNN has a plan on an H100 for attention of each kind", "[described][attention]") {
+  if (!can_describe()) return;
+  std::vector<Attention> all;
+  for (std::int64_t width : {32, 64, 128}) all.push_back(attention(DType::bf16, width, width != 64));
+  all.push_back(attention(DType::f16, 64, true));
+  all.push_back(attention(DType::f16, 40, false));
+  all.push_back(with_keys(attention(DType::bf16, 64, false), 200, 64));
+  all.push_back(with_keys(attention(DType::bf16, 64, false), 1000, 128));
+  for (Attention& p : all)
+    for (bool causal : {false, true})
+      for (AttentionPass pass : kPasses) {
+        p.causal = causal;
+        INFO(text_of(p, pass));
+        const CudnnPlan plan = first_plan(p, pass);
+        CHECK(plan.index >= 0);
+        CHECK(!plan.engine.empty());
+      }
+}
+
+TEST_CASE("long attention runs in parts whose workspace is bounded", "[described][attention]") {
+  struct Case {
+    std::int64_t samples, heads, length, width, samples_of_part, heads_of_part;
+  };
+  for (const Case& c : {Case{4, 16, 2048, 64, 4, 16}, {2, 16, 4096, 128, 1, 16}, {6, 16, 2048, 64, 3, 16}, {1, 8, 16384, 64, 1, 1}, {2, 12, 8192, 64, 1, 4},
+                        {2, 3, 5000, 64, 2, 3}}) {
+    Attention p = attention(DType::bf16, c.width, true);
+    p.samples = c.samples, p.heads = c.heads, p.queries = p.keys = c.length;
+    for (AttentionStrides* s : {&p.q, &p.k, &p.v}) {
+      s->row = 3 * c.heads * c.width, s->sample = c.length * s->row;
+      s->offset = (s == &p.q ? 0 : s == &p.k ? 1 : 2) * c.heads * c.width;
+    }
+    const CudnnAttention forward = attention_part(p, AttentionPass::forward), gradient = attention_part(p, AttentionPass::gradient);
+    CHECK((forward.samples == c.samples && forward.heads == c.heads));
+    INFO(text_of(p, AttentionPass::gradient) << " in parts of " << gradient.samples << " x " << gradient.heads);
+    CHECK((gradient.samples == c.samples_of_part && gradient.heads == c.heads_of_part));
+    if (!can_describe()) continue;
+    const CudnnPlan plan = first_plan(p, AttentionPass::gradient);
+    CHECK(plan.index >= 0);
+    CHECK(plan.workspace < std::size_t(kMostScoreBytes) + (std::size_t(64) << 20));
+  }
+}
+
 TEST_CASE("a description that is none gives no plans", "[described]") {
   if (!can_describe()) return;
-  CHECK(CudnnGraph::make_for("{}", {geometry(2, DType::bf16, 1, 1, 1), ConvPass::forward, false, false, false, false}) == nullptr);
+  CHECK(CudnnGraph::make_for("{}", CudnnConvolution{geometry(2, DType::bf16, 1, 1, 1), ConvPass::forward, false, false, false, false}) == nullptr);
 }

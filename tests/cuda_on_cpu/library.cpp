@@ -89,6 +89,7 @@ void install_matmul() {
 }
 
 void install_attention_mma() {}
+void install_attention_cudnn() {}
 void install_conv_cudnn() {}
 void install_nvtx() {}
 std::vector<std::pair<std::string, std::string>> library_versions() {
@@ -96,5 +97,8 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
 }
 void install_fft_library() {}
 void install_linalg_library() {}
+std::vector<std::string> choices_made() {
+  return {};
+}
 
 }  // namespace tenon::cuda

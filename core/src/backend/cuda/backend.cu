@@ -190,7 +190,8 @@ void install() {
   install_search();
   install_recurrent();
   install_attention();
-  install_attention_mma();  // after the plain kernels: it takes the sizes that suit it
+  install_attention_mma();
+  install_attention_cudnn();
   install_batch_product();
   install_fft();
   install_fft_library();
@@ -200,6 +201,7 @@ void install() {
   install_conv();
   install_conv_cudnn();
   install_nvtx();
+  set_device_choices(choices_made);
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ void install_ordering();
 void install_search();
 void install_recurrent();
 void install_attention();
-void install_attention_mma();
+void install_attention_mma();    ///< after install_attention: tensor cores for the sizes that suit them
+void install_attention_cudnn();  ///< after install_attention_mma: takes over what cuDNN does better, where it is
 void install_batch_product();
 void install_fft();
 void install_fft_library();  ///< after install_fft: cuFFT where it is faster
@@ -55,7 +56,7 @@ void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
 /// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
 std::vector<std::pair<std::string, std::string>> library_versions();
 
-/// One line a convolution of this process: what makes it, in what time.
-std::vector<std::string> conv_choices();
+/// One line a convolution or attention of this process: what makes it, in what time.
+std::vector<std::string> choices_made();
 
 }  // namespace tenon::cuda

@@ -158,26 +158,28 @@ Kernel by_address(Kernel fast, Kernel plain, std::size_t skipped, std::size_t al
   };
 }
 
-Kernel make_attention(const Attention& p) {
-  Kernel plain = make_plain_attention(p);
-  // q, k, v, [mask], y
-  return tensor_cores_fit(p) ? by_address(make_forward(p), std::move(plain), p.masked ? 3 : 99, std::size_t(4 + p.masked)) : plain;
-}
-
-Kernel make_attention_gradient(const Attention& p) {
-  Kernel plain = make_plain_attention_gradient(p);
-  // q, k, v, [mask], y, log-sum-exp, d_y, d_q, d_k, d_v
-  return tensor_cores_fit(p) ? by_address(make_gradient(p), std::move(plain), p.masked ? 3 : 99, std::size_t(9 + p.masked)) : plain;
-}
-
 }  // namespace
 }  // namespace tenon::cuda::mma
 
 namespace tenon::cuda {
 
+Kernel make_own_attention(const Attention& p) {
+  Kernel plain = make_plain_attention(p);
+  // q, k, v, [mask], y
+  return mma::tensor_cores_fit(p) ? mma::by_address(mma::make_forward(p), std::move(plain), p.masked ? 3 : 99, std::size_t(4 + p.masked))
+                                  : plain;
+}
+
+Kernel make_own_attention_gradient(const Attention& p) {
+  Kernel plain = make_plain_attention_gradient(p);
+  // q, k, v, [mask], y, log-sum-exp, d_y, d_q, d_k, d_v
+  return mma::tensor_cores_fit(p) ? mma::by_address(mma::make_gradient(p), std::move(plain), p.masked ? 3 : 99, std::size_t(9 + p.masked))
+                                  : plain;
+}
+
 void install_attention_mma() {
-  attention_kernel.set(DeviceType::cuda, mma::make_attention);
-  attention_gradient_kernel.set(DeviceType::cuda, mma::make_attention_gradient);
+  attention_kernel.set(DeviceType::cuda, make_own_attention);
+  attention_gradient_kernel.set(DeviceType::cuda, make_own_attention_gradient);
 }
 
 }  // namespace tenon::cuda

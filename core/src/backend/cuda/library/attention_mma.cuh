@@ -168,3 +168,11 @@ inline std::int64_t tiles_of(std::int64_t rows, std::int64_t rows_a_tile) {
 Kernel make_gradient(const Attention& p);
 
 }  // namespace tenon::cuda::mma
+
+namespace tenon::cuda {
+
+/// On tensor cores where the sizes and addresses suit them, else the plain kernels.
+Kernel make_own_attention(const Attention& p);
+Kernel make_own_attention_gradient(const Attention& p);
+
+}  // namespace tenon::cuda

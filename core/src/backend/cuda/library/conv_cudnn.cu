@@ -1,5 +1,6 @@
 /// Convolutions by cuDNN where it is there and faster: the slots, and how a chosen plan is run.
-#include "backend/backend.hpp"
+#include <array>
+
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
@@ -161,7 +162,10 @@ void run_conv_choice(const ConvChoice& c, const ConvGeometry& g, ConvPass pass, 
     inside = scratch + at.bias.at;
   }
   void* to = at.result.bytes > 0 ? scratch + at.result.at : result;
-  if (!c.graph->run(c.plan, a, b, inside, to, c.plan.workspace > 0 ? scratch + at.plan.at : nullptr))
+  std::array<const void*, 4> operands{a, b, to};
+  std::size_t count = 3;
+  if (c.bias_inside) operands = {a, b, inside, to}, count = 4;
+  if (!c.graph->run(c.plan, {operands.data(), count}, c.plan.workspace > 0 ? scratch + at.plan.at : nullptr))
     throw Error(ErrorKind::device, "cuda.cudnn", "cuDNN refused a convolution that it ran before: " + c.plan.engine,
                 "set TENON_CUDNN=none to convolve without cuDNN");
   const void* left = c.bias_inside ? nullptr : bias;
@@ -183,7 +187,6 @@ void install_conv_cudnn() {
                                [](const ConvGeometry& g, bool bias) { return make_pass(g, ConvPass::input_gradient, bias); });
   conv_weight_gradient_slot.set(DeviceType::cuda, make_weights);
   set_conv_buffers(DeviceType::cuda, buffers);
-  set_device_choices(conv_choices);
 }
 
 }  // namespace tenon::cuda

@@ -4,17 +4,13 @@
 #include <string>
 
 #include "backend/cuda/conv_form.hpp"
-#include "backend/cuda/library/cudnn_graph.hpp"
+#include "backend/cuda/library/plan_choice.hpp"
 
 namespace tenon::cuda {
 
-/// A choice lives as long as the process, and so do the plans in it.
-struct ConvChoice {
-  std::shared_ptr<const CudnnGraph> graph;  ///< null: the kernels of this library
-  CudnnPlan plan;
+struct ConvChoice : PlanChoice {
   bool bias_inside = false;   ///< the graph adds the bias
   bool half_weights = false;  ///< the weight gradient comes out in 16 bits
-  double microseconds = 0;    ///< 0 where it was not measured in this process
   bool last_resort = false;   ///< of a plan: not one of the heuristics' best
   ConvForm form = {};         ///< in which the graph sees the convolution
 };

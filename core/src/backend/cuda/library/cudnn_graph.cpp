@@ -66,9 +66,6 @@ using fe::NumericalNote_t;
 using Dims = std::vector<std::int64_t>;
 using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 
-constexpr std::int64_t kMostWorkspace = std::int64_t(256) << 20;
-enum Uid : std::int64_t { kFirst = 1, kSecond, kBias, kResult };
-
 /// False where there is no cuDNN on this machine. Needs no device.
 bool load_cudnn() noexcept {
   static const bool loaded = [] {
@@ -100,52 +97,46 @@ Cudnn& cudnn() {
   return c;
 }
 
-/// Batch, channels, spatial sizes; one spatial axis is lifted to two, which is the least that cuDNN has.
-Dims lifted(const ConvGeometry& g, const ConvGeometry::Sizes& sizes, std::int64_t one) {
-  Dims d;
-  if (g.spatial == 1) d.push_back(one);
-  for (std::size_t a = 0; a < std::size_t(g.spatial); ++a) d.push_back(sizes[a]);
-  return d;
-}
-
-Dims dims(const ConvGeometry& g, std::int64_t first, std::int64_t channels, const ConvGeometry::Sizes& sizes) {
-  Dims d{first, channels};
-  for (std::int64_t s : lifted(g, sizes, 1)) d.push_back(s);
-  return d;
-}
-
-Dims channels_last(const Dims& d) {
-  Dims strides(d.size(), 1);
-  std::int64_t step = d[1];
-  for (std::size_t a = d.size() - 1; a >= 2; --a) {
-    strides[a] = step;
-    step *= d[a];
-  }
-  strides[0] = step;
-  return strides;
-}
-
 DataType_t type_of(DType t) {
   return t == DType::bf16 ? DataType_t::BFLOAT16 : t == DType::f16 ? DataType_t::HALF : DataType_t::FLOAT;
 }
 
+/// What a graph reads; `uid`: its place among the operands, from 1.
+TensorPtr input(fe::graph::Graph& graph, std::int64_t uid, DataType_t type, const Dims& d, const Dims& strides) {
+  return graph.tensor(fe::graph::Tensor_attributes().set_uid(uid).set_data_type(type).set_dim(d).set_stride(strides));
+}
+
+void output(const TensorPtr& made, std::int64_t uid, DataType_t type, const Dims& d, const Dims& strides) {
+  made->set_output(true).set_uid(uid).set_data_type(type).set_dim(d).set_stride(strides);
+}
+
+}  // namespace
+}  // namespace tenon::cuda
+
+// What is asked, as graphs: each has `describe`, `unwanted` notes, `most_workspace` and `plans_of`. The frontend is included here alone.
+#include "backend/cuda/library/cudnn_attention.inl"
+#include "backend/cuda/library/cudnn_convolution.inl"
+
+namespace tenon::cuda {
+namespace {
+
+template <class Question>
 class Graph final : public CudnnGraph, private fe::graph::Graph {
  public:
-  /// For the device of the handle; where `device` is given, for that one.
-  bool prepare(const CudnnQuestion& q, std::shared_ptr<const fe::DeviceProperties> device) {
+  explicit Graph(const Question& question) : question_(question) {}
+
+  /// For the device of the handle; where `device` is given, for that one, of that compute capability (90).
+  bool prepare(std::shared_ptr<const fe::DeviceProperties> device, int capability) {
     std::lock_guard lock(cudnn().mutex);
     try {
-      describe(q);
-      if (device) set_device_properties(device);
+      set_io_data_type(DataType_t::FLOAT).set_intermediate_data_type(DataType_t::FLOAT).set_compute_data_type(DataType_t::FLOAT);
+      set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);  // plans live as long as the process
+      if (device) set_device_properties(device).set_sm_version(capability);
+      describe(*this, question_);
       if (validate().is_bad() || (device ? build_operation_graph() : build_operation_graph(cudnn().handle)).is_bad()) return false;
-      if (create_execution_plans({q.fallback ? fe::HeurMode_t::FALLBACK : fe::HeurMode_t::A}).is_bad()) return false;
-      std::vector<NumericalNote_t> unwanted{NumericalNote_t::NONDETERMINISTIC, NumericalNote_t::DOWN_CONVERT_INPUTS,
-                                            NumericalNote_t::REDUCED_PRECISION_REDUCTION, NumericalNote_t::WINOGRAD_TILE_6x6,
-                                            NumericalNote_t::WINOGRAD_TILE_13x13};
-      if (q.geometry.dtype != DType::f32) unwanted.push_back(NumericalNote_t::WINOGRAD);  // its transforms round to 16 bits
-      if (q.geometry.dtype == DType::f32 && !q.allow_tf32) unwanted.push_back(NumericalNote_t::TENSOR_CORE);
-      deselect_numeric_notes(unwanted);
-      deselect_workspace_greater_than(kMostWorkspace);
+      if (create_execution_plans({plans_of(question_)}).is_bad()) return false;
+      deselect_numeric_notes(unwanted(question_));
+      deselect_workspace_greater_than(most_workspace(question_));
       return plans() > 0;
     } catch (...) {
       return false;
@@ -158,7 +149,8 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
     std::lock_guard lock(cudnn().mutex);
     try {
       std::int64_t bytes = 0;
-      if (build_plan_at_index(index).is_bad() || get_workspace_size_plan_at_index(index, bytes).is_bad() || bytes > kMostWorkspace)
+      if (build_plan_at_index(index).is_bad() || get_workspace_size_plan_at_index(index, bytes).is_bad() ||
+          bytes > most_workspace(question_))
         return false;
       plan = {index, std::size_t(bytes < 0 ? 0 : bytes), {}};
       plan.engine = name(index);
@@ -180,12 +172,11 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
 
   void drop(std::int64_t index) override { fe::graph::Graph::plans.execution_plans[std::size_t(index)].reset(); }
 
-  bool run(const CudnnPlan& plan, const void* first, const void* second, const void* bias, void* result, void* workspace) const override {
+  bool run(const CudnnPlan& plan, std::span<const void* const> operands, void* workspace) const override {
     std::lock_guard lock(cudnn().mutex);
     try {
-      std::unordered_map<std::int64_t, void*> pack{
-          {kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
-      if (bias_) pack[kBias] = const_cast<void*>(bias);
+      std::unordered_map<std::int64_t, void*> pack;
+      for (std::size_t i = 0; i < operands.size(); ++i) pack[std::int64_t(i) + 1] = const_cast<void*>(operands[i]);
       return execute_plan_at_index(cudnn().handle, pack, workspace, plan.index).is_good();
     } catch (...) {
       return false;
@@ -193,55 +184,27 @@ class Graph final : public CudnnGraph, private fe::graph::Graph {
   }
 
  private:
-  TensorPtr input(const char* name, std::int64_t uid, DataType_t type, const Dims& d) {
-    return tensor(fe::graph::Tensor_attributes().set_name(name).set_uid(uid).set_data_type(type).set_dim(d).set_stride(channels_last(d)));
-  }
-
-  template <class Attributes>
-  Attributes product(const ConvGeometry& g) {
-    return Attributes()
-        .set_padding(lifted(g, g.pad, 0))
-        .set_stride(lifted(g, g.stride, 1))
-        .set_dilation(lifted(g, g.dilation, 1))
-        .set_compute_data_type(DataType_t::FLOAT);
-  }
-
-  void describe(const CudnnQuestion& q) {
-    const ConvGeometry& g = q.geometry;
-    const DataType_t io = type_of(g.dtype);
-    const Dims x = dims(g, g.batch, g.in_channels, g.in), y = dims(g, g.batch, g.out_channels, g.out),
-               w = dims(g, g.out_channels, g.in_channels / g.groups, g.kernel);
-    bias_ = q.bias;
-    set_io_data_type(io).set_intermediate_data_type(DataType_t::FLOAT).set_compute_data_type(DataType_t::FLOAT);
-    set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);  // plans live as long as the process
-    TensorPtr made;
-    Dims shape = w;
-    DataType_t type = q.half_weights ? io : DataType_t::FLOAT;
-    if (q.pass == ConvPass::weight_gradient) {
-      TensorPtr from = input("x", kFirst, io, x), to = input("dy", kSecond, io, y);
-      made = conv_wgrad(to, from, product<fe::graph::Conv_wgrad_attributes>(g));
-    } else {
-      const bool forward = q.pass == ConvPass::forward;
-      TensorPtr source = input("source", kFirst, io, forward ? x : y), weights = input("weights", kSecond, io, w);
-      shape = forward ? y : x;
-      type = io;
-      made = forward ? conv_fprop(source, weights, product<fe::graph::Conv_fprop_attributes>(g))
-                     : conv_dgrad(source, weights, product<fe::graph::Conv_dgrad_attributes>(g));
-    }
-    made->set_dim(shape).set_stride(channels_last(shape));
-    if (q.bias) {
-      made->set_data_type(DataType_t::FLOAT);
-      Dims one(shape.size(), 1);
-      one[1] = shape[1];
-      made = pointwise(made, input("bias", kBias, DataType_t::FLOAT, one),
-                       fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::ADD).set_compute_data_type(DataType_t::FLOAT));
-      made->set_dim(shape).set_stride(channels_last(shape));
-    }
-    made->set_output(true).set_uid(kResult).set_data_type(type);
-  }
-
-  bool bias_ = false;
+  Question question_;
 };
+
+template <class Question>
+std::shared_ptr<CudnnGraph> graph_of(const Question& question) {
+  if (!cudnn_here()) return nullptr;
+  auto graph = std::make_shared<Graph<Question>>(question);
+  return graph->prepare(nullptr, 0) ? graph : nullptr;
+}
+
+template <class Question>
+std::shared_ptr<CudnnGraph> graph_for(const std::string& description, const Question& question) {
+  if (!load_cudnn()) return nullptr;
+  auto device = std::make_shared<fe::DeviceProperties>();
+  if (device->deserialize({description.begin(), description.end()}).is_bad()) return nullptr;
+  const std::string word = "\"deviceVer\":";
+  const auto at = description.find(word);
+  const int capability = at == std::string::npos ? 0 : std::atoi(description.c_str() + at + word.size()) / 10;  // 900: 9.0
+  auto graph = std::make_shared<Graph<Question>>(question);
+  return graph->prepare(device, capability) ? graph : nullptr;
+}
 
 }  // namespace
 
@@ -261,18 +224,17 @@ std::string cudnn_device_description() {
   return {bytes.begin(), bytes.end()};
 }
 
-std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion& question) {
-  if (!cudnn_here()) return nullptr;
-  auto graph = std::make_shared<Graph>();
-  return graph->prepare(question, nullptr) ? graph : nullptr;
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnConvolution& question) {
+  return graph_of(question);
 }
-
-std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnQuestion& question) {
-  if (!load_cudnn()) return nullptr;
-  auto device = std::make_shared<fe::DeviceProperties>();
-  if (device->deserialize({description.begin(), description.end()}).is_bad()) return nullptr;
-  auto graph = std::make_shared<Graph>();
-  return graph->prepare(question, device) ? graph : nullptr;
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnAttention& question) {
+  return graph_of(question);
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnConvolution& question) {
+  return graph_for(description, question);
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnAttention& question) {
+  return graph_for(description, question);
 }
 
 }  // namespace tenon::cuda
@@ -290,10 +252,16 @@ std::size_t cudnn_version() {
 std::string cudnn_device_description() {
   return {};
 }
-std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnQuestion&) {
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnConvolution&) {
   return nullptr;
 }
-std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnQuestion&) {
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnAttention&) {
+  return nullptr;
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnConvolution&) {
+  return nullptr;
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnAttention&) {
   return nullptr;
 }
 

@@ -1,0 +1,124 @@
+/// What trials of cuDNN's plans share: operands full of noise, a clock, and how far two results are apart (private).
+#pragma once
+
+#include "backend/cuda/launch.cuh"
+#include "ops/dispatch.hpp"
+
+namespace tenon::cuda {
+
+inline constexpr int kRuns = 3;
+/// NMSE that results of 16 bits may be apart.
+inline constexpr double kFarIn16Bits = 1e-3;
+
+/// Numbers in [-1, 1): zeros would flatter the clock rate.
+template <class T>
+__global__ void fill_noise(T* to, std::int64_t count, unsigned seed) {
+  const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) {
+    unsigned h = (unsigned(i) ^ seed) * 0x9e3779b1u;
+    h = (h ^ (h >> 15)) * 0x85ebca6bu;
+    h ^= h >> 13;
+    to[i] = T(float(h >> 8) * (2.0f / 16777216.0f) - 1.0f);
+  }
+}
+
+/// Keeps the device busy while the host queues what is to be timed.
+static __global__ void hold_device(long long cycles) {
+  const long long start = clock64();
+  while (clock64() - start < cycles) {
+  }
+}
+
+/// sums[0] += (a - b)^2, sums[1] += b^2; places that neither wrote stay NaN in both and do not count.
+template <class T>
+__global__ void sum_differences(const T* a, const T* b, std::int64_t count, double* sums) {
+  __shared__ double parts[2][256];
+  double difference = 0, size = 0;
+  const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) {
+    const double x = double(float(a[i])), y = double(float(b[i]));
+    if (x != x && y != y) continue;
+    difference += (x - y) * (x - y);
+    size += y * y;
+  }
+  parts[0][threadIdx.x] = difference;
+  parts[1][threadIdx.x] = size;
+  __syncthreads();
+  if (threadIdx.x < 2) {
+    double sum = 0;
+    for (int i = 0; i < 256; ++i) sum += parts[threadIdx.x][i];
+    atomicAdd(sums + threadIdx.x, sum);
+  }
+}
+
+/// Memory of a trial, in the order of the stream.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) : bytes_(bytes) { check(cudaMallocAsync(&data_, bytes ? bytes : 16, stream()), "cudaMallocAsync"); }
+  ~Scratch() { cudaFreeAsync(data_, stream()); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  void* get() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  /// NaN in each of these types: what is not written shows.
+  void spoil() const { check(cudaMemsetAsync(data_, 0xff, bytes_, stream()), "cudaMemsetAsync"); }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_;
+};
+
+class Stopwatch {
+ public:
+  Stopwatch() {
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
+  }
+  ~Stopwatch() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  template <class F>
+  double microseconds(F&& enqueue) {
+    start("trial_hold", dim3(1), dim3(1), 0, hold_device, 300000ll);
+    check(cudaEventRecord(begin_, stream()), "cudaEventRecord");
+    for (int i = 0; i < kRuns; ++i) enqueue();
+    check(cudaEventRecord(end_, stream()), "cudaEventRecord");
+    check(cudaEventSynchronize(end_), "cudaEventSynchronize");
+    float ms = 0;
+    check(cudaEventElapsedTime(&ms, begin_, end_), "cudaEventElapsedTime");
+    return double(ms) * 1000 / kRuns;
+  }
+
+ private:
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+inline void noise(const Scratch& to, DType type, unsigned seed) {
+  const auto count = std::int64_t(to.bytes() / size_of(type));
+  dispatch_floating("trial", type, [&](auto t) {
+    using T = typename decltype(t)::type;
+    if constexpr (sizeof(T) <= 4) start_items("trial_noise", count, fill_noise<T>, static_cast<T*>(to.get()), count, seed);
+  });
+}
+
+/// NMSE of a result; NaN, or more than any bound, where it was not all written.
+inline double difference(const Scratch& result, const Scratch& wanted, DType type) {
+  Scratch sums(16);
+  check(cudaMemsetAsync(sums.get(), 0, 16, stream()), "cudaMemsetAsync");
+  dispatch_floating("trial", type, [&](auto t) {
+    using T = typename decltype(t)::type;
+    if constexpr (sizeof(T) <= 4)
+      start("trial_difference", dim3(512), dim3(256), 0, sum_differences<T>, static_cast<const T*>(result.get()),
+            static_cast<const T*>(wanted.get()), std::int64_t(wanted.bytes() / sizeof(T)), static_cast<double*>(sums.get()));
+  });
+  double sum[2] = {0, 0};
+  check(cudaMemcpyAsync(sum, sums.get(), 16, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  return sum[1] > 0 ? sum[0] / sum[1] : sum[0];
+}
+
+}  // namespace tenon::cuda
