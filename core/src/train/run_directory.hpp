@@ -63,8 +63,9 @@ struct Session {
 };
 std::unique_ptr<Task> make_task(const Recipe& recipe, DType compute);
 nn::ModulePtr make_model(const Recipe& recipe, const Task& task, DType compute);
-DType compute_type(const Recipe& recipe, Device device);
-bool uses_tf32(const Recipe& recipe, Device device);  ///< f32 where a GPU's products may be TF32
+// The two are exported for their test alone.
+TENON_API DType compute_type(const Recipe& recipe, Device device);
+TENON_API bool uses_tf32(const Recipe& recipe, Device device);  ///< f32 where a GPU's products may be TF32
 Monitor monitor_of(RunObserver& observer);
 
 }  // namespace tenon
