@@ -40,6 +40,9 @@ class TENON_API StepPlan {
   using ArenaUse = std::array<std::size_t, kMemoryTags>;
   const ArenaUse& arena_use() const;   ///< bytes by MemoryTag at the launch during which most are alive
   std::size_t launches() const;
+  /// Where a device can start a step as one: how this one is started, or "launched one by one: " and why it could not be captured. Known
+  /// after the second run; empty before it, and on the CPU.
+  const std::string& replay_note() const;
   /// One line a launch: index, name, operands with sizes and arena offsets; then what is fused and, on a GPU, how convolutions and attention are computed and why.
   std::string explain() const;
   /// Runs once with a clock around each launch; (name, seconds) in order.

@@ -69,6 +69,7 @@
 #include "tenon/params.hpp"
 #include "tenon/permutation.hpp"
 #include "tenon/plan.hpp"
+#include "tenon/plan_cache.hpp"
 #include "tenon/plugin.hpp"
 #include "tenon/plugin_lock.hpp"
 #include "tenon/pooling.hpp"

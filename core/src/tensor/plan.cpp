@@ -320,6 +320,7 @@ std::size_t StepPlan::arena_bytes() const { return recorded("StepPlan::arena_byt
 const StepPlan::ArenaUse& StepPlan::arena_use() const { return recorded("StepPlan::arena_use", impl_).fullest; }
 std::size_t StepPlan::unshared_bytes() const { return recorded("StepPlan::unshared_bytes", impl_).unshared; }
 std::size_t StepPlan::launches() const { return recorded("StepPlan::launches", impl_).steps.size(); }
+const std::string& StepPlan::replay_note() const { return recorded("StepPlan::replay_note", impl_).graph_text; }
 std::string StepPlan::explain() const {
   const Impl& plan = recorded("StepPlan::explain", impl_);
   std::string text = plan.graph_text.empty() ? plan.text : "# " + plan.graph_text + "\n" + plan.text;
