@@ -18,20 +18,6 @@ ModelRunner::ModelRunner(nn::Module& model) : model_(model), training_(model.tra
 
 ModelRunner::~ModelRunner() { model_.train(training_); }
 
-ModelRunner::Recorded& ModelRunner::recorded(const Shape& shape) {
-  std::vector<std::int64_t> key;
-  for (int a = 0; a < shape.rank(); ++a) key.push_back(shape[a]);
-  if (const auto known = plans_.find(key); known != plans_.end()) return known->second;
-  Recorded r;
-  r.input = Tensor::zeros(shape, DType::f32, device_);
-  DeviceScope on(device_);
-  r.plan = StepPlan::record([&] {
-    NoGrad off;
-    r.output = model_.forward(r.input).to(DType::f32).contiguous();
-  });
-  return plans_.emplace(std::move(key), std::move(r)).first->second;
-}
-
 Tensor ModelRunner::run(const Tensor& x, std::int64_t batch) {
   const Tensor all = x.contiguous();
   const std::int64_t samples = all.size(0);
@@ -40,11 +26,15 @@ Tensor ModelRunner::run(const Tensor& x, std::int64_t batch) {
   for (std::int64_t begin = 0; begin < samples; begin += batch) {
     const std::int64_t n = std::min(batch, samples - begin);
     const Tensor part = all.narrow(0, begin, n);
-    Recorded& r = recorded(part.shape());
-    r.input.copy_from_host(part.data<float>(), part.nbytes());
+    const PlanCache::Entry& r = plans_.get({{part.shape()}}, device_, [&](const std::vector<Tensor>& inputs) {
+      NoGrad off;
+      return std::vector{model_.forward(inputs[0]).to(DType::f32).contiguous()};
+    });
+    r.inputs[0].copy_from_host(part.data<float>(), part.nbytes());
     r.plan.run();
+    const Tensor& output = r.outputs[0];
     if (!result.defined()) {
-      Shape shape = r.output.shape();
+      Shape shape = output.shape();
       if (shape.rank() != 4 || shape[1] != x.size(1) || shape[2] != x.size(2))
         throw Error(ErrorKind::usage, "climate.model_output", "the model gives " + shape.str() + " for a field of " + x.shape().str(),
                     "use a model that keeps the grid");
@@ -52,7 +42,7 @@ Tensor ModelRunner::run(const Tensor& x, std::int64_t batch) {
       result = Tensor::empty(shape, DType::f32, kCpu);
     }
     const std::int64_t row = result.numel() / samples;
-    r.output.copy_to_host(result.data<float>() + begin * row, std::size_t(n * row) * sizeof(float));
+    output.copy_to_host(result.data<float>() + begin * row, std::size_t(n * row) * sizeof(float));
   }
   return result;
 }

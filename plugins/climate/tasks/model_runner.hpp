@@ -1,13 +1,10 @@
-/// A model run over fields outside of training: one recorded plan for each input shape, in evaluation mode.
+/// A model run over fields outside of training: one recorded plan for each input shape, in evaluation mode; the last few are kept.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "tenon/nn/module.hpp"
-#include "tenon/plan.hpp"
+#include "tenon/plan_cache.hpp"
 
 namespace tenon::climate {
 
@@ -24,15 +21,10 @@ class ModelRunner {
   Tensor run(const Tensor& x, std::int64_t batch);
 
  private:
-  struct Recorded {
-    Tensor input, output;  ///< where the model is
-    StepPlan plan;
-  };
-  Recorded& recorded(const Shape& shape);
   nn::Module& model_;
   bool training_;
   Device device_;
-  std::map<std::vector<std::int64_t>, Recorded> plans_;
+  PlanCache plans_;
 };
 
 /// SHA-256 over names and values of the model's parameters and buffers: which weights made a result.

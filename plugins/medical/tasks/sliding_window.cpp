@@ -8,7 +8,7 @@
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
-#include "tenon/plan.hpp"
+#include "tenon/plan_cache.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -48,40 +48,6 @@ Coverage cover(const Size& scan, const WindowSettings& s) {
       for (auto x : starts[2]) c.starts.push_back({z, y, x});
   return c;
 }
-
-/// The model recorded for one window shape and batch.
-class WindowPlan {
- public:
-  WindowPlan(nn::Module& model, std::int64_t batch, const Size& size, std::int64_t channels, std::int64_t classes) {
-    const auto parameters = model.parameters();
-    const Device device = parameters.empty() ? kCpu : parameters.front().second.device();
-    const Shape shape{batch, size[0], size[1], size[2], channels};
-    host_ = Tensor::zeros(shape);
-    input_ = device == kCpu ? host_ : Tensor::zeros(shape, DType::f32, device);
-    DeviceScope on(device);
-    plan_ = StepPlan::record([&] {
-      NoGrad off;
-      output_ = model.forward(input_).to(DType::f32).contiguous();
-    });
-    const Shape expected{batch, size[0], size[1], size[2], classes};
-    if (!(output_.shape() == expected))
-      throw Error(ErrorKind::usage, "medical.model_output",
-                  "the model gives scores " + output_.shape().str() + " where the task needs " + expected.str(),
-                  "use a model that labels every voxel");
-    result_ = device == kCpu ? output_ : Tensor::empty(expected, DType::f32, kCpu);
-  }
-  float* input() { return host_.data<float>(); }
-  const float* run() {
-    if (input_.storage() != host_.storage()) input_.copy_from_host(host_.data<float>(), host_.nbytes());
-    plan_.run();
-    if (output_.storage() != result_.storage()) output_.copy_to_host(result_.data<float>(), result_.nbytes());
-    return result_.data<float>();
-  }
-
- private:
-  Tensor host_, input_, output_, result_;
-  StepPlan plan_;
-};
 
 /// Copies a window of `image` [channels, z, y, x] to [z, y, x, channels], zeros beyond the scan, flipped along `flips`.
 void cut(const Tensor& image, const Window& w, const std::array<bool, 3>& flips, float* out) {
@@ -125,8 +91,38 @@ struct InWork {
 
 }  // namespace
 
+/// Windows are written to `host`, scores are read from `result`: on a CPU these are the plan's own tensors.
 struct WindowPlans::Impl {
-  std::map<std::pair<Size, std::int64_t>, WindowPlan> by_shape_and_batch;
+  PlanCache plans;
+  PlanCache::Entry* plan = nullptr;
+  Tensor host, result;
+
+  /// Goes on with the plan for `batch` windows of this size.
+  void use(nn::Module& model, std::int64_t batch, const Size& size, std::int64_t channels, std::int64_t classes) {
+    const auto parameters = model.parameters();
+    const Device device = parameters.empty() ? kCpu : parameters.front().second.device();
+    const Shape shape{batch, size[0], size[1], size[2], channels}, expected{batch, size[0], size[1], size[2], classes};
+    plan = &plans.get({{shape}}, device, [&](const std::vector<Tensor>& inputs) {
+      NoGrad off;
+      Tensor scores = model.forward(inputs[0]).to(DType::f32).contiguous();
+      if (!(scores.shape() == expected))
+        throw Error(ErrorKind::usage, "medical.model_output",
+                    "the model gives scores " + scores.shape().str() + " where the task needs " + expected.str(),
+                    "use a model that labels every voxel");
+      return std::vector{scores};
+    });
+    auto on_host = [&](const Tensor& kept, const Tensor& t) {
+      return device == kCpu ? t : kept.defined() && kept.shape() == t.shape() ? kept : Tensor::empty(t.shape(), DType::f32, kCpu);
+    };
+    host = on_host(host, plan->inputs[0]);
+    result = on_host(result, plan->outputs[0]);
+  }
+  const float* run() {
+    if (host.storage() != plan->inputs[0].storage()) plan->inputs[0].copy_from_host(host.data<float>(), host.nbytes());
+    plan->plan.run();
+    if (result.storage() != plan->outputs[0].storage()) plan->outputs[0].copy_to_host(result.data<float>(), result.nbytes());
+    return result.data<float>();
+  }
 };
 WindowPlans::WindowPlans() : impl_(std::make_unique<Impl>()) {}
 WindowPlans::~WindowPlans() = default;
@@ -186,7 +182,7 @@ void run_windows(nn::Module& model, const WindowSettings& settings, const std::v
   std::int64_t done = 0;
   for (const auto& [shape, windows] : by_shape) {
     const std::vector<float> weights = s.gaussian ? gaussian_weights(shape) : std::vector<float>();
-    auto& known = plans.impl().by_shape_and_batch;
+    WindowPlans::Impl& kept = plans.impl();
     for (std::size_t begin = 0; begin < windows.size(); begin += std::size_t(s.batch)) {
       const auto n = std::int64_t(std::min(std::size_t(s.batch), windows.size() - begin));
       for (std::int64_t b = 0; b < n; ++b) {
@@ -199,14 +195,13 @@ void run_windows(nn::Module& model, const WindowSettings& settings, const std::v
         w.left = count[scan];
       }
       const std::int64_t channels = work[windows[begin].scan].image.size(0);
-      auto plan = known.find({shape, n});
-      if (plan == known.end()) plan = known.try_emplace({shape, n}, model, n, shape, channels, s.classes).first;
+      kept.use(model, n, shape, channels, s.classes);
       for (const auto& flip : flips) {
         parallel_for(n, [&](std::int64_t b) {
           const Window& w = windows[begin + std::size_t(b)];
-          cut(work.at(w.scan).image, w, flip, plan->second.input() + b * voxels(shape) * channels);
+          cut(work.at(w.scan).image, w, flip, kept.host.data<float>() + b * voxels(shape) * channels);
         });
-        const float* scores = plan->second.run();
+        const float* scores = kept.run();
         // One after the other: two windows of a batch may overlap in the same scan.
         for (std::int64_t b = 0; b < n; ++b) {
           const Window& w = windows[begin + std::size_t(b)];

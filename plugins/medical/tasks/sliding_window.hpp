@@ -40,7 +40,7 @@ using ScanSource = std::function<Tensor(std::size_t scan)>;
 /// Scores of one scan: f32 [z, y, x, classes], mean logits.
 using ScoreSink = std::function<void(std::size_t scan, const Tensor& scores)>;
 
-/// Recorded runs of one model, by window shape: kept by a caller that labels scans one after the other. The model's
+/// Recorded runs of one model, by window shape, the last few of them: kept by a caller that labels scans one after the other. The model's
 /// parameters must stay where they are while it lives (their values may change). Not thread-safe.
 class WindowPlans {
  public:
