@@ -18,6 +18,7 @@ constexpr unsigned char kGuardByte = 0xff;  // read by mistake, it is a NaN, too
 struct Block {
   unsigned char* begin;  ///< of the guard before
   std::size_t bytes;
+  BlockTimes times;
 };
 
 std::mutex mutex;
@@ -35,11 +36,13 @@ bool intact(const unsigned char* from, const unsigned char* to) {
   return std::all_of(from, to, [](unsigned char c) { return c == kGuardByte; });
 }
 
+void add_damage(const std::string& text) { damage() += (damage().empty() ? "" : ", ") + text; }
+
 void note(const Block& b) {
   unsigned char *data = b.begin + kGuard, *end = data + b.bytes;
   for (auto [from, to, where] : {std::tuple(b.begin, data, "before"), std::tuple(end, end + kGuard, "behind")}) {
     if (intact(from, to)) continue;
-    damage() += (damage().empty() ? "" : ", ") + std::string("written ") + where + " a block of " + std::to_string(b.bytes) + " bytes";
+    add_damage(std::string("written ") + where + " a block of " + std::to_string(b.bytes) + " bytes");
     std::memset(from, kGuardByte, kGuard);
   }
 }
@@ -52,7 +55,7 @@ void* take(std::size_t bytes) {
   auto* begin = static_cast<unsigned char*>(std::aligned_alloc(kGuard, whole));
   if (!begin) return nullptr;
   std::memset(begin, kNan, whole);
-  blocks()[begin + kGuard] = {begin, bytes};
+  blocks()[begin + kGuard] = {begin, bytes, {bytes}};
   in_use += bytes;
   return begin + kGuard;
 }
@@ -62,7 +65,7 @@ void give_back(void* at) {
   std::lock_guard lock(mutex);
   auto it = blocks().find(at);
   if (it == blocks().end()) {
-    damage() += (damage().empty() ? "" : ", ") + std::string("a block was freed that is none");
+    add_damage("a block was freed that is none");
     return;
   }
   note(it->second);
@@ -70,6 +73,19 @@ void give_back(void* at) {
   std::memset(at, kNan, it->second.bytes);
   std::free(it->second.begin);
   blocks().erase(it);
+}
+
+BlockTimes* times_of(const void* at) {
+  std::lock_guard lock(mutex);
+  const auto next = blocks().upper_bound(const_cast<void*>(at));
+  if (next == blocks().begin()) return nullptr;
+  auto& [begin, block] = *std::prev(next);
+  return at < static_cast<const char*>(begin) + block.bytes ? &block.times : nullptr;
+}
+
+void note_damage(const std::string& text) {
+  std::lock_guard lock(mutex);
+  add_damage(text);
 }
 
 std::string damaged_guards() {

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -6,10 +5,6 @@
 #include "memory.hpp"
 
 using namespace tenon::cuda::on_cpu;
-
-struct CUevent_st {
-  std::chrono::steady_clock::time_point at{};
-};
 
 namespace {
 constexpr std::size_t kMemory = std::size_t(8) << 30;
@@ -128,16 +123,6 @@ cudaError_t cudaMalloc(void** at, std::size_t bytes) {
   *at = bytes > kMemory - bytes_in_use() ? nullptr : take(bytes);
   return *at ? cudaSuccess : cudaErrorMemoryAllocation;
 }
-cudaError_t cudaFree(void* at) {
-  return give_back(at), cudaSuccess;
-}
-cudaError_t cudaMallocHost(void** at, std::size_t bytes) {
-  return (*at = std::malloc(bytes ? bytes : 1)) ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-cudaError_t cudaFreeHost(void* at) {
-  return std::free(at), cudaSuccess;
-}
-
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
   if (bytes) std::memcpy(to, from, bytes);
   return cudaSuccess;
@@ -158,18 +143,4 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
 }
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr, void* value) {
   return *static_cast<std::uint64_t*>(value) = bytes_in_use(), cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  return *event = new CUevent_st, cudaSuccess;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  return delete event, cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  return event->at = std::chrono::steady_clock::now(), cudaSuccess;
-}
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  *milliseconds = std::chrono::duration<float, std::milli>(to->at - from->at).count();
-  return cudaSuccess;
 }

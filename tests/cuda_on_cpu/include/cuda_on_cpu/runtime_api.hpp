@@ -1,5 +1,5 @@
-/// The part of the CUDA runtime that the backend uses, with one device. Streams run at once, so waiting for one is nothing; graphs are
-/// reported as unsupported.
+/// The part of the CUDA runtime that the backend uses, with one device. What the first stream does is done at once, copies on another one as
+/// late as they may be (streams.cpp); graphs are reported as unsupported.
 #pragma once
 
 #include <cstddef>
@@ -78,9 +78,7 @@ cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
-inline cudaError_t cudaDeviceSynchronize() {
-  return cudaSuccess;
-}
+cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total);
 
 // memory
@@ -90,12 +88,10 @@ cudaError_t cudaMalloc(T** at, std::size_t bytes) {
   return cudaMalloc(reinterpret_cast<void**>(at), bytes);
 }
 cudaError_t cudaFree(void* at);
-inline cudaError_t cudaMallocAsync(void** at, std::size_t bytes, cudaStream_t) {
-  return cudaMalloc(at, bytes);
-}
+cudaError_t cudaMallocAsync(void** at, std::size_t bytes, cudaStream_t stream);
 template <class T>
-cudaError_t cudaMallocAsync(T** at, std::size_t bytes, cudaStream_t) {
-  return cudaMalloc(at, bytes);
+cudaError_t cudaMallocAsync(T** at, std::size_t bytes, cudaStream_t stream) {
+  return cudaMallocAsync(reinterpret_cast<void**>(at), bytes, stream);
 }
 inline cudaError_t cudaFreeAsync(void* at, cudaStream_t) {
   return cudaFree(at);
@@ -119,9 +115,7 @@ inline cudaError_t cudaHostUnregister(void*) {
   return cudaSuccess;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t = nullptr) {
-  return cudaMemcpy(to, from, bytes, kind);
-}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream = nullptr);
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width, std::size_t height,
                          cudaMemcpyKind kind);
 inline cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
@@ -142,36 +136,22 @@ inline cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
 }
 
 // streams and events
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  return *stream = nullptr, cudaSuccess;
-}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  return *stream = nullptr, cudaSuccess;
+  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
 }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamQuery(cudaStream_t) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) {
-  return cudaSuccess;
-}
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 inline cudaError_t cudaEventCreate(cudaEvent_t* event) {
   return cudaEventCreateWithFlags(event, cudaEventDefault);
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr);
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaEventQuery(cudaEvent_t) {
-  return cudaSuccess;
-}
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to);
 inline cudaError_t cudaLaunchHostFunc(cudaStream_t, void (*f)(void*), void* data) {
   return f(data), cudaSuccess;
