@@ -41,9 +41,9 @@ class Net : public nn::Module {
 class Regression : public Task {
  public:
   explicit Regression(const TaskContext& context)
-      : root_(context.sections.at("data").text("root")), list_(context.sections.at("data").text("list")), exact_(context.sections.at("data").text("mode") == "exact"),
+      : root_(context.sections.at("data").text("root")), list_(context.sections.at("data").text("list")), mode_(context.sections.at("data").text("mode")),
         pause_(context.sections.at("data").integer("pause")), batch_(context.batch_size), compute_(context.compute) {
-    if (context.sections.at("data").text("mode") == "refused") throw Error(ErrorKind::usage, "toy.mode", "data.mode: refused", "choose another", "data.mode");
+    if (mode_ == "refused") throw Error(ErrorKind::usage, "toy.mode", "data.mode: refused", "choose another", "data.mode");
   }
 
   std::vector<Problem> check(const Monitor& monitor) override {
@@ -69,19 +69,22 @@ class Regression : public Task {
     for (const auto& file : files().list(root_)) there.push_back(file.filename().string());
     throw Error(ErrorKind::usage, "recipe.missing_file", "data.list: no file '" + list_ + "'", suggestion(list_, there), "data.list");
   }
-  std::vector<std::string> splits() const override { return exact_ ? std::vector<std::string>{"train"} : std::vector<std::string>{"train", "validation"}; }
+  std::vector<std::string> splits() const override { return mode_ == "exact" ? std::vector<std::string>{"train"} : std::vector<std::string>{"train", "validation"}; }
   std::vector<MetricColumn> columns() const override { return {{"error", "m", false}}; }
   ModelContext model_context() const override {
     ModelContext context;
     context.compute = compute_;
     return context;
   }
-  std::int64_t train_samples() const override { return exact_ ? 0 : 10; }
+  std::int64_t train_samples() const override { return mode_ == "exact" ? 0 : 10; }
   std::vector<TensorSpec> batch_spec() const override { return {{"x", Shape{batch_, 1}}, {"y", Shape{batch_, 1}}}; }
   void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const override {
     if (pause_) std::this_thread::sleep_for(std::chrono::milliseconds(pause_));
     const Random of_step = random.child(std::uint64_t(step));
-    for (std::int64_t i = 0; i < batch_; ++i) {
+    if (mode_ == "broken" && step == 7) throw Error(ErrorKind::data, "toy.broken", "batch 7 is broken");
+    const std::int64_t n = mode_ == "ragged" ? 1 + std::int64_t(of_step.below(99, std::uint64_t(batch_))) : batch_;
+    for (Tensor& t : batch) t = t.narrow(0, 0, n);
+    for (std::int64_t i = 0; i < n; ++i) {
       const float x = of_step.uniform(std::uint64_t(i), -1, 1);
       batch[0].span<float>()[std::size_t(i)] = x;
       batch[1].span<float>()[std::size_t(i)] = 2 * x + 1;
@@ -132,8 +135,7 @@ class Regression : public Task {
 
  private:
   std::filesystem::path root_;
-  std::string list_;
-  bool exact_;
+  std::string list_, mode_;
   std::int64_t pause_, batch_;
   DType compute_;
 };
@@ -163,7 +165,7 @@ TENON_PLUGIN(tenon::Registrar& r) {
                         {tenon::path_param("root", "", "folder with points.txt", true), tenon::path_param("extra", "", "another file"), tenon::text_param("list", "", "a file below root"),
                          tenon::real_param("noise", 0.0, "noise added", 0, 1), tenon::integers_param("sizes", {1, 2}, "sizes", 1, 9),
                          tenon::reals_param("weights", {}, "weights"), tenon::texts_param("labels", {"a"}, "names of the labels"),
-                         tenon::text_param("mode", "fast", "how", {"fast", "exact", "refused"}), tenon::integer_param("pause", 0, "milliseconds a batch", 0, 1000)}},
+                         tenon::text_param("mode", "fast", "how", {"fast", "exact", "refused", "ragged", "broken"}), tenon::integer_param("pause", 0, "milliseconds a batch", 0, 1000)}},
                        {"augment", {tenon::boolean_param("flip", false, "mirror")}}},
           .default_model = "line",
           .make = [](const tenon::TaskContext& c) -> std::unique_ptr<tenon::Task> { return std::make_unique<Regression>(c); }});

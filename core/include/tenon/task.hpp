@@ -162,13 +162,19 @@ class TENON_API Task {
   virtual std::vector<MetricColumn> columns() const = 0;
 
   virtual ModelContext model_context() const = 0;
-  /// Tensors of one training batch.
+  /// Tensors of one training batch, with the shapes that fill_batch finds.
   virtual std::vector<TensorSpec> batch_spec() const = 0;
-  /// Fills host tensors for step `step`; `random` is keyed by the run's seed. Thread-safe, depends on its arguments alone.
+  /// Fills host tensors for step `step`; `random` is keyed by the run's seed. Thread-safe, depends on its arguments alone. A batch is often
+  /// filled well before its step; what is thrown is thrown at that step.
+  /// A tensor may be replaced by one of another shape, for sequences of varying length say: of the same type, contiguous, in the CPU's
+  /// memory. A view of fewer elements costs nothing: batch[0] = batch[0].reshape({-1}).narrow(0, 0, n * length).reshape({n, length}).
+  /// The next time the batch has the shapes of batch_spec again. Each set of shapes is a recorded step of its own, of which the last few
+  /// are kept (plan_cache.hpp): let lengths be multiples of a number, so that there are few.
   virtual void fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const = 0;
-  /// Scalar loss of a batch; the first is minimised, the others are only logged. Recorded once and replayed (see plan.hpp): it may not read
-  /// values or move tensors between devices. Tensors that it makes of host values (Tensor::from, Tensor::full) are constants of the step,
-  /// made where the run computes when it is recorded; what changes from step to step is a tensor of the batch.
+  /// Scalar loss of a batch; the first is minimised, the others are only logged, by the same names each time. Recorded once for each set of
+  /// shapes and replayed (see plan.hpp): it may not read values or move tensors between devices. Tensors that it makes of host values
+  /// (Tensor::from, Tensor::full) are constants of the step, made where the run computes when it is recorded; what changes from step to step
+  /// is a tensor of the batch.
   virtual std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) = 0;
 
   /// Scores a split. `pictures`: how many cases to picture (worst first); 0 in training.

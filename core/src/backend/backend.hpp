@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tenon/device.hpp"
+#include "tenon/tensor.hpp"
 
 namespace tenon {
 
@@ -34,6 +35,25 @@ TENON_API void set_graph_capture(DeviceType type, CaptureFn capture);
 /// Waits until a device has done all that was enqueued, for clocks; nothing where no device is in use.
 TENON_API void wait_for_device();
 TENON_API void set_device_wait(std::function<void()> wait);
+
+/// Takes batches to a device while it works on the one before: it has a copy of the batch there, and the recorded step's inputs are made from
+/// it once the step's turn has come. For one thread.
+class TENON_API BatchFeed {
+ public:
+  virtual ~BatchFeed();
+  /// In the host's memory, such that send() need not wait. May outlive the feed.
+  virtual Tensor host_tensor(const Shape& shape, DType dtype) = 0;
+  /// Begins to copy dense host tensors, in place of what was sent before. They may not be written, nor given up, until settle() has returned.
+  virtual void send(const std::vector<Tensor>& batch) = 0;
+  /// Waits until what was sent has been read.
+  virtual void settle() = 0;
+  /// Copies what was sent into `to`, of the same sizes, in order with all other work of the device; does not wait.
+  virtual void deliver(const std::vector<Tensor>& to) = 0;
+};
+/// Null where a device computes in the host's memory.
+using MakeBatchFeed = std::function<std::unique_ptr<BatchFeed>()>;
+TENON_API void set_batch_feed(DeviceType type, MakeBatchFeed make);
+TENON_API std::unique_ptr<BatchFeed> make_batch_feed(DeviceType type);
 
 /// What a backend chose by measurement so far in this process, one line a choice; for people. Empty where none is in use.
 TENON_API std::vector<std::string> device_choices();

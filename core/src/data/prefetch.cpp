@@ -72,4 +72,17 @@ std::size_t Prefetch::next() {
   return slot;
 }
 
+std::optional<std::size_t> Prefetch::next_if_ready() {
+  if (threads_.empty()) return {};
+  const std::size_t slot = slot_of(next_to_take_);
+  {
+    std::lock_guard lock(mutex_);
+    if (!slots_[slot].ready || slots_[slot].failure) return {};
+    slots_[slot] = {};
+    ++next_to_take_;
+  }
+  freed_.notify_all();
+  return slot;
+}
+
 }  // namespace tenon

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,6 +28,8 @@ class Prefetch {
   /// The slot of the next step, the caller's until the next call. Rethrows what `work` threw for that step; the call after that goes on
   /// with the step that follows.
   std::size_t next();
+  /// The same where the next step's work is done, without waiting; else, and where the work threw, nothing: next() tells.
+  std::optional<std::size_t> next_if_ready();
   std::int64_t taken() const noexcept { return next_to_take_; }  ///< the step that next() will give
   double waited_seconds() const noexcept { return waited_; }
 

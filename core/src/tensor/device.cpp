@@ -3,8 +3,10 @@
 #include <omp.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <fstream>
+#include <utility>
 
 #include "backend/backend.hpp"
 #include "tenon/device_stream.hpp"
@@ -47,6 +49,19 @@ std::function<void()>& device_wait() {
 void set_device_wait(std::function<void()> wait) { device_wait() = std::move(wait); }
 void wait_for_device() {
   if (device_wait()) device_wait()();
+}
+
+namespace {
+std::array<MakeBatchFeed, kDeviceTypes>& feeds() {
+  static std::array<MakeBatchFeed, kDeviceTypes> all;
+  return all;
+}
+}  // namespace
+BatchFeed::~BatchFeed() = default;
+void set_batch_feed(DeviceType type, MakeBatchFeed make) { feeds()[std::size_t(type)] = std::move(make); }
+std::unique_ptr<BatchFeed> make_batch_feed(DeviceType type) {
+  const MakeBatchFeed& make = feeds()[std::size_t(type)];
+  return make ? make() : nullptr;
 }
 
 namespace {

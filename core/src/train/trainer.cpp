@@ -212,8 +212,12 @@ class Trainer {
     model_->train();
     step_ = std::make_unique<StepRunner>(*task_, *model_, *optimiser_, train_.integer("accumulate"), scale_.get(), recipe_.seed, options_.device);
     allocator(options_.device.type).trim();
-    directory_.log("step plan: " + step_->summary());
+    log_news();
     if (options_.explain_plan) observer_.message(step_->explain());
+  }
+
+  void log_news() {
+    for (const std::string& text : step_->news()) directory_.log(text);
   }
 
   void begin() {
@@ -233,7 +237,8 @@ class Trainer {
                          const double start = steady_seconds();
                          task_->fill_batch(index, random, batch);
                          if (profiling_) profiler_->event("fill batch " + std::to_string(index), "data", start, steady_seconds() - start);
-                       });
+                       },
+                       [&](const TensorSpec& s) { return step_->host_tensor(s); });
     const std::int64_t log_every = train_.integer("log_every"), checkpoint_every = train_.integer("checkpoint_every");
     double compute_seconds = 0;
     CheckpointInfo::Pending& pending = info_.pending;
@@ -243,6 +248,7 @@ class Trainer {
       auto step_start = Clock::now();
       double learning_rate = schedule_.at(pacer_.before_step(info_.step, elapsed()));
       const bool good = run_step(learning_rate, loader, info_.step - first);
+      log_news();
       ++info_.step;
       if (average_ && good) average_->update(info_.step);
       const double loss = step_->losses()[0].second;
@@ -296,16 +302,19 @@ class Trainer {
     const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
     const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
     profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
-    if (!profiling_) return step_->run(learning_rate, info_.step, [&]() -> const std::vector<Tensor>& { return loader.next(); });
+    const bool more = !pacer_.finished(info_.step + 1, elapsed() + pacer_.step_seconds());
+    const auto ready = [&] { return loader.next_if_ready(); };
+    if (!profiling_) return step_->run(learning_rate, info_.step, {[&]() -> const std::vector<Tensor>& { return loader.next(); }, ready}, more);
     ++profiled_;
     const double start = steady_seconds();
     Profiler::Watch watch(*profiler_);
-    const bool good = step_->run(learning_rate, info_.step, [&]() -> const std::vector<Tensor>& {
+    const auto next = [&]() -> const std::vector<Tensor>& {
       const double asked = steady_seconds();
       const std::vector<Tensor>& batch = loader.next();
       profiler_->event("wait for batch", "wait", asked, steady_seconds() - asked);
       return batch;
-    });
+    };
+    const bool good = step_->run(learning_rate, info_.step, {next, ready}, more);
     profiler_->event("step " + std::to_string(info_.step + 1), "step", start, steady_seconds() - start);
     return good;
   }

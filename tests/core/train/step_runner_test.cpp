@@ -1,53 +1,14 @@
 #include "train/step_runner.hpp"
 
 #include <catch2/catch.hpp>
-#include <cmath>
 
+#include "core/train/wave.hpp"
 #include "tenon/error.hpp"
-#include "tenon/nn/layers.hpp"
-#include "tenon/ops.hpp"
-#include "tenon/plugin.hpp"
 #include "tenon/storage.hpp"
 
-using namespace tenon;
+using namespace train_test;
 
 namespace {
-
-/// y = sin(3 x) by a small network; the loss is a mean over samples.
-class Wave : public Task {
- public:
-  explicit Wave(std::int64_t batch, DType compute = DType::f32) : batch_(batch), compute_(compute) {}
-  std::vector<Problem> check(const Monitor&) override { return {}; }
-  void load(const Monitor&) override {}
-  std::vector<std::string> splits() const override { return {}; }
-  std::vector<MetricColumn> columns() const override { return {}; }
-  ModelContext model_context() const override { return {}; }
-  std::vector<TensorSpec> batch_spec() const override { return {{"x", {batch_, 4}}}; }
-  void fill_batch(std::int64_t index, const Random&, std::vector<Tensor>& batch) const override {
-    for (std::int64_t i = 0; i < batch_ * 4; ++i) batch[0].data<float>()[i] = float(std::sin(1.0 + double(index * batch_ * 4 + i)));
-  }
-  std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) override {
-    const Tensor error = model(batch[0].to(compute_)).to(DType::f32) - sum(batch[0], {1}, true);
-    return {{"loss", mean(square(error))}, {"absolute", mean(abs(error))}};
-  }
-  Evaluation evaluate(nn::Module&, const std::string&, int, const Monitor&) override { return {}; }
-  double score(const Evaluation&) const override { return 0; }
-  std::vector<std::filesystem::path> predict(nn::Module&, const std::vector<std::filesystem::path>&, const PredictOptions&) override { return {}; }
-  std::string state() const override { return "{}"; }
-  void load_state(const std::string&) override {}
-  std::map<std::string, std::string> input_digests() const override { return {}; }
-
- private:
-  std::int64_t batch_;
-  DType compute_;
-};
-
-class Net : public nn::Module {
- public:
-  Net() : first(add_module("first", std::make_shared<nn::Linear>(4, 64))), second(add_module("second", std::make_shared<nn::Linear>(64, 1))) { initialise(3); }
-  Tensor forward(const Tensor& x) override { return second->forward(tanh(first->forward(x))); }
-  std::shared_ptr<nn::Linear> first, second;
-};
 
 /// A training of some steps over batches in order.
 struct Training {
@@ -55,11 +16,12 @@ struct Training {
       : task(batch, loss_scale ? DType::f16 : DType::f32), optimiser(make_adamw(net, {.clip = 1})), scale(std::move(loss_scale)),
         runner(task, net, *optimiser, accumulate, scale.get(), 0, kCpu), held{Tensor::empty({batch, 4})} {}
   bool step() {
-    return runner.run(0.01, steps++, [&]() -> const std::vector<Tensor>& {
+    const auto next = [&]() -> const std::vector<Tensor>& {
       task.fill_batch(taken++, Random(0, 0), held);
       if (spoil) held[0].fill(6e4);  // squares and products of it overflow in f16
       return held;
-    });
+    };
+    return runner.run(0.01, steps++, {next});
   }
   std::vector<std::vector<double>> all() const {
     std::vector<std::vector<double>> out;

@@ -158,6 +158,7 @@ void install() {
   set_device_stream(stream());
   set_device_wait([] { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); });
   install_graph();
+  install_batch_feed();
   install_copy();
   install_elementwise();
   install_reduce();

@@ -8,6 +8,7 @@
 namespace tenon::cuda {
 
 void install_graph();
+void install_batch_feed();
 void install_copy();
 void install_elementwise();
 void install_reduce();
