@@ -72,7 +72,8 @@ struct ConvQuestion {
     bool last_resort = false, inside = false, half_weights = false;
     ConvForm form;
     std::string engine;
-    words >> last_resort >> inside >> half_weights >> form.block >> form.in_pad >> form.out_pad >> engine;
+    words >> last_resort >> inside >> half_weights >> form.block >> form.in_pad >> form.out_pad;
+    std::getline(words >> std::ws, engine);
     const std::vector<ConvForm> forms = conv_forms(g);
     if (!words || (!form.plain() && std::find(forms.begin(), forms.end(), form) == forms.end())) return false;
     const CudnnConvolution q{presented(g, form), pass, inside, half_weights, tf32, last_resort};
