@@ -111,6 +111,7 @@ for step in $steps; do
             fi
             timeout "${PEER_SECONDS:-75}" "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/peer.err" || true
           done
+          "$python" tests/bench/gpu_table.py "$out/gpu.jsonl" "$out/gpu.json" "$out/gpu.md" >/dev/null  # so far: a run that is cut off leaves its table
         done
       done
       "$python" tests/bench/gpu_table.py "$out/gpu.jsonl" "$out/gpu.json" "$out/gpu.md"
