@@ -78,7 +78,11 @@ int run_tool(const std::string& name, const ToolEntry& entry, const std::vector<
   app.set_help_flag("-h,--help", "Print this help and exit");
   add_common(app, common, true);
   std::vector<std::string> inputs;
-  if (!entry.arguments.empty()) app.add_option("inputs", inputs, "What to work on")->type_name(visible_line(entry.arguments));
+  if (!entry.arguments.empty()) {
+    std::string what = visible_line(entry.arguments);
+    if (what.ends_with("...")) what.resize(what.size() - 3);  // the help adds its own
+    app.add_option("inputs", inputs, "What to work on")->type_name(what);
+  }
   const bool short_output_free = entry.params.find("output") || entry.params.find("out");
   std::map<std::string, std::string> given;
   for (const Param& p : entry.params.params()) {

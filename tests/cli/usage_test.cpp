@@ -58,6 +58,9 @@ TEST_CASE("help and version go to standard output with exit 0") {
   CHECK(tenon({}).out == help.out);
   CHECK(tenon({"train", "--help"}).prints("Usage: tenon train [OPTIONS]"));
   CHECK(tenon({"data", "fetch", "--help"}).prints("--from"));
+  const Result tool = tenon(with_toy({"toy", "scale", "--help"}));
+  CHECK(tool.prints("inputs NUMBER ..."));
+  CHECK_FALSE(tool.prints("... ..."));
   CHECK(tenon({"--version"}).out.starts_with("tenon "));
 }
 
