@@ -465,6 +465,7 @@ class Trainer {
 }  // namespace
 
 TrainResult train(const Recipe& recipe, const RunOptions& options, RunObserver& observer) {
+  (void)make_schedule(recipe.section("schedule"));  // refused before there is a folder
   RunDirectory directory = options.resume ? RunDirectory::open(options.directory) : RunDirectory::create(options.directory, recipe.name);
   return Trainer(recipe, options, observer, std::move(directory)).run();
 }

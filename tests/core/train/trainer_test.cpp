@@ -244,6 +244,11 @@ TEST_CASE("TF32 is f32 whose products a GPU may round, and asked for alone", "[t
   }
 }
 
+TEST_CASE("a schedule that cannot be made is refused before there is a folder", "[train]") {
+  Site site;
+  CHECK(refused(site, {"schedule.name=chained", "schedule.parts=[\"0.5 cosine\"]"}).code() == "schedule.value");
+}
+
 TEST_CASE("epochs are passes over the training samples", "[train]") {
   const Site site;
   RunObserver quiet;
