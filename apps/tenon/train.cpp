@@ -184,6 +184,7 @@ int train_command(const TrainCommand& command, const Common& common) {
   const Recipe recipe = recipe_of(command, options);
   require_trainable(recipe);
   if (command.dry_run) {
+    if (common.device != "auto") (void)Device::parse(common.device);  // the name alone: the device may be another machine's
     if (common.json) {
       print(json_text(
           nlohmann::ordered_json{{"name", recipe.name}, {"task", recipe.task}, {"model", recipe.model}, {"resolved", recipe.resolved()}}));

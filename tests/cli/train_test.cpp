@@ -178,6 +178,10 @@ TEST_CASE("a dry run prints the resolved recipe and writes nothing") {
   const Folder folder;
   prepare(folder);
   const auto before = folder.list();
+  const Result nowhere = toy(folder, {"train", "line.toml", "--device", "gpu", "--dry-run"});
+  CHECK(nowhere.status == 2);
+  CHECK(nowhere.says("error[device.unknown]"));
+  CHECK(toy(folder, {"train", "line.toml", "--device", "cuda:1", "--dry-run"}).status == 0);  // it may be another machine's
   const Result r = toy(folder, {"train", "line.toml", "train.steps=5", "--seed", "42", "--dry-run"});
   CHECK(r.status == 0);
   CHECK(r.prints("seed = 42\n"));
