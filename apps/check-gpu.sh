@@ -27,7 +27,7 @@ else
   lack "a device with NVIDIA's driver" "on Debian: the non-free package nvidia-driver; then nvidia-smi must list the card"
 fi
 
-nvcc=${CUDACXX:-$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)}
+nvcc=${CUDACXX:-$({ [ -n "${CUDAToolkit_ROOT:-}" ] && ls "$CUDAToolkit_ROOT/bin/nvcc" 2>/dev/null; } || command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)}
 cuda=${CUDAToolkit_ROOT:-${nvcc:+$(dirname "$(dirname "$nvcc")")}}
 for library in libcublasLt.so libcufft.so libcusolver.so libcublas.so libcusparse.so libnvJitLink.so; do  # cuSOLVER needs the last three
   at=$(first $library)
@@ -37,6 +37,7 @@ done
 at=$(first libcudnn.so.9)
 [ -n "${TENON_CUDNN:-}" ] && at=$(ls "$TENON_CUDNN" 2>/dev/null)
 if [ "${TENON_CUDNN:-}" = none ]; then may "cuDNN" "TENON_CUDNN=none turns it off"
+elif [ -n "${TENON_CUDNN:-}" ] && [ -z "$at" ]; then may "cuDNN" "TENON_CUDNN names $TENON_CUDNN, which is not there: convolutions go by our own kernels, slower"
 elif [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
 memory=${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/tenon}
 at=$memory  # what there is of its path

@@ -23,7 +23,7 @@ done
 
 # The headers of cuDNN's frontend are in no Debian package. Without them the CUDA backend is built too, with its own convolutions alone.
 frontend=$(dirname "$0")/../build/cudnn-frontend
-if [[ " ${*:-build} " == *" build "* && ! -e $frontend/include/cudnn_frontend.h ]] && command -v "${CUDACXX:-nvcc}" >/dev/null; then
+if [[ " ${*:-build} " == *" build "* && ! -e $frontend/include/cudnn_frontend.h ]] && { command -v "${CUDACXX:-nvcc}" >/dev/null || [ -x "${CUDAToolkit_ROOT:-/usr/local/cuda}/bin/nvcc" ]; }; then
   python3 -m pip install -q --no-deps --disable-pip-version-check --target "$frontend" nvidia-cudnn-frontend==1.32.0 >/dev/null 2>&1 ||
     echo "nvidia-cudnn-frontend could not be installed with pip: convolutions on CUDA will be made without cuDNN" >&2
 fi

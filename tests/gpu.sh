@@ -44,8 +44,11 @@ device_tests() {  # name of the logs, seconds, command before the program
     }
     i=$((i + 1))
   done
-  grep -ah "skipped: " "$out/$name".*.log | sort | uniq -c
-  echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | awk -F'(' '{n += $2} END {print n + 0}') comparisons"
+  if grep -aq "skipped: " "$out/$name".*.log; then  # a machine without a device passes nothing
+    echo "failed: $(grep -ahoE "skipped: .*" "$out/$name".*.log | sort | uniq -c | tr -s ' '), so these say nothing: $(grep -alE "skipped: " "$out/$name".*.log | xargs -n1 basename | tr '\n' ' ')"
+    failed=1
+  fi
+  echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | awk -F'(' '{n += $2} END {print n + 0}') checks"
   [ "$bad" -eq 0 ] || failed=1
 }
 
@@ -57,7 +60,7 @@ kept_choices() {
   first=$(cat "$plans"/*.plans 2>/dev/null | wc -l)
   TENON_PLAN_MEMORY=$plans ours timeout 60 "$BINARIES/bin/cuda_tests" "[kept]" >>"$out/kept.log" 2>&1 || failed=1
   second=$(cat "$plans"/*.plans 2>/dev/null | wc -l)
-  grep -q "skipped: " "$out/kept.log" && return
+  grep -q "skipped: " "$out/kept.log" && { echo "failed: no device, so no choice was made to be kept"; failed=1; return; }
   if [ "$first" -gt 0 ] && [ "$first" -eq "$second" ]; then echo "$first choices kept, and taken by a second process"
   else echo "failed: $first choices kept by the first process, $((second - first)) more by a second one ($out/kept.log)"; failed=1; fi
 }
@@ -91,6 +94,7 @@ for step in $steps; do
       ;;
     sanitize)
       echo "== compute-sanitizer"
+      command -v compute-sanitizer >/dev/null || { echo "failed: compute-sanitizer is not on the path; it is part of the CUDA toolkit"; failed=1; continue; }
       device_tests sanitizer "${SANITIZE_SECONDS:-150}" compute-sanitizer --tool memcheck --error-exitcode 1
       ;;
     bench)

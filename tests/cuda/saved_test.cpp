@@ -66,6 +66,16 @@ TEST_CASE("an activation after a normalisation is kept on the CPU and computed a
 
 namespace {
 
+/// An activation that is doubled in place, without history, before it is read.
+Tensor doubled_in_between(const Net& net) {
+  const Tensor a = net.activation();
+  {
+    NoGrad off;
+    a.assign(a.detach() * 2.0);
+  }
+  return net.result(a);
+}
+
 const Register cases(std::vector<Extra>{
     {"conv after instance_norm, gradients",
      [] {
@@ -74,6 +84,14 @@ const Register cases(std::vector<Extra>{
        sum(y * made(9, y.shape(), y.dtype())).backward();
        for (const auto& [name, t] : {std::pair{"x", &net.x}, {"first", &net.first}, {"scale", &net.scale}, {"shift", &net.shift}, {"second", &net.second}})
          note(name, t->grad());
+     },
+     {DType::f32}},
+    {"conv after instance_norm that was written in place, gradients",
+     [] {
+       const Net net;
+       const Tensor y = doubled_in_between(net);
+       sum(y * made(9, y.shape(), y.dtype())).backward();
+       note("second", net.second.grad());
      },
      {DType::f32}},
     {"conv after instance_norm, gradients of gradients",

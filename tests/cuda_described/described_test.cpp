@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <set>
@@ -189,11 +190,11 @@ TEST_CASE("the versions of the libraries", "[described]") {
   std::map<std::string, std::string> versions;
   for (const auto& [name, version] : library_versions()) {
     INFO(name);
-    CHECK_THAT(version, Catch::Matchers::Matches("[1-9][0-9]*\\.[0-9]+\\.[0-9]+"));
+    if (name != "cuDNN" || cudnn_version() > 0) CHECK_THAT(version, Catch::Matchers::Matches("[1-9][0-9]*\\.[0-9]+\\.[0-9]+"));
     CHECK(versions.emplace(name, version).second);
   }
   for (const char* name : {"cuBLASLt", "cuFFT", "cuSOLVER"}) CHECK(versions.contains(name));
-  CHECK(versions.contains("cuDNN") == (cudnn_version() > 0));
+  if (!std::getenv("TENON_CUDNN")) CHECK(versions.contains("cuDNN") == (cudnn_version() > 0));
   CHECK(versions["cuBLASLt"].starts_with(std::to_string(CUDART_VERSION / 1000) + "."));
 }
 

@@ -49,7 +49,7 @@ class TENON_API PlanCache {
   explicit PlanCache(std::size_t capacity = kCapacity);
 
   /// The plan for such inputs: one that is kept, or `step` recorded now, in place of the plan that was not used for longest where there is no
-  /// room. Good until the next call. What recording throws comes to the caller; the other plans stay.
+  /// room. Good until the next call. What recording throws comes to the caller; what was given up for it is gone then.
   Entry& get(const Key& key, Device device, const Step& step);
 
   std::size_t size() const noexcept { return entries_.size(); }

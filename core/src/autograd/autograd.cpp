@@ -15,6 +15,7 @@
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
+#include "tenon/storage.hpp"
 
 namespace tenon {
 
@@ -33,6 +34,8 @@ struct BackwardNode {
     Device device;
     std::vector<GradientHook> hooks = {};
     std::function<Tensor()> again = {};  ///< computes the values from what this node keeps
+    std::weak_ptr<Storage> made = {};    ///< where they were put, and the tick of that write
+    std::uint64_t written = 0;
   };
   const char* name;
   std::uint64_t number;
@@ -346,13 +349,23 @@ void differentiable(const char* name, std::span<Tensor> outputs, std::span<const
 }
 
 void computed_again(const Tensor& result, std::function<Tensor()> again) {
-  if (const auto& meta = result.autograd(); meta && meta->node)
-    meta->node->outputs[std::size_t(meta->output_index)].again = std::move(again);
+  const auto& meta = result.autograd();
+  const Storage* const storage = result.storage().get();
+  if (!meta || !meta->node || !storage) return;
+  BackwardNode::Output& out = meta->node->outputs[std::size_t(meta->output_index)];
+  out.again = std::move(again);
+  out.made = result.storage();
+  out.written = storage->written();
 }
 
 Saved::Saved(const Tensor& input) {
   const auto& meta = input.defined() ? input.autograd() : nullptr;
-  if (meta && meta->node && input.device().type != DeviceType::cpu) again_ = meta->node->outputs[std::size_t(meta->output_index)].again;
+  if (meta && meta->node && input.device().type != DeviceType::cpu) {
+    const BackwardNode::Output& out = meta->node->outputs[std::size_t(meta->output_index)];
+    // what was written since is not what would be computed again
+    const Storage* const storage = input.storage().get();
+    if (storage && out.made.lock().get() == storage && out.written == storage->written()) again_ = out.again;
+  }
   if (again_) history_ = meta;
   else values_ = input;
 }

@@ -13,7 +13,7 @@ namespace tenon {
 /// Says how the values of an op's result are computed again, without history. `again` must not hold the result. No effect without history.
 void computed_again(const Tensor& result, std::function<Tensor()> again);
 
-/// Made in the forward pass; get() is for the gradient.
+/// Made in the forward pass; get() is for the gradient. Values that were written in place since the op that can compute them again are kept.
 class Saved {
  public:
   explicit Saved(const Tensor& input);

@@ -144,6 +144,9 @@ std::vector<DeviceInfo> devices() {
       if (p.major < 8) {
         d.usable = false;
         d.reason = "compute capability " + d.capability + " is below 8.0";
+      } else if (i > 0) {
+        d.usable = false;
+        d.reason = "a process works on one GPU: CUDA_VISIBLE_DEVICES=" + std::to_string(i) + " makes it this one";
       }
     }
     d.driver = "CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10) + ", runtime " + std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);

@@ -91,10 +91,11 @@ Kernel make_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
   const bool workspace = conv_choice_workspace(c, g, pass) > 0;
   const std::size_t bytes = values_of(g, pass == ConvPass::forward) * size_of(g.dtype),
                     weight_bytes = is_half(g.dtype) ? conv_choice_weights(c, g) : std::size_t(g.weights()) * 4;
+  const std::size_t bias_bytes = std::size_t(pass == ConvPass::forward ? g.out_channels : g.in_channels) * 4;
   return [=](void* const* p) {
     void* const* written = p + (bias ? 3 : 2);
-    Aligned source(p[0], bytes), weights(p[1], weight_bytes);
-    run_conv_choice(c, g, pass, source.get(), weights.get(), bias ? p[2] : nullptr, written[0], workspace ? written[1] : nullptr);
+    Aligned source(p[0], bytes), weights(p[1], weight_bytes), added(bias ? p[2] : nullptr, bias_bytes);
+    run_conv_choice(c, g, pass, source.get(), weights.get(), added.get(), written[0], workspace ? written[1] : nullptr);
   };
 }
 

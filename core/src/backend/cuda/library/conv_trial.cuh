@@ -56,7 +56,7 @@ class ConvTrial {
     try {
       result_.spoil();
       enqueue();
-      const double far = half_ ? kFarIn16Bits : tf32_ ? 1e-5 : 1e-9;
+      const double far = half_ ? kFarIn16Bits : tf32_ ? 1e-5 : 1e-10;
       if (!(difference(result_, wanted_, result_type_) <= far)) return -1;
       return watch_.microseconds(enqueue);
     } catch (const Error&) {

@@ -2,6 +2,9 @@
 #include <cufft.h>
 #include <cusolverDn.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/cudnn_graph.hpp"
 
@@ -20,7 +23,9 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
   int version = 0;
   if (cufftGetVersion(&version) == CUFFT_SUCCESS) all.emplace_back("cuFFT", dotted(std::size_t(version), 1000));
   if (cusolverGetVersion(&version) == CUSOLVER_STATUS_SUCCESS) all.emplace_back("cuSOLVER", dotted(std::size_t(version), 1000));
+  const char* named = std::getenv("TENON_CUDNN");
   if (const std::size_t cudnn = cudnn_version()) all.emplace_back("cuDNN", dotted(cudnn, 10000));
+  else if (named && *named && std::string_view(named) != "none") all.emplace_back("cuDNN", std::string("missing (TENON_CUDNN=") + named + " cannot be loaded)");
   return all;
 }
 
