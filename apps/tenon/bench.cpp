@@ -177,7 +177,10 @@ int bench_command(double seconds, const Common& common) {
         const Figure& f = figures[r][d];
         nlohmann::ordered_json on{{"device", devices[d].device.str()}, {"type", f.type}, {"ms", std::isnan(f.ms) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(f.ms)}};
         if (all[r].work > 0 && !std::isnan(f.ms)) on["rate"] = all[r].work / f.ms * 1e-6, on["unit"] = all[r].unit;
-        if (d > 0 && !std::isnan(f.ms)) on["speed_up"] = figures[r][0].ms / f.ms;
+        if (d > 0 && !std::isnan(f.ms) && !std::isnan(figures[r][0].ms)) {
+          on["speed_up"] = figures[r][0].ms / f.ms;
+          on["time_saved"] = 1 - f.ms / figures[r][0].ms;
+        }
         if (!f.failure.empty()) on["failure"] = f.failure;
         row["on"].push_back(std::move(on));
       }

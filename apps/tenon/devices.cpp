@@ -50,7 +50,7 @@ int devices_command(const Common& common) {
       nlohmann::ordered_json libraries = nlohmann::ordered_json::object();
       for (const auto& [library, version] : d.libraries) libraries[library] = version;
       out["devices"].push_back({{"device", d.device.str()}, {"name", d.name}, {"memory_bytes", d.memory_bytes},
-                                {"theoretical_bandwidth", d.bandwidth}, {"capability", d.capability}, {"driver", d.driver},
+                                {"theoretical_bandwidth", d.bandwidth > 0 ? nlohmann::ordered_json(d.bandwidth) : nlohmann::ordered_json(nullptr)}, {"capability", d.capability}, {"driver", d.driver},
                                 {"libraries", libraries}, {"usable", d.usable}, {"reason", d.reason}});
     }
     print(json_text(out));
