@@ -50,7 +50,7 @@ echo "To build"
 if [ -n "$nvcc" ] && version=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p') && [ -n "$version" ]; then
   if [ "${version%%.*}" -ge 12 ]; then have "nvcc $version at $nvcc"; else lack "nvcc 12 or later (found $version)" "https://developer.nvidia.com/cuda-downloads"; fi
 else
-  lack "the CUDA toolkit (nvcc)" "NVIDIA's Debian packages (cuda-toolkit), or pip install nvidia-cuda-nvcc nvidia-cuda-runtime with CUDAToolkit_ROOT naming the folder"
+  lack "the CUDA toolkit (nvcc)" "NVIDIA's Debian packages (cuda-toolkit), or PyPI's wheels: eval \"\$(bash apps/cuda-toolkit.sh)\""
 fi
 header=$(find "${cuda:-/usr/local/cuda}/include" "${cuda:-/usr/local/cuda}"/targets/*/include /usr/include -maxdepth 1 -name cudnn_graph.h 2>/dev/null | head -1)
 if [ -n "$header" ]; then have "cuDNN's headers at $(dirname "$header")"; else may "cuDNN's headers" "without them the backend is built with our own convolutions alone"; fi
