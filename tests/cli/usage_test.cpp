@@ -272,7 +272,7 @@ TEST_CASE("tools of a plugin get their options from the declared parameters") {
   const Result help = tenon(with_toy({"toy", "scale", "--help"}));
   CHECK(help.status == 0);
   CHECK(help.prints("what to multiply with, -100 to 100 (2)"));
-  CHECK(help.prints("NUMBER..."));
+  CHECK(help.prints("NUMBER ..."));
   const Result range = tenon(with_toy({"toy", "scale", "1", "--factor", "1000"}));
   CHECK(range.status == 2);
   CHECK(range.says("--factor"));
