@@ -144,7 +144,7 @@ ConvGeometry geometry(int spatial, DType type, std::int64_t groups, std::int64_t
 
 TEST_CASE("a description of the device here", "[.record]") { std::cout << cudnn_device_description(); }
 
-TEST_CASE("cuDNN has a plan on an H100 for each convolution of the reference models", "[described]") {
+TEST_CASE("cuDNN has a plan on an H100 for each convolution of the reference models", "[described][slow]") {
   if (!can_describe()) return;
   for (const char* model : {"unet3d", "basset"}) {
     const std::set<Question> all = convolutions_of(model, DType::bf16);
@@ -156,7 +156,7 @@ TEST_CASE("cuDNN has a plan on an H100 for each convolution of the reference mod
   }
 }
 
-TEST_CASE("cuDNN has a plan on an H100 for convolutions of each kind", "[described]") {
+TEST_CASE("cuDNN has a plan on an H100 for convolutions of each kind", "[described][slow]") {
   if (!can_describe()) return;
   for (int spatial : {1, 2, 3})
     for (DType type : {DType::f32, DType::bf16, DType::f16})
@@ -236,7 +236,7 @@ constexpr AttentionPass kPasses[] = {AttentionPass::forward, AttentionPass::grad
 
 }  // namespace
 
-TEST_CASE("cuDNN has a plan on an H100 for attention of each kind", "[described][attention]") {
+TEST_CASE("cuDNN has a plan on an H100 for attention of each kind", "[described][attention][slow]") {
   if (!can_describe()) return;
   std::vector<Attention> all;
   for (std::int64_t width : {32, 64, 128}) all.push_back(attention(DType::bf16, width, width != 64));
@@ -255,7 +255,7 @@ TEST_CASE("cuDNN has a plan on an H100 for attention of each kind", "[described]
       }
 }
 
-TEST_CASE("long attention runs in parts whose workspace is bounded", "[described][attention]") {
+TEST_CASE("long attention runs in parts whose workspace is bounded", "[described][attention][slow]") {
   struct Case {
     std::int64_t samples, heads, length, width, samples_of_part, heads_of_part;
   };
