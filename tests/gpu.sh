@@ -5,7 +5,7 @@
 #   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 tf32 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   SKIP_CPU=1     leaves the CPU's steps out      WARM_SECONDS=120   for which PyTorch may compile a mode, beside the tests
-#   LIMIT=420      seconds after which no more of the peer is started; what is left out stays empty in the table
+#   LIMIT=420      seconds after which no more of the peer is started, END=540 after which no more at all; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -102,6 +102,10 @@ for step in $steps; do
       : >"$out/gpu.jsonl"
       for dtype in $dtypes; do
         for model in $models; do
+          if [ "$SECONDS" -gt "${END:-540}" ]; then
+            echo "left out for want of time: $model $dtype"
+            continue
+          fi
           echo "== $model $dtype" >&2
           ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err" || { echo "$model $dtype failed: $(tail -1 "$out/bench.err")"; failed=1; }
           [ -n "${PROFILE:-}" ] && ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds 3 --profile --explain >"$out/$model.$dtype.profile" 2>&1
