@@ -49,7 +49,7 @@ void finds(const Defect& d) {
 
 }  // namespace
 
-TEST_CASE("plugin check passes a plugin that is well") {
+TEST_CASE("plugin check passes a plugin that is well", "[slow]") {
   const json said = checked({});
   INFO(said.dump(1));
   CHECK(said["failed"] == 0);

@@ -296,7 +296,7 @@ TEST_CASE("a demanded figure that is not met is exit 7, with scores and report")
   CHECK(fs::exists(folder.path / result["report"].get<std::string>()));
 }
 
-TEST_CASE("an evaluation that is stopped is exit 130, and an object where JSON was asked for") {
+TEST_CASE("an evaluation that is stopped is exit 130, and an object where JSON was asked for", "[slow]") {
   const Folder folder;
   prepare(folder);
   folder.write("points/odd.txt", "");  // its warning tells that the command has begun and takes signals
@@ -321,7 +321,7 @@ TEST_CASE("an evaluation that is stopped is exit 130, and an object where JSON w
   CHECK(slurp(folder.path / "run" / "evaluation.json") == evaluation);
 }
 
-TEST_CASE("an interrupt saves, exits 75 and names the command that goes on, the end is the same bits") {
+TEST_CASE("an interrupt saves, exits 75 and names the command that goes on, the end is the same bits", "[slow]") {
   const Folder folder;
   prepare(folder);
   const std::vector<std::string> slow{"train", "line.toml", "data.pause=20", "train.steps=80", "--run"};

@@ -65,7 +65,7 @@ void compare_in(const std::string& name, const Case& run, const std::vector<DTyp
 
 }  // namespace
 
-TEST_CASE("every row of the tables of ops gives the same on the device", "[cuda][rows]") {
+TEST_CASE("every row of the tables of ops gives the same on the device", "[cuda][rows][slow]") {
   TENON_NEEDS_DEVICE();
   Gaps gaps;
   std::size_t rows = 0;
@@ -100,7 +100,7 @@ TEST_CASE("every op without a gradient has a case of values", "[cuda][values]") 
   }
 }
 
-TEST_CASE("further cases of ops give the same on the device", "[cuda][extra]") {
+TEST_CASE("further cases of ops give the same on the device", "[cuda][extra][slow]") {
   TENON_NEEDS_DEVICE();
   Gaps gaps;
   for (const Extra& e : extra_cases()) compare_in(e.name, e.run, e.types, gaps, e.tolerance);

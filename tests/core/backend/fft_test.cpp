@@ -104,7 +104,7 @@ void check_all(std::int64_t n, const Lines& lines) {
 
 }  // namespace
 
-TEST_CASE("Fourier transforms of every size to 70 are the defining sum", "[fft]") {
+TEST_CASE("Fourier transforms of every size to 70 are the defining sum", "[fft][slow]") {
   for (std::int64_t n = 1; n <= 70; ++n)
     for (const Lines& lines : {Lines{1, 1}, Lines{37, 1}, Lines{2, 35}}) {
       check_all<float>(n, lines);
@@ -112,7 +112,7 @@ TEST_CASE("Fourier transforms of every size to 70 are the defining sum", "[fft]"
     }
 }
 
-TEST_CASE("Fourier transforms along an axis of any stride are the defining sum", "[fft]") {
+TEST_CASE("Fourier transforms along an axis of any stride are the defining sum", "[fft][slow]") {
   for (std::int64_t n : {8, 12, 30, 49, 100, 121, 256})
     for (const Lines& lines : {Lines{1, 3}, Lines{5, 7}, Lines{3, 16}, Lines{16, 1}, Lines{33, 2}, Lines{2, 64}}) {
       check_all<float>(n, lines);

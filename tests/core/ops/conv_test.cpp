@@ -161,7 +161,7 @@ struct Threads {
 
 }  // namespace
 
-TEST_CASE("conv and its gradients equal the definition", "[conv]") {
+TEST_CASE("conv and its gradients equal the definition", "[conv][slow]") {
   // f32: sums of up to 50,000 products, each within 2^-24. bf16: one rounding of the result to 8 bits, f32 inside.
   struct Precision {
     DType dtype;

@@ -90,7 +90,7 @@ TEST_CASE("greeks: bumps are as fine as the distribution is narrow", "[finance][
   }
 }
 
-TEST_CASE("greeks: the second order of Asian options holds for many fixings", "[finance][greeks]") {
+TEST_CASE("greeks: the second order of Asian options holds for many fixings", "[finance][greeks][slow]") {
   const BlackScholes m{100, 0.03, 0.01, 0.2};
   for (std::int64_t fixings : {1, 2, 52, 1000}) {
     for (bool call : {true, false}) {

@@ -43,7 +43,7 @@ std::filesystem::path write_rle(const TempFolder& folder, std::uint16_t rows, st
 
 }  // namespace
 
-TEST_CASE("dicom: compressed pixels are decoded however much the process has mapped", "[medical][dicom]") {
+TEST_CASE("dicom: compressed pixels are decoded however much the process has mapped", "[medical][dicom][slow]") {
   TempFolder folder;
   // Above the 64 MiB that glibc may still have in an arena: the decoder must map more.
   const auto path = write_rle(folder, 4608, 8192);
