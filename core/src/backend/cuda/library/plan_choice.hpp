@@ -29,11 +29,6 @@ std::mutex& choosing();
 PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make,
                         const std::function<double(const PlanChoice&)>& microseconds);
 
-/// Around a measurement: whether bounds of the process's time cut one of its searches short. Such a choice is for this process alone: the next
-/// one has time for what this one had not.
-void search_begins();
-bool search_was_whole();
-
 /// The plan of that name (CudnnGraph::name), built. No graph where it is not there any more.
 PlanChoice plan_named(const std::shared_ptr<CudnnGraph>& graph, const std::string& name);
 
@@ -68,9 +63,8 @@ Choice choice_for(const Question& q) {
   try {
     const std::string key = q.key(), known = plan_memory().find(key);
     if (known.empty() || !q.recall(known, choice)) {
-      search_begins();
       choice = q.measure(own);
-      if (search_was_whole()) plan_memory().keep(key, q.written(choice));
+      plan_memory().keep(key, q.written(choice));
     }
   } catch (const Error&) {  // no memory for a trial: the kernels here need none
     forget_error();
