@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The CUDA toolkit out of PyPI's wheels, for a machine without NVIDIA's packages: bash apps/cuda-toolkit.sh [DIR]      (build/cuda-toolkit; 3 GB)
+# The CUDA toolkit out of PyPI's wheels, for a machine without NVIDIA's packages: bash apps/cuda-toolkit.sh [DIR]      (build/cuda-toolkit; 2.3 GB)
 # The wheels have no links for a linker and no lib64: those are made here. Prints the line that makes CMake and apps/check-gpu.sh use it.
 set -euo pipefail
 mkdir -p "${1:-$(dirname "$0")/../build/cuda-toolkit}"

@@ -50,20 +50,21 @@ FormMap map_of(const ConvGeometry& g, const ConvForm& f) {
   return m;
 }
 
+/// The last digit of a place whose last axis has `size`; `place` becomes what is left.
+__device__ std::int64_t last_digit(std::int64_t& place, std::int64_t size) {
+  const std::int64_t digit = place % size;
+  place /= size;
+  return digit;
+}
+
 template <class To>
 __global__ void form_kernel(FormMap m, const float* from, To* to) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, count = m.form_weights();
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) {
     std::int64_t rest = at;
-    const std::int64_t c = rest % m.form_in;
-    rest /= m.form_in;
-    const std::int64_t i = rest % m.block;
-    rest /= m.block;
-    const std::int64_t u = rest % m.form_kernel;
-    rest /= m.form_kernel;
-    const std::int64_t q = rest % m.outer;
-    rest /= m.outer;
-    const std::int64_t o = rest % m.form_out, j = rest / m.form_out, t = m.block * (u - m.reach) + i - j + m.pad;
+    const std::int64_t c = last_digit(rest, m.form_in), i = last_digit(rest, m.block), u = last_digit(rest, m.form_kernel),
+                       q = last_digit(rest, m.outer), o = last_digit(rest, m.form_out), j = rest,
+                       t = m.block * (u - m.reach) + i - j + m.pad;
     const bool there = o < m.out && c < m.in && t >= 0 && t < m.kernel;
     to[at] = there ? To(from[((o * m.outer + q) * m.kernel + t) * m.in + c]) : To(0.0f);
   }
@@ -75,11 +76,7 @@ __global__ void unform_kernel(FormMap m, const From* from, float* to) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, count = m.weights();
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) {
     std::int64_t rest = at;
-    const std::int64_t c = rest % m.in;
-    rest /= m.in;
-    const std::int64_t t = rest % m.kernel;
-    rest /= m.kernel;
-    const std::int64_t q = rest % m.outer, o = rest / m.outer;
+    const std::int64_t c = last_digit(rest, m.in), t = last_digit(rest, m.kernel), q = last_digit(rest, m.outer), o = rest;
     float sum = 0;
     for (std::int64_t j = 0; j < m.block; ++j) {
       const std::int64_t place = t - m.pad + j + m.block * m.reach, u = place / m.block, i = place % m.block;
