@@ -32,6 +32,9 @@ std::string& damage() {
 }
 std::size_t in_use = 0;
 
+constexpr std::size_t kMemory = std::size_t(8) << 30;
+std::size_t size = kMemory;
+
 bool intact(const unsigned char* from, const unsigned char* to) {
   return std::all_of(from, to, [](unsigned char c) { return c == kGuardByte; });
 }
@@ -94,6 +97,16 @@ std::string damaged_guards() {
   std::string found;
   found.swap(damage());
   return found;
+}
+
+std::size_t memory_size() {
+  std::lock_guard lock(mutex);
+  return size;
+}
+
+void set_memory_size(std::size_t bytes) {
+  std::lock_guard lock(mutex);
+  size = bytes ? bytes : kMemory;
 }
 
 std::size_t bytes_in_use() {

@@ -22,5 +22,8 @@ void note_damage(const std::string& text);
 /// Which blocks of memory were written outside of their bounds, since the last call; empty: none.
 std::string damaged_guards();
 std::size_t bytes_in_use();
+/// What the device has; `set_memory_size` makes it smaller, for tests of what happens where memory runs out. 0: as at first.
+std::size_t memory_size();
+void set_memory_size(std::size_t bytes);
 
 }  // namespace tenon::cuda::on_cpu

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -7,8 +8,9 @@
 using namespace tenon::cuda::on_cpu;
 
 namespace {
-constexpr std::size_t kMemory = std::size_t(8) << 30;
+
 constexpr int kVersion = 12040;
+
 }  // namespace
 
 const char* cudaGetErrorName(cudaError_t status) {
@@ -51,7 +53,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return cudaErrorInvalidDevice;
   *p = {};
   std::strcpy(p->name, "CUDA on the CPU");
-  p->totalGlobalMem = kMemory;
+  p->totalGlobalMem = memory_size();
   p->sharedMemPerBlock = 48 * 1024;
   p->sharedMemPerBlockOptin = 227 * 1024;
   p->sharedMemPerMultiprocessor = 228 * 1024;
@@ -118,13 +120,13 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
-  *total = kMemory;
-  *free = kMemory - bytes_in_use();
+  *total = memory_size();
+  *free = std::max(memory_size(), bytes_in_use()) - bytes_in_use();
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** at, std::size_t bytes) {
-  *at = bytes > kMemory - bytes_in_use() ? nullptr : take(bytes);
+  *at = bytes_in_use() + bytes > memory_size() ? nullptr : take(bytes);
   return *at ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {

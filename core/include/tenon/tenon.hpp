@@ -90,3 +90,4 @@
 #include "tenon/task.hpp"
 #include "tenon/tensor.hpp"
 #include "tenon/weight_average.hpp"
+#include "tenon/windows.hpp"

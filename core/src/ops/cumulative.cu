@@ -179,7 +179,7 @@ Kernel run_scan(const char* name, const RunningShape& p, const Make& make) {
   auto space = pieces > 1 ? scratch(std::size_t(lines * pieces) * sizeof(State)) : nullptr;
   return [=](void* const* o) {
     const Op op = make(o);
-    auto* states = static_cast<State*>(space.get());
+    auto* states = space ? space->as<State>() : nullptr;
     auto run = [&](Pass pass) {
       if (by_block)
         start(name, dim3(unsigned(p.at.outer * pieces)), dim3(kBlock), kBlock * sizeof(State), scan_lines<Op>, op, l, states, pass);

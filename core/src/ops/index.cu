@@ -114,7 +114,7 @@ Kernel make_scatter(const IndexMove& p) {
   return dispatch_size(p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;
     return [p, places, sources, winners, fault = index_fault(p)](void* const* o) {
-      auto* winner = static_cast<std::uint32_t*>(winners.get());
+      auto* winner = winners->as<std::uint32_t>();
       start_items(p.op, places, clear_winners, winner, places);
       start_items(p.op, sources, find_winners, static_cast<const std::int64_t*>(o[1]), winner, sources, LongDivider(p.at.inner),
                   LongDivider(p.picks), p.at.n, fault);

@@ -4,7 +4,7 @@
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/row_team.cuh"
-#include "backend/cuda/owned_memory.cuh"
+#include "backend/cuda/scratch.cuh"
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/reduce_kernels.hpp"
@@ -278,12 +278,12 @@ ExtremeCut extreme_cut(std::int64_t rows, std::int64_t n) {
 
 template <class T, bool Max>
 Kernel extreme_kernel_of(const ExtremeCut& k) {
-  std::shared_ptr<void> scratch = k.pieces > 1 ? device_memory(std::size_t(k.rows * k.pieces) * sizeof(std::int64_t)) : nullptr;
-  return [k, scratch](void* const* p) {
+  const auto space = k.pieces > 1 ? scratch(std::size_t(k.rows * k.pieces) * sizeof(std::int64_t)) : nullptr;
+  return [k, space](void* const* p) {
     if (k.rows == 0) return;
     const T* x = static_cast<const T*>(p[0]);
     T* values = static_cast<T*>(p[1]);
-    auto *positions = static_cast<std::int64_t*>(p[2]), *pieces = static_cast<std::int64_t*>(scratch.get());
+    auto *positions = static_cast<std::int64_t*>(p[2]), *pieces = space ? space->as<std::int64_t>() : nullptr;
     start("extreme_pieces", dim3(team_blocks(k.rows * k.pieces, k.team)), dim3(kBlock), 0, extreme_pieces<T, Max>, k, x, values,
           pieces ? pieces : positions);
     if (pieces) start("extreme_join", dim3(grid_blocks(k.rows)), dim3(kBlock), 0, extreme_join<T, Max>, k, x, pieces, values, positions);

@@ -3,7 +3,7 @@
 
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/owned_memory.cuh"
+#include "backend/cuda/device_memory.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/resize_kernels.hpp"
 
@@ -25,7 +25,7 @@ class DeviceMap {
     put(0, weights.data(), taps_ * sizeof(W));
     put(taps_ * sizeof(W), m.first.data(), firsts);
     put(source_at_, m.source.data(), sources);
-    memory_ = device_copy(host.data(), host.size());
+    memory_ = DeviceMemory::holding(host.data(), host.size());
   }
 
   struct View {
@@ -34,7 +34,7 @@ class DeviceMap {
     const std::int32_t *first, *source;
   };
   View view() const {
-    const std::byte* p = static_cast<const std::byte*>(memory_.get());
+    const auto* p = memory_->as<const std::byte>();
     return {in_, out_, reinterpret_cast<const W*>(p), reinterpret_cast<const std::int32_t*>(p + taps_ * sizeof(W)),
             reinterpret_cast<const std::int32_t*>(p + source_at_)};
   }
@@ -42,7 +42,7 @@ class DeviceMap {
  private:
   std::int64_t in_, out_;
   std::size_t taps_, source_at_ = 0;
-  std::shared_ptr<void> memory_;
+  std::shared_ptr<const DeviceMemory> memory_;
 };
 
 template <class W>

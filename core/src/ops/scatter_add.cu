@@ -200,7 +200,7 @@ Kernel add_many(const IndexMove& p) {
     const auto* x = p.from_zero ? nullptr : static_cast<const T*>(*o++);
     const auto* source = static_cast<const T*>(o[1]);
     T* y = static_cast<T*>(o[2]);
-    auto *a = static_cast<NarrowRecord*>(space.get()), *b = a + count;
+    auto *a = space->as<NarrowRecord>(), *b = a + count;
     auto *counts = reinterpret_cast<std::uint32_t*>(b + count), *starts = counts + sort_counts(1, count);
     start_items(p.op, count, make_place_records, static_cast<const std::int64_t*>(o[0]), a, count, keys, s, fault);
     const NarrowRecord* sorted = radix_sort_rows<NarrowRecord>(p.op, a, b, 1, count, shifts, counts);

@@ -115,7 +115,8 @@ __device__ void update(const Moments& m, const BiasCorrection& c, float& w, cons
   m(w, s.of[0][at], s.of[1][at], g, lr, decay, c.c1, c.c2);
 }
 __device__ void update(const kernels::RmsProp& m, const BiasCorrection&, float& w, const Slots& s, std::int64_t at, float g, float lr, float decay) {
-  m(w, s.of[0][at], s.of[m.centred ? 2 : 1][at], s.of[1][at], g, lr, decay);
+  float* const mean = m.centred ? s.of[2] : s.of[1];
+  m(w, s.of[0][at], mean[at], s.of[1][at], g, lr, decay);
 }
 
 __device__ inline BiasCorrection correction(float beta1, float beta2, float step) {

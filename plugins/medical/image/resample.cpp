@@ -7,6 +7,7 @@
 #include "medical/image/interpolation.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
+#include "tenon/windows.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -178,15 +179,9 @@ Tensor resample_labels(const Tensor& labels, const Size3& size, const std::array
 
 Tensor resample_argmax(const Tensor& scores, const Size3& size, const std::array<int, 3>& order) {
   check("resample_argmax", scores, 4, DType::f32, size, order, 1);
-  std::int64_t nc = scores.size(3);
-  if (nc < 1 || nc > 256) throw_usage("resample_argmax", "takes 1 to 256 classes, got " + scores.str());
-  Tensor out = Tensor::empty({size[0], size[1], size[2]}, DType::u8);
-  std::uint8_t* to = out.data<std::uint8_t>();
-  score_lines(scores, size, order, [&](std::int64_t z, std::int64_t y, const float* line) {
-    std::uint8_t* row = to + (z * size[1] + y) * size[2];
-    for (std::int64_t x = 0; x < size[2]; ++x) row[x] = std::uint8_t(std::max_element(line + x * nc, line + (x + 1) * nc) - (line + x * nc));
-  });
-  return out;
+  std::vector<ResizeMode> modes;
+  for (int o : order) modes.push_back(o == 0 ? ResizeMode::nearest : ResizeMode::linear);
+  return resize_argmax(scores.contiguous(), {size[0], size[1], size[2]}, modes).to(kCpu);
 }
 
 Tensor resample_scores(const Tensor& scores, const Size3& size, const std::array<int, 3>& order) {

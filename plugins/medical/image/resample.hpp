@@ -27,8 +27,8 @@ inline Tensor resample(const Tensor& image, const Size3& size, int order) { retu
 /// Labels: u8 [z, y, x]; order 1 over one-hot labels, largest wins, ties to the smaller label (nnU-Net's rule); order 0
 /// on the axes where `order` says so.
 Tensor resample_labels(const Tensor& labels, const Size3& size, const std::array<int, 3>& order = {1, 1, 1});
-/// Scores f32 [z, y, x, C] -> u8 labels [size]: linear resampling and argmax fused slab by slab, so that full-size
-/// scores never exist. Bit-equal to argmax of the resampled scores; ties to the smaller label.
+/// Scores f32 [z, y, x, C] of any device -> u8 labels [size] on the CPU: linear resampling and argmax in one (resize_argmax),
+/// so that full-size scores never exist. Bit-equal to argmax of the resampled scores; ties to the smaller label.
 Tensor resample_argmax(const Tensor& scores, const Size3& size, const std::array<int, 3>& order = {1, 1, 1});
 /// Scores f32 [z, y, x, C] -> f32 [size, C], linear (order 0 or 1 an axis).
 Tensor resample_scores(const Tensor& scores, const Size3& size, const std::array<int, 3>& order = {1, 1, 1});

@@ -4,11 +4,13 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <span>
 
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
-#include "tenon/kernel.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/plan_cache.hpp"
+#include "tenon/windows.hpp"
 
 namespace tenon::medical {
 namespace {
@@ -24,6 +26,10 @@ struct Window {
   std::size_t scan;
   Size start, size;
 };
+
+WindowPlace place_of(const Window& w, const std::vector<int>& flipped) {
+  return {{w.start[0], w.start[1], w.start[2]}, flipped};
+}
 
 struct Coverage {
   Size window{};
@@ -49,60 +55,46 @@ Coverage cover(const Size& scan, const WindowSettings& s) {
   return c;
 }
 
-/// Copies a window of `image` [channels, z, y, x] to [z, y, x, channels], zeros beyond the scan, flipped along `flips`.
-void cut(const Tensor& image, const Window& w, const std::array<bool, 3>& flips, float* out) {
-  const std::int64_t channels = image.size(0), nz = image.size(1), ny = image.size(2), nx = image.size(3);
-  const float* from = image.data<float>();
-  std::fill(out, out + voxels(w.size) * channels, 0.0f);
-  for (std::int64_t z = 0; z < w.size[0]; ++z)
-    for (std::int64_t y = 0; y < w.size[1]; ++y) {
-      const std::int64_t sz = w.start[0] + (flips[0] ? w.size[0] - 1 - z : z), sy = w.start[1] + (flips[1] ? w.size[1] - 1 - y : y);
-      if (sz < 0 || sz >= nz || sy < 0 || sy >= ny) continue;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const float* row = from + ((c * nz + sz) * ny + sy) * nx;
-        float* to = out + (z * w.size[1] + y) * w.size[2] * channels + c;
-        const std::int64_t x0 = std::max<std::int64_t>(0, -w.start[2]), x1 = std::min(w.size[2], nx - w.start[2]);
-        for (std::int64_t x = x0; x < x1; ++x) to[(flips[2] ? w.size[2] - 1 - x : x) * channels] = row[w.start[2] + x];
-      }
-    }
-}
-
-/// Adds weight * scores of a window, turned back, to a scan's sums.
-void add(const float* scores, const Window& w, const std::array<bool, 3>& flips, const float* weights, std::int64_t classes,
-         const Size& scan, float* sums, float* weight_sums) {
-  for (std::int64_t z = std::max<std::int64_t>(0, -w.start[0]); z < std::min(w.size[0], scan[0] - w.start[0]); ++z)
-    for (std::int64_t y = std::max<std::int64_t>(0, -w.start[1]); y < std::min(w.size[1], scan[1] - w.start[1]); ++y)
-      for (std::int64_t x = std::max<std::int64_t>(0, -w.start[2]); x < std::min(w.size[2], scan[2] - w.start[2]); ++x) {
-        const std::int64_t here = (z * w.size[1] + y) * w.size[2] + x;
-        const std::int64_t there = ((flips[0] ? w.size[0] - 1 - z : z) * w.size[1] + (flips[1] ? w.size[1] - 1 - y : y)) * w.size[2] +
-                                   (flips[2] ? w.size[2] - 1 - x : x);
-        const std::int64_t at = ((w.start[0] + z) * scan[1] + w.start[1] + y) * scan[2] + w.start[2] + x;
-        const float weight = weights ? weights[here] : 1.0f;
-        for (std::int64_t k = 0; k < classes; ++k) sums[at * classes + k] += weight * scores[there * classes + k];
-        weight_sums[at] += weight;
-      }
-}
-
+/// A scan while windows of it are still to come. Its image and sums lie where the model does, or in host memory where they do not fit there; the numbers are
+/// the same.
 struct InWork {
-  Tensor image, sums;
-  std::vector<float> weight;
+  Tensor image;  ///< [z, y, x, channels]
+  WindowSum sum;
   std::size_t left = 0;  ///< windows still to come
+
+  static InWork begin(const Tensor& planes, const Size& size, std::int64_t classes, Device device, std::size_t windows) {
+    const Shape spatial{size[0], size[1], size[2]};
+    const Tensor image = planes.permute({1, 2, 3, 0}).contiguous();
+    try {
+      MemoryScope tag(MemoryTag::data);
+      return {image.to(device), WindowSum(spatial, classes, device), windows};
+    } catch (const Error& e) {
+      if (device == kCpu || e.code() != "memory.exhausted") throw;
+      return {image, WindowSum(spatial, classes, kCpu), windows};
+    }
+  }
+
+  void cut(const WindowPlace& at, const Tensor& window) const {
+    if (image.device() == window.device()) return cut_window(image, at, window);
+    const Tensor here = Tensor::empty(window.shape(), window.dtype(), image.device());
+    cut_window(image, at, here);
+    window.copy_from_host(here.raw(), here.nbytes());
+  }
+  void add(const Tensor& scores, const WindowPlace& at, const Tensor& weights) {
+    sum.add(scores.to(sum.device()), at, weights.defined() ? weights.to(sum.device()) : weights);
+  }
 };
 
 }  // namespace
 
-/// Windows are written to `host`, scores are read from `result`: on a CPU these are the plan's own tensors.
 struct WindowPlans::Impl {
   PlanCache plans;
-  PlanCache::Entry* plan = nullptr;
-  Tensor host, result;
+  Device device;
 
-  /// Goes on with the plan for `batch` windows of this size.
-  void use(nn::Module& model, std::int64_t batch, const Size& size, std::int64_t channels, std::int64_t classes) {
-    const auto parameters = model.parameters();
-    const Device device = parameters.empty() ? kCpu : parameters.front().second.device();
+  /// The plan for `batch` windows of this size, with its input and its scores.
+  PlanCache::Entry& plan(nn::Module& model, std::int64_t batch, const Size& size, std::int64_t channels, std::int64_t classes) {
     const Shape shape{batch, size[0], size[1], size[2], channels}, expected{batch, size[0], size[1], size[2], classes};
-    plan = &plans.get({{shape}}, device, [&](const std::vector<Tensor>& inputs) {
+    return plans.get({{shape}}, device, [&](const std::vector<Tensor>& inputs) {
       NoGrad off;
       Tensor scores = model.forward(inputs[0]).to(DType::f32).contiguous();
       if (!(scores.shape() == expected))
@@ -111,17 +103,6 @@ struct WindowPlans::Impl {
                     "use a model that labels every voxel");
       return std::vector{scores};
     });
-    auto on_host = [&](const Tensor& kept, const Tensor& t) {
-      return device == kCpu ? t : kept.defined() && kept.shape() == t.shape() ? kept : Tensor::empty(t.shape(), DType::f32, kCpu);
-    };
-    host = on_host(host, plan->inputs[0]);
-    result = on_host(result, plan->outputs[0]);
-  }
-  const float* run() {
-    if (host.storage() != plan->inputs[0].storage()) plan->inputs[0].copy_from_host(host.data<float>(), host.nbytes());
-    plan->plan.run();
-    if (result.storage() != plan->outputs[0].storage()) plan->outputs[0].copy_to_host(result.data<float>(), result.nbytes());
-    return result.data<float>();
   }
 };
 WindowPlans::WindowPlans() : impl_(std::make_unique<Impl>()) {}
@@ -163,12 +144,11 @@ void run_windows(nn::Module& model, const WindowSettings& settings, const std::v
     count[i] = c.starts.size();
     for (const auto& start : c.starts) by_shape[c.window].push_back({i, start, c.window});
   }
-  std::vector<std::array<bool, 3>> flips{{false, false, false}};
+  std::vector<std::vector<int>> flips(1);  // all subsets of the axes
   for (int axis : s.mirror)
     for (std::size_t k = flips.size(); k-- > 0;) {
-      auto turned = flips[k];
-      turned[std::size_t(axis)] = true;
-      flips.push_back(turned);
+      flips.push_back(flips[k]);
+      flips.back().push_back(axis);
     }
 
   struct Mode {
@@ -178,49 +158,30 @@ void run_windows(nn::Module& model, const WindowSettings& settings, const std::v
   } mode{model, model.training()};
   model.eval();
 
+  WindowPlans::Impl& kept = plans.impl();
+  const auto parameters = model.parameters();
+  kept.device = parameters.empty() ? kCpu : parameters.front().second.device();
   std::map<std::size_t, InWork> work;
   std::int64_t done = 0;
   for (const auto& [shape, windows] : by_shape) {
-    const std::vector<float> weights = s.gaussian ? gaussian_weights(shape) : std::vector<float>();
-    WindowPlans::Impl& kept = plans.impl();
+    const Tensor weights = s.gaussian ? Tensor::from(gaussian_weights(shape), Shape{shape[0], shape[1], shape[2]}).to(kept.device) : Tensor();
     for (std::size_t begin = 0; begin < windows.size(); begin += std::size_t(s.batch)) {
-      const auto n = std::int64_t(std::min(std::size_t(s.batch), windows.size() - begin));
-      for (std::int64_t b = 0; b < n; ++b) {
-        const std::size_t scan = windows[begin + std::size_t(b)].scan;
-        if (work.contains(scan)) continue;
-        InWork& w = work[scan];
-        w.image = source(scan).contiguous();
-        w.sums = Tensor::zeros(Shape{sizes[scan][0], sizes[scan][1], sizes[scan][2], s.classes});
-        w.weight.assign(std::size_t(voxels(sizes[scan])), 0.0f);
-        w.left = count[scan];
-      }
-      const std::int64_t channels = work[windows[begin].scan].image.size(0);
-      kept.use(model, n, shape, channels, s.classes);
+      const auto n = std::min(std::size_t(s.batch), windows.size() - begin);
+      const std::span batch(&windows[begin], n);
+      for (const Window& w : batch)
+        if (!work.contains(w.scan)) work.emplace(w.scan, InWork::begin(source(w.scan), sizes[w.scan], s.classes, kept.device, count[w.scan]));
+      PlanCache::Entry& plan = kept.plan(model, std::int64_t(n), shape, work.at(batch.front().scan).image.size(3), s.classes);
       for (const auto& flip : flips) {
-        parallel_for(n, [&](std::int64_t b) {
-          const Window& w = windows[begin + std::size_t(b)];
-          cut(work.at(w.scan).image, w, flip, kept.host.data<float>() + b * voxels(shape) * channels);
-        });
-        const float* scores = kept.run();
+        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).cut(place_of(batch[b], flip), plan.inputs[0].select(0, std::int64_t(b)));
+        plan.plan.run();
         // One after the other: two windows of a batch may overlap in the same scan.
-        for (std::int64_t b = 0; b < n; ++b) {
-          const Window& w = windows[begin + std::size_t(b)];
-          InWork& into = work.at(w.scan);
-          add(scores + b * voxels(shape) * s.classes, w, flip, weights.empty() ? nullptr : weights.data(), s.classes, sizes[w.scan],
-              into.sums.data<float>(), into.weight.data());
-        }
+        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).add(plan.outputs[0].select(0, std::int64_t(b)), place_of(batch[b], flip), weights);
       }
-      for (std::int64_t b = 0; b < n; ++b) {
-        const std::size_t scan = windows[begin + std::size_t(b)].scan;
-        InWork& w = work.at(scan);
-        if (--w.left > 0) continue;
-        float* sums = w.sums.data<float>();
-        parallel_blocks(voxels(sizes[scan]), 1 << 14, [&](std::int64_t from, std::int64_t to) {
-          for (std::int64_t i = from; i < to; ++i)
-            for (std::int64_t k = 0; k < s.classes; ++k) sums[i * s.classes + k] /= w.weight[std::size_t(i)];
-        });
-        sink(scan, w.sums);
-        work.erase(scan);
+      for (const Window& w : batch) {
+        InWork& in = work.at(w.scan);
+        if (--in.left > 0) continue;
+        sink(w.scan, in.sum.mean());
+        work.erase(w.scan);
         monitor.turn("predicting", ++done, std::int64_t(sizes.size()));
       }
     }

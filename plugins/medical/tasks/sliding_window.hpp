@@ -3,8 +3,9 @@
 /// A scan that exceeds the patch by no more than `whole_factor` along every axis is one window, padded to a size the
 /// model takes; a larger one is covered by patches whose starts are spread evenly (nnU-Net's rule), and the scores are
 /// averaged with Gaussian weights. Windows of one shape share a recorded plan. Scans are handed to the consumer in
-/// order of completion, from the calling thread; only scans in work hold scores, so memory is that of a few scans.
-/// Results do not depend on the order of scans or on the batch.
+/// order of completion, from the calling thread; only scans in work hold scores, so memory is that of a few scans: image
+/// and scores lie on the model's device, so that windows never cross to the host, or in host memory where the device's does
+/// not take them. Results do not depend on the order of scans, on the batch or on where the scores lie.
 #pragma once
 
 #include <array>
@@ -37,7 +38,7 @@ struct WindowSettings {
 
 /// f32 [channels, z, y, x].
 using ScanSource = std::function<Tensor(std::size_t scan)>;
-/// Scores of one scan: f32 [z, y, x, classes], mean logits.
+/// Scores of one scan: f32 [z, y, x, classes], mean logits, on the model's device or the CPU.
 using ScoreSink = std::function<void(std::size_t scan, const Tensor& scores)>;
 
 /// Recorded runs of one model, by window shape, the last few of them: kept by a caller that labels scans one after the other. The model's

@@ -74,6 +74,8 @@ const Register resizing("resizing.hpp",
                          },
                          {}});
 
+const Register windows("windows.hpp", {{}, {"resize_argmax(Tensor,vector<int64_t>,vector<ResizeMode>)"}});
+
 const Register normalisation("normalisation.hpp",
                              {{
                                   {"group_norm(Tensor,int64_t,Tensor,Tensor,double,double)",

@@ -184,6 +184,7 @@ void install() {
   install_shape();
   install_arrange();
   install_padding();
+  install_windows();
   install_index();
   install_scatter_add();
   install_random();

@@ -1,19 +1,26 @@
 /// Device memory that belongs to a kernel rather than to a tensor: tables, workspaces of libraries, status words (private).
 ///
-/// Taken when the kernel is made, never while it runs, and given back in stream order when the last kernel that uses it is gone.
+/// Taken when the kernel is made, never while it runs, and given back in stream order when the last kernel that uses it is gone. Counted as workspace; where
+/// there is none, caches are given up before that is told (memory.exhausted).
 #pragma once
 
 #include <cstddef>
 #include <memory>
 
+#include "tensor/memory.hpp"
 #include "tenon/storage.hpp"
 
 namespace tenon::cuda {
 
 class DeviceMemory {
  public:
-  explicit DeviceMemory(std::size_t bytes) : bytes_(bytes), data_(allocator(DeviceType::cuda).allocate(bytes, 0)) {}
-  ~DeviceMemory() { allocator(DeviceType::cuda).deallocate(data_, bytes_, 0); }
+  explicit DeviceMemory(std::size_t bytes) : bytes_(bytes), data_(allocator(DeviceType::cuda).allocate(bytes, 0)) {
+    count_memory(DeviceType::cuda, MemoryTag::workspace, bytes_);
+  }
+  ~DeviceMemory() {
+    allocator(DeviceType::cuda).deallocate(data_, bytes_, 0);
+    uncount_memory(DeviceType::cuda, MemoryTag::workspace, bytes_);
+  }
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 

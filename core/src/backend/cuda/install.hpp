@@ -31,6 +31,7 @@ void install_elementwise_unary();
 void install_shape();
 void install_arrange();
 void install_padding();
+void install_windows();
 void install_index();
 void install_scatter_add();
 void install_random();

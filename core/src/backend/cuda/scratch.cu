@@ -3,23 +3,14 @@
 #include <algorithm>
 #include <mutex>
 
-#include "backend/cuda/check.cuh"
-
 namespace tenon::cuda {
 
-std::shared_ptr<void> scratch(std::size_t bytes) {
+std::shared_ptr<const DeviceMemory> scratch(std::size_t bytes) {
   static std::mutex mutex;
-  static std::shared_ptr<void> held;
-  static std::size_t size = 0;
+  static auto& held = *new std::shared_ptr<const DeviceMemory>;  // never destroyed: kernels may outlive static objects
   std::lock_guard lock(mutex);
-  if (bytes > size || !held) {
-    // at least doubled, so that it grows a few times only; kernels made before keep what they have
-    const std::size_t wanted = std::max({bytes, 2 * size, std::size_t(1) << 20});
-    void* p = nullptr;
-    check(cudaMalloc(&p, wanted), "cudaMalloc");
-    held = std::shared_ptr<void>(p, [](void* q) { (void)cudaFree(q); });
-    size = wanted;
-  }
+  // at least doubled, so that it grows a few times only; kernels made before keep what they have
+  if (!held || bytes > held->bytes()) held = std::make_shared<const DeviceMemory>(std::max({bytes, held ? 2 * held->bytes() : 0, std::size_t(1) << 20}));
   return held;
 }
 

@@ -1,7 +1,8 @@
 /// Fourier transforms through cuFFT where our own sums would cost more than they save (ops/fft.cu).
 ///
 /// cuFFT transforms many lines of one stride a call. What it does not do, a pass before or after does: lines turned so that they lie one
-/// after the other, pruned spectra filled up or cut, weights, and copies of what an inverse real transform would overwrite.
+/// after the other, pruned spectra filled up or cut, weights, and copies of what an inverse real transform would overwrite. What cuFFT works in is part of the
+/// op's workspace, in the arena of a recorded step like every other value that lives for one launch.
 #include <cufft.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include <utility>
 
 #include "backend/cuda/complex.cuh"
-#include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
@@ -36,6 +36,10 @@ struct Lines {
   bool operator==(const Lines&) const = default;
 };
 
+std::size_t padded(std::size_t bytes) {
+  return (bytes + 255) / 256 * 256;
+}
+
 class Plan {
  public:
   explicit Plan(const Lines& l) : type_(l.type) {
@@ -51,7 +55,12 @@ class Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  void run(void* x, void* y, bool inverse) const {
+  /// What it works in; never 0.
+  std::size_t area_bytes() const { return area_bytes_; }
+
+  void run(void* x, void* y, bool inverse, void* area) const {
+    const std::lock_guard lock(mutex_);  // the area is an attribute of the plan
+    check_fft(cufftSetWorkArea(plan_, area), "cufftSetWorkArea");
     const int direction = inverse ? CUFFT_INVERSE : CUFFT_FORWARD;
     switch (type_) {
       case CUFFT_C2C:
@@ -78,21 +87,14 @@ class Plan {
     check_fft(cufftMakePlanMany64(plan_, 1, &n, &from, l.strided ? l.batch : 1, l.strided ? 1 : l.from, &to, l.strided ? l.batch : 1,
                                   l.strided ? 1 : l.to, l.type, l.batch, &bytes),
               "cufftMakePlanMany64");
-    area_ = area_of(bytes);
-    check_fft(cufftSetWorkArea(plan_, area_->as<>()), "cufftSetWorkArea");
+    area_bytes_ = padded(std::max<std::size_t>(bytes, 1));
     check_fft(cufftSetStream(plan_, stream()), "cufftSetStream");
-  }
-  /// One for all plans, which run one after the other. Plans from before it grew keep the one they were given: recorded steps hold its
-  /// address.
-  static std::shared_ptr<const DeviceMemory> area_of(std::size_t bytes) {
-    static auto& area = *new std::shared_ptr<const DeviceMemory>;  // outlives the allocator's last use
-    if (!area || area->bytes() < bytes) area = std::make_shared<const DeviceMemory>(bytes);
-    return area;
   }
 
   cufftType type_;
   cufftHandle plan_{};
-  std::shared_ptr<const DeviceMemory> area_;
+  std::size_t area_bytes_ = 0;
+  mutable std::mutex mutex_;
 };
 
 std::shared_ptr<const Plan> plan_of(const Lines& l) {
@@ -207,10 +209,11 @@ struct Route {
     const std::size_t part = size_of(g.scalar), lines = std::size_t(g.outer * g.inner);
     in_bytes = lines * std::size_t(full_from) * part * (real_in ? 1 : 2);
     out_bytes = lines * std::size_t(full_to) * part * (real_out ? 1 : 2);
-    if (before || copy) workspace = (in_bytes + 255) / 256 * 256;
+    if (before || copy) workspace = padded(in_bytes);
     at_out = workspace;
-    if (after_elsewhere) workspace += out_bytes;
+    if (after_elsewhere) workspace += padded(out_bytes);
   }
+  bool strided(const FftGeometry& g) const { return g.inner > 1 && !turn; }  ///< the lines that cuFFT is given
 };
 
 bool ours_is_best(const FftGeometry& g) {
@@ -219,7 +222,7 @@ bool ours_is_best(const FftGeometry& g) {
   return g.n <= (g.outer > 1 && g.inner > 1 ? kShortTurned : kShort);
 }
 
-cufftType type_of(const FftGeometry& g) {
+cufftType cufft_type(const FftGeometry& g) {
   const bool wide = g.scalar == DType::f64;
   switch (g.kind) {
     case FftKind::real_forward:
@@ -229,6 +232,11 @@ cufftType type_of(const FftGeometry& g) {
     default:
       return wide ? CUFFT_Z2Z : CUFFT_C2C;
   }
+}
+
+std::shared_ptr<const Plan> plan_of(const FftGeometry& g, const Route& route) {
+  const bool strided = route.strided(g);
+  return plan_of(Lines{cufft_type(g), g.n, route.full_from, route.full_to, strided, strided ? g.inner : g.outer * g.inner});
 }
 
 /// From strides of the op's layout to those of the transform (`into`), or back.
@@ -264,11 +272,10 @@ Kernel make_fft(const FftGeometry& g, double scale) {
   if (route.real_out) before.mirror = g.n, before.drop = true, before.interior = g.interior;
   if (route.real_in) after.mirror = g.n, after.interior = g.interior;
   const bool finish = route.after_elsewhere || after.scale != 1 || (route.real_in && g.interior != 1);
-  const bool strided = g.inner > 1 && !route.turn;
-  auto plan = plan_of({type_of(g), g.n, route.full_from, route.full_to, strided, strided ? g.inner : g.outer * g.inner});
-  return [=](void* const* p) {
+  return [=, plan = plan_of(g, route)](void* const* p) {
     const void* from = p[0];
-    auto* space = route.workspace ? static_cast<std::byte*>(p[2]) : nullptr;
+    auto* space = static_cast<std::byte*>(p[2]);
+    auto* area = space + route.workspace;
     if (route.before) {
       rearrange_values(before, g.scalar, route.real_in, from, space);
       from = space;
@@ -281,7 +288,7 @@ Kernel make_fft(const FftGeometry& g, double scale) {
       const auto part = std::size_t(call), calls = std::size_t(route.calls);
       plan->run(static_cast<std::byte*>(const_cast<void*>(from)) + part * (route.in_bytes / calls),
                 static_cast<std::byte*>(to) + part * (route.out_bytes / calls),
-                g.inverse);  // x is only read: an inverse real transform has its own copy
+                g.inverse, area);  // x is only read: an inverse real transform has its own copy
     }
     if (finish) rearrange_values(after, g.scalar, route.real_out, to, p[1]);
   };
@@ -291,7 +298,11 @@ Kernel make_fft(const FftGeometry& g, double scale) {
 
 void install_fft_library() {
   fft_kernel.set(DeviceType::cuda, make_fft);
-  set_fft_workspace(DeviceType::cuda, [](const FftGeometry& g) { return ours_is_best(g) ? direct_fft_workspace(g) : Route(g).workspace; });
+  set_fft_workspace(DeviceType::cuda, [](const FftGeometry& g) {
+    if (ours_is_best(g)) return direct_fft_workspace(g);
+    const Route route(g);
+    return route.workspace + plan_of(g, route)->area_bytes();
+  });
 }
 
 }  // namespace tenon::cuda

@@ -53,6 +53,7 @@ using Preference = std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, Release>;
 /// An algorithm of the library's.
 struct Proposal {
   cublasLtMatmulAlgo_t algo{};
+  std::size_t workspace = 0;  ///< bytes that it works in
 };
 
 template <class V>

@@ -1,6 +1,7 @@
 /// What trials of cuDNN's plans share: operands full of noise, a clock, and how far two results are apart (private).
 #pragma once
 
+#include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/launch.cuh"
 #include "ops/dispatch.hpp"
 
@@ -54,18 +55,14 @@ __global__ void sum_differences(const T* a, const T* b, std::int64_t count, doub
 /// Memory of a trial, in the order of the stream.
 class Scratch {
  public:
-  explicit Scratch(std::size_t bytes) : bytes_(bytes) { check(cudaMallocAsync(&data_, bytes ? bytes : 16, stream()), "cudaMallocAsync"); }
-  ~Scratch() { cudaFreeAsync(data_, stream()); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  void* get() const { return data_; }
-  std::size_t bytes() const { return bytes_; }
+  explicit Scratch(std::size_t bytes) : memory_(bytes) {}
+  void* get() const { return memory_.as<>(); }
+  std::size_t bytes() const { return memory_.bytes(); }
   /// NaN in each of these types: what is not written shows.
-  void spoil() const { check(cudaMemsetAsync(data_, 0xff, bytes_, stream()), "cudaMemsetAsync"); }
+  void spoil() const { check(cudaMemsetAsync(get(), 0xff, bytes(), stream()), "cudaMemsetAsync"); }
 
  private:
-  void* data_ = nullptr;
-  std::size_t bytes_;
+  DeviceMemory memory_;
 };
 
 class Stopwatch {

@@ -20,6 +20,7 @@
 #include "backend/cuda/library/plan_memory.hpp"
 #include "backend/cuda/library/product_record.hpp"
 #include "backend/cuda/library/product_trial.cuh"
+#include "backend/cuda/scratch.cuh"
 #include "tenon/precision.hpp"
 
 namespace tenon::cuda {
@@ -30,23 +31,15 @@ constexpr int kProposals = 8, kTimedRuns = 3;                // algorithms asked
 constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operands beyond which the first proposal is taken
 constexpr float kWorthChanging = 0.97f;                      // of the first one's time
 
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
-
-/// One for all products: they follow each other on one stream.
-const Workspace& workspace() {
-  static const Workspace w = [] {
+/// Bytes that an algorithm may want to work in.
+std::size_t most_workspace() {
+  static const std::size_t most = [] {
     int device = 0, major = 0;
     check(cudaGetDevice(&device), "cudaGetDevice");
     check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
-    Workspace made;
-    made.bytes = std::size_t(major >= 9 ? 64 : 32) << 20;
-    check(cudaMalloc(&made.data, made.bytes), "cudaMalloc");
-    return made;
+    return std::size_t(major >= 9 ? 64 : 32) << 20;
   }();
-  return w;
+  return most;
 }
 
 PlanMemory& memory() {
@@ -116,6 +109,7 @@ class Product {
     if (narrow) found = proposals(false);
     if (found.empty()) refuse();
     wide_ = narrow ? found[0] : chosen(found);
+    if (wide_.workspace > 0) area_ = scratch(wide_.workspace);
     if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
   }
 
@@ -135,12 +129,12 @@ class Product {
       set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
     if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded
-      const std::vector<Proposal> found = proposals(false, bias);
+      const std::vector<Proposal> found = proposals(false, bias, area_ ? area_->bytes() : 0);
       if (found.empty()) refuse();
       plain_ = found[0];
       has_plain_ = true;
     }
-    check_blas(enqueue(wide ? wide_ : plain_, a, b, c), "cublasLtMatmul");
+    check_blas(enqueue(wide ? wide_ : plain_, a, b, c, area_ ? area_->as<>() : nullptr), "cublasLtMatmul");
     if (s_.bias && !in_library_) add(bias, c);
   }
 
@@ -167,14 +161,14 @@ class Product {
     return o;
   }
 
-  /// Best first; none where the library knows none. Makes the operation anew; the bias' address tells how it is aligned.
-  std::vector<Proposal> proposals(bool wide, const void* bias = nullptr) {
+  /// Best first; none where the library knows none that works in `most` bytes. Makes the operation anew; the bias' address tells how it is aligned.
+  std::vector<Proposal> proposals(bool wide, const void* bias = nullptr, std::size_t most = most_workspace()) {
     if (!bias) bias = reinterpret_cast<const void*>(std::uintptr_t(wide ? 256 : size_of(s_.out)));
     operation_ = operation(bias);
     cublasLtMatmulPreference_t made = nullptr;
     check_blas(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
     Preference wish(made);
-    set(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t(workspace().bytes));
+    set(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t(most));
     set(wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
     const auto in = std::uint32_t(size_of(s_.in)), out = std::uint32_t(size_of(s_.out));
     set(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, wide ? std::uint32_t(b_alignment_) : in);
@@ -189,17 +183,17 @@ class Product {
       check_blas(status, "cublasLtMatmulAlgoGetHeuristic");
     std::vector<Proposal> found;
     for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < count; ++i)
-      if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= workspace().bytes) found.push_back({results[i].algo});
+      if (results[i].state == CUBLAS_STATUS_SUCCESS && results[i].workspaceSize <= most) found.push_back({results[i].algo, results[i].workspaceSize});
     return found;
   }
 
-  cublasStatus_t enqueue(const Proposal& p, const void* a, const void* b, void* c) const {
+  cublasStatus_t enqueue(const Proposal& p, const void* a, const void* b, void* c, void* area) const {
     const float alpha_f = 1, beta_f = s_.add ? 1 : 0;
     const double alpha_d = 1, beta_d = s_.add ? 1 : 0;
     const bool f64 = s_.in == DType::f64;
     return cublasLtMatmul(handle(), operation_.get(), f64 ? static_cast<const void*>(&alpha_d) : &alpha_f, b, b_.get(), a, a_.get(),
-                          f64 ? static_cast<const void*>(&beta_d) : &beta_f, c, c_.get(), c, c_.get(), &p.algo, workspace().data,
-                          workspace().bytes, stream());
+                          f64 ? static_cast<const void*>(&beta_d) : &beta_f, c, c_.get(), c, c_.get(), &p.algo, area, p.workspace,
+                          stream());
   }
 
   void round(const void* bias, void* rounded) const {
@@ -235,7 +229,7 @@ class Product {
   /// What was chosen before where that still stands, else what is measured now; the first one where nothing can be measured.
   Proposal chosen(const std::vector<Proposal>& found) {
     if (found.size() < 2) return found[0];
-    const std::string key = product_key(s_, tf32_, in_library_, workspace().bytes);
+    const std::string key = product_key(s_, tf32_, in_library_, most_workspace());
     if (const std::optional<Proposal> known = recall(memory().find(key), found[0])) return *known;
     const std::optional<Proposal> measured = fastest(found);
     if (!measured) return found[0];
@@ -246,11 +240,12 @@ class Product {
   std::optional<Proposal> recall(const std::string& text, const Proposal& first) const {
     const std::optional<ProductRecord> record = read_record(text);
     if (!record || record->first != std::bit_cast<AlgorithmBytes>(first.algo)) return {};
-    const Proposal p{std::bit_cast<cublasLtMatmulAlgo_t>(record->chosen)};
+    Proposal p{std::bit_cast<cublasLtMatmulAlgo_t>(record->chosen)};
     cublasLtMatmulHeuristicResult_t needs{};
     const cublasStatus_t status =
         cublasLtMatmulAlgoCheck(handle(), operation_.get(), b_.get(), a_.get(), c_.get(), c_.get(), &p.algo, &needs);
-    if (status != CUBLAS_STATUS_SUCCESS || needs.workspaceSize > workspace().bytes) return {};
+    if (status != CUBLAS_STATUS_SUCCESS || needs.workspaceSize > most_workspace()) return {};
+    p.workspace = needs.workspaceSize;
     return p;
   }
 
@@ -262,8 +257,10 @@ class Product {
                       c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
     if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return {};
     const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8;
-    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), side(side_bytes), first_side(side_bytes), flag(sizeof(int));
-    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !flag.data) return {};
+    std::size_t area_bytes = 0;
+    for (const Proposal& p : found) area_bytes = std::max(area_bytes, p.workspace);
+    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), side(side_bytes), first_side(side_bytes), area(area_bytes), flag(sizeof(int));
+    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !area.data || !flag.data) return {};
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
     // a bias, which all read, or the sums of each
@@ -279,7 +276,7 @@ class Product {
       void* to = best < 0 ? first.data : c.data;
       if (s_.sums) point_to(best < 0 ? first_side.data : side.data);
       check(cudaMemsetAsync(to, 0, c_bytes, stream()), "cudaMemsetAsync");
-      if (enqueue(p, a.data, b.data, to) != CUBLAS_STATUS_SUCCESS) {
+      if (enqueue(p, a.data, b.data, to, area.data) != CUBLAS_STATUS_SUCCESS) {
         (void)cudaGetLastError();
         continue;
       }
@@ -287,7 +284,7 @@ class Product {
         return trial::differ(x.data, y.data, bytes, static_cast<int*>(flag.data));
       };
       if (best >= 0 && (differ(first, c, c_bytes) || (s_.sums && differ(first_side, side, std::size_t(s_.m) * 4)))) continue;
-      const float time = seconds(p, a.data, b.data, c.data);
+      const float time = seconds(p, a.data, b.data, c.data, area.data);
       if (best < 0 || time < best_time * kWorthChanging) {
         best = i;
         best_time = time;
@@ -297,12 +294,12 @@ class Product {
     return found[std::size_t(best)];
   }
 
-  float seconds(const Proposal& p, const void* a, const void* b, void* c) const {
+  float seconds(const Proposal& p, const void* a, const void* b, void* c, void* area) const {
     trial::Clock clock;
     float time = 0;
-    check_blas(enqueue(p, a, b, c), "cublasLtMatmul");  // warm
+    check_blas(enqueue(p, a, b, c, area), "cublasLtMatmul");  // warm
     check(cudaEventRecord(clock.begin, stream()), "cudaEventRecord");
-    for (int i = 0; i < kTimedRuns; ++i) check_blas(enqueue(p, a, b, c), "cublasLtMatmul");
+    for (int i = 0; i < kTimedRuns; ++i) check_blas(enqueue(p, a, b, c, area), "cublasLtMatmul");
     check(cudaEventRecord(clock.end, stream()), "cudaEventRecord");
     check(cudaEventSynchronize(clock.end), "cudaEventSynchronize");
     check(cudaEventElapsedTime(&time, clock.begin, clock.end), "cudaEventElapsedTime");
@@ -316,13 +313,14 @@ class Product {
   MatrixLayout a_, b_, c_;
   Operation operation_;
   Proposal wide_{}, plain_{};
+  std::shared_ptr<const DeviceMemory> area_;  ///< null where the algorithm works without
   std::mutex mutex_;
 };
 
 /// Made once a shape and kept: a process sees a few hundred of them.
 std::shared_ptr<Product> product_of(const ProductShape& shape) {
   static std::mutex mutex;
-  static std::map<std::pair<ProductShape, bool>, std::shared_ptr<Product>> made;
+  static auto& made = *new std::map<std::pair<ProductShape, bool>, std::shared_ptr<Product>>;
   const bool tf32 = shape.in == DType::f32 && tf32_allowed();
   std::lock_guard lock(mutex);
   std::shared_ptr<Product>& p = made[{shape, tf32}];

@@ -1,0 +1,78 @@
+// A model on a device run over whole scans: windows are cut, and scores added up, where the model is.
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "core/ops/gradient_check.hpp"
+#include "cuda/device.hpp"
+#include "medical/tasks/sliding_window.hpp"
+#include "memory.hpp"
+#include "tenon/ops.hpp"
+
+using namespace tenon;
+using namespace tenon::medical;
+using under_test::kDevice;
+
+namespace {
+
+using Size = std::array<std::int64_t, 3>;
+const std::vector<Size> kSizes{{20, 30, 40}, {9, 8, 7}, {8, 25, 8}};
+
+class Blur final : public nn::Module {
+ public:
+  explicit Blur(Device device) {
+    DeviceScope on(device);
+    weight_ = add_parameter("weight", {2, 3, 3, 3, 1}, {});
+    const Tensor values = check::made(1, weight_.shape()).to(DType::f32).to(kCpu);
+    weight_.copy_from_host(values.raw(), values.nbytes());
+  }
+  Tensor forward(const Tensor& x) override { return conv(x, weight_, {}, {{}, {1, 1, 1}, {}, 1}); }
+
+ private:
+  Tensor weight_;
+};
+
+/// Scores of all scans by a model on `device`, and where they lay when they were given out.
+std::vector<std::vector<double>> scores_of(Device device, Device& lay) {
+  WindowSettings s;
+  s.patch = {8, 8, 8};
+  s.divisor = 4;
+  s.batch = 2;
+  s.mirror = {0, 2};
+  Blur model(device);
+  WindowPlans plans;
+  std::vector<std::vector<double>> scores(kSizes.size());
+  run_windows(
+      model, s, kSizes, [](std::size_t i) { return check::made(int(i), {1, kSizes[i][0], kSizes[i][1], kSizes[i][2]}).to(DType::f32); },
+      [&](std::size_t i, const Tensor& t) {
+        if (i == 0) lay = t.device();
+        scores[i] = t.to_vector();
+      },
+      {}, plans);
+  return scores;
+}
+
+}  // namespace
+
+TEST_CASE("whole scans are labelled where the model is, and in host memory where theirs does not suffice", "[cuda_on_cpu]") {
+  namespace shim = cuda::on_cpu;
+  TENON_NEEDS_DEVICE();
+  under_test::begin_run(0);
+  Device lay;
+  const auto expected = scores_of(kCpu, lay);
+  CHECK(lay == kCpu);
+  const auto got = scores_of(kDevice, lay);
+  CHECK(lay == kDevice);
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    for (std::size_t k = 0; k < got[i].size(); ++k) worst = std::max(worst, std::abs(got[i][k] - expected[i][k]));
+  CHECK(worst < 1e-5);
+
+  struct Small {
+    Small() { shim::set_memory_size(shim::bytes_in_use() + 250'000); }  // the first scan's image and sums take 384,000 bytes
+    ~Small() { shim::set_memory_size(0); }
+  } small;
+  const auto short_of_memory = scores_of(kDevice, lay);
+  CHECK(lay == kCpu);
+  CHECK(short_of_memory == got);
+  CHECK_NOTHROW(under_test::end_run());
+}
