@@ -85,8 +85,14 @@ void add_tool(const std::string& id, Page& page, Json& entry) {
 
 void add_model(const std::string& id, Page& page, Json& entry) {
   const ModelEntry& model = PluginHost::instance().model(id);
-  page.text += "\n## Model `" + id + "`\n\n" + model.help + ".\n" + parameters_text(model.params, false);
-  entry.update(Json{{"help", model.help}, {"parameters", parameters_json(model.params)}});
+  Json computes = Json::array();
+  std::string types;
+  for (DType t : model.computes) {
+    computes.push_back(name_of(t));
+    types += (types.empty() ? "" : ", ") + std::string(name_of(t));
+  }
+  page.text += "\n## Model `" + id + "`\n\n" + model.help + ". Computes in " + types + ".\n" + parameters_text(model.params, false);
+  entry.update(Json{{"help", model.help}, {"computes", computes}, {"parameters", parameters_json(model.params)}});
 }
 
 void add_format(const std::string& id, Page& page, Json& entry) {

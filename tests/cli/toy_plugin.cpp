@@ -154,7 +154,8 @@ TENON_PLUGIN(tenon::Registrar& r) {
   r.model({.name = "line",
            .help = "A straight line",
            .params = {tenon::integer_param("width", 1, "of no effect", 1, 64)},
-           .make = [](const tenon::ParamValues&, const tenon::ModelContext&) { return std::make_shared<Line>(); }});
+           .make = [](const tenon::ParamValues&, const tenon::ModelContext&) { return std::make_shared<Line>(); },
+           .computes = {tenon::DType::f32}});
   r.model({.name = "net",
            .help = "One hidden layer",
            .params = {tenon::integer_param("width", 16, "hidden features", 1, 1 << 20)},

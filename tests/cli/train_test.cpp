@@ -213,6 +213,7 @@ TEST_CASE("a wrong recipe is exit 2, with place and remedy, and writes nothing")
   refused({"data.list=point.txt", "--dry-run"}, "command line, data.list", "'points.txt'");
   refused({"train.require=[\"x <= 1\"]", "--dry-run"}, "command line, train.require", "error[train.require]");
   refused({"model.name=toy.lyne", "--dry-run"}, "command line, model.name", "'toy.line'");
+  refused({"model.name=toy.line", "train.precision=bf16", "--dry-run"}, "command line, train.precision", "error[recipe.precision]");
   refused({"--seed", "-1"}, "seed = -1 is not", "error[recipe.wrong_type]");
   folder.write("line.toml", "task = \"toy.regression\"\n[data]\nroot = \"points\"\n[train]\nstesp = 3\n");
   refused({}, "line.toml:5", "'steps'");

@@ -20,6 +20,7 @@ class Memory {
  public:
   explicit Memory(std::size_t floats) : size_(floats), data_(static_cast<float*>(on_cpu::take(std::max<std::size_t>(1, floats) * 4))) {}
   Memory(std::size_t floats, std::uint64_t seed) : Memory(floats) {
+    const on_cpu::Open open;
     const Random random(7, seed);
     for (std::size_t i = 0; i < floats; ++i) data_[i] = float(2 * random.uniform(i) - 1);
   }
@@ -27,7 +28,10 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
   float* get() const { return data_; }
-  std::vector<float> values() const { return {data_, data_ + size_}; }
+  std::vector<float> values() const {
+    const on_cpu::Open open;
+    return {data_, data_ + size_};
+  }
 
  private:
   std::size_t size_;

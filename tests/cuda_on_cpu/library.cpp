@@ -6,6 +6,7 @@
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/product.hpp"
 #include "kernels/types.hpp"
+#include "memory.hpp"
 #include "ops/convert.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/matmul_kernels.hpp"
@@ -59,6 +60,7 @@ Kernel loops_over(const MatmulGeometry& g) {
 
 ProductCall make_product(const ProductShape& s) {
   return [s, one = plain_product(s)](const void* a, const void* b, const void* bias, void* c, void*) {
+    const on_cpu::Open open;
     for (std::int64_t i = 0; i < s.count; ++i) one(a, i * s.a_step, b, i * s.b_step, bias, c, i * s.c_step);
   };
 }
@@ -75,8 +77,13 @@ void install_matmul() {
     MatmulGeometry one = g;
     one.sums = false;
     const Kernel product = by_loops(one) ? loops_over(one) : matmul_slot(kCpu, one);
-    if (!g.sums) return product;
+    if (!g.sums)
+      return [product](void* const* p) {
+        const on_cpu::Open open;
+        product(p);
+      };
     return [g, product](void* const* p) {
+      const on_cpu::Open open;
       void* operands[] = {p[0], p[1], p[2], p[4]};
       product(operands);
       channel_sums(g.in, p[0], g.k, g.m, p[3], p[4]);

@@ -1,4 +1,5 @@
-/// "Device" memory: host memory between guards, filled with NaNs when it is given out and when it comes back.
+/// "Device" memory: host memory between guards, filled with NaNs when it is given out and when it comes back. Where asked for the host cannot touch it: outside of
+/// kernels and copies its pages are closed, and a program that reads or writes them ends with a line that says so.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,17 @@ namespace tenon::cuda::on_cpu {
 
 void* take(std::size_t bytes);
 void give_back(void* at);
+
+/// From now on. A launch then costs two calls of the system, whose time grows with the memory in use.
+void close_to_host(bool on = true);
+/// While one is alive, device memory is open: a kernel runs, or a copy is made. They nest; for all threads at once.
+class Open {
+ public:
+  Open();
+  ~Open();
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+};
 /// What the first stream did with a block, in its count of operations; for streams.cpp.
 struct BlockTimes {
   std::size_t bytes = 0;

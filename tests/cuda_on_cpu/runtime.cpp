@@ -130,16 +130,19 @@ cudaError_t cudaMalloc(void** at, std::size_t bytes) {
   return *at ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+  const Open open;
   if (bytes) std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width, std::size_t height,
                          cudaMemcpyKind) {
+  const Open open;
   for (std::size_t i = 0; i < height; ++i)
     std::memcpy(static_cast<char*>(to) + i * to_pitch, static_cast<const char*>(from) + i * from_pitch, width);
   return cudaSuccess;
 }
 cudaError_t cudaMemset(void* at, int value, std::size_t bytes) {
+  const Open open;
   if (bytes) std::memset(at, value, bytes);
   return cudaSuccess;
 }

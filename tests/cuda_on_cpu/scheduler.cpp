@@ -86,6 +86,7 @@ class Scheduler {
     gridDim = blocks;
     size_ = int(threads.x * threads.y * threads.z);
     lay_shared_memory(shared_bytes);
+    const Open open;
     const std::int64_t count = std::int64_t(blocks.x) * blocks.y * blocks.z;
     make_order();
     for (std::int64_t i = 0; i < count; ++i) {

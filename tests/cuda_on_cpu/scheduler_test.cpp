@@ -14,12 +14,14 @@ using Catch::Matchers::Contains;
 namespace {
 
 /// Given back at the end, whatever happened.
+/// Open while it is there: these tests look into it.
 template <class T>
 struct DeviceArray {
   explicit DeviceArray(std::size_t n) : size(n), data(static_cast<T*>(take(n * sizeof(T)))) {}
   ~DeviceArray() { give_back(data); }
   DeviceArray(const DeviceArray&) = delete;
   DeviceArray& operator=(const DeviceArray&) = delete;
+  Open open;
   std::vector<T> values() const { return {data, data + size}; }
   std::size_t size;
   T* data;

@@ -31,6 +31,7 @@ struct CUstream_st {
   std::deque<Copy> late;  ///< `made` to `given`
 
   void make_until(std::uint64_t position) {
+    const Open open;
     for (; made < position && !late.empty(); ++made, late.pop_front()) std::memcpy(late.front().to, late.front().from, late.front().bytes);
   }
 };
@@ -163,6 +164,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
     ++now;
     if (read) read->used = now;
     if (written) written->used = now;
+    const Open open;
     std::memcpy(to, from, bytes);
     return cudaSuccess;
   }

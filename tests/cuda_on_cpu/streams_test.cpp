@@ -43,6 +43,10 @@ struct Stage {
     cudaMemcpyAsync(buffer, host, sizeof(int), cudaMemcpyHostToDevice, other);
     cudaEventRecord(copied, other);
   }
+  static int value(const int* device) {
+    const Open open;
+    return *device;
+  }
   void deliver() { cudaMemcpyAsync(input, buffer, sizeof(int), cudaMemcpyDeviceToDevice, main); }
 
   cudaStream_t main, other = nullptr;
@@ -62,7 +66,7 @@ TEST_CASE("copies on another stream are made when something waits for them", "[c
     cudaStreamWaitEvent(s.main, s.copied);
     CHECK(cudaEventQuery(s.copied) == cudaSuccess);
     s.deliver();
-    CHECK(*s.input == k + 1);
+    CHECK(s.value(s.input) == k + 1);
     cudaEventRecord(s.ready, s.main);
     cudaStreamWaitEvent(s.other, s.ready);
     *s.host = k + 2;
@@ -71,7 +75,7 @@ TEST_CASE("copies on another stream are made when something waits for them", "[c
   s.send();
   *s.host = 9;  // before the copy was waited for
   cudaEventSynchronize(s.copied);
-  CHECK(*s.buffer == 9);
+  CHECK(s.value(s.buffer) == 9);
 }
 
 TEST_CASE("a wait that is missing is found", "[cuda_on_cpu][streams]") {

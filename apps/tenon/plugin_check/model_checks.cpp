@@ -306,6 +306,7 @@ std::vector<NamedCheck> model_checks(const Subject& s) {
       expect(same_bytes(before, state_of(*model)), "a refused state changed weights all the same");
     });
     add("bf16", [](const TriedModel& t) {
+      if (std::find(t.entry.computes.begin(), t.entry.computes.end(), DType::bf16) == t.entry.computes.end()) throw CheckSkipped{"it declares that it does not compute in bf16"};
       ModelContext c = t.example.context;
       c.compute = DType::bf16;
       runs_or_refuses([&] {

@@ -21,7 +21,7 @@
 namespace tenon {
 
 /// Raised when the plugin contract (plugin.hpp, task.hpp, ...) changes. Another number is refused.
-inline constexpr std::uint32_t kPluginApi = 3;
+inline constexpr std::uint32_t kPluginApi = 4;
 inline constexpr char kAbiMagic[16] = "TENON-PLUGIN";
 inline constexpr char kAbiSection[] = ".tenon_abi";
 inline constexpr std::uint64_t kMaxPluginFile = std::uint64_t{512} << 20;

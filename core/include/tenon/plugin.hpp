@@ -60,6 +60,9 @@ struct ModelEntry {
   ParamSpec params;
   std::function<nn::ModulePtr(const ParamValues&, const ModelContext&)> make;
   std::optional<ModelExample> example = {};
+  /// What ModelContext::compute may be, f32 among them: train.precision = "auto" takes bf16 only of a model that has it here, and other
+  /// recipes are refused as they are read.
+  std::vector<DType> computes = {DType::f32, DType::bf16, DType::f16};
 };
 
 struct TaskEntry {

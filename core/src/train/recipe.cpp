@@ -9,6 +9,7 @@
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/io/utf8.hpp"
+#include "tenon/plugin.hpp"
 #include "train/recipe_toml.hpp"
 
 namespace tenon {
@@ -100,6 +101,7 @@ class Builder {
       if (!spec_of(section.name)) unknown("section", section.name, section_names(), file_.at(section.line));
     for (const Override& o : overrides_)
       if (!o.section.empty() && !spec_of(o.section)) unknown("section", o.section, section_names(), o.where());
+    require_precision();
     return std::move(recipe_);
   }
 
@@ -155,6 +157,22 @@ class Builder {
     recipe_.model = task.default_model;
     // A task names the models of its own plugin without the prefix.
     if (recipe_.model.find('.') == std::string::npos) recipe_.model = recipe_.task.substr(0, recipe_.task.find('.') + 1) + recipe_.model;
+  }
+
+  /// A type that the model computes in; which of them "auto" is depends on the device.
+  void require_precision() const {
+    const std::string& wanted = recipe_.section("train").text("precision");
+    const std::vector<DType>& computes = PluginHost::instance().model(recipe_.model).computes;
+    std::string names = "\"auto\"";
+    bool known = wanted == "auto";
+    for (DType t : computes) {
+      known = known || wanted == name_of(t) || (wanted == "tf32" && t == DType::f32);
+      names += ", \"" + std::string(name_of(t)) + "\"";
+      if (t == DType::f32) names += ", \"tf32\"";
+    }
+    if (known) return;
+    throw Error(ErrorKind::usage, "recipe.precision", recipe_.model + " does not compute in " + wanted, "set train.precision to one of " + names,
+                recipe_.origins.at("train.precision"));
   }
 
   void fill(const std::string& section, const ParamSpec& spec) {

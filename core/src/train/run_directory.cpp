@@ -141,7 +141,9 @@ DType compute_type(const Recipe& recipe, Device device) {
   if (wanted == "f32" || wanted == "tf32") return DType::f32;
   if (wanted == "bf16") return DType::bf16;
   if (wanted == "f16") return DType::f16;
-  return device.type != DeviceType::cpu || cpu_has_bf16() ? DType::bf16 : DType::f32;
+  const std::vector<DType>& computes = PluginHost::instance().model(recipe.model).computes;
+  const bool pays = device.type != DeviceType::cpu || cpu_has_bf16();
+  return pays && std::find(computes.begin(), computes.end(), DType::bf16) != computes.end() ? DType::bf16 : DType::f32;
 }
 
 bool uses_tf32(const Recipe& recipe, Device device) {

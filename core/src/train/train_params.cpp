@@ -9,7 +9,7 @@ const ParamSpec& train_params() {
       real_param("minutes", 0, "time budget from start to last step, loading and validation included; used when steps and epochs are 0", 0, 525600, "min"),
       integer_param("batch", 2, "samples a pass", 1, 65536),
       integer_param("accumulate", 1, "passes a step: gradients of so many batches are averaged, in the memory of one", 1, 65536),
-      text_param("precision", "auto", "type of activations; auto: bf16 where the processor multiplies it natively, else f32; tf32: f32, whose products a GPU may round to TF32", {"auto", "f32", "tf32", "bf16", "f16"}),
+      text_param("precision", "auto", "type of activations; auto: bf16 where the processor multiplies it natively and the model computes in it, else f32; tf32: f32, whose products a GPU may round to TF32", {"auto", "f32", "tf32", "bf16", "f16"}),
       real_param("loss_scale", 65536, "f16: factor of the loss at the start; halved when gradients overflow", 1e-6, 1e30),
       integer_param("loss_scale_interval", 2000, "f16: good steps in a row after which the factor is doubled", 1),
       integer_param("validate_every", 0, "validate every so many steps; 0: only at the end", 0),

@@ -12,23 +12,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A made relief on 48 x 96 points around the globe.
-LabelledArray made_relief(std::int64_t rows = 48, std::int64_t columns = 96) {
-  LabelledArray a;
-  a.name = "height";
-  a.unit = "m";
-  Axis latitude{.name = "lat", .unit = "degrees_north", .coordinates = {}, .attributes = {}}, longitude{.name = "lon", .unit = "degrees_east", .coordinates = {}, .attributes = {}};
-  for (std::int64_t r = 0; r < rows; ++r) latitude.coordinates.push_back(-90 + 180 * (double(r) + 0.5) / double(rows));
-  for (std::int64_t c = 0; c < columns; ++c) longitude.coordinates.push_back(360 * (double(c) + 0.5) / double(columns));
-  std::vector<float> v;
-  const Random random(3, 4);
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) v.push_back(float(1000 * std::sin(double(r) / 5) * std::cos(2 * M_PI * double(c) * 4 / double(columns)) + 50 * double(random.normal(v.size()))));
-  a.values = Tensor::from(v, Shape{rows, columns});
-  a.axes = {latitude, longitude};
-  return a;
-}
-
 Overrides recipe(const fs::path& file, Overrides more = {}) {
   Overrides all{{"data.file", file.string()}, {"data.factor", "2"}, {"data.score", "[270, 360]"}, {"patch.size", "8"}, {"patch.margin", "2"}, {"predict.tile", "10"}};
   all.insert(all.end(), more.begin(), more.end());

@@ -283,7 +283,7 @@ TEST_CASE("each bad plugin has its code and reason, and harms neither the host n
       {"cut", PluginState::refused, "plugin.truncated", "the section table lies at bytes"},
       {"foreign", PluginState::refused, "plugin.abi_mismatch",
        "pointer size is '4', this core has '8'; sanitizer is 'memory', this core has '"},
-      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 3"},
+      {"future", PluginState::refused, "plugin.api_version", "built for plugin API 7, this core offers 4"},
       {"other_machine", PluginState::refused, "plugin.wrong_architecture", ""},
       {"stripped", PluginState::refused, "plugin.no_record", ""},
       {"huge_section", PluginState::refused, "plugin.truncated", ""},

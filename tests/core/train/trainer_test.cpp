@@ -244,6 +244,25 @@ TEST_CASE("TF32 is f32 whose products a GPU may round, and asked for alone", "[t
   }
 }
 
+TEST_CASE("auto takes bf16 of a model that computes in it alone; other types are refused with the recipe's line", "[train][precision]") {
+  const Site site;
+  const Device gpu{DeviceType::cuda, 0};
+  CHECK(compute_type(site.recipe({"train.precision=auto"}), gpu) == DType::bf16);
+  CHECK(compute_type(site.recipe({"train.precision=auto", "model.name=toy.line", "model.width=1"}), gpu) == DType::f32);
+  CHECK(compute_type(site.recipe({"train.precision=tf32", "model.name=toy.line", "model.width=1"}), gpu) == DType::f32);
+  for (const char* precision : {"bf16", "f16"}) {
+    try {
+      site.recipe({std::string("train.precision=") + precision, "model.name=toy.line", "model.width=1"});
+      FAIL("taken");
+    } catch (const Error& e) {
+      CHECK(e.code() == "recipe.precision");
+      CHECK(e.message() == std::string("toy.line does not compute in ") + precision);
+      CHECK(e.hint() == "set train.precision to one of \"auto\", \"f32\", \"tf32\"");
+      CHECK(e.where() == "command line, train.precision");
+    }
+  }
+}
+
 TEST_CASE("a schedule that cannot be made is refused before there is a folder", "[train]") {
   Site site;
   CHECK(refused(site, {"schedule.name=chained", "schedule.parts=[\"0.5 cosine\"]"}).code() == "schedule.value");

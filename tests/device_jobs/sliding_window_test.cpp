@@ -4,8 +4,8 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "cuda/device.hpp"
+#include "cuda_on_cpu/memory.hpp"
 #include "medical/tasks/sliding_window.hpp"
-#include "memory.hpp"
 #include "tenon/ops.hpp"
 
 using namespace tenon;
@@ -57,6 +57,7 @@ TEST_CASE("whole scans are labelled where the model is, and in host memory where
   namespace shim = cuda::on_cpu;
   TENON_NEEDS_DEVICE();
   under_test::begin_run(0);
+  shim::close_to_host();
   Device lay;
   const auto expected = scores_of(kCpu, lay);
   CHECK(lay == kCpu);
