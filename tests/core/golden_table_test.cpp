@@ -130,6 +130,11 @@ const std::map<std::string, std::map<std::string, std::string>> kReasons{
       {"random_exponential", kDraws},
       {"random_gamma", kDraws},
       {"sobol", "PyTorch has other direction numbers; its points are tested for their properties"}}},
+    {"windows.hpp", {{"resize_argmax", "argmax of resize, which both have values; it is tested against them"}}},
+    {"patches.hpp",
+     {{"cut_patches", "grid_sample of PyTorch counts along other axes and a patch at a time; it is tested against its formula in double"},
+      {"cut_label_patches", "PyTorch has no such op; it is tested against interpolated one-hot labels"},
+      {"change_intensity", "PyTorch has no such op; each change is tested for what its name says"}}},
     {"dlpack.hpp", {{"from_dlpack", "no arithmetic; tests/exchange shares memory with PyTorch itself"}}},
 };
 

@@ -67,6 +67,7 @@
 #include "tenon/ordering.hpp"
 #include "tenon/padding.hpp"
 #include "tenon/params.hpp"
+#include "tenon/patches.hpp"
 #include "tenon/permutation.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/plan_cache.hpp"

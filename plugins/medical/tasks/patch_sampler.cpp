@@ -167,9 +167,14 @@ PatchDraw PatchSampler::draw_from(std::size_t which, bool force, const Random& r
   return d;
 }
 
+ChannelChange PatchSampler::draw_change(std::int64_t step, std::int64_t sample, int channel, const Random& random) const {
+  const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample));
+  return {draw_intensity(intensity_, r.child(kIntensity).child(std::uint64_t(channel))), r.child(kNoiseStream + std::uint64_t(channel))};
+}
+
 /// Image and labels of one draw; either may be null.
 void PatchSampler::sample_patch(const PatchDraw& d, float* image, std::uint8_t* labels) const {
-  ScanView scan = cases_[d.which].scan;
+  VolumeView scan = cases_[d.which].scan;
   if (!image) scan.channels = 0;
   if (d.turned)
     sample_affine(scan, d.map, patch_.size, image, labels);
@@ -182,11 +187,9 @@ void PatchSampler::fill(std::int64_t step, std::int64_t sample, const Random& ra
   sample_patch(d, image, patch_.shuffle_labels ? nullptr : labels);
   if (patch_.shuffle_labels) sample_patch(draw_labels(step, sample, random), nullptr, labels);
   const int channels = cases_[d.which].scan.channels;
-  const Random r = random.child(std::uint64_t(step)).child(std::uint64_t(sample));
   for (int c = 0; c < channels; ++c) {
-    const auto channel = std::uint64_t(c);
-    const IntensityDraw change = draw_intensity(intensity_, r.child(kIntensity).child(channel));
-    apply_intensity(image + c, patch_.size, channels, change, r.child(kNoiseStream + channel));
+    const ChannelChange drawn = draw_change(step, sample, c, random);
+    apply_intensity(image + c, patch_.size, channels, drawn.change, drawn.noise);
   }
 }
 

@@ -12,15 +12,15 @@
 #include <span>
 #include <vector>
 
-#include "medical/tasks/affine_sampling.hpp"
 #include "medical/tasks/intensity.hpp"
+#include "tenon/patches.hpp"
 #include "tenon/random.hpp"
 
 namespace tenon::medical {
 
 /// A scan to sample from, and where its foreground is.
 struct SamplerCase {
-  ScanView scan;
+  VolumeView scan;
   std::array<double, 3> spacing{1, 1, 1};              ///< mm, (z, y, x): rotations are rigid in mm
   std::vector<std::vector<std::uint32_t>> foreground;  ///< by label (entry 0 empty): voxel indices, possibly thinned
 };
@@ -52,6 +52,12 @@ struct PatchDraw {
   GridMap map;
 };
 
+/// What was drawn for one channel of a sample, and the generator of its noise.
+struct ChannelChange {
+  IntensityChange change;
+  Random noise;
+};
+
 class PatchSampler {
  public:
   PatchSampler(std::vector<SamplerCase> cases, const PatchSettings& patch, const SpatialSettings& spatial,
@@ -60,9 +66,11 @@ class PatchSampler {
   PatchDraw draw(std::int64_t step, std::int64_t sample, const Random& random) const;
   /// Where the labels of a sample come from: `draw`, or with `shuffle_labels` a draw of another case.
   PatchDraw draw_labels(std::int64_t step, std::int64_t sample, const Random& random) const;
+  ChannelChange draw_change(std::int64_t step, std::int64_t sample, int channel, const Random& random) const;
   /// Writes image [patch, channels] and labels [patch] of one sample.
   void fill(std::int64_t step, std::int64_t sample, const Random& random, float* image, std::uint8_t* labels) const;
   std::size_t cases() const { return cases_.size(); }
+  const SamplerCase& at(std::size_t which) const { return cases_[which]; }
 
  private:
   std::uint64_t index_of(std::int64_t step, std::int64_t sample) const;  ///< in the run

@@ -55,6 +55,7 @@ SegmentationTask::SegmentationTask(const TaskContext& context) : context_(contex
   patch_.shuffle_labels = given.boolean("shuffle_labels");
   spatial_ = spatial_settings(section(context_, "augment"));
   intensity_ = intensity_settings(section(context_, "augment"));
+  on_device_ = section(context_, "augment").text("where") == "device";
   window_ = window_settings(section(context_, "predict"), patch_.size, levels_, std::int64_t(names.size()));
   scoring_ = score_settings(section(context_, "metrics"), names);
   published_ = published_baselines(section(context_, "baselines"), score_columns(scoring_).size());
@@ -102,6 +103,7 @@ void SegmentationTask::load(const Monitor& monitor) {
     s.foreground = find_foreground(c.label.span<std::uint8_t>(), int(scoring_.label_names.size()));
   });
   sampler_ = std::make_unique<PatchSampler>(std::move(cases), patch_, spatial_, intensity_);
+  if (on_device_) device_patches_ = std::make_unique<DevicePatches>(*sampler_, patch_, channels_, levels_);
 }
 
 std::int64_t SegmentationTask::train_samples() const {
@@ -135,6 +137,7 @@ ModelContext SegmentationTask::model_context() const {
 }
 
 std::vector<TensorSpec> SegmentationTask::batch_spec() const {
+  if (on_device_) return DevicePatches::spec(patch_, channels_);
   auto [z, y, x] = patch_.size;
   std::vector<TensorSpec> spec{{"image", Shape{context_.batch_size, z, y, x, channels_}, DType::f32}};
   for (std::int64_t level = 0; level < levels_; ++level) {
@@ -148,8 +151,13 @@ std::vector<TensorSpec> SegmentationTask::batch_spec() const {
 
 void SegmentationTask::fill_batch(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const {
   if (!sampler_) throw_usage("SegmentationTask::fill_batch", "nothing is loaded yet");
-  if (std::int64_t(batch.size()) != levels_ + 1)
+  if (batch.size() != batch_spec().size())
     throw_usage("SegmentationTask::fill_batch", std::to_string(batch.size()) + " tensors", "as many as batch_spec lists");
+  if (on_device_) device_patches_->fill(step, random, batch);
+  else fill_patches(step, random, batch);
+}
+
+void SegmentationTask::fill_patches(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const {
   auto voxels = [](const std::array<std::int64_t, 3>& s) { return s[0] * s[1] * s[2]; };
   for (std::int64_t j = 0; j < context_.batch_size; ++j) {
     auto size = patch_.size;
@@ -166,14 +174,16 @@ void SegmentationTask::fill_batch(std::int64_t step, const Random& random, std::
 }
 
 std::vector<std::pair<std::string, Tensor>> SegmentationTask::loss(nn::Module& model, const std::vector<Tensor>& batch) {
-  const auto heads = model.forward_all({batch.at(0)});
+  if (on_device_ && !device_patches_) throw_usage("SegmentationTask::loss", "nothing is loaded yet");
+  const PatchBatch patches = on_device_ ? device_patches_->make(batch) : PatchBatch{batch.at(0), {batch.begin() + 1, batch.end()}};
+  const auto heads = model.forward_all({patches.image});
   const std::size_t levels = std::min(heads.size(), std::size_t(levels_));
   if (levels == 0) throw_usage("SegmentationTask::loss", "the model gives no output");
   double all = 0;
   for (std::size_t i = 0; i < levels; ++i) all += std::ldexp(1.0, -int(i));
   Tensor total;
   for (std::size_t i = 0; i < levels; ++i) {
-    const Tensor& labels = batch[i + 1];
+    const Tensor& labels = patches.labels.at(i);
     Shape expected = labels.shape();
     expected.push_back(std::int64_t(scoring_.label_names.size()));
     if (!(heads[i].shape() == expected))

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "medical/tasks/dataset.hpp"
+#include "medical/tasks/device_patches.hpp"
 #include "medical/tasks/patch_sampler.hpp"
 #include "medical/tasks/scoring.hpp"
 #include "medical/tasks/sliding_window.hpp"
@@ -45,6 +46,7 @@ class SegmentationTask final : public Task {
   const Dataset& data() const;
   std::vector<Baseline> baselines(const std::string& split, const std::vector<MetricColumn>& columns);
   std::int64_t leaked_cases(const std::string& split) const;
+  void fill_patches(std::int64_t step, const Random& random, std::vector<Tensor>& batch) const;
   Tensor truth_of(const LoadedCase& c) const;
 
   TaskContext context_;
@@ -53,6 +55,7 @@ class SegmentationTask final : public Task {
   PatchSettings patch_;
   SpatialSettings spatial_;
   IntensitySettings intensity_;
+  bool on_device_ = false;  ///< patches are made where the run computes
   std::int64_t levels_ = 1;  ///< resolutions with a head, each half the one before
   WindowSettings window_;
   ScoreSettings scoring_;
@@ -60,6 +63,7 @@ class SegmentationTask final : public Task {
 
   std::unique_ptr<Dataset> data_;  ///< made when data is first asked for: prediction needs none
   std::unique_ptr<PatchSampler> sampler_;
+  std::unique_ptr<DevicePatches> device_patches_;  ///< null unless on_device_
   std::map<std::string, Baseline> atlas_;  ///< by split
 
   // What prediction needs; from load() or load_state().

@@ -36,6 +36,8 @@ const ParamSpec& augment_params() {
       real_param("gamma_probability", 0.3, "share of samples with another gamma, mean and deviation kept", 0, 1),
       real_param("inverted_gamma_probability", 0.1, "the same on the negative", 0, 1),
       reals_param("gamma", {0.7, 1.5}, "range of the exponent", 0.05, 20),
+      text_param("where", "host",
+                 "who makes the patches: \"host\", threads ahead of the step; \"device\", the step itself from scans in the device's memory", {"host", "device"}),
   };
   return spec;
 }

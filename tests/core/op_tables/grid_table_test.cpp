@@ -1,4 +1,4 @@
-// Padding, pooling, resizing and the normalisations with an activation.
+// Padding, pooling, resizing, patches and the normalisations with an activation.
 #include "core/op_table.hpp"
 #include "tenon/normalisation.hpp"
 #include "tenon/padding.hpp"
@@ -75,6 +75,11 @@ const Register resizing("resizing.hpp",
                          {}});
 
 const Register windows("windows.hpp", {{}, {"resize_argmax(Tensor,vector<int64_t>,vector<ResizeMode>)"}});
+
+const Register patches("patches.hpp", {{},
+                                       {"cut_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>,int64_t)",
+                                        "cut_label_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>)",
+                                        "change_intensity(Tensor,Tensor,Tensor)"}});
 
 const Register normalisation("normalisation.hpp",
                              {{

@@ -11,6 +11,8 @@
 #include "tenon/error.hpp"
 #include "tenon/io/file.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/optim.hpp"
+#include "tenon/plan.hpp"
 
 using namespace tenon;
 using namespace tenon::medical;
@@ -84,6 +86,17 @@ class Threshold final : public nn::Module {
   Tensor forward(const Tensor& x) override { return concat({x * -1.0 + 2.0, x}, -1); }
 };
 
+/// Scores of two classes at two resolutions, and what they were made from.
+class Seen final : public nn::Module {
+ public:
+  Tensor input;
+  std::vector<Tensor> forward_all(const std::vector<Tensor>& inputs) override {
+    input = inputs[0];
+    const Tensor fine = concat({input * -1.0 + 2.0, input}, -1);
+    return {fine, avg_pool(fine, {2, 2, 2}, {2, 2, 2}, {0, 0, 0})};
+  }
+};
+
 std::vector<Tensor> make_batch(const SegmentationTask& task) {
   std::vector<Tensor> batch;
   for (const auto& spec : task.batch_spec()) batch.push_back(Tensor::empty(spec.shape, spec.dtype));
@@ -131,6 +144,89 @@ TEST_CASE("shuffled labels change what is trained on, not the images nor what is
   CHECK(own[2].to_vector() != others[2].to_vector());
   Threshold model;
   CHECK(shuffled.score(shuffled.evaluate(model, "validation", 0, {})) == 1);
+}
+
+TEST_CASE("batches made on the device are those made on the host, their labels and grey values") {
+  BrightSet set("device");
+  // Every change of every sample, so that none is right for want of being drawn.
+  std::vector<std::pair<std::string, std::string>> all{{"augment.mirror", "[0, 1, 2]"}};
+  for (const char* what : {"rotation", "scale", "noise", "blur", "brightness", "shift", "contrast", "low_resolution", "gamma", "inverted_gamma"})
+    all.emplace_back("augment." + std::string(what) + "_probability", "0.7");
+  for (const char* shuffled : {"false", "true"}) {
+    auto settings = all;
+    settings.emplace_back("data.shuffle_labels", shuffled);
+    SegmentationTask host(set.context(settings));
+    settings.emplace_back("augment.where", "device");
+    SegmentationTask device(set.context(settings));
+    host.load({});
+    device.load({});
+    auto made = make_batch(host), drawn = make_batch(device);
+    std::size_t bytes = 0;
+    for (const Tensor& t : drawn) bytes += t.nbytes();
+    CHECK(bytes < 400);
+    Seen seen_host, seen_device;
+    for (std::int64_t step = 0; step < 8; ++step) {
+      host.fill_batch(step, Random(3, 0), made);
+      device.fill_batch(step, Random(3, 0), drawn);
+      const double loss_host = host.loss(seen_host, made)[0].second.item(), loss_device = device.loss(seen_device, drawn)[0].second.item();
+      CHECK(loss_host == loss_device);  // labels of every level are in it
+      CHECK(seen_host.input.to_vector() == seen_device.input.to_vector());
+    }
+  }
+}
+
+TEST_CASE("a training whose patches are made on the device: recorded, the host's losses, the same bits for any number of threads") {
+  BrightSet set("train");
+  const int threads_before = thread_count();
+  auto losses_of = [&](const char* where, int threads, bool recorded) {
+    set_thread_count(threads);
+    SegmentationTask task(set.context({{"augment.where", where}}));
+    task.load({});
+    const ModelEntry entry = unet3d_model();
+    ParamValues params(entry.params);
+    params.set_from_text(entry.params, "widths", "[4, 8, 16]", "test");
+    const auto model = entry.make(params, task.model_context());
+    model->initialise(1);
+    const auto optimiser = make_sgd(*model, {});
+    auto batch = make_batch(task);
+    Tensor loss;
+    auto step = [&] {
+      loss = task.loss(*model, batch)[0].second;
+      loss.backward();
+      optimiser->step();
+    };
+    StepPlan plan;
+    if (recorded) plan = StepPlan::record(step);
+    std::vector<double> losses;
+    for (std::int64_t i = 0; i < 6; ++i) {
+      task.fill_batch(i, Random(3, 0), batch);
+      optimiser->begin_step(0.05);
+      if (recorded) plan.run();
+      else step();
+      losses.push_back(loss.item());
+    }
+    set_thread_count(threads_before);
+    return losses;
+  };
+  const auto device = losses_of("device", 1, true);
+  CHECK(device.back() < device.front());
+  CHECK(device == losses_of("device", 2, true));
+  CHECK(device == losses_of("device", 1, false));
+  CHECK(device == losses_of("host", 2, true));
+}
+
+TEST_CASE("scans beyond half of a device's memory are refused with sizes and remedy") {
+  require_room(3, std::size_t(4) << 30, std::size_t(8) << 30, kCpu);
+  try {
+    require_room(3, std::size_t(5) << 30, std::size_t(8) << 30, {DeviceType::cuda, 0});
+    FAIL("taken");
+  } catch (const Error& e) {
+    CHECK(e.kind() == ErrorKind::device);
+    CHECK(e.code() == "medical.device_memory");
+    CHECK(e.where() == "augment.where");
+    CHECK(e.message() == "3 training scans take 5.00 GiB, more than half of the 8.00 GiB that are left of the memory of cuda:0");
+    CHECK_THAT(e.hint(), Catch::Contains("augment.where = \"host\""));
+  }
 }
 
 TEST_CASE("the loss supervises every level and has gradients") {

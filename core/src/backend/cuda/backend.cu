@@ -179,6 +179,8 @@ void install() {
   install_embedding();
   install_conv_codes();
   install_pool();
+  install_patches();
+  install_intensity();
   install_resize();
   install_elementwise_unary();
   install_shape();

@@ -26,6 +26,8 @@ void install_dropout();
 void install_embedding();
 void install_conv_codes();
 void install_pool();
+void install_patches();
+void install_intensity();
 void install_resize();
 void install_elementwise_unary();
 void install_shape();

@@ -3,11 +3,10 @@
 #include <cmath>
 #include <vector>
 
-#include "medical/tasks/affine_sampling.hpp"
+#include "tenon/patches.hpp"
 #include "tenon/random.hpp"
 
 using namespace tenon;
-using namespace tenon::medical;
 
 namespace {
 
@@ -24,7 +23,7 @@ struct Scan {
     for (std::size_t i = 0; i < image.size(); ++i) image[i] = r.uniform(i, -2, 2);
     for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = std::uint8_t(r.below(1000000 + i / 3, std::uint64_t(classes)));
   }
-  ScanView view() const { return {image.data(), labels.data(), size, channels}; }
+  VolumeView view() const { return {image.data(), labels.data(), size, channels}; }
 };
 
 struct Patch {
@@ -150,7 +149,7 @@ TEST_CASE("a scan one voxel thick is sampled without reading beyond it") {
 TEST_CASE("ties between labels go to the smaller one") {
   const std::vector<float> image{0, 1};
   const std::vector<std::uint8_t> labels{2, 1};
-  const ScanView scan{image.data(), labels.data(), {1, 1, 2}, 1};
+  const VolumeView scan{image.data(), labels.data(), {1, 1, 2}, 1};
   GridMap m;
   m.shift = {0, 0, 0.5f};
   float v = 0;
@@ -164,7 +163,7 @@ TEST_CASE("labels alone are what they are beside an image") {
   const Scan scan({9, 11, 10}, 2, 4);
   const Size p{12, 8, 14};
   const GridMap turned{{{{0.9f, 0.2f, 0}, {-0.2f, 0.9f, 0.1f}, {0, -0.1f, 1.1f}}}, {-1.3f, 1.6f, -1.2f}};
-  ScanView alone = scan.view();
+  VolumeView alone = scan.view();
   alone.image = nullptr;
   alone.channels = 0;
   Patch both(p, 2), one(p, 2);
