@@ -106,7 +106,7 @@ TEST_CASE("medical: a segmentation on the device", "[slow]") {
   std::ofstream(data / "folds.json") << folds;
   const std::string scan = (fs::path(kSamples) / "hippocampus" / "imagesTr" / (folds["fold_0"][0].get<std::string>() + ".nii.gz")).string();
   job(site, "medical/recipes/hippocampus-sample.toml",
-      {"data.root=" + data.string(), "patch.size=[16,16,16]", "model.widths=[2,4]", "loss.levels=1", "predict.mirror=[]", "train.minutes=0", "train.steps=3", "train.batch=2", "train.precision=f32", "baselines.atlas=false"},
+      {"data.root=" + data.string(), "patch.size=[16,16,16]", "model.widths=[2,4]", "loss.levels=1", "predict.mirror=[]", "augment.where=device", "train.minutes=0", "train.steps=3", "train.batch=2", "train.precision=f32", "baselines.atlas=false"},
       "validation", scan, 0.02);
 }
 #endif

@@ -128,8 +128,8 @@ class Product {
       wide = wide && lies_on(bias, kWideAlignment);
       set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
-    if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded
-      const std::vector<Proposal> found = proposals(false, bias, area_ ? area_->bytes() : 0);
+    if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded; without an area, whose size was chosen by the clock
+      const std::vector<Proposal> found = proposals(false, bias, 0);
       if (found.empty()) refuse();
       plain_ = found[0];
       has_plain_ = true;
