@@ -45,6 +45,7 @@ PatchSampler sampler_of(const Scans& scans, const PatchSettings& patch) {
 }  // namespace
 
 TEST_CASE("a step on the device makes the patches that were drawn", "[patches]") {
+  TENON_NEEDS_DEVICE();
   const Scans scans;
   for (const bool shuffled : {false, true}) {
     const PatchSettings patch{kPatch, 0.5, kBatch, shuffled};

@@ -64,7 +64,8 @@ ModelEntry fno2d_model() {
                     std::to_string(options.modes[a]) + " modes on " + std::to_string(size) + " points (axis " + std::to_string(a) + ")",
                     "keep at most " + std::to_string(most) + " there", "model.modes");
     }
-    if (context.compute != DType::f32) throw_usage("climate.fno2d", "spectral layers compute in f32, not in " + std::string(name_of(context.compute)));
+    if (context.compute != DType::f32)
+      throw Error(ErrorKind::usage, "climate.fno2d", "spectral layers compute in f32", "set train.precision = \"f32\"", "train.precision");
     return nn::ensemble(v.integer("members"), [&] { return std::make_shared<Fno2d>(options, margin); });
   };
   entry.computes = {DType::f32};

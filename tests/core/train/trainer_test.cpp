@@ -244,7 +244,7 @@ TEST_CASE("TF32 is f32 whose products a GPU may round, and asked for alone", "[t
   }
 }
 
-TEST_CASE("auto takes bf16 of a model that computes in it alone; other types are refused with the recipe's line", "[train][precision]") {
+TEST_CASE("auto takes bf16 of a model that computes in it alone, and other types are refused with the line", "[train][precision]") {
   const Site site;
   const Device gpu{DeviceType::cuda, 0};
   CHECK(compute_type(site.recipe({"train.precision=auto"}), gpu) == DType::bf16);
