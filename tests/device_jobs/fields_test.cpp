@@ -112,7 +112,7 @@ TEST_CASE("medical: a segmentation on the device", "[slow]") {
 #endif
 
 #if TENON_WITH_CLIMATE
-TEST_CASE("climate: a neural operator on the device") {
+TEST_CASE("climate: a neural operator on the device", "[slow]") {
   const Site site;
   job(site, "climate/recipes/darcy.toml",
       {"data.root=" + kSamples + "darcy", "model.width=4", "model.modes=[3,3]", "model.projection=8", "train.epochs=0", "train.steps=3", "train.batch=2", "predict.symmetries=[]", "baselines.published=[]"},
@@ -121,7 +121,7 @@ TEST_CASE("climate: a neural operator on the device") {
 #endif
 
 #if TENON_WITH_CLIMATE
-TEST_CASE("climate: a forecast on the device") {
+TEST_CASE("climate: a forecast on the device", "[slow]") {
   const Site site;
   const fs::path file = site.folder.path / "made.nc";
   tenon::climate::write_netcdf(file, tenon::climate_test::made_series(2 * 365 + 120));
@@ -131,7 +131,7 @@ TEST_CASE("climate: a forecast on the device") {
       "validation", file.string(), 1e-3);
 }
 
-TEST_CASE("climate: super-resolution on the device") {
+TEST_CASE("climate: super-resolution on the device", "[slow]") {
   const Site site;
   const fs::path file = site.folder.path / "relief.nc";
   tenon::climate::write_netcdf(file, tenon::climate_test::made_relief());
@@ -143,7 +143,7 @@ TEST_CASE("climate: super-resolution on the device") {
 #endif
 
 #if TENON_WITH_GENOMICS
-TEST_CASE("genomics: an ensemble that knows no strand on the device") {
+TEST_CASE("genomics: an ensemble that knows no strand on the device", "[slow]") {
   const Site site;
   const std::string bases = "ACGT";
   std::string text[2];
@@ -160,7 +160,7 @@ TEST_CASE("genomics: an ensemble that knows no strand on the device") {
       "validation", (site.folder.path / "set/yes.fa").string(), 1e-3);
 }
 
-TEST_CASE("genomics: a classification of sequences on the device") {
+TEST_CASE("genomics: a classification of sequences on the device", "[slow]") {
   const Site site;
   const std::string table = slurp(fs::path(kSamples) / "splice-junctions" / "splice.txt");
   std::istringstream lines(table);
