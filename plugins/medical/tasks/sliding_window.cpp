@@ -168,14 +168,22 @@ void run_windows(nn::Module& model, const WindowSettings& settings, const std::v
     for (std::size_t begin = 0; begin < windows.size(); begin += std::size_t(s.batch)) {
       const auto n = std::min(std::size_t(s.batch), windows.size() - begin);
       const std::span batch(&windows[begin], n);
-      for (const Window& w : batch)
-        if (!work.contains(w.scan)) work.emplace(w.scan, InWork::begin(source(w.scan), sizes[w.scan], s.classes, kept.device, count[w.scan]));
-      PlanCache::Entry& plan = kept.plan(model, std::int64_t(n), shape, work.at(batch.front().scan).image.size(3), s.classes);
+      PlanCache::Entry* plan = nullptr;
+      const auto need_plan = [&](std::int64_t channels) {
+        if (!plan) plan = &kept.plan(model, std::int64_t(n), shape, channels, s.classes);
+      };
+      for (const Window& w : batch) {
+        if (work.contains(w.scan)) continue;
+        const Tensor planes = source(w.scan);
+        need_plan(planes.size(0));  // first: a scan can lie in the host's memory, the model cannot
+        work.emplace(w.scan, InWork::begin(planes, sizes[w.scan], s.classes, kept.device, count[w.scan]));
+      }
+      need_plan(work.at(batch.front().scan).image.size(3));
       for (const auto& flip : flips) {
-        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).cut(place_of(batch[b], flip), plan.inputs[0].select(0, std::int64_t(b)));
-        plan.plan.run();
+        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).cut(place_of(batch[b], flip), plan->inputs[0].select(0, std::int64_t(b)));
+        plan->plan.run();
         // One after the other: two windows of a batch may overlap in the same scan.
-        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).add(plan.outputs[0].select(0, std::int64_t(b)), place_of(batch[b], flip), weights);
+        for (std::size_t b = 0; b < n; ++b) work.at(batch[b].scan).add(plan->outputs[0].select(0, std::int64_t(b)), place_of(batch[b], flip), weights);
       }
       for (const Window& w : batch) {
         InWork& in = work.at(w.scan);
