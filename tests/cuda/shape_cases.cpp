@@ -164,6 +164,10 @@ void indices() {
   const auto letters = [] { return labels({19, 40}, 5).to(DType::u8); };
   first([=](const In& x) { return conv_codes(letters(), x[0], x[1], 5); }, {spread({70, 11, 4}), spread({70})});
   first([=](const In& x) { return conv_codes(letters(), x[0]); }, {spread({3, 40, 5})});
+  const auto codes = [](std::int64_t samples, std::int64_t length, std::int64_t count) { return labels({samples, length}, count).to(DType::u8); };
+  first([=](const In& x) { return conv_codes(codes(3, 300, 6), x[0], x[1], 9); }, {spread({36, 19, 4}), spread({36})});  // chunks of positions, 16 bytes
+  first([=](const In& x) { return conv_codes(codes(2, 90, 70), x[0]); }, {spread({5, 3, 64})});                           // a tap at a time
+  first([=](const In& x) { return conv_codes(codes(1, 600, 5), x[0], {}, 1); }, {spread({2, 530, 4})});                   // more taps than a block holds
   first(
       [](const In& x) {
         return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type())));

@@ -1,5 +1,8 @@
 #include "tenon/conv_codes.hpp"
 
+#include <array>
+#include <utility>
+
 #include "ops/check.hpp"
 #include "ops/conv_codes_kernels.hpp"
 #include "tenon/autograd.hpp"
@@ -10,6 +13,11 @@ namespace {
 
 constexpr std::int64_t kLetters = 64;  // so that a device's block can hold a sum a letter
 
+std::array<CodePiecesFn, kDeviceTypes>& piece_counts() {
+  static std::array<CodePiecesFn, kDeviceTypes> table;
+  return table;
+}
+
 Tensor rows_of(const Tensor& table, const Tensor& codes, const Tensor& bias, const CodeRows& p);
 
 /// The gradient of the table; linear in d_y, so that its own gradient is the convolution again.
@@ -17,7 +25,8 @@ Tensor gradient_of(const Tensor& d_y, const Tensor& codes, CodeRows p) {
   p.bias = false;
   const Tensor d = d_y.contiguous();
   Tensor d_table = Tensor::empty({p.kernel, p.letters, p.channels}, p.dtype, d.device());
-  Tensor parts = Tensor::empty({p.pieces(), p.table()}, p.dtype, d.device());
+  const CodePiecesFn& pieces = piece_counts()[std::size_t(d.device().type)];
+  Tensor parts = Tensor::empty({pieces ? pieces(p) : p.pieces(), p.table()}, p.dtype, d.device());
   launch("conv_codes.gradient", {d, codes}, {d_table, parts}, conv_codes_gradient_kernel(d.device(), p));
   return differentiable("conv_codes", d_table, {d},
                         [codes, p](const std::vector<Tensor>& dd) { return std::vector{rows_of(dd[0], codes, {}, p)}; });
@@ -37,6 +46,10 @@ Tensor rows_of(const Tensor& table_given, const Tensor& codes, const Tensor& bia
 }
 
 }  // namespace
+
+void set_code_pieces(DeviceType type, CodePiecesFn pieces) {
+  piece_counts()[std::size_t(type)] = std::move(pieces);
+}
 
 Tensor conv_codes(const Tensor& codes, const Tensor& weight, const Tensor& bias, std::int64_t padding) {
   check_defined("conv_codes", codes, "codes");

@@ -25,4 +25,8 @@ extern TENON_API KernelSlot<const CodeRows&> conv_codes_kernel;
 /// d_y, codes -> d_table, workspace [pieces, kernel, letters, channels]
 extern TENON_API KernelSlot<const CodeRows&> conv_codes_gradient_kernel;
 
+using CodePiecesFn = std::function<std::int64_t(const CodeRows&)>;
+/// Pieces of a device's workspace, CodeRows::pieces unless set; set along with its kernel.
+TENON_API void set_code_pieces(DeviceType type, CodePiecesFn pieces);
+
 }  // namespace tenon
