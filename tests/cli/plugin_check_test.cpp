@@ -87,6 +87,8 @@ TEST_CASE("plugin check finds wrong gradients and shapes, and what a model takes
            {"gradient_two", "model.*", "model.gradient_check net", "the gradient of 'a."},
            {"gradient_twice", "model.*", "model.gradient_check net", "differences of the loss give a slope"},
            {"odd_length", "model.*", "model.sizes net", "a size of 17 gives"},
+           {"refuses_bf16", "model.bf16*", "model.bf16 net", "it declares bf16 (ModelEntry::computes), which ends in usage.net"},
+           {"ignores_bf16", "model.bf16*", "model.bf16 net", "gives the bits of f32"},
            {"make_bound", "model.*", "model.upper_bounds net", "parameter 'width' at its upper bound ends the process by SIGABRT"},
        })
     finds(d);

@@ -1,5 +1,6 @@
 // What the assembler tells of each kernel (core/cmake/kernel_report.sh keeps it beside the object): registers spilled to memory and stack frames cost time
 // that no profile of the source shows, so each is either none or allowed here, with its reason and its bytes.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cxxabi.h>
@@ -49,17 +50,24 @@ std::string demangled(const std::string& symbol) {
   return status == 0 ? name.get() : symbol;
 }
 
-/// The kernels of one report for compute capability 9.0.
+/// The kernels of one report for compute capability 9.0. Functions that a kernel calls, which are told after it, count as its own.
 std::vector<KernelUse> read_report(std::istream& report, const std::string& source) {
-  const std::regex entry(R"(Compiling entry function '(\S+)' for 'sm_90a?')"), bytes(R"((\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads)");
+  const std::regex entry(R"(Compiling entry function '(\S+)' for 'sm_90a?')"), bytes(R"((\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads)"),
+      whole(R"((\d+) bytes cumulative stack size)");
   std::vector<KernelUse> kernels;
-  std::string line, symbol;
+  bool counts = false;
+  std::string line;
   std::smatch found;
   while (std::getline(report, line)) {
-    if (line.find("Compiling entry function") != std::string::npos) symbol = std::regex_search(line, found, entry) ? found[1].str() : "";
-    else if (!symbol.empty() && std::regex_search(line, found, bytes)) {
-      kernels.push_back({source, demangled(symbol), std::stoi(found[1]), std::stoi(found[2]), std::stoi(found[3])});
-      symbol.clear();
+    if (line.find("Compiling entry function") != std::string::npos) {
+      counts = std::regex_search(line, found, entry);
+      if (counts) kernels.push_back({source, demangled(found[1])});
+    } else if (counts && std::regex_search(line, found, bytes)) {
+      KernelUse& k = kernels.back();
+      k.stack = std::max(k.stack, std::stoi(found[1]));
+      k.stores += std::stoi(found[2]), k.loads += std::stoi(found[3]);
+    } else if (counts && std::regex_search(line, found, whole)) {
+      kernels.back().stack = std::max(kernels.back().stack, std::stoi(found[1]));
     }
   }
   return kernels;
@@ -123,9 +131,16 @@ TEST_CASE("a report of spills is read, of compute capability 9.0 alone") {
       "ptxas info    : Compiling entry function '_Z1fPf' for 'sm_90'\n"
       "ptxas info    : Function properties for _Z1fPf\n"
       "    24 bytes stack frame, 16 bytes spill stores, 8 bytes spill loads\n"
-      "ptxas info    : Used 40 registers, used 1 barriers, 24 bytes cumulative stack size\n");
+      "ptxas info    : Used 40 registers, used 1 barriers, 24 bytes cumulative stack size\n"
+      "ptxas info    : Compiling entry function '_Z1gv' for 'sm_90'\n"
+      "ptxas info    : Function properties for _Z1gv\n"
+      "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+      "ptxas info    : Used 20 registers, used 1 barriers, 208 bytes cumulative stack size\n"
+      "ptxas info    : Function properties for _Z6calledi\n"
+      "    200 bytes stack frame, 32 bytes spill stores, 36 bytes spill loads\n");
   const auto kernels = read_report(report, "a.cu");
-  REQUIRE(kernels.size() == 1);
+  REQUIRE(kernels.size() == 2);
+  CHECK((kernels[1].stack == 208 && kernels[1].stores == 32 && kernels[1].loads == 36));
   CHECK(kernels[0].name == "f(float*)");
   CHECK((kernels[0].stack == 24 && kernels[0].stores == 16 && kernels[0].loads == 8));
   CHECK(allows({"a.cu", "f(", 24, 16, ""}, kernels[0]));

@@ -84,7 +84,8 @@ class Net final : public nn::Module {
     if (is("forward_thread")) lose_thread();
     if (is("forward_folder") && ::chdir("/") != 0) std::perror("wrong");
     if (is("odd_length") && x.size(1) % 2 != 0) return forward(x.narrow(1, 0, x.size(1) - 1).contiguous());
-    Tensor h = relu(a_->forward(x.to(compute_)));
+    if (is("refuses_bf16") && compute_ == DType::bf16) throw_usage("net", "f32 only");
+    Tensor h = relu(a_->forward(is("ignores_bf16") ? x : x.to(compute_)));
     if (is("gradient_one")) h = h.detach() + h * 0.0;
     Tensor g = relu(b_->forward(h));
     if (is("gradient_two")) g = g.detach() + g * 0.0;

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -42,6 +43,16 @@ Tensor filled_with(const Tensor& x, double value) {
   auto values = y.span<float>();
   for (std::size_t i = 0; i < values.size(); i += 7) values[i] = float(value);
   return y;
+}
+
+/// Moves every weight a little: a layer that begins at zeros hides what is before it.
+void move_weights(const nn::Module& model) {
+  for (const auto& [name, tensor] : model.parameters()) {
+    if (tensor.dtype() != DType::f32) continue;
+    std::vector<float> moved;
+    for (double v : tensor.to_vector()) moved.push_back(float(v) + 0.01f * (float(moved.size() % 7) - 3));
+    tensor.copy_from_host(moved.data(), moved.size() * sizeof(float));
+  }
 }
 
 /// The loss of the checks that train: distance to fixed numbers.
@@ -305,17 +316,30 @@ std::vector<NamedCheck> model_checks(const Subject& s) {
       refuses([&] { model->load({{"no.such.parameter", Tensor::zeros({2})}}); }, "a state of another model");
       expect(same_bytes(before, state_of(*model)), "a refused state changed weights all the same");
     });
-    add("bf16", [](const TriedModel& t) {
-      if (std::find(t.entry.computes.begin(), t.entry.computes.end(), DType::bf16) == t.entry.computes.end()) throw CheckSkipped{"it declares that it does not compute in bf16"};
-      ModelContext c = t.example.context;
-      c.compute = DType::bf16;
-      runs_or_refuses([&] {
-        const nn::ModulePtr model = t.make(c);
-        model->eval();
-        const Tensor y = forward(*model, t.input(2));
-        expect(y.shape() == t.output(c, 2) && all_finite(y), "in bf16 it gives " + y.str() + " or numbers that are not finite");
-      }, "bf16");
-    });
+    for (const DType type : {DType::bf16, DType::f16})
+      add(std::string(name_of(type)).c_str(), [type](const TriedModel& t) {
+        const std::string in(name_of(type));
+        const auto& computes = t.entry.computes;
+        if (std::find(computes.begin(), computes.end(), type) == computes.end()) throw CheckSkipped{"it declares that it does not compute in " + in};
+        ModelContext c = t.example.context;
+        c.compute = type;
+        const auto result = [&](const ModelContext& context, bool moved) {
+          const nn::ModulePtr model = t.make(context);
+          if (moved) move_weights(*model);
+          model->eval();
+          return forward(*model, t.input(2));
+        };
+        Tensor y;
+        try {
+          y = result(c, false);
+        } catch (const Error& e) {
+          throw CheckFailed{"it declares " + in + " (ModelEntry::computes), which ends in " + e.code() + ": " + e.message()};
+        }
+        expect(y.shape() == t.output(c, 2) && all_finite(y), "in " + in + " it gives " + y.str() + " or numbers that are not finite");
+        ModelContext whole = c;
+        whole.compute = DType::f32;
+        expect(!same_bytes(result(c, true), result(whole, true)), "it declares " + in + " (ModelEntry::computes) and gives the bits of f32: pass ModelContext::compute on, or declare f32 alone");
+      });
     add("gpu", [](const TriedModel& t) {
       std::optional<Device> gpu;
       for (const DeviceInfo& d : list_devices())

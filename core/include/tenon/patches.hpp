@@ -3,7 +3,7 @@
 /// Both exist twice, by one maths. The ops on tensors cut the patches of a whole batch on any device. Everything that differs from one
 /// batch to the next is a tensor, so that a recorded step (plan.hpp) cuts other patches each time it runs; none has a gradient. The
 /// functions on plain memory do one patch on the calling thread, for threads that fill batches. Both give the same bits on a CPU; on a GPU
-/// images and labels are cut to the same bits, and changed to rounding.
+/// images and labels are cut to the same bits where values and their differences are finite, but for the sign of zeros, and changed to rounding.
 ///
 /// A map takes each voxel of the patch into the volume, axes (z, y, x). Images are read trilinearly, outside the volume is 0. A label is
 /// the one with the largest trilinear share among the 8 neighbours, ties to the smaller label, outside is label 0: what interpolating

@@ -47,7 +47,8 @@ class TENON_API WindowSum {
 };
 
 /// u8 [size...]: the class of the largest of the scores f32 [spatial..., C], 1 to 256 classes, after they were resized, the lower of equal ones. `modes`: one a
-/// spatial axis, nearest or linear; empty: linear. Bit-equal to argmax of the resized scores, which never exist as a whole. Throws usage errors.
+/// spatial axis, nearest or linear; empty: linear. Scores are resized along the first axis, then the next, in f32, and never exist as a whole; a NaN is not
+/// larger than any score. The same on every device. Throws usage errors.
 TENON_API Tensor resize_argmax(const Tensor& scores, const std::vector<std::int64_t>& size, const std::vector<ResizeMode>& modes = {});
 
 }  // namespace tenon

@@ -31,7 +31,7 @@ void narrow(float p, float d, std::int64_t n, std::int64_t& first, std::int64_t&
     const float v = step_along(p, d, float(x));
     return v >= 0 && v < top;
   };
-  if (n < 2) {
+  if (n < 2 || !std::isfinite(p) || !std::isfinite(d)) {
     last = first;
     return;
   }

@@ -27,7 +27,8 @@ WindowGeometry geometry(const char* op, const Shape& array, const Shape& window,
     g.window[to] = window[a];
     g.corner[to] = at.corner[std::size_t(a)];
     check_31_bits(op, "an axis of", std::max(array[a], window[a]));
-    if (std::abs(g.corner[to]) > std::int64_t(1) << 40) throw_usage(op, "a corner " + list_str(at.corner) + " is out of reach");
+    constexpr std::int64_t kFar = std::int64_t(1) << 40;
+    if (g.corner[to] > kFar || g.corner[to] < -kFar) throw_usage(op, "a corner " + list_str(at.corner) + " is out of reach");
   }
   for (int axis : at.flipped) {
     if (axis < 0 || axis >= axes) throw_usage(op, "flipped axis " + std::to_string(axis) + " of " + std::to_string(axes) + " spatial ones");

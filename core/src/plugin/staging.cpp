@@ -80,6 +80,9 @@ void StagingRegistrar::model(ModelEntry entry) {
   const std::string owner = "model " + entry.name;
   check_params(owner, entry.params);
   need(entry.make != nullptr, owner, "make");
+  const auto holds = [&](DType t) { return std::find(entry.computes.begin(), entry.computes.end(), t) != entry.computes.end(); };
+  const bool known = std::all_of(entry.computes.begin(), entry.computes.end(), [](DType t) { return t == DType::f32 || t == DType::bf16 || t == DType::f16; });
+  if (!holds(DType::f32) || !known) refuse("plugin.bad_entry", owner + " declares types to compute in that are not f32 with or without bf16 and f16", "name f32, and of bf16 and f16 what the model takes");
   entry.make = [plugin = plugin_, owner, make = guarded(plugin_, "make of " + owner, std::move(entry.make))](const ParamValues& values,
                                                                                                              const ModelContext& context) {
     auto model = make(values, context);

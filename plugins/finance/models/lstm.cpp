@@ -13,6 +13,7 @@ struct LstmOptions {
   WindowNorm norm = WindowNorm::last;
   std::int64_t hidden = 32, layers = 1;
   double dropout = 0;
+  DType compute = DType::f32;
 };
 
 class LstmForecaster final : public nn::Module {
@@ -28,9 +29,9 @@ class LstmForecaster final : public nn::Module {
 
   Tensor forward(const Tensor& x) override {
     const NormalisedWindow window = normalise_window(x, o_.norm);
-    const Tensor states = lstm_->forward(window.x);
+    const Tensor states = lstm_->forward(window.x.to(o_.compute));
     const Tensor last = states.select(1, x.size(1) - 1);
-    const Tensor y = head_->forward(dropout_->forward(last)).reshape(Shape{x.size(0), o_.sizes.horizon, o_.sizes.outputs});
+    const Tensor y = head_->forward(dropout_->forward(last)).to(DType::f32).reshape(Shape{x.size(0), o_.sizes.horizon, o_.sizes.outputs});
     return restore_forecast(y, window);
   }
 
@@ -55,7 +56,7 @@ ModelEntry lstm_model() {
   };
   entry.make = [](const ParamValues& values, const ModelContext& context) -> nn::ModulePtr {
     return std::make_shared<LstmForecaster>(
-        LstmOptions{series_sizes(context), window_norm_of(values), values.integer("hidden"), values.integer("layers"), values.real("dropout")});
+        LstmOptions{series_sizes(context), window_norm_of(values), values.integer("hidden"), values.integer("layers"), values.real("dropout"), layer_type(context)});
   };
   entry.example = series_example();
   return entry;

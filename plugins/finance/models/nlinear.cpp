@@ -90,6 +90,7 @@ ModelEntry nlinear_model() {
                   "set model.reversion to a first rate (0.001) for a point forecast, or model.window = true", "model.window");
     return std::make_shared<NLinear>(o);
   };
+  entry.computes = {DType::f32};  // one product of few rows
   entry.example = series_example();
   return entry;
 }

@@ -16,6 +16,7 @@ struct PatchOptions {
   WindowNorm norm = WindowNorm::instance;
   std::int64_t patch = 16, stride = 8, layers = 3;
   double head_dropout = 0;
+  DType compute = DType::f32;
   nn::TransformerOptions transformer;
 };
 
@@ -42,9 +43,9 @@ class PatchTst final : public nn::Module {
     const std::int64_t b = x.size(0), width = o_.transformer.channels;
     const NormalisedWindow window = normalise_window(x, o_.norm);
     const Tensor patches = index_select(window.x, 1, places_).reshape(Shape{b, patches_, o_.patch * o_.sizes.features});
-    const Tensor embedded = dropout_->forward(add(embed_->forward(patches), position_));
+    const Tensor embedded = dropout_->forward(add(embed_->forward(patches.to(o_.compute)), position_.to(o_.compute)));
     const Tensor features = encoder_->forward(embedded).reshape(Shape{b, patches_ * width});
-    const Tensor y = head_->forward(head_dropout_->forward(features)).reshape(Shape{b, o_.sizes.horizon, o_.sizes.outputs});
+    const Tensor y = head_->forward(head_dropout_->forward(features)).to(DType::f32).reshape(Shape{b, o_.sizes.horizon, o_.sizes.outputs});
     return restore_forecast(y, window);
   }
 
@@ -78,6 +79,7 @@ ModelEntry patchtst_model() {
   entry.make = [](const ParamValues& values, const ModelContext& context) -> nn::ModulePtr {
     PatchOptions o;
     o.sizes = series_sizes(context);
+    o.compute = layer_type(context);
     o.norm = window_norm_of(values);
     o.patch = values.integer("patch");
     o.stride = values.integer("stride");

@@ -34,6 +34,10 @@ SeriesSizes series_sizes(const ModelContext& context) {
   return {context.spatial[0], context.spatial[1], context.in_channels, context.out_channels};
 }
 
+DType layer_type(const ModelContext& context) {
+  return size_of(context.compute) == 2 ? context.compute : DType::f32;
+}
+
 ModelExample series_example() {
   ModelExample e;
   e.context.in_channels = 2;

@@ -28,6 +28,9 @@ struct SeriesSizes {
 /// From ModelContext: spatial {L, H}, in_channels F, out_channels Q. Throws a usage error finance.model_context for other contexts.
 SeriesSizes series_sizes(const ModelContext& context);
 
+/// Of activations between normalising and restoring, which are in f32 always: what the context asks for of 16-bit types, else f32.
+DType layer_type(const ModelContext& context);
+
 /// Windows of 96 steps with two features, six steps ahead, three outputs.
 ModelExample series_example();
 

@@ -181,7 +181,13 @@ Tensor resample_argmax(const Tensor& scores, const Size3& size, const std::array
   check("resample_argmax", scores, 4, DType::f32, size, order, 1);
   std::vector<ResizeMode> modes;
   for (int o : order) modes.push_back(o == 0 ? ResizeMode::nearest : ResizeMode::linear);
-  return resize_argmax(scores.contiguous(), {size[0], size[1], size[2]}, modes).to(kCpu);
+  const std::vector<std::int64_t> sizes{size[0], size[1], size[2]};
+  try {
+    return resize_argmax(scores.contiguous(), sizes, modes).to(kCpu);
+  } catch (const Error& e) {  // the scan's own grid may be much finer than the model's
+    if (scores.device() == kCpu || e.code() != "memory.exhausted") throw;
+    return resize_argmax(scores.to(kCpu).contiguous(), sizes, modes);
+  }
 }
 
 Tensor resample_scores(const Tensor& scores, const Size3& size, const std::array<int, 3>& order) {

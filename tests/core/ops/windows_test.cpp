@@ -1,6 +1,7 @@
 // Sliding windows against the plain reading of their rules.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "core/ops/gradient_check.hpp"
 #include "tenon/error.hpp"
@@ -114,7 +115,8 @@ TEST_CASE("windows that cannot be are refused by name") {
   CHECK_THROWS_WITH(cut_window(x, {{0, 0, 0}}, Tensor::zeros({4, 5, 4, 3})), Catch::Contains("a window [4, 5, 4, 3] of [6, 7, 8, 2]"));
   CHECK_THROWS_WITH(cut_window(x, {{0, 0, 0}}, window.permute({0, 2, 1, 3})), Catch::Contains("not contiguous"));
   CHECK_THROWS_WITH(cut_window(Tensor::zeros({4}), {{}}, Tensor::zeros({4})), Catch::Contains("1 to 3 spatial axes"));
-  CHECK_THROWS_WITH(cut_window(x, {{std::int64_t(1) << 50, 0, 0}}, window), Catch::Contains("out of reach"));
+  for (const std::int64_t far : {std::int64_t(1) << 50, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()})
+    CHECK_THROWS_WITH(cut_window(x, {{far, 0, 0}}, window), Catch::Contains("out of reach"));
   WindowSum sum({6, 7, 8}, 2, kCpu);
   CHECK_THROWS_WITH(sum.add(window.to(DType::bf16), kPlaces[0]), Catch::Contains("WindowSum::add: scores is"));
   CHECK_THROWS_WITH(sum.add(window, kPlaces[0], Tensor::zeros({4, 5})), Catch::Contains("one weight a voxel"));

@@ -560,6 +560,21 @@ TEST_CASE("texts of entries are one line that a terminal does not obey") {
   for (const char* bad : {"\x1b[2J", "FILE\n", "\xff"}) CHECK_THAT(refusal("Counts", bad), Catch::Contains("arguments"));
 }
 
+TEST_CASE("a model declares f32 with or without the 16-bit types, and nothing else") {
+  const auto refusal = [](std::vector<DType> computes) -> std::string {
+    StagingRegistrar registrar("mine");
+    try {
+      registrar.model({.name = "one", .help = "A model", .params = {}, .make = [](const auto&, const auto&) { return nn::ModulePtr(); }, .computes = std::move(computes)});
+    } catch (const Error& e) {
+      CHECK(e.code() == "plugin.bad_entry");
+      return e.message();
+    }
+    return "";
+  };
+  for (const std::vector<DType>& good : {std::vector{DType::f32}, {DType::f32, DType::f16}, {DType::bf16, DType::f32}}) CHECK(refusal(good).empty());
+  for (const std::vector<DType>& bad : {std::vector<DType>{}, {DType::bf16}, {DType::f64}, {DType::f32, DType::f64}}) CHECK_THAT(refusal(bad), Catch::Contains("model one declares types"));
+}
+
 TEST_CASE("a thousand files of one plugin keep no descriptors") {
   const TemporaryFolder folder;
   const std::vector<std::byte> bytes = named("good", "my_copy");

@@ -66,6 +66,27 @@ TEST_CASE("forecasting models give every step and output, and every parameter ge
   }
 }
 
+TEST_CASE("models compute in the types that they declare") {
+  for (const auto& entry : {lstm_model(), patchtst_model()}) {
+    INFO(entry.name);
+    auto whole = make(entry, {});
+    whole->eval();
+    const auto expected = whole->forward(windows()).to_vector();
+    for (const DType type : {DType::bf16, DType::f16}) {
+      ModelContext c = context();
+      c.compute = type;
+      auto model = make(entry, {}, c);
+      model->eval();
+      const Tensor y = model->forward(windows());
+      CHECK(y.dtype() == DType::f32);
+      const auto got = y.to_vector();
+      CHECK(got != expected);
+      for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).margin(0.05));
+    }
+  }
+  CHECK(nlinear_model().computes == std::vector<DType>{DType::f32});
+}
+
 TEST_CASE("a forecast moves with the window's level, and with its scale where that is normalised") {
   for (const auto& entry : all()) {
     INFO(entry.name);

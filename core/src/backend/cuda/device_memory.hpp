@@ -1,6 +1,6 @@
 /// Device memory that belongs to a kernel rather than to a tensor: tables, workspaces of libraries, status words (private).
 ///
-/// Taken when the kernel is made, never while it runs, and given back in stream order when the last kernel that uses it is gone. Counted as workspace; where
+/// Taken when the kernel is made, as a rule, and given back in stream order when the last kernel that uses it is gone. Counted as workspace; where
 /// there is none, caches are given up before that is told (memory.exhausted).
 #pragma once
 
@@ -24,7 +24,7 @@ class DeviceMemory {
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 
-  /// Waits for the copy.
+  /// The host's memory has been read when this returns; the copy is made in the order of the stream.
   static std::shared_ptr<const DeviceMemory> holding(const void* host, std::size_t bytes) {
     auto m = std::make_shared<const DeviceMemory>(bytes);
     if (bytes > 0) allocator(DeviceType::cuda).copy(m->data_, {DeviceType::cuda, 0}, host, kCpu, bytes);

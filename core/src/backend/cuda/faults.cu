@@ -1,10 +1,12 @@
 #include "backend/cuda/faults.cuh"
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "backend/cuda/check.cuh"
+#include "backend/cuda/device_memory.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -14,6 +16,7 @@ constexpr FaultRecord kNothing{~0ull, 0, 0};
 
 struct Registry {
   std::mutex mutex;
+  std::shared_ptr<const DeviceMemory> memory;
   FaultRecord* records = nullptr;
   int* raised = nullptr;
   std::map<std::string, std::size_t> known;
@@ -26,10 +29,10 @@ struct Registry {
     *raised = 0;
   }
   void make() {
-    void *on_device = nullptr, *on_host = nullptr;
-    check(cudaMalloc(&on_device, kSites * sizeof(FaultRecord)), "cudaMalloc");
+    void* on_host = nullptr;
     check(cudaMallocHost(&on_host, sizeof(int)), "cudaMallocHost");
-    records = static_cast<FaultRecord*>(on_device);
+    memory = std::make_shared<const DeviceMemory>(kSites * sizeof(FaultRecord));
+    records = memory->as<FaultRecord>();
     raised = static_cast<int*>(on_host);
     wipe();
   }

@@ -8,7 +8,7 @@
 
 namespace tenon::cuda {
 
-/// The values in device memory, for as long as the pointer is held. Waits for the copy: not for use within a launch.
+/// The values in device memory, for as long as the pointer is held. The copy is made in the order of the stream: not for use while a graph is recorded.
 template <class T>
 std::shared_ptr<const T> upload(const std::vector<T>& values) {
   const auto memory = DeviceMemory::holding(values.data(), values.size() * sizeof(T));

@@ -1,7 +1,9 @@
 /// Convolutions by cuDNN where it is there and faster: the slots, and how a chosen plan is run.
 #include <array>
+#include <optional>
 
 #include "backend/cuda/conv_own.hpp"
+#include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
 #include "backend/cuda/library/conv_tune.hpp"
@@ -30,25 +32,20 @@ std::size_t values_of(const ConvGeometry& g, bool x) {
   return std::size_t(g.batch * (x ? g.in_voxels() * g.in_channels : g.out_voxels() * g.out_channels));
 }
 
-/// An operand where cuDNN can read it: views may begin at any element, and plans are made for 16 bytes. The copy is stream-ordered, so it
-/// may be captured too.
+/// An operand where cuDNN can read it: views may begin at any element, and plans are made for 16 bytes. The copy's memory is taken in the order
+/// of the stream, so it may be captured too.
 class Aligned {
  public:
   Aligned(const void* data, std::size_t bytes) : data_(data) {
     if (reinterpret_cast<std::uintptr_t>(data) % 16 == 0) return;
-    check(cudaMallocAsync(&copy_, bytes, stream()), "cudaMallocAsync");
-    check(cudaMemcpyAsync(copy_, data, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+    data_ = copy_.emplace(bytes).as<>();
+    check(cudaMemcpyAsync(copy_->as<>(), data, bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
   }
-  ~Aligned() {
-    if (copy_) cudaFreeAsync(copy_, stream());
-  }
-  Aligned(const Aligned&) = delete;
-  Aligned& operator=(const Aligned&) = delete;
-  const void* get() const { return copy_ ? copy_ : data_; }
+  const void* get() const { return data_; }
 
  private:
   const void* data_;
-  void* copy_ = nullptr;
+  std::optional<DeviceMemory> copy_;
 };
 
 struct Region {

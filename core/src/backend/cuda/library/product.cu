@@ -109,15 +109,17 @@ class Product {
     if (narrow) found = proposals(false);
     if (found.empty()) refuse();
     wide_ = narrow ? found[0] : chosen(found);
-    if (wide_.workspace > 0) area_ = scratch(wide_.workspace);
     if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
   }
 
   /// False where sums were asked for and the library does not add them up on the way: then there is nothing to run.
   bool gives_sums() const { return s_.sums && in_library_; }
 
-  /// `bias`: read, or with sums written.
-  void run(const void* a, const void* b, const void* bias, void* c, void* rounded) {
+  /// What run() works in, for as long as it may be called; null where nothing is wanted.
+  std::shared_ptr<const DeviceMemory> area() const { return wide_.workspace > 0 ? scratch(wide_.workspace) : nullptr; }
+
+  /// `bias`: read, or with sums written. `area`: of area().
+  void run(const void* a, const void* b, const void* bias, void* c, void* rounded, void* area) {
     std::lock_guard lock(mutex_);  // the bias is an attribute of the operation
     bool wide = lies_on(a, a_alignment_) && lies_on(b, b_alignment_) && lies_on(c, c_alignment_);
     if (in_library_) {
@@ -129,12 +131,13 @@ class Product {
       set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
     if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded; without an area, whose size was chosen by the clock
-      const std::vector<Proposal> found = proposals(false, bias, 0);
+      std::vector<Proposal> found = proposals(false, bias, 0);
+      if (found.empty()) found = proposals(false, bias, wide_.workspace);
       if (found.empty()) refuse();
       plain_ = found[0];
       has_plain_ = true;
     }
-    check_blas(enqueue(wide ? wide_ : plain_, a, b, c, area_ ? area_->as<>() : nullptr), "cublasLtMatmul");
+    check_blas(enqueue(wide ? wide_ : plain_, a, b, c, area), "cublasLtMatmul");
     if (s_.bias && !in_library_) add(bias, c);
   }
 
@@ -313,7 +316,6 @@ class Product {
   MatrixLayout a_, b_, c_;
   Operation operation_;
   Proposal wide_{}, plain_{};
-  std::shared_ptr<const DeviceMemory> area_;  ///< null where the algorithm works without
   std::mutex mutex_;
 };
 
@@ -335,14 +337,14 @@ std::size_t product_workspace(const ProductShape& shape) {
 }
 
 ProductCall make_product(const ProductShape& shape) {
-  return
-      [p = product_of(shape)](const void* a, const void* b, const void* bias, void* c, void* rounded) { p->run(a, b, bias, c, rounded); };
+  const auto p = product_of(shape);
+  return [p, area = p->area()](const void* a, const void* b, const void* bias, void* c, void* rounded) { p->run(a, b, bias, c, rounded, area ? area->as<>() : nullptr); };
 }
 
 SummedProductCall make_summed_product(const ProductShape& shape) {
   std::shared_ptr<Product> p = product_of(shape);
   if (!p->gives_sums()) return {};
-  return [p](const void* a, const void* b, void* c, void* sums) { p->run(a, b, sums, c, nullptr); };
+  return [p, area = p->area()](const void* a, const void* b, void* c, void* sums) { p->run(a, b, sums, c, nullptr, area ? area->as<>() : nullptr); };
 }
 
 }  // namespace tenon::cuda

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
+#include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/launch.cuh"
 #include "tenon/dtype.hpp"
 
@@ -55,17 +57,15 @@ inline bool differ(const void* x, const void* y, std::size_t bytes, int* flag) {
 
 /// Device memory for a trial; `data` is null where there is none to be had.
 struct Memory {
+  std::optional<DeviceMemory> held;
   void* data = nullptr;
   explicit Memory(std::size_t bytes) {
-    if (cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream()) == cudaSuccess) return;
-    (void)cudaGetLastError();
-    data = nullptr;
+    try {
+      data = held.emplace(std::max<std::size_t>(bytes, 1)).as<>();
+    } catch (const Error& e) {
+      if (e.code() != "memory.exhausted") throw;
+    }
   }
-  ~Memory() {
-    if (data) cudaFreeAsync(data, stream());
-  }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
 };
 
 struct Clock {
