@@ -13,6 +13,7 @@
 #include "cuda/device.hpp"
 #include "memory.hpp"
 #include "tenon/error.hpp"
+#include "tenon/kernel.hpp"
 #include "tenon/memory.hpp"
 
 using namespace tenon;
@@ -76,6 +77,18 @@ TEST_CASE("a kernel that finds no memory says who holds it", "[cuda_on_cpu]") {
     ~Small() { shim::set_memory_size(0); }
   } small;
   CHECK_THROWS_WITH(upload(std::vector<int>(1000)), Catch::Contains("out of device memory: asked for") && Catch::Contains("workspace"));
+}
+
+TEST_CASE("a kernel is given operands of one device", "[cuda_on_cpu]") {
+  TENON_NEEDS_DEVICE();
+  const Tensor here = Tensor::zeros({3}, DType::f32, kCpu), there = Tensor::zeros({3}, DType::f32, under_test::kDevice);
+  int ran = 0;
+  const Kernel kernel = [&](void* const*) { ++ran; };
+  CHECK_THROWS_WITH(launch("mine", {here}, {there}, kernel), Catch::Contains("mine: ") && Catch::Contains("are on different devices"));
+  CHECK_THROWS_WITH(launch("mine", {there, here}, {}, kernel), Catch::Contains("are on different devices"));
+  launch("mine", {there}, {there}, kernel);
+  launch("mine", {}, {here}, kernel);
+  CHECK(ran == 2);
 }
 
 TEST_CASE("the host cannot touch device memory, but between kernels and copies that do", "[cuda_on_cpu]") {

@@ -67,7 +67,20 @@ Device Recorder::device() const {
   return device;
 }
 
+namespace {
+
+/// Ops check their arguments themselves, with better words; a plugin's own kernel may forget to, and would be given memory that it cannot reach.
+void require_one_device(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes) {
+  const Tensor& first = writes.empty() ? reads.front() : writes.front();
+  for (const auto& operands : {reads, writes})
+    for (const Tensor& t : operands)
+      if (t.device() != first.device()) throw_usage(name, t.str() + " and " + first.str() + " are on different devices", "move one with .to(device)");
+}
+
+}  // namespace
+
 void launch(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel) {
+  if (!reads.empty() || !writes.empty()) require_one_device(name, reads, writes);
   if (const BackwardScope* scope = BackwardScope::current())
     for (const Tensor& t : reads) scope->require_unwritten(t);
   if (active) {
