@@ -3,6 +3,7 @@
 # object as OBJECT.ptxas; all else, what the assembler advises included, is passed on. tests/cuda/kernel_report_test.cpp reads the reports.
 #   kernel_report.sh COMPILER... -o OBJECT...
 set -uo pipefail
+while [ $# -gt 0 ] && [ -z "$1" ]; do shift; done  # a launcher that is not there
 object= before=
 for word in "$@"; do
   [ "$before" = -o ] && object=$word

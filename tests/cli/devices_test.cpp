@@ -1,24 +1,19 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "run.hpp"
+#include "cli/with_backend.hpp"
 
 using namespace cli;
 using nlohmann::json;
 
 namespace {
 
-/// The core in a folder of its own with a backend of made-up cards beside it, which is where it looks for one.
-struct WithCards {
-  Folder folder;
-  WithCards() {
-    fs::copy_file(TENON_CORE, folder.path / TENON_CORE_SONAME);
-    fs::copy_file(FAKE_BACKEND, folder.path / "libtenon_cuda.so");
-  }
-  Result devices(std::vector<std::string> arguments, std::vector<std::string> environment = {}) const {
+/// A backend of made-up cards.
+struct WithCards : WithBackend {
+  WithCards() : WithBackend(FAKE_BACKEND) {}
+  Result devices(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) const {
     arguments.insert(arguments.begin(), "devices");
-    environment.push_back("LD_LIBRARY_PATH=" + folder.path.string());
-    return tenon(arguments, folder.path, environment);
+    return run(arguments, environment);
   }
 };
 

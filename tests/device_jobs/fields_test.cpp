@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/run.hpp"
+#include "cli/with_backend.hpp"
 #if TENON_WITH_CLIMATE
 #include "climate/task_test.hpp"
 #endif
@@ -19,15 +19,11 @@ using nlohmann::json;
 
 namespace {
 
-/// The core in a folder of its own with the shim beside it, which is where it looks for a backend.
-struct Site {
-  Folder folder;
-  Site() {
-    fs::copy_file(TENON_CORE, folder.path / TENON_CORE_SONAME);
-    fs::copy_file(SHIM_BACKEND, folder.path / "libtenon_cuda.so");
-  }
+/// The shim as the backend.
+struct Site : WithBackend {
+  Site() : WithBackend(SHIM_BACKEND) {}
   Result run(const std::vector<std::string>& arguments) const {
-    return cli::tenon(arguments, folder.path, {"LD_LIBRARY_PATH=" + folder.path.string(), "TENON_SHARE=" TENON_SOURCE_DIR "/data", "TENON_PLUGIN_PATH=" TENON_BINARY_DIR "/lib/tenon/plugins"});
+    return WithBackend::run(arguments, {"TENON_SHARE=" TENON_SOURCE_DIR "/data", "TENON_PLUGIN_PATH=" TENON_BINARY_DIR "/lib/tenon/plugins"});
   }
   void done(const std::vector<std::string>& arguments) const {
     const Result r = run(arguments);

@@ -5,6 +5,7 @@
 #include "core/ops/gradient_check.hpp"
 #include "cuda/device.hpp"
 #include "cuda_on_cpu/memory.hpp"
+#include "medical/image/resample.hpp"
 #include "medical/tasks/sliding_window.hpp"
 #include "tenon/ops.hpp"
 
@@ -80,4 +81,15 @@ TEST_CASE("whole scans are labelled where the model is, and in host memory where
     CHECK(lay == kCpu);
   }
   CHECK_NOTHROW(under_test::end_run());
+}
+
+TEST_CASE("labels on a grid that the device has no memory for are read from the host's", "[cuda_on_cpu]") {
+  namespace shim = cuda::on_cpu;
+  TENON_NEEDS_DEVICE();
+  const Tensor scores = check::made(2, {4, 5, 6, 3}).to(DType::f32), there = scores.to(kDevice);
+  const Size3 size{40, 50, 60};
+  shim::set_memory_size(shim::bytes_in_use() + 20'000);  // 120,000 labels
+  const Tensor labels = resample_argmax(there, size);
+  shim::set_memory_size(0);
+  CHECK(labels.to_vector() == resample_argmax(scores, size).to_vector());
 }

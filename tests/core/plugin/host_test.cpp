@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "core/plugin/plugin_files.hpp"
-#include "plugin/staging.hpp"
 #include "tenon/error.hpp"
 #include "tenon/io/sha256.hpp"
 #include "tenon/plugin.hpp"
@@ -542,37 +541,6 @@ TEST_CASE("what a model throws names the plugin that it is of, whoever calls it"
   const Error e = error_of([&] { (*model)(Tensor::zeros(Shape{1})); });
   CHECK(e.code() == "plugin.exception");
   CHECK_THAT(e.message(), Catch::Contains("plugin 'lambda' threw in forward of model fails: std::runtime_error: no such layer"));
-}
-
-TEST_CASE("texts of entries are one line that a terminal does not obey") {
-  const auto refusal = [](const std::string& help, const std::string& arguments) -> std::string {
-    StagingRegistrar registrar("mine");
-    try {
-      registrar.tool({.name = "one", .help = help, .arguments = arguments, .params = {}, .run = [](const auto&, const auto&, auto&) { return 0; }});
-    } catch (const Error& e) {
-      CHECK(e.code() == "plugin.bad_entry");
-      return e.message();
-    }
-    return "";
-  };
-  CHECK(refusal("Counts caf\xc3\xa9s", "FILE...").empty());
-  for (const char* bad : {"", "two\nlines", "\x1b[2Jgone", "caf\xe9", "tab\there", "\x7f"}) CHECK_THAT(refusal(bad, ""), Catch::Contains("no help of one line"));
-  for (const char* bad : {"\x1b[2J", "FILE\n", "\xff"}) CHECK_THAT(refusal("Counts", bad), Catch::Contains("arguments"));
-}
-
-TEST_CASE("a model declares f32 with or without the 16-bit types, and nothing else") {
-  const auto refusal = [](std::vector<DType> computes) -> std::string {
-    StagingRegistrar registrar("mine");
-    try {
-      registrar.model({.name = "one", .help = "A model", .params = {}, .make = [](const auto&, const auto&) { return nn::ModulePtr(); }, .computes = std::move(computes)});
-    } catch (const Error& e) {
-      CHECK(e.code() == "plugin.bad_entry");
-      return e.message();
-    }
-    return "";
-  };
-  for (const std::vector<DType>& good : {std::vector{DType::f32}, {DType::f32, DType::f16}, {DType::bf16, DType::f32}}) CHECK(refusal(good).empty());
-  for (const std::vector<DType>& bad : {std::vector<DType>{}, {DType::bf16}, {DType::f64}, {DType::f32, DType::f64}}) CHECK_THAT(refusal(bad), Catch::Contains("model one declares types"));
 }
 
 TEST_CASE("a thousand files of one plugin keep no descriptors") {

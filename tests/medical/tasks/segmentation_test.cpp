@@ -103,6 +103,16 @@ std::vector<Tensor> make_batch(const SegmentationTask& task) {
   return batch;
 }
 
+/// Three resolutions.
+nn::ModulePtr small_unet(const SegmentationTask& task) {
+  const ModelEntry entry = unet3d_model();
+  ParamValues params(entry.params);
+  params.set_from_text(entry.params, "widths", "[4, 8, 16]", "test");
+  const auto model = entry.make(params, task.model_context());
+  model->initialise(1);
+  return model;
+}
+
 }  // namespace
 
 TEST_CASE("batches: declared shapes, labels at every level, the same bits from any thread") {
@@ -182,11 +192,7 @@ TEST_CASE("a training whose patches are made on the device: recorded, the host's
     set_thread_count(threads);
     SegmentationTask task(set.context({{"augment.where", where}}));
     task.load({});
-    const ModelEntry entry = unet3d_model();
-    ParamValues params(entry.params);
-    params.set_from_text(entry.params, "widths", "[4, 8, 16]", "test");
-    const auto model = entry.make(params, task.model_context());
-    model->initialise(1);
+    const auto model = small_unet(task);
     const auto optimiser = make_sgd(*model, {});
     auto batch = make_batch(task);
     Tensor loss;
@@ -233,11 +239,7 @@ TEST_CASE("the loss supervises every level and has gradients") {
   BrightSet set("loss");
   SegmentationTask task(set.context());
   task.load({});
-  const ModelEntry entry = unet3d_model();
-  ParamValues params(entry.params);
-  params.set_from_text(entry.params, "widths", "[4, 8, 16]", "test");
-  const auto model = entry.make(params, task.model_context());
-  model->initialise(1);
+  const auto model = small_unet(task);
   auto batch = make_batch(task);
   task.fill_batch(0, Random(3, 0), batch);
   const auto heads = model->forward_all({batch[0]});

@@ -100,6 +100,23 @@ TEST_CASE("every voxel gets its own score, whatever the size of the scan") {
   CHECK(model.training());
 }
 
+TEST_CASE("channels of a scan reach the model in their order, flipped or not") {
+  class Same final : public nn::Module {
+    Tensor forward(const Tensor& x) override { return x; }
+  } model;
+  const Size size{20, 9, 13};
+  const Tensor image = concat({scan(size, 1), scan(size, 2)}, 0);
+  auto s = settings();
+  s.mirror = {0, 2};
+  std::vector<double> got;
+  WindowPlans plans;
+  run_windows(
+      model, s, {size}, [&](std::size_t) { return image; }, [&](std::size_t, const Tensor& t) { got = t.to_vector(); }, {}, plans);
+  const auto expected = image.permute({1, 2, 3, 0}).contiguous().to_vector();
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).margin(1e-5));
+}
+
 TEST_CASE("results do not depend on the batch or on the other scans") {
   PointModel model;
   const std::vector<Size> sizes{{20, 9, 13}, {8, 30, 8}};
