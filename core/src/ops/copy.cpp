@@ -1,11 +1,13 @@
 #include "ops/copy.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "backend/cpu/strided.hpp"
 #include "backend/cpu/tiles.hpp"
 #include "kernels/complex.hpp"
+#include "ops/chain.hpp"
 #include "ops/dispatch.hpp"
 
 namespace tenon {
@@ -83,12 +85,39 @@ Kernel make_fill(const Layout& to, double value) {
   });
 }
 
+Kernel make_casts(const std::vector<Cast>& casts) {
+  std::vector<Kernel> each;
+  for (const Cast& c : casts) {
+    Layout from, to;
+    from.shape = to.shape = Shape{c.count};
+    from.strides = to.strides = Shape{1};
+    from.dtype = c.from, to.dtype = c.to;
+    each.push_back(make_copy(from, to));
+  }
+  return [each = std::move(each)](void* const* p) {
+    for (std::size_t i = 0; i < each.size(); ++i) {
+      void* const operands[] = {p[i], p[each.size() + i]};
+      each[i](operands);
+    }
+  };
+}
+
 }  // namespace
 
 KernelSlot<const Layout&, const Layout&> copy_kernel{"copy", make_copy};
 KernelSlot<const Layout&, double> fill_kernel{"fill", make_fill};
+KernelSlot<const std::vector<Cast>&> casts_kernel{"casts", make_casts};
 
-void copy_strided(const Tensor& from, const Tensor& to) { launch("copy", {from}, {to}, copy_kernel(to.device(), Layout(from), Layout(to))); }
-void fill_strided(const Tensor& to, double value) { launch("fill", {}, {to}, fill_kernel(to.device(), Layout(to), value)); }
+void copy_strided(const Tensor& from, const Tensor& to) {
+  Kernel kernel = copy_kernel(to.device(), Layout(from), Layout(to));
+  const Shape& strides = from.strides();
+  const bool constant = std::all_of(strides.begin(), strides.end(), [](std::int64_t s) { return s == 0; });
+  if (!from.is_contiguous() && !constant) return launch("copy", {from}, {to}, std::move(kernel));  // moved by its own kernels
+  launch_elementwise("copy", {from}, to, std::move(kernel), {.kind = ElementOp::Kind::convert, .strides = {strides}});
+}
+
+void fill_strided(const Tensor& to, double value) {
+  launch_elementwise("fill", {}, to, fill_kernel(to.device(), Layout(to), value), {.kind = ElementOp::Kind::fill, .args = {value}});
+}
 
 }  // namespace tenon

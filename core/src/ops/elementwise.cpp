@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "ops/chain.hpp"
 #include "ops/check.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
@@ -31,7 +32,9 @@ Tensor run_binary(const char* op, Binary kind, const Tensor& a, const Tensor& b,
   if (is_complex(a.dtype()) && !kernels::has_complex(kind)) throw_usage(op, a.str() + " is complex", "complex numbers have no order: compare abs, real or imag");
   Shape shape = Shape::broadcast(a.shape(), b.shape(), op);
   Tensor out = Tensor::empty(shape, compare ? DType::boolean : a.dtype(), a.device());
-  launch(op, {a, b}, {out}, binary_kernel(a.device(), kind, broadcast_layout(a, shape), broadcast_layout(b, shape), Layout(out)));
+  const Layout of_a = broadcast_layout(a, shape), of_b = broadcast_layout(b, shape);
+  launch_elementwise(op, {a, b}, out, binary_kernel(a.device(), kind, of_a, of_b, Layout(out)),
+                     {.kind = ElementOp::Kind::binary, .code = int(kind), .strides = {of_a.strides, of_b.strides}});
   return out;
 }
 
@@ -40,7 +43,8 @@ Tensor run_unary(const char* op, Unary kind, const Tensor& x, kernels::UnaryArgs
   if (is_complex(x.dtype()) && !kernels::has_complex(kind)) throw_usage(op, x.str() + " is complex", "take real(z), imag(z) or abs(z)");
   if (!has_gradient(x.dtype())) throw_usage(op, x.str() + " is not floating point", "convert with .to(DType::f32)");
   Tensor out = Tensor::empty(x.shape(), x.dtype(), x.device());
-  launch(op, {x}, {out}, unary_kernel(x.device(), kind, args, Layout(x), Layout(out)));
+  launch_elementwise(op, {x}, out, unary_kernel(x.device(), kind, args, Layout(x), Layout(out)),
+                     {.kind = ElementOp::Kind::unary, .code = int(kind), .args = args, .strides = {x.strides()}});
   return out;
 }
 
@@ -257,8 +261,9 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   if (condition.dtype() != DType::boolean) throw_usage("where", "the condition " + condition.str() + " is not bool");
   Shape shape = Shape::broadcast(Shape::broadcast(a.shape(), b.shape(), "where"), condition.shape(), "where");
   Tensor out = Tensor::empty(shape, a.dtype(), a.device());
-  launch("where", {condition, a, b}, {out},
-         where_kernel(a.device(), broadcast_layout(condition, shape), broadcast_layout(a, shape), broadcast_layout(b, shape), Layout(out)));
+  const Layout of_c = broadcast_layout(condition, shape), of_a = broadcast_layout(a, shape), of_b = broadcast_layout(b, shape);
+  launch_elementwise("where", {condition, a, b}, out, where_kernel(a.device(), of_c, of_a, of_b, Layout(out)),
+                     {.kind = ElementOp::Kind::choose, .strides = {of_c.strides, of_a.strides, of_b.strides}});
   Shape sa = a.shape(), sb = b.shape();
   return differentiable("where", out, {a, b}, [=](const List& d) {
     Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device());

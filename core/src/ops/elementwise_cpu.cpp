@@ -4,6 +4,7 @@
 #include "ops/activation_loops.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/elementwise_loops.hpp"
 
 namespace tenon {
 namespace {
@@ -42,17 +43,17 @@ bool holds_computed(DType t) {
 // ---- two operands ---------------------------------------------------------------------------------------------------
 
 template <class C, class Out>
-using BinaryLoop = void (*)(const C* x, const C* y, Out* z, std::int64_t n);
+using Loop2 = void (*)(std::int64_t n, const C* x, const C* y, Out* z);
 
 template <Binary K, class C, class Out>
-void binary_loop(const C* x, const C* y, Out* z, std::int64_t n) {
+void binary_loop(std::int64_t n, const C* x, const C* y, Out* z) {
   BinaryOp<K> op;
   for (std::int64_t i = 0; i < n; ++i) z[i] = op(x[i], y[i]);
 }
 
 /// `Out`: bool for comparisons, else C.
 template <class C, class Out>
-Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, const Layout& out) {
+Kernel run_binary(Loop2<C, Out> body, const Layout& a, const Layout& b, const Layout& out) {
   cpu::StridedLoop<3> loop(out.shape, {a.strides, b.strides, out.strides});
   const cpu::LoadTile<C> load = cpu::tile_loader<C>(a.dtype);
   const DType in = a.dtype, to = out.dtype;
@@ -70,11 +71,11 @@ Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, con
         if constexpr (std::is_same_v<Out, C>) {
           cpu::TileTarget<C> z(to, store, p[2], at[2], step[2], own);
           C* to_z = z.tile(i, tz);
-          body(from_x, from_y, to_z, m);
+          body(m, from_x, from_y, to_z);
           z.put(to_z, i, m);
         } else {
           bool* z = static_cast<bool*>(p[2]) + at[2] + i * step[2];
-          body(from_x, from_y, step[2] == 1 ? z : tz, m);
+          body(m, from_x, from_y, step[2] == 1 ? z : tz);
           if (step[2] != 1)
             for (std::int64_t k = 0; k < m; ++k) z[k * step[2]] = tz[k];
         }
@@ -84,7 +85,7 @@ Kernel run_binary(BinaryLoop<C, Out> body, const Layout& a, const Layout& b, con
 }
 
 /// Worth the widest vectors.
-void gelu_gradient_loop(const float* x, const float* d, float* y, std::int64_t n) {
+void gelu_gradient_loop(std::int64_t n, const float* x, const float* d, float* y) {
   activation_loops().gelu_gradient(n, x, d, y);
 }
 
@@ -117,18 +118,14 @@ Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& 
 
 // ---- one operand ----------------------------------------------------------------------------------------------------
 
-template <class C>
-using UnaryLoop = void (*)(UnaryArgs args, const C* x, C* y, std::int64_t n);
-
 template <Unary K, class C>
-void unary_loop(UnaryArgs args, const C* x, C* y, std::int64_t n) {
+void unary_loop(UnaryArgs args, std::int64_t n, const C* x, C* y) {
   const UnaryOp<K> op{args};
   for (std::int64_t i = 0; i < n; ++i) y[i] = op(x[i]);
 }
 
-/// `body`: UnaryLoop<C> or a callable like it.
-template <class C, class Body>
-Kernel run_unary(Body body, UnaryArgs args, const Layout& x, const Layout& y) {
+template <class C>
+Kernel run_unary(UnaryLoop<C> body, UnaryArgs args, const Layout& x, const Layout& y) {
   cpu::StridedLoop<2> loop(x.shape, {x.strides, y.strides});
   const cpu::LoadTile<C> load = cpu::tile_loader<C>(x.dtype);
   const cpu::StoreTile<C> store = cpu::tile_storer<C>(y.dtype);
@@ -141,7 +138,7 @@ Kernel run_unary(Body body, UnaryArgs args, const Layout& x, const Layout& y) {
       for (std::int64_t i = 0; i < n; i += cpu::kTile) {
         const std::int64_t m = std::min(cpu::kTile, n - i);
         C* out = to.tile(i, ty);
-        body(args, from.tile(i, m, tx), out, m);
+        body(args, m, from.tile(i, m, tx), out);
         to.put(out, i, m);
       }
     });
@@ -162,16 +159,20 @@ UnaryLoop<C> unary_table(std::integer_sequence<int, I...>, Unary kind) {
   return table[int(kind)];
 }
 
+template <class C>
+UnaryLoop<C> best_unary(Unary kind) {
+  if constexpr (std::is_same_v<C, float>)
+    if (const auto range = activation_loops().of(kind)) return range;
+  return unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind);
+}
+
 Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
   return dispatch_computed(x.dtype, [&](auto tag) -> Kernel {
     using C = typename decltype(tag)::type;
     if constexpr (std::is_same_v<C, std::int64_t>) {
       throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
     } else {
-      if constexpr (std::is_same_v<C, float>)
-        if (const auto range = activation_loops().of(kind))
-          return run_unary<C>([range](UnaryArgs a, const float* from, float* to, std::int64_t n) { range(a, n, from, to); }, args, x, y);
-      return run_unary<C>(unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind), args, x, y);
+      return run_unary<C>(best_unary<C>(kind), args, x, y);
     }
   });
 }
@@ -197,7 +198,30 @@ Kernel make_where(const Layout& c, const Layout& a, const Layout& b, const Layou
   return dispatch_size(a.dtype, [&](auto tag) { return where_of<typename decltype(tag)::type>(c, a, b, out); });
 }
 
+template <class C, int... I>
+BinaryLoop<C> chained_table(std::integer_sequence<int, I...>, Binary kind) {
+  static constexpr BinaryLoop<C> table[] = {binary_loop<Binary(I), C, C>...};
+  return table[int(kind)];
+}
+
 }  // namespace
+
+template <class C>
+UnaryLoop<C> unary_loop_of(Unary kind) {
+  return best_unary<C>(kind);
+}
+
+template <class C>
+BinaryLoop<C> binary_loop_of(Binary kind) {
+  if constexpr (std::is_same_v<C, float>)
+    if (kind == Binary::gelu_gradient) return gelu_gradient_loop;
+  return chained_table<C>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind);
+}
+
+template UnaryLoop<float> unary_loop_of<float>(Unary);
+template UnaryLoop<double> unary_loop_of<double>(Unary);
+template BinaryLoop<float> binary_loop_of<float>(Binary);
+template BinaryLoop<double> binary_loop_of<double>(Binary);
 
 KernelSlot<Binary, const Layout&, const Layout&, const Layout&> binary_kernel{"elementwise", make_binary};
 KernelSlot<Unary, UnaryArgs, const Layout&, const Layout&> unary_kernel{"elementwise", make_unary};

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <unordered_set>
 
 #include "autograd/backward_scope.hpp"
 #include "backend/backend.hpp"
 #include "tensor/launch_watch.hpp"
+#include "tensor/plan_passes.hpp"
 #include "tensor/recorder.hpp"
 
 namespace tenon {
@@ -104,6 +106,11 @@ void launch(const char* name, std::span<const Tensor> reads, std::span<const Ten
   run_kernel(name, kernel, p);
 }
 
+void launch_elementwise(const char* name, std::initializer_list<Tensor> reads, const Tensor& out, Kernel kernel, ElementOp op) {
+  launch(name, reads, {out}, std::move(kernel));
+  if (active && out.is_contiguous()) active->launches.back().element = std::move(op);
+}
+
 struct StepPlan::Impl {
   struct Step {
     const char* name;
@@ -114,7 +121,7 @@ struct StepPlan::Impl {
   std::vector<std::shared_ptr<Storage>> held;
   std::vector<Storage*> rewritten;  ///< of those, what each run writes though it is older than the step: parameters, running statistics
   std::vector<Storage*> results;    ///< of those, what was made in the step and holds nothing before the first run
-  std::shared_ptr<Storage> arena;
+  std::shared_ptr<Storage> arena, constants;
   std::size_t arena_bytes = 0, unshared = 0;
   ArenaUse fullest{};
   std::string text;
@@ -218,6 +225,7 @@ constexpr Fusion kFusions[] = {
     {"lstm.gradient", "every time step backwards"},
     {"gru", "every time step: product, gates and states"},
     {"gru.gradient", "every time step backwards"},
+    {"casts", "weights in the step's type"},
     {"optimiser.", "every parameter in one pass over the flat arena"},
 };
 
@@ -230,6 +238,10 @@ std::string fused(const std::vector<Recorder::Launch>& launches) {
     });
     if (n > 0) text += "# fused: " + std::to_string(n) + " x " + std::string(f.kernel) + (f.kernel.ends_with('.') ? "*" : "") + ": " + std::string(f.what) + "\n";
   }
+  std::map<std::string_view, int> chains;
+  for (const Recorder::Launch& l : launches)
+    if (std::string_view(l.name).find('+') != std::string_view::npos) ++chains[l.name];
+  for (const auto& [name, n] : chains) text += "# fused: " + std::to_string(n) + " x " + std::string(name) + ": one pass over the elements\n";
   return text;
 }
 
@@ -242,10 +254,19 @@ StepPlan::Impl::Impl(Recorder& r) {
   std::vector<Placement> placements;
   device = r.device();
   const std::size_t alignment = arena_alignment(device);
+  const auto padded = [&](std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; };
+  const std::vector<Recorder::Launch> once = simplify(r);
   std::unordered_set<std::uint64_t> written;
   for (const Recorder::Launch& l : r.launches)
     for (const Recorder::Operand& o : l.operands)
       if (o.written) written.insert(o.storage);
+  std::unordered_map<std::uint64_t, std::size_t> constant;  // offsets
+  std::size_t constant_bytes = 0;
+  for (const Recorder::Launch& l : once) {
+    const std::uint64_t id = l.operands.back().storage;
+    constant[id] = constant_bytes;
+    constant_bytes += padded(r.buffers.at(id).bytes);
+  }
   for (auto& [id, b] : r.buffers) {
     if (auto s = b.storage.lock()) {
       if (!s->data() && written.count(id)) {
@@ -254,8 +275,8 @@ StepPlan::Impl::Impl(Recorder& r) {
       }
       s->materialise();
       r.hold(s);
-    } else if (b.first >= 0) {
-      placements.push_back({id, (b.bytes + alignment - 1) / alignment * alignment, b.first, b.last, b.tag == MemoryTag::other ? MemoryTag::activations : b.tag});
+    } else if (b.first >= 0 && !constant.count(id)) {
+      placements.push_back({id, padded(b.bytes), b.first, b.last, b.tag == MemoryTag::other ? MemoryTag::activations : b.tag});
       unshared += placements.back().bytes;
     }
   }
@@ -269,20 +290,27 @@ StepPlan::Impl::Impl(Recorder& r) {
   {
     MemoryScope tag(MemoryTag::activations);
     arena = std::make_shared<Storage>(std::max(arena_bytes, alignment), device);
+    if (constant_bytes > 0) constants = std::make_shared<Storage>(constant_bytes, device);
   }
+  for (const auto& [id, offset] : constant) address[id] = static_cast<std::byte*>(constants->data()) + offset;
   std::unordered_map<std::uint64_t, std::size_t> offsets;
   for (const Placement& p : placements) {
     offsets[p.id] = p.offset;
     address[p.id] = static_cast<std::byte*>(arena->data()) + p.offset;
   }
+  const auto pointers_of = [&](const Recorder::Launch& l) {
+    std::vector<void*> all;
+    for (const Recorder::Operand& o : l.operands) all.push_back(static_cast<std::byte*>(address.at(o.storage)) + o.byte_offset);
+    return all;
+  };
+  for (const Recorder::Launch& l : once) run_kernel(l.name, l.kernel, pointers_of(l).data());
   steps.reserve(r.launches.size());
   const std::string fusions = fused(r.launches);
   for (std::size_t i = 0; i < r.launches.size(); ++i) {
     Recorder::Launch& l = r.launches[i];
     text += describe(i, l, offsets);
-    Step step{l.name, std::move(l.kernel), {}};
-    for (const Recorder::Operand& o : l.operands) step.pointers.push_back(static_cast<std::byte*>(address.at(o.storage)) + o.byte_offset);
-    steps.push_back(std::move(step));
+    std::vector<void*> pointers = pointers_of(l);
+    steps.push_back({l.name, std::move(l.kernel), std::move(pointers)});
   }
   text += fusions;
 }

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "ops/chain.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/storage.hpp"
 
@@ -29,6 +31,8 @@ class Recorder {
     const char* name;
     std::vector<Operand> operands;
     Kernel kernel;
+    std::optional<ElementOp> element = {};  ///< of an elementwise op
+    int joined = 1;                         ///< ops that it does
   };
   struct Buffer {
     std::size_t bytes = 0;

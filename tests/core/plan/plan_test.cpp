@@ -82,7 +82,7 @@ TEST_CASE("replayed training equals eager training bit for bit", "[plan]") {
       for (std::size_t i = 0; i < a.size(); ++i) CHECK(same_bits(a[i].second, b[i].second));
     }
     CHECK(plan.arena_bytes() < plan.unshared_bytes());
-    CHECK(plan.launches() > 20);
+    CHECK(plan.launches() > 10);
   }
 }
 
@@ -198,10 +198,10 @@ TEST_CASE("a failure inside the step leaves the thread and older tensors usable"
 }
 
 TEST_CASE("recording is per thread", "[plan]") {
-  Tensor x = Tensor::full({2}, 2);
+  Tensor x = Tensor::full({2}, 2), y;
   double elsewhere = 0;
   StepPlan plan = StepPlan::record([&] {
-    Tensor y = x * 2.0;
+    y = x * 2.0;
     std::thread([&] { elsewhere = (x * 3.0).to_vector()[0]; }).join();
   });
   CHECK(elsewhere == 6);
@@ -217,11 +217,10 @@ TEST_CASE("explain lists launches and profile times them", "[plan]") {
   Tensor x = Tensor::full({4, 3}, 2), out;
   StepPlan plan = StepPlan::record([&] { out = sum(exp(x) * x, {0}); });
   const std::string text = plan.explain();
-  CHECK_THAT(text, Contains("0\texp\t f32[4, 3] -> f32[4, 3]@"));
-  CHECK_THAT(text, Contains("mul") && Contains("sum"));
+  CHECK_THAT(text, Contains("0\texp+mul\t f32[4, 3] -> f32[4, 3]@") && Contains("1\tsum\t") && Contains("# fused: 1 x exp+mul: one pass over the elements\n"));
   auto times = plan.profile();
   REQUIRE(times.size() == plan.launches());
-  CHECK(times[0].first == "exp");
+  CHECK(times[0].first == "exp+mul");
   for (auto& [name, seconds] : times) CHECK(seconds >= 0);
   CHECK(out.to_vector()[0] == Approx(4 * 2 * std::exp(2.0)));
 }

@@ -164,6 +164,8 @@ void install() {
   install_batch_feed();
   install_copy();
   install_elementwise();
+  install_chain();
+  install_casts();
   install_reduce();
   install_matmul();
   install_optimisers();

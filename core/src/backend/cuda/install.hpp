@@ -11,6 +11,8 @@ void install_graph();
 void install_batch_feed();
 void install_copy();
 void install_elementwise();
+void install_chain();
+void install_casts();
 void install_reduce();
 void install_matmul();
 void install_optimisers();

@@ -66,9 +66,9 @@ class WalkLoop {
     if (axes.count > 0) cut(axes, {});
   }
 
-  /// make(pointers) gives the Body for operands that begin at `pointers`.
+  /// make(pointers) gives the Body for operands that begin at `pointers`. `shared_bytes`: of dynamic memory, for a block.
   template <class Make>
-  void run(const char* name, void* const* operands, const Make& make) const {
+  void run(const char* name, void* const* operands, const Make& make, std::size_t shared_bytes = 0) const {
     for (const Part& part : parts_) {
       std::array<char*, N> p;
       bool wide = part.wide.wide;
@@ -78,7 +78,7 @@ class WalkLoop {
       }
       const Walk<N>& w = wide ? part.wide : part.single;
       auto body = make(p);
-      start_items(name, w.items, walk_kernel<N, V, decltype(body)>, w, body);
+      if (w.items > 0) start(name, dim3(grid_for(w.items)), dim3(kBlock), shared_bytes, walk_kernel<N, V, decltype(body)>, w, body);
     }
   }
 

@@ -1,0 +1,135 @@
+/// Chains of elementwise ops on the CPU: each op's own loop, over tiles that stay in the first cache.
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "backend/cpu/strided.hpp"
+#include "backend/cpu/tiles.hpp"
+#include "ops/chain.hpp"
+#include "ops/elementwise_loops.hpp"
+
+namespace tenon {
+namespace {
+
+constexpr std::int64_t kTile = 512;  ///< elements: a chain's tiles together fit the first cache
+constexpr int kOperands = Chain::kInputs + Chain::kOutputs;
+
+void load_flags(const bool* from, std::int64_t step, auto* to, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step] ? 1 : 0;
+}
+
+/// One input over a run of elements.
+template <class C>
+class ChainSource {
+ public:
+  ChainSource(DType stored, cpu::LoadTile<C> load, const void* base, std::int64_t offset, std::int64_t step)
+      : flags_(stored == DType::boolean ? static_cast<const bool*>(base) + offset : nullptr), step_(step), tiles_(stored, load, base, offset, step, stored != DType::f16 && stored != DType::bf16) {}
+
+  const C* tile(std::int64_t begin, std::int64_t n, C* buffer) {
+    if (!flags_) return tiles_.tile(begin, n, buffer);
+    load_flags(flags_ + begin * step_, step_, buffer, n);
+    return buffer;
+  }
+
+ private:
+  const bool* flags_;
+  std::int64_t step_;
+  cpu::TileSource<C> tiles_;
+};
+
+/// A step with its loop.
+template <class C>
+struct Instruction {
+  Chain::Step step;
+  UnaryLoop<C> unary = nullptr;
+  BinaryLoop<C> binary = nullptr;
+  cpu::StoreTile<C> store = nullptr;  ///< to the result's type, where that is not C
+  cpu::LoadTile<C> load = nullptr;    ///< back from it: what rounds; none for bool
+
+  explicit Instruction(const Chain::Step& s, DType own) : step(s) {
+    if (s.kind == ElementOp::Kind::unary) unary = unary_loop_of<C>(kernels::Unary(s.code));
+    if (s.kind == ElementOp::Kind::binary) binary = binary_loop_of<C>(kernels::Binary(s.code));
+    if (s.dtype == own) return;
+    store = cpu::tile_storer<C>(s.dtype);
+    if (s.dtype != DType::boolean) load = cpu::tile_loader<C>(s.dtype);
+  }
+
+  void compute(const C* const* registers, C* to, std::int64_t n) const {
+    const C *a = registers[step.from[0]], *b = registers[step.from[1]], *c = registers[step.from[2]];
+    switch (step.kind) {
+      case ElementOp::Kind::unary: return unary(step.args, n, a, to);
+      case ElementOp::Kind::binary: return binary(n, a, b, to);
+      case ElementOp::Kind::choose:
+        for (std::int64_t i = 0; i < n; ++i) to[i] = a[i] != C(0) ? b[i] : c[i];
+        return;
+      default: std::copy(a, a + n, to);
+    }
+  }
+};
+
+template <class C>
+struct Program {
+  std::vector<Chain::Input> inputs;
+  std::vector<cpu::LoadTile<C>> loads;
+  std::vector<Instruction<C>> steps;
+  std::vector<DType> outputs;
+  DType own;
+};
+
+template <class C>
+void run_tiles(const Program<C>& program, void* const* p, const std::array<std::int64_t, kOperands>& at, const std::array<std::int64_t, kOperands>& step, std::int64_t n) {
+  alignas(64) C given[Chain::kInputs][kTile], made[Chain::kRegisters][kTile];
+  alignas(64) std::byte rounded[kTile * sizeof(C)];
+  const C* registers[Chain::kRegisters] = {};
+  const std::size_t inputs = program.inputs.size();
+  std::array<std::optional<ChainSource<C>>, Chain::kInputs> sources;
+  for (std::size_t k = 0; k < inputs; ++k) sources[k].emplace(program.inputs[k].dtype, program.loads[k], p[k], at[k], step[k]);
+  for (std::int64_t i = 0; i < n; i += kTile) {
+    const std::int64_t m = std::min(kTile, n - i);
+    for (std::size_t k = 0; k < inputs; ++k) registers[k] = sources[k]->tile(i, m, given[k]);
+    for (const Instruction<C>& instruction : program.steps) {
+      const Chain::Step& s = instruction.step;
+      std::byte* out = nullptr;
+      if (s.output >= 0) {
+        const std::size_t k = std::size_t(Chain::kInputs + s.output);
+        out = static_cast<std::byte*>(p[inputs + std::size_t(s.output)]) + (at[k] + i) * std::int64_t(size_of(s.dtype));
+      }
+      C* to = out && !instruction.store ? reinterpret_cast<C*>(out) : made[s.to];
+      instruction.compute(registers, to, m);
+      if (instruction.store && (out || instruction.load)) {
+        void* stored = out ? out : rounded;
+        instruction.store(to, stored, 1, m);
+        if (instruction.load) instruction.load(stored, 1, to, m);
+      }
+      registers[s.to] = to;
+    }
+  }
+}
+
+template <class C>
+Kernel chain_of(const Chain& chain) {
+  auto program = std::make_shared<Program<C>>();
+  program->inputs = chain.inputs;
+  program->outputs = chain.outputs;
+  program->own = chain.computed;
+  std::array<Shape, kOperands> strides;
+  for (Shape& s : strides) s = Shape(std::vector<std::int64_t>(std::size_t(chain.shape.rank())));
+  for (std::size_t k = 0; k < chain.inputs.size(); ++k) {
+    strides[k] = chain.inputs[k].strides;
+    program->loads.push_back(chain.inputs[k].dtype == DType::boolean ? nullptr : cpu::tile_loader<C>(chain.inputs[k].dtype));
+  }
+  for (std::size_t k = 0; k < chain.outputs.size(); ++k) strides[Chain::kInputs + k] = chain.shape.contiguous_strides();
+  for (const Chain::Step& s : chain.steps) program->steps.emplace_back(s, chain.computed);
+  cpu::StridedLoop<kOperands> loop(chain.shape, strides);
+  return [loop, program](void* const* p) {
+    loop.run([&](const auto& at, const auto& step, std::int64_t n) { run_tiles<C>(*program, p, at, step, n); });
+  };
+}
+
+Kernel make_chain(const Chain& chain) { return chain.computed == DType::f64 ? chain_of<double>(chain) : chain_of<float>(chain); }
+
+}  // namespace
+
+KernelSlot<const Chain&> chain_kernel{"chain", make_chain};
+
+}  // namespace tenon
