@@ -5,6 +5,7 @@
 #   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 tf32 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   SKIP_CPU=1     leaves the CPU's steps out      WARM_SECONDS=120   for which PyTorch may compile a mode, beside the tests
+#   CHOOSE_SECONDS=120  for which a model may choose its convolutions and products, before it is timed by another process
 #   LIMIT=420      seconds after which no more of the peer is started, END=540 after which no more at all; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail
@@ -23,6 +24,7 @@ libraries=$(cd "$BINARIES" && pwd)/lib:/usr/local/cuda/lib64
 for dir in $("$python" -c 'import site, glob; print(*[d for p in site.getsitepackages() for d in glob.glob(p + "/nvidia/*/lib")])' 2>/dev/null); do libraries+=:$dir; done
 failed=0
 ours() { LD_LIBRARY_PATH="$libraries" "$@"; }
+at_most() { echo $((590 - SECONDS < $1 ? (590 > SECONDS ? 590 - SECONDS : 1) : $1)); }  # seconds, within ten minutes of the start
 
 # One process a table of ops: what one of them does to the device cannot spoil the others.
 tables=$(grep -rhoE '"[a-z_]+\.hpp"' tests/core/op_tables | tr -d '"' | sort -u)
@@ -107,9 +109,11 @@ for step in $steps; do
             continue
           fi
           echo "== $model $dtype" >&2
-          ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err" || { echo "$model $dtype failed: $(tail -1 "$out/bench.err")"; failed=1; }
-          [ -n "${PROFILE:-}" ] && ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds 3 --profile --explain >"$out/$model.$dtype.profile" 2>&1
-          [ -n "${SKIP_CPU:-}" ] || ours timeout 60 "$BINARIES/bin/step_bench" --model "$model" --device cpu --dtype "$dtype" --threads "$(nproc)" --rounds 5 --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err"
+          # What a process chooses by trial is no part of the time or the memory of the step: the next one knows it.
+          ours timeout "$(at_most "${CHOOSE_SECONDS:-120}")" "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds 1 --seconds 0.1 >/dev/null 2>>"$out/bench.err"
+          ours timeout "$(at_most 60)" "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err" || { echo "$model $dtype failed: $(tail -1 "$out/bench.err")"; failed=1; }
+          [ -n "${PROFILE:-}" ] && ours timeout "$(at_most 60)" "$BINARIES/bin/step_bench" --model "$model" --device cuda --dtype "$dtype" --rounds 3 --profile --explain >"$out/$model.$dtype.profile" 2>&1
+          [ -n "${SKIP_CPU:-}" ] || ours timeout "$(at_most 60)" "$BINARIES/bin/step_bench" --model "$model" --device cpu --dtype "$dtype" --threads "$(nproc)" --rounds 5 --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/bench.err"
           for mode in $modes; do
             [ "$mode" = channels_last ] && [ "$model" != unet3d ] && continue
             case $mode in compile | graphs) [ ${#warmed[@]} -eq 0 ] || [ -e "$out/warm.$model.$mode.$dtype" ] || continue ;; esac
@@ -117,7 +121,7 @@ for step in $steps; do
               echo "left out for want of time: PyTorch, $model $dtype $mode" >&2
               continue
             fi
-            timeout "${PEER_SECONDS:-75}" "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/peer.err" || true
+            timeout "$(at_most "${PEER_SECONDS:-75}")" "$python" tests/bench/peers/torch_reference.py --models "$model" --modes "$mode" --device cuda --dtype "$dtype" --rounds "$rounds" --seconds "$seconds" >>"$out/gpu.jsonl" 2>>"$out/peer.err" || true
           done
           "$python" tests/bench/gpu_table.py "$out/gpu.jsonl" "$out/gpu.json" "$out/gpu.md" >/dev/null  # so far: a run that is cut off leaves its table
         done

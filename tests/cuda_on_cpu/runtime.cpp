@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -125,8 +126,16 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return cudaSuccess;
 }
 
+namespace {
+std::atomic<cudaError_t> last_error{cudaSuccess};  // of all threads: what is thread_local here is the blocks' shared memory
+}
+
+cudaError_t cudaGetLastError() { return last_error.exchange(cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
 cudaError_t cudaMalloc(void** at, std::size_t bytes) {
   *at = bytes_in_use() + bytes > memory_size() ? nullptr : take(bytes);
+  if (!*at) last_error = cudaErrorMemoryAllocation;
   return *at ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {

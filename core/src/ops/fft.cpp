@@ -8,6 +8,7 @@
 #include "ops/fft_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
+#include "tenon/memory.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -44,7 +45,10 @@ Tensor fft_axis(const char* op, const Tensor& x_given, const FftStep& step) {
   Tensor y = Tensor::empty(shape, to_real ? g.scalar : whole, x.device());
   if (y.numel() > 0) {
     std::vector<Tensor> writes{y};
-    if (std::size_t bytes = fft_workspace(x.device(), g)) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, x.device()));
+    if (std::size_t bytes = fft_workspace(x.device(), g)) {
+      const MemoryScope tag(MemoryTag::workspace);
+      writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, x.device()));
+    }
     const Tensor reads[] = {x};
     launch(op, std::span<const Tensor>(reads), std::span<const Tensor>(writes), fft_kernel(x.device(), g, step.scale));
   }

@@ -51,9 +51,9 @@ class CudaAllocator final : public Allocator {
       trim();
       status = cudaMallocAsync(&p, size, stream());
     }
+    if (status == cudaErrorMemoryAllocation) (void)cudaGetLastError();  // whoever catches what is thrown goes on: no later launch failed
     std::lock_guard lock(mutex_);
-    if (status == cudaErrorMemoryAllocation)
-      throw_out_of_memory(DeviceType::cuda, bytes, stats_.in_use);
+    if (status == cudaErrorMemoryAllocation) throw_out_of_memory(DeviceType::cuda, bytes, stats_.in_use);
     check(status, "cudaMallocAsync");
     stats_.in_use += bytes;
     if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;

@@ -29,9 +29,9 @@ struct Registry {
     *raised = 0;
   }
   void make() {
+    memory = std::make_shared<const DeviceMemory>(kSites * sizeof(FaultRecord));
     void* on_host = nullptr;
     check(cudaMallocHost(&on_host, sizeof(int)), "cudaMallocHost");
-    memory = std::make_shared<const DeviceMemory>(kSites * sizeof(FaultRecord));
     records = memory->as<FaultRecord>();
     raised = static_cast<int*>(on_host);
     wipe();

@@ -65,12 +65,9 @@ struct cudaDeviceProp {
 
 const char* cudaGetErrorName(cudaError_t status);
 const char* cudaGetErrorString(cudaError_t status);
-inline cudaError_t cudaGetLastError() {
-  return cudaSuccess;
-}
-inline cudaError_t cudaPeekAtLastError() {
-  return cudaSuccess;
-}
+/// The last failure, which a call that succeeds does not clear.
+cudaError_t cudaGetLastError();
+cudaError_t cudaPeekAtLastError();
 
 // devices
 cudaError_t cudaDriverGetVersion(int* version);

@@ -26,7 +26,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr std::int64_t kWideAlignment = 16;                  // bytes: what vector loads and TMA want
+constexpr std::int64_t kWideAlignment = 16, kBiasAlignment = 16;  // bytes: what vector loads and TMA want
 constexpr int kProposals = 8, kTimedRuns = 3;                // algorithms asked for; runs of each under the clock
 constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operands beyond which the first proposal is taken
 constexpr float kWorthChanging = 0.97f;                      // of the first one's time
@@ -127,16 +127,14 @@ class Product {
         round(bias, rounded);
         bias = rounded;
       }
-      wide = wide && lies_on(bias, kWideAlignment);
+      wide = wide && lies_on(bias, kBiasAlignment);
       set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
-    if (!wide && !has_plain_) {  // asks the host's library only, so it may be done while a graph is recorded; without an area, whose size was chosen by the clock
-      std::vector<Proposal> found = proposals(false, bias, 0);
-      if (found.empty()) found = proposals(false, bias, wide_.workspace);
-      if (found.empty()) refuse();
-      plain_ = found[0];
-      has_plain_ = true;
+    if (!wide && !has_plain_) {
+      choose_plain();
+      if (in_library_) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
+    if (!wide && plain_area_) area = plain_area_->as<>();
     check_blas(enqueue(wide ? wide_ : plain_, a, b, c, area), "cublasLtMatmul");
     if (s_.bias && !in_library_) add(bias, c);
   }
@@ -147,6 +145,19 @@ class Product {
                 "cuBLASLt has no algorithm for " + std::to_string(s_.m) + " x " + std::to_string(s_.k) + " x " + std::to_string(s_.n) +
                     " in " + std::string(name_of(s_.in)),
                 "--device cpu needs no GPU");
+  }
+
+  /// For operands that lie on no more than their own size, the bias too. Without an area where that can be: the size of this product's was chosen by the
+  /// clock. Only the host's library is asked, so it may be done while a graph is recorded, but for the rare case with an area of its own.
+  void choose_plain() {
+    std::vector<Proposal> found = proposals(false, 0);
+    if (found.empty() && !capturing()) {
+      found = proposals(false);
+      if (!found.empty()) plain_area_ = scratch(found[0].workspace);
+    }
+    if (found.empty()) refuse();
+    plain_ = found[0];
+    has_plain_ = true;
   }
 
   Operation operation(const void* bias) const {
@@ -164,10 +175,10 @@ class Product {
     return o;
   }
 
-  /// Best first; none where the library knows none that works in `most` bytes. Makes the operation anew; the bias' address tells how it is aligned.
-  std::vector<Proposal> proposals(bool wide, const void* bias = nullptr, std::size_t most = most_workspace()) {
-    if (!bias) bias = reinterpret_cast<const void*>(std::uintptr_t(wide ? 256 : size_of(s_.out)));
-    operation_ = operation(bias);
+  /// Best first; none where the library knows none that works in `most` bytes. Makes the operation anew; the bias' address tells the library how it
+  /// is aligned, and is no other's.
+  std::vector<Proposal> proposals(bool wide, std::size_t most = most_workspace()) {
+    operation_ = operation(reinterpret_cast<const void*>(std::uintptr_t(wide ? kBiasAlignment : std::int64_t(size_of(s_.out)))));
     cublasLtMatmulPreference_t made = nullptr;
     check_blas(cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate");
     Preference wish(made);
@@ -262,8 +273,10 @@ class Product {
     const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8;
     std::size_t area_bytes = 0;
     for (const Proposal& p : found) area_bytes = std::max(area_bytes, p.workspace);
-    trial::Memory a(a_bytes), b(b_bytes), c(c_bytes), first(c_bytes), side(side_bytes), first_side(side_bytes), area(area_bytes), flag(sizeof(int));
-    if (!a.data || !b.data || !c.data || !first.data || !side.data || !first_side.data || !area.data || !flag.data) return {};
+    trial::Memory a, b, c, first, side, first_side, area, flag;
+    if (!(a.take(a_bytes) && b.take(b_bytes) && c.take(c_bytes) && first.take(c_bytes) && side.take(side_bytes) && first_side.take(side_bytes) && area.take(area_bytes) &&
+          flag.take(sizeof(int))))
+      return {};
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
     // a bias, which all read, or the sums of each
@@ -316,6 +329,7 @@ class Product {
   MatrixLayout a_, b_, c_;
   Operation operation_;
   Proposal wide_{}, plain_{};
+  std::shared_ptr<const DeviceMemory> plain_area_;
   std::mutex mutex_;
 };
 

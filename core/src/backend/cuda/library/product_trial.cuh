@@ -55,15 +55,18 @@ inline bool differ(const void* x, const void* y, std::size_t bytes, int* flag) {
   return host != 0;
 }
 
-/// Device memory for a trial; `data` is null where there is none to be had.
+/// Device memory for a trial.
 struct Memory {
   std::optional<DeviceMemory> held;
   void* data = nullptr;
-  explicit Memory(std::size_t bytes) {
+  /// False where there is none to be had.
+  bool take(std::size_t bytes) {
     try {
       data = held.emplace(std::max<std::size_t>(bytes, 1)).as<>();
+      return true;
     } catch (const Error& e) {
       if (e.code() != "memory.exhausted") throw;
+      return false;
     }
   }
 };
