@@ -48,6 +48,7 @@ __global__ void __launch_bounds__(kBlock) add_rows_of_codes(RowsCut p, const T* 
 #pragma unroll
     for (int i = 0; i < N; ++i) sum[u][i] = p.bias && count > 0 ? bias[c + i] : T(0);
   table += c;
+  const std::int64_t tap = p.letters * p.channels;
   for (int from = 0; from < p.kernel; from += kTaps) {
     const int taps = min(kTaps, p.kernel - from);
     __syncthreads();  // all have done with the codes before
@@ -56,12 +57,22 @@ __global__ void __launch_bounds__(kBlock) add_rows_of_codes(RowsCut p, const T* 
     for (int j = 0; j < taps + count - 1 && count > 0; ++j) {
       const int code = near[first + j];
       if (code >= p.letters) continue;
+      const T* const at = table + (std::int64_t(from + j) * p.letters + code) * p.channels;  // position u has it at the tap u before this one
+      if (count == kTogether && j >= kTogether - 1 && j < taps) {
+        T row[kTogether][N];
+#pragma unroll
+        for (int u = 0; u < kTogether; ++u) load_lanes<T, N>(at - u * tap, row[u]);
+#pragma unroll
+        for (int u = 0; u < kTogether; ++u)
+#pragma unroll
+          for (int i = 0; i < N; ++i) sum[u][i] += row[u][i];
+        continue;
+      }
 #pragma unroll
       for (int u = 0; u < kTogether; ++u) {
-        const int k = j - u;
-        if (k < 0 || k >= taps || u >= count) continue;
+        if (j < u || j - u >= taps || u >= count) continue;
         T row[N];
-        load_lanes<T, N>(table + (std::int64_t(from + k) * p.letters + code) * p.channels, row);
+        load_lanes<T, N>(at - u * tap, row);
 #pragma unroll
         for (int i = 0; i < N; ++i) sum[u][i] += row[i];
       }
@@ -128,22 +139,31 @@ SumsCut sums_cut(const CodeRows& p) {
 template <class T>
 __device__ void add_gradients(const SumsCut& p, const unsigned char* near, const T (&d)[kTogether], T* mine) {
   const int stride = p.letters * kColumns;
-  for (int j = 0; j < p.taps + kTogether - 1; ++j) {
-    const int code = near[j];
-    if (code >= p.letters) continue;
-    T* at = mine + j * stride + code * kColumns;
-    if (j >= kTogether - 1 && j < p.taps) {
-      T sum[kTogether];
-#pragma unroll
-      for (int u = 0; u < kTogether; ++u) sum[u] = at[-u * stride];
-#pragma unroll
-      for (int u = 0; u < kTogether; ++u) at[-u * stride] = sum[u] + d[u];
-    } else {
+  const auto some = [&](int j, int end) {
+    for (; j < end; ++j) {
+      const int code = near[j];
+      if (code >= p.letters) continue;
+      T* at = mine + j * stride + code * kColumns;
 #pragma unroll
       for (int u = 0; u < kTogether; ++u)
         if (j - u >= 0 && j - u < p.taps) at[-u * stride] += d[u];
     }
+  };
+  const int first = min(kTogether - 1, p.taps);
+  some(0, first);
+  int code = near[first];  // of the next place, read before the sums are written: the compiler cannot know that these are not codes
+  T* row = mine + first * stride;
+  for (int j = first; j < p.taps; ++j, row += stride) {
+    const int here = code;
+    code = near[j + 1];
+    if (here >= p.letters) continue;
+    T *at = row + here * kColumns, sum[kTogether];
+#pragma unroll
+    for (int u = 0; u < kTogether; ++u) sum[u] = at[-u * stride];
+#pragma unroll
+    for (int u = 0; u < kTogether; ++u) at[-u * stride] = sum[u] + d[u];
   }
+  some(max(first, p.taps), p.taps + kTogether - 1);
 }
 
 /// parts: [pieces, kernel, letters, channels].

@@ -1,4 +1,4 @@
-/// Cutting patches on the device: a thread some voxels of one patch, each read from the eight around it. A refused volume gives zeros until
+/// Cutting patches on the device: a thread a voxel of one patch, read from the eight around it. A refused volume gives zeros until
 /// its error is thrown.
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/faults.cuh"
@@ -10,8 +10,6 @@
 
 namespace tenon::cuda {
 namespace {
-
-constexpr unsigned kVoxelsAThread = 4;
 
 struct CutGrid {
   std::int64_t volumes, channels, total;
@@ -56,17 +54,14 @@ __global__ void __launch_bounds__(kBlock) cut_voxels(CutGrid k, const T* volumes
   const std::int64_t plane = std::int64_t(s.nz) * s.ny * s.nx;
   const T* from = volumes + s.first * k.channels;
   T* to = y + sample * k.voxels * k.channels;
-#pragma unroll 1
-  for (unsigned i = 0; i < kVoxelsAThread; ++i) {
-    const unsigned voxel = (chunk * kVoxelsAThread + i) * kBlock + threadIdx.x;
-    if (voxel >= k.voxels) return;
-    unsigned x = voxel, z = k.x.split(x), row = z;
-    z = k.y.split(row);
-    const GridPoint p = row_start(map, float(z), float(row));
-    const Neighbours n = neighbours_of(
-        {step_along(p.z, map[2], float(x)), step_along(p.y, map[5], float(x)), step_along(p.x, map[8], float(x))}, s.nz, s.ny, s.nx);
-    for (std::int64_t c = 0; c < k.channels; ++c) to[voxel * k.channels + c] = n.any ? read(from + c * plane, n) : T(0);
-  }
+  const unsigned voxel = chunk * unsigned(kBlock) + threadIdx.x;
+  if (voxel >= k.voxels) return;
+  unsigned x = voxel, z = k.x.split(x), row = z;
+  z = k.y.split(row);
+  const GridPoint p = row_start(map, float(z), float(row));
+  const Neighbours n = neighbours_of(
+      {step_along(p.z, map[2], float(x)), step_along(p.y, map[5], float(x)), step_along(p.x, map[8], float(x))}, s.nz, s.ny, s.nx);
+  for (std::int64_t c = 0; c < k.channels; ++c) to[voxel * k.channels + c] = n.any ? read(from + c * plane, n) : T(0);
 }
 
 struct ReadImage {
@@ -88,8 +83,7 @@ CutFaults faults_of(const PatchCut& p) {
 
 template <class T, class Read>
 Kernel make_cut(const PatchCut& p) {
-  constexpr std::int64_t kChunk = std::int64_t(kVoxelsAThread) * kBlock;
-  const std::int64_t chunks = (p.voxels() + kChunk - 1) / kChunk;
+  const std::int64_t chunks = (p.voxels() + kBlock - 1) / kBlock;
   const CutGrid k{p.volumes, p.channels, p.total, unsigned(p.voxels()), unsigned(chunks), Divider(p.size[1]), Divider(p.size[2])};
   return [k, op = p.op, blocks = p.count * chunks, faults = faults_of(p)](void* const* o) {
     start(op, dim3(grid_blocks(blocks)), dim3(kBlock), 0, cut_voxels<T, Read>, k, static_cast<const T*>(o[0]),

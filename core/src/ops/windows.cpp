@@ -76,6 +76,7 @@ void cut_window(const Tensor& x, const WindowPlace& at, const Tensor& window) {
   check_same_device(op, x, window);
   if (x.dtype() != window.dtype()) throw_usage(op, "a window " + window.str() + " of " + x.str(), "both have one element type");
   const WindowGeometry g = geometry(op, x.shape(), window.shape(), at);
+  check_31_bits(op, "a window of 8-byte parts numbering", window.numel() * (size_of(x.dtype()) == 16 ? 2 : 1));  // as which 16 bytes are moved
   if (window.numel() > 0) launch("windows.cut", {x}, {window}, cut_window_kernel(x.device(), WindowCopy{g, size_of(x.dtype())}));
 }
 

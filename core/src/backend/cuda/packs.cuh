@@ -85,6 +85,24 @@ __device__ void copy_bytes(void* to, const void* from) {
 #endif
 }
 
+/// The same to global memory. Spelled out: nvcc takes the store of a pack apart where its index is a multiple of the pack.
+template <int Bytes>
+__device__ void store_bytes(void* to, const void* from) {
+#if defined(__CUDA_ARCH__)
+  if constexpr (Bytes % 16 == 0) {
+#pragma unroll
+    for (int i = 0; i < Bytes / 16; ++i) {
+      const uint4 v = static_cast<const uint4*>(from)[i];
+      asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(static_cast<uint4*>(to) + i)), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+    }
+  } else if constexpr (Bytes == 8) {
+    const uint2 v = *static_cast<const uint2*>(from);
+    asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(to)), "r"(v.x), "r"(v.y) : "memory");
+  } else
+#endif
+    copy_bytes<Bytes>(to, from);
+}
+
 template <class T, int N>
 inline constexpr int kPieceBytes = N* int(sizeof(T)) > 16 ? 16 : N* int(sizeof(T));
 
@@ -109,7 +127,7 @@ __device__ void store_lanes(T* p, const Acc<T> (&from)[N]) {
     alignas(kPieceBytes<T, N>) T raw[N];
 #pragma unroll
     for (int i = 0; i < N; ++i) raw[i] = narrow<T>(from[i]);
-    copy_bytes<N* int(sizeof(T))>(p, raw);
+    store_bytes<N* int(sizeof(T))>(p, raw);
   }
 }
 

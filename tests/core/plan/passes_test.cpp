@@ -1,0 +1,219 @@
+// What a plan does to a recorded step before it lays out memory: the bits stay those of the ops done one by one.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "core/plan/chain_ops.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
+#include "tenon/kernel.hpp"
+#include "tenon/losses.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/random.hpp"
+
+using namespace tenon;
+using Catch::Matchers::Contains;
+
+namespace {
+
+using Step = std::function<std::vector<Tensor>()>;
+
+/// Values, NaN for NaN: equal where both are the same number or neither is one.
+bool same(const Tensor& x, const Tensor& y) {
+  if (!(x.shape() == y.shape()) || x.dtype() != y.dtype()) return false;
+  const auto a = x.to_vector(), b = y.to_vector();
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!(a[i] == b[i] && std::signbit(a[i]) == std::signbit(b[i])) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
+  return true;
+}
+
+/// Records, runs twice, and checks each result against the step done op by op. The plan, for a look at it.
+StepPlan compare(const std::string& what, const Step& step) {
+  const NoGrad off;
+  const std::vector<Tensor> eager = step();
+  std::vector<Tensor> planned;
+  StepPlan plan = StepPlan::record([&] { planned = step(); });
+  for (int run = 0; run < 2; ++run) {
+    plan.run();
+    for (std::size_t i = 0; i < eager.size(); ++i)
+      if (!same(eager[i], planned[i])) FAIL(what << ", result " << i << ", run " << run << "\n" << plan.explain());
+  }
+  return plan;
+}
+
+/// Numbers of all sizes, and those that are none.
+Tensor numbers(const Shape& shape, DType type, std::uint64_t seed) {
+  Tensor x = random_normal(shape, seed, 1).to(DType::f32).contiguous();
+  float* v = x.data<float>();
+  const float odd[] = {0, -0.0f, 1, -1, 0.5f, 1e-30f, 1e30f, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), 2, -3};
+  for (std::int64_t i = 0; i < x.numel(); i += 7) v[i] = odd[std::size_t(i / 7) % std::size(odd)];
+  return x.to(type);
+}
+
+const DType kTypes[] = {DType::f32, DType::bf16, DType::f16, DType::f64};
+
+}  // namespace
+
+TEST_CASE("chains of every op have the bits of the ops one by one", "[plan]") {
+  for (const DType type : kTypes)
+    for (const auto& [name, op] : chain_ops()) {
+      const Tensor x = numbers({5, 333}, type, 1), y = numbers({5, 333}, type, 2);
+      const auto step = [&] { return std::vector{op(x * 0.9, y + 0.1) * 1.1}; };
+      const StepPlan plan = compare(name + " of " + std::string(name_of(type)), step);
+      if (name != "sin" && name != "atan2") CHECK(plan.launches() == 1);
+    }
+}
+
+TEST_CASE("chains read what is broadcast, strided, or bool, and write several results", "[plan]") {
+  for (const DType type : kTypes) {
+    const Tensor x = numbers({3, 4, 700}, type, 1), row = numbers({700}, type, 2), column = numbers({3, 1, 1}, type, 3), turned = numbers({700, 4, 3}, type, 4).permute({2, 1, 0});
+    const Tensor flags = greater(numbers({4, 700}, type, 5), Tensor::zeros(Shape{}, type)), one = numbers({}, type, 6), part = numbers({3, 9, 800}, type, 7).narrow(1, 2, 4).narrow(2, 50, 700);
+    compare("broadcast " + std::string(name_of(type)), [&] {
+      const Tensor a = x * row + column, b = a - turned, c = where(flags, b, one), d = less(c, part);
+      return std::vector{a, tanh(c) * part, d, where(d, a, b)};
+    });
+    const StepPlan plan = compare("many values " + std::string(name_of(type)), [&] {
+      std::vector<Tensor> v{x};
+      for (int i = 0; i < 40; ++i) v.push_back(v[std::size_t(i) / 2] * 0.5 + v[std::size_t(i)]);
+      return v;
+    });
+    CHECK(plan.launches() > 2);  // more results than a chain has
+  }
+}
+
+TEST_CASE("types change within a chain", "[plan]") {
+  const Tensor x = numbers({2000}, DType::f32, 1);
+  const StepPlan plan = compare("f32, bf16, f16", [&] { return std::vector{((x * 3.0).to(DType::bf16) + x.to(DType::bf16)).to(DType::f32) * x, (x * 1e-5).to(DType::f16).to(DType::f32) - x}; });
+  CHECK(plan.launches() == 1);
+  const Tensor wide = numbers({2000}, DType::f64, 2), flags = greater(x, x * 0.5);
+  compare("f64 and f32 apart", [&] { return std::vector{(wide * 2.0).to(DType::f32) * 3.0, (x * 2.0).to(DType::f64) * wide}; });
+  compare("flags as numbers", [&] { return std::vector{flags.to(DType::f32) * x, flags.to(DType::f64) * wide, flags.to(DType::i32).to(DType::f32) + x}; });
+}
+
+TEST_CASE("integers, complex numbers and empty tensors are computed as before", "[plan]") {
+  const Tensor n = Tensor::full({7}, 3, DType::i32), z = numbers({6}, DType::f32, 1).to(DType::c64), none = Tensor::zeros({0, 3});
+  compare("others", [&] { return std::vector{n * n + n, real(z * z + z), none * 2.0 + none}; });
+}
+
+TEST_CASE("what is read in another order ends a chain", "[plan]") {
+  const Tensor x = numbers({30, 30}, DType::f32, 1);
+  const StepPlan plan = compare("turned", [&] {
+    const Tensor y = x * 2.0;
+    return std::vector{y + y.transpose(0, 1)};
+  });
+  CHECK(plan.launches() == 2);
+  compare("a part of it", [&] {
+    const Tensor y = x * 2.0;
+    return std::vector{y.narrow(0, 0, 1) + y.narrow(0, 3, 1), y * 3.0, y.narrow(0, 0, 1) * 4.0};
+  });
+  compare("one row of it, everywhere", [&] {
+    const Tensor y = x * 2.0;
+    return std::vector{y + y.narrow(0, 4, 1)};
+  });
+}
+
+TEST_CASE("what is written over is not joined to what reads it", "[plan]") {
+  Tensor state = Tensor::full({50}, 1);
+  const Tensor x = Tensor::full({50}, 2);
+  Tensor out;
+  const StepPlan plan = StepPlan::record([&] {
+    const Tensor before = state * 3.0;
+    state.assign(before + x);
+    out = state * 10.0;
+  });
+  double expected = 1;
+  for (int run = 0; run < 3; ++run) {
+    plan.run();
+    expected = expected * 3 + 2;
+    CHECK(state.to_vector() == std::vector<double>(50, expected));
+    CHECK(out.to_vector() == std::vector<double>(50, expected * 10));
+  }
+}
+
+TEST_CASE("what nobody reads is left out, and so is what only it read", "[plan]") {
+  const Tensor x = numbers({40, 40}, DType::f32, 1), w = numbers({40, 40}, DType::f32, 2);
+  Tensor out, held;
+  const StepPlan plan = StepPlan::record([&] {
+    const Tensor unused = matmul(x, w);
+    const Tensor both = sum(unused * 2.0);
+    held = sum(w, {0});
+    out = softmax(x, -1);
+  });
+  CHECK(plan.launches() == 2);
+  plan.run();
+  CHECK(same(out, softmax(x, -1)));
+  CHECK(same(held, sum(w, {0})));
+  // a loss' gradient of its target is asked for by nobody
+  Tensor p = numbers({8, 8}, DType::f32, 3);
+  p.set_requires_grad();
+  Tensor gradient;
+  const auto names = StepPlan::record([&] { gradient = gradients({sum(square(p - x.narrow(0, 0, 8).narrow(1, 0, 8)))}, {p})[0]; }).explain();
+  CHECK(names.find("neg") == std::string::npos);
+}
+
+TEST_CASE("what writes something outside is kept, though nobody reads it inside", "[plan]") {
+  Tensor count = Tensor::zeros({1});
+  int calls = 0;
+  const StepPlan plan = StepPlan::record([&] {
+    count.assign(count + 1.0);
+    launch("a plugin's own", {count}, {}, [&calls](void* const*) { ++calls; });
+  });
+  for (int run = 1; run < 4; ++run) {
+    plan.run();
+    CHECK(count.item() == run);
+    CHECK(calls == run);
+  }
+}
+
+TEST_CASE("constants are computed once", "[plan]") {
+  Tensor x = Tensor::full({100}, 2), out;
+  const StepPlan plan = StepPlan::record([&] {
+    const Tensor table = Tensor::full({100}, 4).to(DType::bf16).to(DType::f32) * 0.25, limit = Tensor::zeros(Shape{});
+    out = where(greater(x, limit), matmul(x.reshape({1, 100}), table.reshape({100, 1})), limit).reshape({100});
+  });
+  for (const double v : {2.0, 5.0}) {
+    x.fill(v);
+    plan.run();
+    CHECK(out.to_vector()[99] == 100 * v);
+  }
+  CHECK(plan.explain().find("fill") == std::string::npos);
+  // what is filled and then written to is none
+  Tensor y, z;
+  const StepPlan changed = StepPlan::record([&] {
+    Tensor sum_of = Tensor::zeros({4});
+    sum_of.narrow(0, 1, 2).assign(x.narrow(0, 0, 2));
+    y = sum_of * 1.0;
+    z = Tensor::full({4}, 7);
+  });
+  for (const double v : {3.0, 6.0}) {
+    x.fill(v);
+    changed.run();
+    CHECK(y.to_vector() == std::vector<double>{0, v, v, 0});
+    CHECK(z.to_vector() == std::vector<double>(4, 7));
+    z.fill(0);  // its holder may write over it
+  }
+}
+
+TEST_CASE("casts of older tensors are one launch, of their values at each run", "[plan]") {
+  Tensor a = numbers({300}, DType::f32, 1), b = numbers({20, 30}, DType::f32, 2), c = numbers({17}, DType::bf16, 3), moving = Tensor::full({60}, 1);
+  std::vector<Tensor> out;
+  const Step step = [&] {
+    const Tensor first = matmul(a.to(DType::bf16).reshape({10, 30}), b.to(DType::bf16).transpose(0, 1));
+    const Tensor wide = sum(c.to(DType::f32).reshape({1, 17}), {0});
+    moving.assign(moving * 2.0);
+    return std::vector{first, wide, matmul(moving.to(DType::f16).reshape({6, 10}), first.to(DType::f16))};
+  };
+  const StepPlan plan = StepPlan::record([&] { out = step(); });
+  CHECK_THAT(plan.explain(), Contains("# fused: 1 x casts"));
+  for (int run = 0; run < 3; ++run) {
+    a.fill(run + 0.1);
+    const Tensor before = moving.clone();
+    plan.run();
+    moving.assign(before);
+    const NoGrad off;
+    const std::vector<Tensor> eager = step();
+    for (std::size_t i = 0; i < out.size(); ++i) CHECK(same(out[i], eager[i]));
+  }
+}
