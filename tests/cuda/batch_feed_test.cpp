@@ -22,8 +22,10 @@ void fill(const Tensor& t, double from) {
   for (std::int64_t i = 0; i < t.numel(); ++i) t.data<float>()[i] = float(from + double(i));
 }
 
-/// Weights, and losses of every step, of a training on the device.
-std::vector<std::vector<double>> trained(bool ragged, std::int64_t accumulate, bool ahead, Device device) {
+enum class Order { plain, batches_ahead, steps_ahead };
+
+/// Weights, and losses and gradient norms of every step, of a training on the device. `early`: steps that were started before the one before was finished.
+std::vector<std::vector<double>> trained(bool ragged, std::int64_t accumulate, Order order, Device device, int& early) {
   DeviceScope on(device);
   Wave task(11, DType::f32, ragged);
   Net net;
@@ -33,11 +35,17 @@ std::vector<std::vector<double>> trained(bool ragged, std::int64_t accumulate, b
       task.batch_spec(), 0, 2, 2, [&](std::int64_t index, std::vector<Tensor>& batch) { task.fill_batch(index, Random(0, 0), batch); },
       [&](const TensorSpec& s) { return runner.host_tensor(s); });
   StepRunner::Batches batches{[&]() -> const std::vector<Tensor>& { return loader.next(); }};
-  if (ahead) batches.ready = [&] { return loader.next_if_ready(); };
+  if (order == Order::batches_ahead) batches.ready = [&] { return loader.next_if_ready(); };
+  if (order == Order::steps_ahead) batches.ready = [&] { return &loader.next(); };
   std::vector<std::vector<double>> all;
   for (std::int64_t step = 0; step < 16; ++step) {
-    runner.run(0.01, step, batches, step < 15);
-    all.push_back({runner.losses()[0].second, runner.losses()[1].second});
+    if (runner.started() == 0) runner.start(0.01, step, batches, step < 15);
+    if (order == Order::steps_ahead && step < 15 && runner.may_start_next(batches)) {
+      runner.start(0.01, step + 1, batches, step < 14);
+      ++early;
+    }
+    CHECK(runner.finish());
+    all.push_back({runner.losses()[0].second, runner.losses()[1].second, runner.gradient_norm()});
   }
   for (const auto& [name, t] : net.parameters()) all.push_back(t.to_vector());
   return all;
@@ -95,13 +103,50 @@ TEST_CASE("what is sent while the device works arrives when it is delivered", "[
   end_run();
 }
 
-TEST_CASE("steps that take batches ahead give the same bits", "[batch_feed]") {
+TEST_CASE("scalars are taken down in order with the device's work, and come when asked for", "[batch_feed]") {
+  TENON_NEEDS_DEVICE();
+  auto feed = make_batch_feed(kDevice.type);
+  Tensor wide = Tensor::zeros({}, DType::f64, kDevice), half = Tensor::zeros({1}, DType::f16, kDevice), single = Tensor::zeros({1, 1}, DType::f32, kDevice), brain = Tensor::zeros({}, DType::bf16, kDevice);
+  std::vector<double> got{7};
+  for (int round = 0; round < 3; ++round) {
+    for (int k = 0; k < 5; ++k) {
+      wide.fill(k + 0.1);
+      half.fill(k);
+      single.fill(k + 0.5);
+      brain.fill(-k);
+      feed->fetch({wide, half, single, brain});
+      if (k == 2) feed->fetch({});
+    }
+    for (int k = 0; k < 5; ++k) {
+      feed->collect(got);
+      CHECK(got == std::vector<double>{k + 0.1, double(k), k + 0.5, double(-k)});
+      if (k == 2) {
+        feed->collect(got);
+        CHECK(got.empty());
+      }
+    }
+  }
+  CHECK_THROWS(feed->collect(got));
+  CHECK_THROWS(feed->fetch({Tensor::zeros({2}, DType::f32, kDevice)}));
+  CHECK_THROWS(feed->fetch({Tensor::zeros({1}, DType::i32, kDevice)}));
+  CHECK_THROWS(feed->fetch({Tensor::zeros({1})}));
+  feed->fetch({wide});  // never collected
+  feed.reset();
+  end_run();
+}
+
+TEST_CASE("steps that take batches ahead, or are started before the last one's losses are read, give the same bits", "[batch_feed]") {
   TENON_NEEDS_DEVICE();
   for (const bool ragged : {false, true})
     for (const std::int64_t accumulate : {1, 3}) {
       INFO((ragged ? "ragged, " : "") << accumulate);
-      const auto plain = trained(ragged, accumulate, false, kDevice), ahead = trained(ragged, accumulate, true, kDevice), cpu = trained(ragged, accumulate, false, kCpu);
-      CHECK(ahead == plain);
+      int early = 0, none = 0;
+      const auto plain = trained(ragged, accumulate, Order::plain, kDevice, none), cpu = trained(ragged, accumulate, Order::plain, kCpu, none);
+      CHECK(trained(ragged, accumulate, Order::batches_ahead, kDevice, none) == plain);
+      CHECK(trained(ragged, accumulate, Order::steps_ahead, kDevice, early) == plain);
+      CHECK((accumulate > 1 ? early == 0 : ragged ? early > 0 : early == 15));
+      CHECK(trained(ragged, accumulate, Order::steps_ahead, kCpu, none) == cpu);
+      CHECK(none == 0);
       REQUIRE(cpu.size() == plain.size());
       for (std::size_t i = 0; i < cpu.size(); ++i)
         for (std::size_t k = 0; k < cpu[i].size(); ++k) CHECK(plain[i][k] == Approx(cpu[i][k]).epsilon(1e-3).margin(1e-3));

@@ -37,7 +37,7 @@ TENON_API void wait_for_device();
 TENON_API void set_device_wait(std::function<void()> wait);
 
 /// Takes batches to a device while it works on the one before: it has a copy of the batch there, and the recorded step's inputs are made from
-/// it once the step's turn has come. For one thread.
+/// it once the step's turn has come. And brings back what a step gives, while the device works on the next. For one thread.
 class TENON_API BatchFeed {
  public:
   virtual ~BatchFeed();
@@ -49,6 +49,11 @@ class TENON_API BatchFeed {
   virtual void settle() = 0;
   /// Copies what was sent into `to`, of the same sizes, in order with all other work of the device; does not wait.
   virtual void deliver(const std::vector<Tensor>& to) = 0;
+  /// Takes down some scalars of the device (f64, f32, f16, bf16; at most kScalars), in order with all other work there; does not wait.
+  virtual void fetch(const std::vector<Tensor>& scalars) = 0;
+  static constexpr std::size_t kScalars = 16;
+  /// Waits for the first fetch that was not collected yet; `values` becomes its scalars. Throws what kernels refused up to there.
+  virtual void collect(std::vector<double>& values) = 0;
 };
 /// Null where a device computes in the host's memory.
 using MakeBatchFeed = std::function<std::unique_ptr<BatchFeed>()>;

@@ -83,14 +83,18 @@ void StepRunner::require_fit(const std::vector<Tensor>& batch) const {
                   "give a contiguous " + std::string(name_of(spec_[i].dtype)) + " tensor in the CPU's memory; its shape alone may differ from batch_spec's");
 }
 
+/// Those of the pass in use.
+bool StepRunner::has_shapes(const std::vector<Tensor>& batch) const noexcept {
+  return std::equal(batch.begin(), batch.end(), pass_->inputs.begin(), pass_->inputs.end(), [](const Tensor& t, const Tensor& input) { return input.shape() == t.shape(); });
+}
+
 void StepRunner::fill_inputs(const Batches& from) {
   const Range range("batch");
   const std::vector<Tensor>* const ahead = std::exchange(ahead_, nullptr);
   if (feed_ && !ahead) feed_->settle();  // the last batch's tensors are given back
   const std::vector<Tensor>& batch = ahead ? *ahead : from.next();
   require_fit(batch);
-  const auto same = [](const Tensor& input, const Tensor& t) { return input.shape() == t.shape(); };
-  if (!std::equal(batch.begin(), batch.end(), pass_->inputs.begin(), same)) {
+  if (!has_shapes(batch)) {
     PlanCache::Key key;
     for (const Tensor& t : batch) key.push_back({t.shape(), t.dtype()});
     use_pass(std::move(key));
@@ -112,9 +116,16 @@ void StepRunner::take_ahead(const Batches& from) {
   if (ahead_ && fits(*ahead_)) feed_->send(*ahead_);
 }
 
-bool StepRunner::run(double learning_rate, std::int64_t step, const Batches& batches, bool more) {
+bool StepRunner::may_start_next(const Batches& batches) {
+  if (!feed_ || scale_ || accumulate_ > 1 || started_ == 0) return false;
+  if (!ahead_) take_ahead(batches);
+  return ahead_ && fits(*ahead_) && has_shapes(*ahead_);
+}
+
+void StepRunner::start(double learning_rate, std::int64_t step, const Batches& batches, bool more) {
   const Range step_range("step");
-  for (auto& [name, value] : values_) value = 0;
+  if (!feed_)
+    for (auto& [name, value] : values_) value = 0;
   if (split()) sum_->begin();
   else optimiser_.begin_step(learning_rate);
   for (std::int64_t k = 0; k < accumulate_; ++k) {
@@ -124,21 +135,58 @@ bool StepRunner::run(double learning_rate, std::int64_t step, const Batches& bat
       const Range range("forward, backward and update");
       pass_->plan.run();
     }
+    if (feed_) {
+      std::vector<Tensor> given = pass_->outputs;
+      if (!split()) given.push_back(optimiser_.gradient_norm());
+      fetch(given);
+    }
     if (more || k + 1 < accumulate_) take_ahead(batches);
-    for (std::size_t i = 0; i < values_.size(); ++i) values_[i].second += pass_->outputs[i].item() / double(accumulate_);
+    if (!feed_)
+      for (std::size_t i = 0; i < values_.size(); ++i) values_[i].second += pass_->outputs[i].item() / double(accumulate_);
   }
-  if (!split()) return true;
-  bool good = true;
-  if (scale_) {
-    check_.run();
-    good = scale_->finite();
-    scale_->update();
+  good_ = true;
+  if (split()) {
+    if (scale_) {
+      check_.run();
+      good_ = scale_->finite();
+      scale_->update();
+    }
+    if (good_) {
+      optimiser_.begin_step(learning_rate);
+      update_.run();
+    }
   }
-  if (good) {
-    optimiser_.begin_step(learning_rate);
-    update_.run();
+  if (feed_ && split()) fetch({optimiser_.gradient_norm()});
+  ++started_;
+}
+
+bool StepRunner::finish() {
+  if (started_ == 0) throw Error(ErrorKind::internal, "step_runner.finish", "no step was started");
+  --started_;
+  if (!feed_) return good_;
+  for (auto& [name, value] : values_) value = 0;
+  for (std::int64_t k = 0; k < accumulate_; ++k) {
+    collect(values_.size() + (split() ? 0 : 1));
+    for (std::size_t i = 0; i < values_.size(); ++i) values_[i].second += collected_[i] / double(accumulate_);
   }
-  return good;
+  if (split()) collect(1);
+  norm_ = collected_.back();
+  return good_;
+}
+
+double StepRunner::gradient_norm() const { return feed_ ? norm_ : optimiser_.gradient_norm().item(); }
+
+void StepRunner::fetch(const std::vector<Tensor>& scalars) {
+  for (std::size_t i = 0; i < scalars.size(); i += BatchFeed::kScalars)
+    feed_->fetch({scalars.begin() + std::ptrdiff_t(i), scalars.begin() + std::ptrdiff_t(std::min(i + BatchFeed::kScalars, scalars.size()))});
+}
+
+void StepRunner::collect(std::size_t count) {
+  collected_.clear();
+  while (collected_.size() < count) {
+    feed_->collect(part_);
+    collected_.insert(collected_.end(), part_.begin(), part_.end());
+  }
 }
 
 Tensor StepRunner::host_tensor(const TensorSpec& spec) const { return feed_ ? feed_->host_tensor(spec.shape, spec.dtype) : Tensor::empty(spec.shape, spec.dtype, kCpu); }

@@ -244,13 +244,15 @@ class Trainer {
     CheckpointInfo::Pending& pending = info_.pending;
     const std::int64_t first = info_.step;
     if (!pacer_.finished(info_.step, elapsed())) validate_if_due();
-    while (!stop_.due() && !pacer_.finished(info_.step, elapsed())) {
+    double learning_rate = 0, next_rate = 0;  // of the step to be finished, and of the one that was started after it
+    while (!stop_.due() && (started() || !pacer_.finished(info_.step, elapsed()))) {
       auto step_start = Clock::now();
-      double learning_rate = schedule_.at(pacer_.before_step(info_.step, elapsed()));
-      const bool good = run_step(learning_rate, loader, info_.step - first);
+      learning_rate = started() ? next_rate : start_step(info_.step, loader, info_.step - first);
+      if (may_run_ahead(info_.step - first, loader)) next_rate = start_step(info_.step + 1, loader, info_.step + 1 - first);
+      const bool good = finish_step();
       log_news();
       ++info_.step;
-      if (average_ && good) average_->update(info_.step);
+      if (average_ && good && scale_) average_->update(info_.step);
       const double loss = step_->losses()[0].second;
       if (good ? !std::isfinite(loss) : scale_->value() < kLeastScale) fail_not_finite(loss);
       double step_seconds = seconds_since(step_start);
@@ -265,15 +267,13 @@ class Trainer {
       const TrainProgress progress{info_.step, pacer_.total_steps(info_.step), loss, learning_rate, pacer_.step_seconds() > 0 ? 1 / pacer_.step_seconds() : 0,
                                    double(pacer_.total_steps(info_.step) - info_.step) * pacer_.step_seconds(), loader.waited_seconds() / std::max(compute_seconds, 1e-9), !good};
       tell([&](TrainCallback& c) { c.on_step(progress); });
-      if (info_.step % log_every == 0 || pacer_.finished(info_.step, elapsed())) {
+      if (info_.step % log_every == 0 || (!started() && pacer_.finished(info_.step, elapsed()))) {
         log_step(pending.losses > 0 ? pending.loss_sum / double(pending.losses) : std::nan(""), learning_rate, pending.skipped);
         pending = {};
       }
-      if (observer_.interrupted()) {
-        interrupted_ = true;
-        break;
-      }
-      if (pacer_.finished(info_.step, elapsed())) break;
+      interrupted_ = interrupted_ || observer_.interrupted();
+      if (started()) continue;  // nothing is due in between
+      if (interrupted_ || pacer_.finished(info_.step, elapsed())) break;
       validate_if_due();  // before saving: a checkpoint knows the best score up to its step
       if (!stop_.due() && info_.step % checkpoint_every == 0) save();
     }
@@ -298,25 +298,49 @@ class Trainer {
     return on_cpu() ? given : std::max(given, 2 * loader_threads());
   }
 
-  bool run_step(double learning_rate, BatchLoader& loader, std::int64_t done) {
-    const std::int64_t of_session = pacer_.total_steps(info_.step) - (info_.step - done);
-    const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
-    profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
-    const bool more = !pacer_.finished(info_.step + 1, elapsed() + pacer_.step_seconds());
-    const auto ready = [&] { return loader.next_if_ready(); };
-    if (!profiling_) return step_->run(learning_rate, info_.step, {[&]() -> const std::vector<Tensor>& { return loader.next(); }, ready}, more);
-    ++profiled_;
-    const double start = steady_seconds();
-    Profiler::Watch watch(*profiler_);
+  bool started() const { return step_->started() > 0; }
+
+  StepRunner::Batches batches_of(BatchLoader& loader) {
     const auto next = [&]() -> const std::vector<Tensor>& {
+      if (!profiling_) return loader.next();
       const double asked = steady_seconds();
       const std::vector<Tensor>& batch = loader.next();
       profiler_->event("wait for batch", "wait", asked, steady_seconds() - asked);
       return batch;
     };
-    const bool good = step_->run(learning_rate, info_.step, {next, ready}, more);
-    profiler_->event("step " + std::to_string(info_.step + 1), "step", start, steady_seconds() - start);
+    return {next, [&] { return loader.next_if_ready(); }};
+  }
+
+  /// `step`: steps before it; `done`: of this session. The learning rate.
+  double start_step(std::int64_t step, BatchLoader& loader, std::int64_t done) {
+    const double learning_rate = schedule_.at(pacer_.before_step(step, elapsed()));
+    const std::int64_t of_session = pacer_.total_steps(step) - (step - done);
+    const std::int64_t from = timed() ? 3 : std::clamp<std::int64_t>(of_session - 1, 0, 3);
+    profiling_ = profiler_ && done >= from && profiled_ < kProfiledSteps;
+    const bool more = !pacer_.finished(step + 1, elapsed() + pacer_.step_seconds());
+    if (profiling_) {
+      ++profiled_;
+      profile_start_ = steady_seconds();
+      watch_ = std::make_unique<Profiler::Watch>(*profiler_);
+    }
+    step_->start(learning_rate, step, batches_of(loader), more);
+    if (average_ && !scale_) average_->update(step + 1);
+    return learning_rate;
+  }
+
+  bool finish_step() {
+    const bool good = step_->finish();
+    watch_.reset();
+    if (profiling_) profiler_->event("step " + std::to_string(info_.step + 1), "step", profile_start_, steady_seconds() - profile_start_);
     return good;
+  }
+
+  /// Whether the step after the one under way may be started before that one's losses are read: nothing is due between the two.
+  bool may_run_ahead(std::int64_t done, BatchLoader& loader) {
+    const std::int64_t after = info_.step + 1, validate_every = train_.integer("validate_every");
+    if (profiler_ || interrupted_ || done < 3 || pacer_.finished(after, elapsed() + pacer_.step_seconds())) return false;
+    if ((validate_every > 0 && after % validate_every == 0) || after % train_.integer("checkpoint_every") == 0) return false;
+    return step_->may_start_next(batches_of(loader));
   }
 
   void report_memory() {
@@ -333,7 +357,7 @@ class Trainer {
   void log_step(double loss, double learning_rate, std::int64_t skipped) {
     LogEvent e;
     e.step = info_.step, e.loss = loss, e.learning_rate = learning_rate, e.skipped = skipped;
-    e.gradient_norm = optimiser_->gradient_norm().item();
+    e.gradient_norm = step_->gradient_norm();
     e.seconds = elapsed();
     e.losses.assign(step_->losses().begin() + 1, step_->losses().end());
     if (scale_) e.loss_scale = scale_->value();
@@ -457,6 +481,8 @@ class Trainer {
   std::unique_ptr<Profiler> profiler_;
   std::atomic<bool> profiling_{false};
   std::int64_t profiled_ = 0;
+  double profile_start_ = 0;
+  std::unique_ptr<Profiler::Watch> watch_;
   Clock::time_point start_;
   double elapsed_before_ = 0, waiting_share_ = 0;
   bool interrupted_ = false;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <deque>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -27,6 +29,7 @@ namespace {
 
 struct Counts {
   int sent = 0, delivered = 0, host_tensors = 0, feeds = 0;
+  int most_fetched = 0;  ///< and not collected
   bool unread = false;  ///< what was sent may not be read yet, as far as the host knows
 };
 
@@ -49,6 +52,18 @@ class LateFeed final : public BatchFeed {
     REQUIRE(held_.size() == to.size());
     for (std::size_t i = 0; i < to.size(); ++i) to[i].copy_from_host(held_[i].raw(), held_[i].nbytes());
   }
+  void fetch(const std::vector<Tensor>& scalars) override {
+    REQUIRE(scalars.size() <= kScalars);
+    fetched_.emplace_back();
+    for (const Tensor& t : scalars) fetched_.back().push_back(t.item());
+    counts_.most_fetched = std::max(counts_.most_fetched, int(fetched_.size()));
+  }
+  void collect(std::vector<double>& values) override {
+    REQUIRE_FALSE(fetched_.empty());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // as for a device at work: batches come meanwhile
+    values = fetched_.front();
+    fetched_.pop_front();
+  }
 
  private:
   void take() {
@@ -59,6 +74,7 @@ class LateFeed final : public BatchFeed {
   }
   Counts& counts_;
   std::vector<Tensor> late_, held_;
+  std::deque<std::vector<double>> fetched_;
 };
 
 struct WithFeed {
@@ -120,6 +136,7 @@ TEST_CASE("batches taken ahead give the same bits, to a run that is stopped and 
     CHECK(feed.counts.delivered == batches);
     CHECK(feed.counts.sent == batches);  // none after the last step's
     CHECK(feed.counts.feeds == 1);
+    if (number == 0) CHECK(feed.counts.most_fetched == 2);  // a step was started before the losses of the one before were read, and never two
     CHECK(feed.counts.host_tensors == 2 * int(recipe.section("train").integer("prefetch") + 1));
     StopAfter stop(3), again(2);
     CHECK(train(recipe, {.directory = site.folder / part}, stop).status == TrainStatus::interrupted);

@@ -1,12 +1,17 @@
-/// Batches on their way to the device: copied on a stream of their own while the recorded step works on the batch before.
+/// Batches on their way to the device: copied on a stream of their own while the recorded step works on the batch before. Losses on their way back.
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 
 #include "backend/backend.hpp"
-#include "backend/cuda/check.cuh"
+#include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/lanes.cuh"
+#include "backend/cuda/launch.cuh"
+#include "tenon/error.hpp"
 #include "tenon/memory.hpp"
 #include "tenon/storage.hpp"
 
@@ -59,12 +64,39 @@ std::shared_ptr<void> locked_memory(std::size_t bytes) {
           }};
 }
 
+struct ScalarList {
+  int count = 0;
+  DType type[BatchFeed::kScalars] = {};
+  const void* at[BatchFeed::kScalars] = {};
+};
+
+/// `to`: host memory, which the device writes.
+__global__ void take_down(ScalarList list, double* to) {
+  const int i = int(threadIdx.x);
+  if (i >= list.count) return;
+  to[i] = list.type[i] == DType::f64 ? *static_cast<const double*>(list.at[i]) : double(load_lane<float>(list.type[i], list.at[i], 0));
+}
+
+/// Scalars of one fetch, in locked memory of the host.
+struct Taken {
+  double* values = nullptr;
+  std::size_t count = 0;
+  Event there;
+  Taken() { check(cudaMallocHost(reinterpret_cast<void**>(&values), sizeof(double) * BatchFeed::kScalars), "cudaMallocHost"); }
+  ~Taken() { (void)cudaFreeHost(values); }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+};
+
 /// Two events keep order. `sent_`: the buffers hold a batch. `delivered_`: the compute stream has read them, and made them before. Both
 /// streams wait for the other's, the host for the first alone.
 class CudaBatchFeed final : public BatchFeed {
  public:
   /// The buffers go back in the order of the compute stream, which knows nothing of a batch that was never delivered.
-  ~CudaBatchFeed() override { (void)cudaStreamSynchronize(copy_stream()); }
+  ~CudaBatchFeed() override {
+    (void)cudaStreamSynchronize(copy_stream());
+    if (!taken_.empty()) (void)cudaStreamSynchronize(stream());  // which may still write what was never collected
+  }
 
   Tensor host_tensor(const Shape& shape, DType dtype) override {
     const std::size_t bytes = std::size_t(shape.numel()) * size_of(dtype);
@@ -95,6 +127,32 @@ class CudaBatchFeed final : public BatchFeed {
     delivered_.record(stream());
   }
 
+  void fetch(const std::vector<Tensor>& scalars) override {
+    if (scalars.size() > kScalars) throw Error(ErrorKind::internal, "batch_feed.scalars", std::to_string(scalars.size()) + " scalars");
+    ScalarList list;
+    for (const Tensor& t : scalars) {
+      if (t.numel() != 1 || t.device() != kDevice || !is_floating(t.dtype())) throw Error(ErrorKind::internal, "batch_feed.scalar", t.str());
+      list.type[list.count] = t.dtype();
+      list.at[list.count++] = t.raw();
+    }
+    std::unique_ptr<Taken> slot = spare_.empty() ? std::make_unique<Taken>() : std::move(spare_.back());
+    if (!spare_.empty()) spare_.pop_back();
+    slot->count = scalars.size();
+    if (list.count > 0) start("take_down", dim3(1), dim3(unsigned(kScalars)), 0, take_down, list, slot->values);
+    slot->there.record(stream());
+    taken_.push_back(std::move(slot));
+  }
+
+  void collect(std::vector<double>& values) override {
+    if (taken_.empty()) throw Error(ErrorKind::internal, "batch_feed.collect", "nothing was fetched");
+    Taken& first = *taken_.front();
+    first.there.wait();
+    values.assign(first.values, first.values + first.count);
+    spare_.push_back(std::move(taken_.front()));
+    taken_.pop_front();
+    throw_faults();
+  }
+
  private:
   /// New buffers are there once the compute stream has come so far: the copies wait for it.
   void make_room(const std::vector<Tensor>& batch) {
@@ -113,6 +171,8 @@ class CudaBatchFeed final : public BatchFeed {
 
   std::vector<Tensor> buffers_;  ///< bytes, as many as the largest batch so far has
   Event sent_, delivered_;
+  std::deque<std::unique_ptr<Taken>> taken_;    ///< fetched, oldest first
+  std::vector<std::unique_ptr<Taken>> spare_;
 };
 
 }  // namespace
