@@ -24,7 +24,10 @@ libraries=$(cd "$BINARIES" && pwd)/lib:/usr/local/cuda/lib64
 for dir in $("$python" -c 'import site, glob; print(*[d for p in site.getsitepackages() for d in glob.glob(p + "/nvidia/*/lib")])' 2>/dev/null); do libraries+=:$dir; done
 failed=0
 ours() { LD_LIBRARY_PATH="$libraries" "$@"; }
-at_most() { echo $((590 - SECONDS < $1 ? (590 > SECONDS ? 590 - SECONDS : 1) : $1)); }  # seconds, within ten minutes of the start
+at_most() {  # seconds, none past the end
+  local left=$((${END:-540} + 50 - SECONDS))
+  echo $((left < 1 ? 1 : left < $1 ? left : $1))
+}
 
 # One process a table of ops: what one of them does to the device cannot spoil the others.
 tables=$(grep -rhoE '"[a-z_]+\.hpp"' tests/core/op_tables | tr -d '"' | sort -u)

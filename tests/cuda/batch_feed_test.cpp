@@ -1,9 +1,13 @@
 // Batches on their way to the device, and steps that take them ahead.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "backend/backend.hpp"
 #include "core/train/wave.hpp"
 #include "cuda/device.hpp"
+#include "tenon/error.hpp"
+#include "tenon/indexing.hpp"
+#include "tenon/ops.hpp"
 #include "train/loader.hpp"
 #include "train/step_runner.hpp"
 
@@ -51,7 +55,65 @@ std::vector<std::vector<double>> trained(bool ragged, std::int64_t accumulate, O
   return all;
 }
 
+/// Its rows are picked by indices, of which those of the eighth batch are outside; it also counts something.
+struct Picked : Wave {
+  using Wave::Wave;
+  std::vector<TensorSpec> batch_spec() const override { return {{"x", {11, 4}}, {"rows", {8}, DType::i64}}; }
+  void fill_batch(std::int64_t index, const Random&, std::vector<Tensor>& batch) const override {
+    for (std::int64_t i = 0; i < batch[0].numel(); ++i) batch[0].data<float>()[i] = float(std::sin(1.0 + double(index * 44 + i)));
+    for (std::int64_t k = 0; k < 8; ++k) batch[1].data<std::int64_t>()[k] = index == 7 && k == 3 ? 99 : k;
+  }
+  std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) override {
+    const Tensor x = index_select(batch[0], 0, batch[1]);
+    return {{"loss", mean(square(model(x) - sum(x, {1}, true)))}, {"rows", sum(batch[1])}, {"positive", sum(greater(x, Tensor::zeros(Shape{})).to(DType::i32))}};
+  }
+};
+
 }  // namespace
+
+TEST_CASE("what a step's kernels refuse is told at that step, though it was started early; counts are logged, too", "[batch_feed]") {
+  TENON_NEEDS_DEVICE();
+  for (const bool early : {false, true}) {
+    DeviceScope on(kDevice);
+    Picked task(8);
+    Net net;
+    auto optimiser = make_adamw(net, {.clip = 1});
+    StepRunner runner(task, net, *optimiser, 1, nullptr, 0, kDevice);
+    BatchLoader loader(
+        task.batch_spec(), 0, 2, 2, [&](std::int64_t index, std::vector<Tensor>& batch) { task.fill_batch(index, Random(0, 0), batch); },
+        [&](const TensorSpec& s) { return runner.host_tensor(s); });
+    const StepRunner::Batches batches{[&]() -> const std::vector<Tensor>& { return loader.next(); }, [&] { return &loader.next(); }};
+    std::int64_t finished = 0;
+    std::string code;
+    try {
+      for (std::int64_t step = 0; step < 12; ++step) {
+        if (runner.started() == 0) runner.start(0.01, step, batches);
+        if (early && runner.may_start_next(batches)) runner.start(0.01, step + 1, batches);
+        runner.finish();
+        ++finished;
+        CHECK(runner.losses()[1].second == 28);
+        CHECK(runner.losses()[2].second > 0);
+        CHECK(runner.losses()[2].second == std::floor(runner.losses()[2].second));
+      }
+    } catch (const Error& e) {
+      code = e.code();
+    }
+    CHECK(code == "index.out_of_range");
+    CHECK(finished == 7);
+  }
+  struct Rows : Wave {
+    using Wave::Wave;
+    std::vector<std::pair<std::string, Tensor>> loss(nn::Module& model, const std::vector<Tensor>& batch) override {
+      auto all = Wave::loss(model, batch);
+      all.emplace_back("rows", model(batch[0]));
+      return all;
+    }
+  } rows(4);
+  Net net;
+  auto optimiser = make_adamw(net, {});
+  CHECK_THROWS_WITH(StepRunner(rows, net, *optimiser, 1, nullptr, 0, kCpu), Catch::Matchers::Contains("'rows' is f32[4, 1] cpu, not one number"));
+  end_run();
+}
 
 TEST_CASE("what is sent while the device works arrives when it is delivered", "[batch_feed]") {
   TENON_NEEDS_DEVICE();

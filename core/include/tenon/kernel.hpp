@@ -23,7 +23,7 @@ namespace tenon {
 using Kernel = std::function<void(void* const* operands)>;
 
 /// Runs `kernel` now, or records it when a step is being recorded on this thread. `name` is static text.
-/// A tensor may stand in both lists (read and written in place). Throws a usage error, opened by the name, for operands on different devices.
+/// A tensor may stand in both lists (read and written in place); one that is written in part, or added to, may stand in the second alone. Throws a usage error, opened by the name, for operands on different devices.
 TENON_API void launch(const char* name, std::span<const Tensor> reads, std::span<const Tensor> writes, Kernel kernel);
 inline void launch(const char* name, std::initializer_list<Tensor> reads, std::initializer_list<Tensor> writes, Kernel kernel) {
   launch(name, std::span<const Tensor>(reads.begin(), reads.size()), std::span<const Tensor>(writes.begin(), writes.size()),

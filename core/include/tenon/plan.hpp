@@ -9,7 +9,7 @@
 /// Buffers that the caller still holds afterwards (`loss` above) get memory of their own and can be read after
 /// each run; tensors made before the recording keep their addresses.
 ///
-/// What nobody holds or reads is not computed; small elementwise results that come from constants alone are computed
+/// What nobody holds or reads is not computed, and nothing that its kernels would refuse is told; small elementwise results that come from constants alone are computed
 /// once, when the plan is made; neighbouring elementwise ops of one shape become one pass over the elements, with the
 /// bits of the ops done one by one.
 ///

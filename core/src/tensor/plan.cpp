@@ -290,7 +290,7 @@ StepPlan::Impl::Impl(Recorder& r) {
   {
     MemoryScope tag(MemoryTag::activations);
     arena = std::make_shared<Storage>(std::max(arena_bytes, alignment), device);
-    if (constant_bytes > 0) constants = std::make_shared<Storage>(constant_bytes, device);
+    if (!once.empty()) constants = std::make_shared<Storage>(std::max(constant_bytes, alignment), device);
   }
   for (const auto& [id, offset] : constant) address[id] = static_cast<std::byte*>(constants->data()) + offset;
   std::unordered_map<std::uint64_t, std::size_t> offsets;
@@ -313,6 +313,7 @@ StepPlan::Impl::Impl(Recorder& r) {
     steps.push_back({l.name, std::move(l.kernel), std::move(pointers)});
   }
   text += fusions;
+  if (!once.empty()) text += "# once: " + std::to_string(once.size()) + " launches of constants, " + std::to_string(constant_bytes) + " bytes beside the arena\n";
 }
 
 StepPlan::StepPlan() = default;

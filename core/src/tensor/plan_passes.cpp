@@ -1,12 +1,14 @@
 #include "tensor/plan_passes.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
 #include <unordered_set>
 
 #include "ops/copy.hpp"
+#include "ops/strided_axes.hpp"
 
 namespace tenon {
 namespace {
@@ -19,8 +21,39 @@ using Operand = Recorder::Operand;
 constexpr std::int64_t kConstantElements = 16384;
 /// Ops on tensors of at most so many elements are joined though they share nothing: what they save is a launch.
 constexpr std::int64_t kSmall = 1 << 16;
+/// Rows of at least so many elements cost nothing to speak of; whole results of so few cost a launch in any case.
+constexpr std::int64_t kShortRow = 64, kFewElements = 4096;
 /// Casts of at most so many elements are joined: above, the bytes take longer than a launch, and a result that is made early holds memory.
 constexpr std::int64_t kCastElements = 1 << 20;
+
+/// What the launch finds in memory: what it reads and, but for elementwise ops, what it writes, which may be in part or on top of what is there.
+bool finds(const Launch& l, const Operand& o) { return !o.written || !l.element; }
+
+/// Storages by what they share memory with: tensors that wrap one block (Tensor::wrap, DLPack) have storages of their own.
+class Roots {
+ public:
+  explicit Roots(const Recorder& r) {
+    std::vector<const Storage*> all;
+    for (const auto& [id, s] : r.held)
+      if (s->data() && s->bytes() > 0) all.push_back(s.get());
+    std::sort(all.begin(), all.end(), [](const Storage* a, const Storage* b) { return std::less<>()(a->data(), b->data()); });
+    const std::byte* end = nullptr;
+    Id first = 0;
+    for (const Storage* s : all) {
+      const auto* begin = static_cast<const std::byte*>(s->data());
+      if (end && std::less<>()(begin, end)) root_[s->id()] = first;
+      else first = s->id();
+      end = end && std::less<>()(begin + s->bytes(), end) ? end : begin + s->bytes();
+    }
+  }
+  Id operator()(Id storage) const {
+    const auto it = root_.find(storage);
+    return it == root_.end() ? storage : it->second;
+  }
+
+ private:
+  std::unordered_map<Id, Id> root_;  ///< of all but the first of a block
+};
 
 /// Storages that somebody besides the step's launches can see.
 std::unordered_set<Id> seen_outside(const Recorder& r) {
@@ -42,7 +75,7 @@ void drop_unread(Recorder& r, const std::unordered_set<Id>& outside) {
     keep[i] = !writes || std::any_of(operands.begin(), operands.end(), [&](const Operand& o) { return o.written && wanted.count(o.storage); });
     if (!keep[i]) continue;
     for (const Operand& o : operands)
-      if (!o.written) wanted.insert(o.storage);
+      if (finds(r.launches[i], o)) wanted.insert(o.storage);
   }
   std::vector<Launch> kept;
   for (std::size_t i = 0; i < keep.size(); ++i)
@@ -109,10 +142,10 @@ std::optional<DType> computed_of(const Launch& l) {
 /// A chain that is being put together from neighbouring launches.
 class Joining {
  public:
-  Joining(const Recorder& r, const std::unordered_set<Id>& outside) : outside_(outside) {
+  Joining(const Recorder& r, const std::unordered_set<Id>& outside, const Roots& root) : outside_(outside), root_(root) {
     for (std::size_t i = 0; i < r.launches.size(); ++i)
       for (const Operand& o : r.launches[i].operands)
-        if (!o.written) last_read_[o.storage] = i;
+        if (finds(r.launches[i], o)) last_read_[o.storage] = i;
   }
 
   std::size_t size() const { return members_.size(); }
@@ -127,7 +160,7 @@ class Joining {
       shape_ = squeezed(l.operands.back().shape, l.operands.back().shape);
     }
     members_.push_back({&l, i});
-    if (build()) return true;
+    if (build() && (members_.size() == 1 || is_long(l))) return true;
     members_.pop_back();
     return false;
   }
@@ -177,16 +210,36 @@ class Joining {
       const Operand& before = m.launch->operands.back();
       for (std::size_t k = 0; k + 1 < l.operands.size(); ++k) {
         const Operand& o = l.operands[k];
-        if (o.storage == before.storage) {
+        if (root_(o.storage) == root_(before.storage)) {
           if (!same_place(o, before) || !(squeezed(out.shape, l.element->strides[k]) == shape_.contiguous_strides())) return true;
           shares = true;
         }
         for (std::size_t j = 0; j + 1 < m.launch->operands.size(); ++j) shares = shares || same_place(o, m.launch->operands[j]);
       }
       for (const Operand& o : m.launch->operands)
-        if (o.storage == out.storage) return true;
+        if (root_(o.storage) == root_(out.storage)) return true;
     }
     return !shares && out.shape.numel() > kSmall;
+  }
+
+  /// Length of the innermost axis over which one pass with these operands would run.
+  static std::int64_t run_length(const Shape& shape, const std::vector<Chain::Input>& inputs) {
+    std::array<Shape, Chain::kInputs + 1> strides;
+    for (Shape& s : strides) s = shape.contiguous_strides();
+    for (std::size_t k = 0; k < inputs.size(); ++k) strides[k] = inputs[k].strides;
+    const StridedAxes<Chain::kInputs + 1> axes(shape, strides);
+    return axes.sizes[std::size_t(axes.rank - 1)];
+  }
+
+  /// A broadcast operand cuts the pass of all members into rows of its own: not where those are short and the members' own are not.
+  bool is_long(const Launch& last) const {
+    const std::int64_t together = run_length(shape_, chain_.inputs);
+    if (together >= kShortRow || last.operands.back().shape.numel() <= kFewElements) return true;
+    return std::all_of(members_.begin(), members_.end(), [&](const Member& m) {
+      std::vector<Chain::Input> own;
+      for (std::size_t k = 0; k + 1 < m.launch->operands.size(); ++k) own.push_back({squeezed(m.launch->operands.back().shape, m.launch->element->strides[k]), DType::f32});
+      return run_length(shape_, own) <= together;
+    });
   }
 
   /// The chain of all members, as if nothing came after them; false where it asks for more than a chain has.
@@ -265,6 +318,7 @@ class Joining {
   }
 
   const std::unordered_set<Id>& outside_;
+  const Roots& root_;
   std::unordered_map<Id, std::size_t> last_read_;
   std::vector<Member> members_;
   Shape shape_;
@@ -273,8 +327,8 @@ class Joining {
   std::vector<Operand> inputs_, outputs_;
 };
 
-void join_neighbours(Recorder& r, const std::unordered_set<Id>& outside, Device device) {
-  Joining chain(r, outside);
+void join_neighbours(Recorder& r, const std::unordered_set<Id>& outside, const Roots& root, Device device) {
+  Joining chain(r, outside, root);
   std::vector<Launch> out;
   std::size_t begin = 0;  // of the launches that are in the chain
   const auto close = [&](std::size_t end) {
@@ -317,21 +371,21 @@ Launch joined_casts(const std::vector<Launch*>& all, Device device) {
   return out;
 }
 
-void join_casts(Recorder& r, Device device) {
+void join_casts(Recorder& r, const Roots& root, Device device) {
   std::unordered_map<Id, int> writers;
   for (const Launch& l : r.launches)
     for (const Operand& o : l.operands) writers[o.storage] += o.written;
   std::unordered_set<Id> written;
   std::vector<std::vector<Launch*>> sets;
   for (Launch& l : r.launches) {
-    const bool early = is_cast(l) && !r.buffers.count(l.operands.front().storage) && !written.count(l.operands.front().storage) && r.buffers.count(l.operands.back().storage) &&
+    const bool early = is_cast(l) && !written.count(root(l.operands.front().storage)) && r.buffers.count(l.operands.back().storage) &&
                        writers[l.operands.back().storage] == 1;
     if (early) {
       if (sets.empty() || sets.back().size() == kCasts) sets.emplace_back();
       sets.back().push_back(&l);
     }
     for (const Operand& o : l.operands)
-      if (o.written) written.insert(o.storage);
+      if (o.written) written.insert(root(o.storage));
   }
   std::unordered_map<const Launch*, Launch> instead;
   std::unordered_set<const Launch*> gone;
@@ -366,8 +420,9 @@ std::vector<Launch> simplify(Recorder& r) {
   const std::unordered_set<Id> outside = seen_outside(r);
   drop_unread(r, outside);
   std::vector<Launch> once = take_constants(r, outside);
-  join_neighbours(r, outside, device);
-  join_casts(r, device);
+  const Roots root(r);
+  join_neighbours(r, outside, root, device);
+  join_casts(r, root, device);
   find_lives(r);
   return once;
 }

@@ -1,6 +1,7 @@
 #include "train/step_runner.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -52,7 +53,10 @@ std::vector<Tensor> StepRunner::record_pass(const std::vector<Tensor>& inputs) {
   if (split()) sum_->add();
   else optimiser_.step();
   std::vector<Tensor> kept;
-  for (const auto& [name, t] : losses) kept.push_back(t.detach());
+  for (const auto& [name, t] : losses) {
+    if (t.numel() != 1) throw_usage("Task::loss", "'" + name + "' is " + t.str() + ", not one number", "give its mean or its sum");
+    kept.push_back(is_floating(t.dtype()) ? t.detach() : t.detach().to(DType::f64));  // a count, say
+  }
   return kept;
 }
 
@@ -174,7 +178,7 @@ bool StepRunner::finish() {
   return good_;
 }
 
-double StepRunner::gradient_norm() const { return feed_ ? norm_ : optimiser_.gradient_norm().item(); }
+double StepRunner::gradient_norm() const { return !good_ ? std::numeric_limits<double>::quiet_NaN() : feed_ ? norm_ : optimiser_.gradient_norm().item(); }
 
 void StepRunner::fetch(const std::vector<Tensor>& scalars) {
   for (std::size_t i = 0; i < scalars.size(); i += BatchFeed::kScalars)

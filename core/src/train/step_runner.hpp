@@ -56,7 +56,7 @@ class TENON_API StepRunner {  // exported for its tests alone
 
   /// Means over the batches of the step finished last; the first is the loss that is minimised.
   const std::vector<std::pair<std::string, double>>& losses() const { return values_; }
-  /// Of the gradients of that step.
+  /// Of the gradients of that step; NaN where they were not finite.
   double gradient_norm() const;
 
   /// A tensor of a batch, in memory that suits the way to the device.

@@ -20,7 +20,7 @@ void TrainCallback::on_end(const TrainResult&) {}
 void MetricsWriter::on_begin(const BeginEvent& e) { directory_.trim_metrics(e.step, validated_ == e.step); }
 
 void MetricsWriter::on_log(const LogEvent& e) {
-  Json line{{"kind", "step"}, {"step", e.step}, {"loss", std::isfinite(e.loss) ? Json(e.loss) : Json(nullptr)}, {"learning_rate", e.learning_rate}, {"gradient_norm", e.gradient_norm}, {"seconds", e.seconds}};
+  Json line{{"kind", "step"}, {"step", e.step}, {"loss", std::isfinite(e.loss) ? Json(e.loss) : Json(nullptr)}, {"learning_rate", e.learning_rate}, {"gradient_norm", std::isfinite(e.gradient_norm) ? Json(e.gradient_norm) : Json(nullptr)}, {"seconds", e.seconds}};
   for (const auto& [name, value] : e.losses) line[name] = value;
   if (e.loss_scale > 0) {
     line["loss_scale"] = e.loss_scale;
@@ -41,7 +41,8 @@ void MetricsWriter::on_validation(const ValidationEvent& e) {
 void TensorBoardWriter::on_begin(const BeginEvent& e) { events_.trim(e.step); }
 
 void TensorBoardWriter::on_log(const LogEvent& e) {
-  std::vector<std::pair<std::string, double>> values{{"train/learning_rate", e.learning_rate}, {"train/gradient_norm", e.gradient_norm}};
+  std::vector<std::pair<std::string, double>> values{{"train/learning_rate", e.learning_rate}};
+  if (std::isfinite(e.gradient_norm)) values.emplace_back("train/gradient_norm", e.gradient_norm);
   if (std::isfinite(e.loss)) values.emplace_back("train/loss", e.loss);
   for (const auto& [name, value] : e.losses) values.emplace_back("train/" + name, value);
   if (e.loss_scale > 0) values.emplace_back("train/loss_scale", e.loss_scale);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "core/plan/chain_ops.hpp"
 #include "tenon/autograd.hpp"
@@ -114,6 +115,192 @@ TEST_CASE("what is read in another order ends a chain", "[plan]") {
   });
 }
 
+namespace {
+
+using Programs = std::map<std::string, std::function<std::vector<Tensor>(std::vector<Tensor>&)>>;
+
+/// Each of the programs reads and writes `state`, which is older than the step: its results, and what it leaves, are those of the eager run.
+void compare_with_state(const std::vector<Tensor>& initial, const Programs& programs) {
+  const NoGrad off;
+  for (const auto& [name, program] : programs) {
+    std::vector<Tensor> state, planned;
+    for (const Tensor& t : initial) state.push_back(t.clone());
+    std::vector<Tensor> wanted = program(state);
+    for (Tensor& t : wanted) t = t.clone();
+    for (const Tensor& t : state) wanted.push_back(t.clone());
+    const auto reset = [&] {
+      for (std::size_t i = 0; i < state.size(); ++i) state[i].assign(initial[i]);
+    };
+    reset();
+    const StepPlan plan = StepPlan::record([&] { planned = program(state); });
+    planned.insert(planned.end(), state.begin(), state.end());
+    for (int run = 0; run < 3; ++run) {
+      reset();
+      plan.run();
+      for (std::size_t i = 0; i < wanted.size(); ++i)
+        if (!same(wanted[i], planned[i])) FAIL(name << ", result " << i << ", run " << run << "\n" << plan.explain());
+    }
+  }
+}
+
+Tensor plain(const Shape& shape, std::uint64_t seed) { return random_normal(shape, seed, 1).to(DType::f32).contiguous(); }
+
+}  // namespace
+
+TEST_CASE("a chain ends where memory is read in another order, in part, or written again", "[plan]") {
+  using List = std::vector<Tensor>;
+  compare_with_state({plain({6, 6}, 1), plain({6, 6}, 2)},
+                     {{"written after it was read turned",
+                       [](List& t) {
+                         const Tensor a = t[0].transpose(0, 1) * 2.0;
+                         t[0].assign(t[1] + 1.0);
+                         return List{a};
+                       }},
+                      {"written after a row of it was read everywhere",
+                       [](List& t) {
+                         const Tensor a = t[1] * t[0].narrow(0, 3, 1);
+                         t[0].assign(t[1] + 1.0);
+                         return List{a};
+                       }},
+                      {"read at another place than written",
+                       [](List& t) {
+                         const Tensor a = t[0] * 2.0, b = Tensor::empty({12, 6});
+                         b.narrow(0, 0, 6).assign(a);
+                         b.narrow(0, 6, 6).assign(t[1]);
+                         return List{b.narrow(0, 3, 6) * 2.0};
+                       }},
+                      {"read ahead of where it is written",
+                       [](List& t) {
+                         const Tensor b = Tensor::zeros({4000}), a = t[0].reshape({36}).narrow(0, 0, 1).expand({2000}) * 2.0;
+                         b.narrow(0, 1000, 2000).assign(a);
+                         return List{b.narrow(0, 1500, 2000) * 2.0};
+                       }},
+                      {"written twice",
+                       [](List& t) {
+                         const Tensor b = Tensor::empty({6, 6});
+                         b.assign(t[0] * 2.0);
+                         const Tensor c = b + 1.0;
+                         b.assign(t[1]);
+                         return List{b * 1.0, c};
+                       }},
+                      {"the same place in two orders", [](List& t) { return List{t[0] + t[0].transpose(0, 1) * 2.0}; }},
+                      {"the same place as row and column",
+                       [](List& t) {
+                         const Tensor v = t[0].reshape({36}).narrow(0, 0, 6);
+                         return List{v.reshape({6, 1}).expand({6, 6}) * 2.0 + v.reshape({1, 6}).expand({6, 6})};
+                       }},
+                      {"a result that is not dense",
+                       [](List& t) {
+                         const Tensor b = Tensor::empty({6, 6}), a = t[0] * 2.0;
+                         b.transpose(0, 1).assign(a);
+                         return List{b * 1.0, a + 1.0};
+                       }},
+                      {"a result outside that is not dense",
+                       [](List& t) {
+                         const Tensor a = t[0] * 2.0;
+                         t[1].transpose(0, 1).assign(a + 1.0);
+                         return List{a};
+                       }},
+                      {"numbers as flags as numbers", [](List& t) { return List{(t[0] * 2.0).to(DType::boolean).to(DType::f32) * t[1]}; }},
+                      {"flags read in steps", [](List& t) {
+                         const Tensor flags = greater(t[0], t[1]);
+                         return List{where(flags.transpose(0, 1), t[0] * 2.0, t[1]) + 1.0, flags};
+                       }}});
+}
+
+TEST_CASE("what is filled and then changed is no constant", "[plan]") {
+  using List = std::vector<Tensor>;
+  compare_with_state({plain({6, 6}, 1), plain({16}, 3), plain({8}, 4), plain({1}, 5)},
+                     {{"a part of it is added to",
+                       [](List& t) {
+                         const Tensor z = Tensor::zeros({6, 6});
+                         z.narrow(0, 0, 2).assign(z.narrow(0, 0, 2) + t[0].narrow(0, 0, 2));
+                         return List{z * 1.0};
+                       }},
+                      {"in place",
+                       [](List& t) {
+                         const Tensor z = Tensor::full({6, 6}, 1);
+                         z.assign(z * 2.0);
+                         z.assign(z + t[0]);
+                         return List{sum(z, {0})};
+                       }},
+                      {"a cast into a part",
+                       [](List& t) {
+                         const Tensor h = t[1].to(DType::bf16).reshape({4, 4}), m = matmul(h, h), b = Tensor::full({16}, 7, DType::bf16), q = matmul(b.reshape({4, 4}), m);
+                         b.narrow(0, 0, 8).assign(t[2].to(DType::bf16));
+                         return List{q, matmul(b.reshape({4, 4}), m)};
+                       }},
+                      {"a cast over what was computed",
+                       [](List& t) {
+                         const Tensor h = t[1].to(DType::bf16).reshape({4, 4}), m = matmul(h, h), b = sin(m).reshape({16}), q = matmul(b.reshape({4, 4}), m);
+                         b.narrow(0, 0, 8).assign(t[2]);
+                         return List{q, matmul(b.reshape({4, 4}), m)};
+                       }},
+                      {"a cast of what is broadcast",
+                       [](List& t) {
+                         const Tensor h = t[1].to(DType::bf16).reshape({4, 4}), m = matmul(h, h);
+                         return List{matmul(m, t[3].expand({16}).to(DType::bf16).reshape({4, 4}))};
+                       }},
+                      {"a cast of what the step made", [](List& t) {
+                         const Tensor made = sin(t[1]), h = t[1].to(DType::bf16).reshape({4, 4});
+                         return List{matmul(made.to(DType::bf16).reshape({4, 4}), h)};
+                       }}});
+  // a kernel that adds to what it names as written alone
+  const Tensor x = Tensor::full({4}, 2);
+  Tensor out;
+  const StepPlan plan = StepPlan::record([&] {
+    const Tensor total = Tensor::zeros({4});
+    out = Tensor::empty({4});
+    launch("adds", std::vector{x}, std::vector{out, total}, [](void* const* p) {
+      for (int i = 0; i < 4; ++i) static_cast<float*>(p[1])[i] = static_cast<float*>(p[2])[i] += static_cast<const float*>(p[0])[i];
+    });
+  });
+  for (int run = 0; run < 3; ++run) {
+    plan.run();
+    CHECK(out.to_vector() == std::vector<double>(4, 2));
+  }
+}
+
+TEST_CASE("empty constants, and sums of nothing", "[plan]") {
+  compare("nothing", [] {
+    const Tensor none = Tensor::zeros({0}), rows = Tensor::full({0, 3}, 1).to(DType::bf16);
+    return std::vector{sum(none) + 1.0, sum(rows.to(DType::f32), {0}) * 2.0, none * 2.0};
+  });
+}
+
+TEST_CASE("tensors of one block of memory keep their order, whoever wrapped them", "[plan]") {
+  std::vector<float> memory(64);
+  const auto tensor = [&](std::int64_t at, const Shape& shape) { return Tensor::wrap(memory.data() + at, shape, DType::f32, {}); };
+  const Tensor a = tensor(0, {3, 3}), b = tensor(0, {3, 3}), late = tensor(4, {3, 3}), w = plain({3, 3}, 1);
+  const auto step = [&] {
+    a.assign(w + 1.0);
+    const Tensor turned = b.transpose(0, 1) * w, shifted = late * w;
+    const Tensor m = matmul(w.to(DType::bf16), w.to(DType::bf16));
+    a.assign(w * 3.0);
+    return std::vector{turned, shifted, matmul(b.to(DType::bf16), m)};
+  };
+  std::vector<Tensor> planned;
+  const NoGrad off;
+  const StepPlan plan = StepPlan::record([&] { planned = step(); });
+  for (int run = 0; run < 2; ++run) {
+    std::iota(memory.begin(), memory.end(), 0.0f);
+    std::vector<Tensor> eager = step();
+    for (Tensor& t : eager) t = t.clone();
+    std::iota(memory.begin(), memory.end(), 0.0f);
+    plan.run();
+    for (std::size_t i = 0; i < eager.size(); ++i) CHECK(same(eager[i], planned[i]));
+  }
+}
+
+TEST_CASE("a column beside short rows is not joined to what is flat", "[plan]") {
+  const Tensor x = plain({20000, 3}, 1), column = plain({20000, 1}, 2), row = plain({3}, 3);
+  CHECK(compare("short", [&] { return std::vector{tanh(x * 2.0) * column}; }).launches() == 2);
+  CHECK(compare("short rows", [&] { return std::vector{(x * row + row) * column}; }).launches() == 1);  // all alike
+  CHECK(compare("few", [&] { return std::vector{tanh(x.narrow(0, 0, 50) * 2.0) * column.narrow(0, 0, 50)}; }).launches() == 1);
+  const Tensor wide = plain({600, 100}, 4), tall = plain({600, 1}, 5);
+  CHECK(compare("long", [&] { return std::vector{tanh(wide * 2.0) * tall}; }).launches() == 1);
+}
+
 TEST_CASE("what is written over is not joined to what reads it", "[plan]") {
   Tensor state = Tensor::full({50}, 1);
   const Tensor x = Tensor::full({50}, 2);
@@ -183,7 +370,7 @@ TEST_CASE("constants are computed once", "[plan]") {
   Tensor y, z;
   const StepPlan changed = StepPlan::record([&] {
     Tensor sum_of = Tensor::zeros({4});
-    sum_of.narrow(0, 1, 2).assign(x.narrow(0, 0, 2));
+    sum_of.narrow(0, 1, 2).assign(sum_of.narrow(0, 1, 2) + x.narrow(0, 0, 2));
     y = sum_of * 1.0;
     z = Tensor::full({4}, 7);
   });

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <regex>
 #include <thread>
 
 #include "backend/backend.hpp"
@@ -147,6 +148,93 @@ TEST_CASE("batches taken ahead give the same bits, to a run that is stopped and 
   }
 }
 
+namespace {
+
+/// metrics.jsonl without what the clock says.
+std::string metrics(const fs::path& run) {
+  return std::regex_replace(read_text(run / "metrics.jsonl"), std::regex("\"(seconds|elapsed|step_seconds)\": ?[0-9.e+-]+"), "");
+}
+
+/// What a training tells, as text.
+struct Told : TrainCallback {
+  void on_step(const TrainProgress& e) override {
+    char line[120];
+    std::snprintf(line, sizeof line, "step %lld %.17g %.17g %d\n", static_cast<long long>(e.step), e.loss, e.learning_rate, int(e.skipped));
+    all += line;
+  }
+  void on_checkpoint(const CheckpointEvent& e) override { all += "checkpoint " + e.name + " " + std::to_string(e.step) + "\n"; }
+  void on_validation(const ValidationEvent& e) override { all += "validation " + std::to_string(e.step) + " " + std::to_string(e.score) + "\n"; }
+  std::string all;
+};
+
+const std::vector<std::vector<std::string>> kRhythms = {
+    {"train.log_every=1", "train.checkpoint_every=7"},
+    {"train.log_every=1", "train.checkpoint_every=1000", "train.validate_every=0"},
+    {"train.log_every=3", "train.checkpoint_every=1000", "train.validate_every=5"},
+    {"train.average=0.3", "train.log_every=1", "train.checkpoint_every=9", "train.validate_every=6"},
+    {"schedule.name=plateau", "schedule.patience=1", "train.log_every=1", "train.validate_every=3", "train.checkpoint_every=100", "train.patience=4"},
+    {"train.accumulate=2", "train.log_every=1"},
+    {"train.precision=f16", "train.loss_scale=1e12", "train.loss_scale_interval=2", "train.log_every=1"},
+    {"data.mode=ragged", "train.batch=6", "train.log_every=1", "train.checkpoint_every=1000", "train.validate_every=0"},
+    {"train.steps=1", "train.log_every=1"},
+    {"train.steps=5", "train.log_every=1", "train.checkpoint_every=1000", "train.validate_every=0"},
+};
+
+}  // namespace
+
+TEST_CASE("a training whose steps are started early tells, logs and keeps what it would otherwise, stopped anywhere", "[train][batch_feed][slow]") {
+  const Site site;
+  RunObserver quiet;
+  int number = 0;
+  for (const auto& settings : kRhythms) {
+    INFO(settings[0] << ", rhythm " << number);
+    const Recipe recipe = site.recipe(settings);
+    const auto plain = std::make_shared<Told>(), fed = std::make_shared<Told>();
+    const std::string a = "a" + std::to_string(number), b = "b" + std::to_string(number), c = "c" + std::to_string(number);
+    train(recipe, {.directory = site.folder / a, .callbacks = {plain}}, quiet);
+    WithFeed feed;
+    train(recipe, {.directory = site.folder / b, .callbacks = {fed}}, quiet);
+    CHECK(fed->all == plain->all);
+    CHECK(site.weights(b) == site.weights(a));
+    CHECK(metrics(site.folder / b) == metrics(site.folder / a));
+    // under a loss scale and with accumulation the host decides
+    if (number == 1) CHECK(feed.counts.most_fetched == 2);
+    if (number == 6) CHECK(feed.counts.most_fetched <= 2);  // losses and norm of one step
+    for (int stop = 1; stop < 9; ++stop) {
+      fs::remove_all(site.folder / c);
+      StopAfter first(stop);
+      TrainStatus status = train(recipe, {.directory = site.folder / c}, first).status;
+      for (int k = 0; status == TrainStatus::interrupted && k < 40; ++k) {
+        StopAfter again(stop + k % 3);
+        status = train(recipe, {.directory = site.folder / c, .resume = true}, again).status;
+      }
+      INFO("stopped after " << stop);
+      CHECK(status == TrainStatus::finished);
+      CHECK(site.weights(c) == site.weights(a));
+      CHECK(metrics(site.folder / c) == metrics(site.folder / a));
+    }
+    ++number;
+  }
+}
+
+TEST_CASE("steps are not started early under --profile, nor past what a callback threw at", "[train][batch_feed]") {
+  const Site site;
+  RunObserver quiet;
+  WithFeed feed;
+  const Recipe recipe = site.recipe({"train.checkpoint_every=5", "train.validate_every=0"});
+  train(recipe, {.directory = site.folder / "profiled", .profile = true}, quiet);
+  CHECK(feed.counts.most_fetched == 1);
+  struct Bad : TrainCallback {
+    void on_step(const TrainProgress& e) override {
+      if (e.step == 9) throw std::runtime_error("mine");
+    }
+  };
+  CHECK_THROWS_WITH(train(recipe, {.directory = site.folder / "bad", .callbacks = {std::make_shared<Bad>()}}, quiet), Contains("mine"));
+  CHECK_THAT(read_text(site.folder / "bad/checkpoints/last.json"), Contains("\"step\": 5"));
+  CHECK(train(recipe, {.directory = site.folder / "bad", .resume = true}, quiet).status == TrainStatus::finished);
+  CHECK(site.weights("bad") == site.weights("profiled"));
+}
+
 TEST_CASE("what filling a batch threw comes at the batch's own step", "[train][batch_feed]") {
   const Site site;
   struct Steps : TrainCallback {
@@ -156,14 +244,16 @@ TEST_CASE("what filling a batch threw comes at the batch's own step", "[train][b
   for (const bool fed : {false, true}) {
     std::optional<WithFeed> feed;
     if (fed) feed.emplace();
-    for (const int accumulate : {1, 2}) {
+    for (const auto& [accumulate, checkpoint] : {std::pair(1, 1), std::pair(2, 1), std::pair(1, 1000), std::pair(2, 1000)}) {
       const auto steps = std::make_shared<Steps>();
       RunObserver quiet;
-      const fs::path run = site.folder / ("run" + std::to_string(fed) + std::to_string(accumulate));
-      const Recipe recipe = site.recipe({"data.mode=broken", "train.checkpoint_every=1", "train.validate_every=0", "train.accumulate=" + std::to_string(accumulate)});
+      const fs::path run = site.folder / ("run" + std::to_string(fed) + std::to_string(accumulate) + "-" + std::to_string(checkpoint));
+      const Recipe recipe = site.recipe({"data.mode=broken", "train.log_every=1", "train.checkpoint_every=" + std::to_string(checkpoint), "train.validate_every=0", "train.accumulate=" + std::to_string(accumulate)});
       CHECK_THROWS_WITH(train(recipe, {.directory = run, .callbacks = {steps}}, quiet), Contains("batch 7 is broken"));
       CHECK(steps->last == 7 / accumulate);  // batches are counted from 0
-      CHECK_THAT(read_text(run / "checkpoints/last.json"), Contains("\"step\": " + std::to_string(7 / accumulate)));
+      const std::string logged = metrics(run);
+      CHECK(std::count(logged.begin(), logged.end(), '\n') == 7 / accumulate);
+      if (checkpoint == 1) CHECK_THAT(read_text(run / "checkpoints/last.json"), Contains("\"step\": " + std::to_string(7 / accumulate)));
       CHECK_THAT(read_text(run / "state.json"), Contains("failed"));
     }
   }

@@ -174,6 +174,45 @@ TEST_CASE("a time budget has an end, and no budget overflows the pacer", "[train
   }
 }
 
+TEST_CASE("progress in minutes is moved by each step but the first, also where the next step begins before the last has ended", "[train][pacer]") {
+  const double seconds[] = {0.5, 0.1, 0.12, 0.11, 0.09, 0.1, 0.1};
+  // each step moves it by its share of the steps that were left when it began
+  std::vector<double> expected;
+  double progress = 0, recent = 0, elapsed = 0;
+  for (std::size_t step = 0; step < std::size(seconds); ++step) {
+    const double left = recent > 0 ? std::max(1.0, std::floor((3 - elapsed) / recent)) : 1;
+    expected.push_back(progress);
+    recent = recent == 0 ? seconds[step] : recent + 0.3 * (seconds[step] - recent);
+    elapsed += seconds[step];
+    if (step > 0) progress += (1 - progress) / left;
+  }
+  Pacer pacer(0, 3), early(0, 3);
+  elapsed = 0;
+  for (std::size_t step = 0; step < std::size(seconds); ++step) {
+    CHECK(pacer.before_step(std::int64_t(step), elapsed) == Approx(expected[step]));
+    if (step == 4) {  // as a resumed run goes on
+      Pacer resumed(0, 3);
+      resumed.restore(pacer.progress(), pacer.step_seconds());
+      const double now = pacer.progress();
+      CHECK(resumed.before_step(5, elapsed) == now);
+      CHECK(resumed.progress() > now);
+    }
+    pacer.after_step(seconds[step]);
+    elapsed += seconds[step];
+  }
+  CHECK(pacer.progress() == Approx(progress));
+  // never twice the same from the third step on, whoever begins first
+  double last = early.before_step(0, 0);
+  early.after_step(0.1);
+  CHECK(early.before_step(1, 0.1) == last);
+  for (std::int64_t step = 2; step < 8; ++step) {
+    const double now = early.before_step(step, 0.1 * double(step));
+    CHECK(now > last);
+    last = now;
+    early.after_step(0.1);  // of the step before
+  }
+}
+
 TEST_CASE("a whole training gives the same bits for 1, 2 and 4 threads", "[train][threads]") {
   const Site site;
   const int before = thread_count();

@@ -57,6 +57,12 @@ FaultSite fault_site(const std::string& key, Refuse refuse) {
   return {r.records + found->second, r.raised};
 }
 
+const int* fault_flag() {
+  Registry& r = registry();
+  std::lock_guard lock(r.mutex);
+  return r.raised;
+}
+
 void throw_faults() {
   Registry& r = registry();
   std::lock_guard lock(r.mutex);

@@ -43,5 +43,7 @@ FaultSite fault_site(const std::string& key, Refuse refuse);
 
 /// Throws what has been noted, if anything; all notes are wiped. The stream must have been waited for.
 void throw_faults();
+/// Host memory that kernels set when they raise a fault; null before any could.
+const int* fault_flag();
 
 }  // namespace tenon::cuda
