@@ -71,7 +71,7 @@ struct Picked : Wave {
 
 }  // namespace
 
-TEST_CASE("what a step's kernels refuse is told at that step, though it was started early; counts are logged, too", "[batch_feed]") {
+TEST_CASE("what a step's kernels refuse is told at that step, though it was started early, and counts are logged", "[batch_feed]") {
   TENON_NEEDS_DEVICE();
   for (const bool early : {false, true}) {
     DeviceScope on(kDevice);
