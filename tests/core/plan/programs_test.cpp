@@ -1,0 +1,192 @@
+// Random programs over many ops, types and views, with state that is older than the step and is written in it: planned and eager give the same
+// bits. What layout_test.cpp asks of memory, this asks of everything that a plan does with the launches.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <optional>
+
+#include "core/plan/chain_ops.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
+#include "tenon/error.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/random.hpp"
+
+using namespace tenon;
+
+namespace {
+
+const std::vector<std::vector<Shape>> kShapes = {
+    {{2, 3, 8}, {3, 8}, {8}, {2, 1, 8}, {1}, {}, {2, 3, 1}, {48}}, {{5, 333}, {333}, {5, 1}, {1665}, {}}, {{0, 3}, {3}, {1, 3}, {}, {2, 3}}, {{7, 13, 11}, {13, 11}, {11}, {7, 1, 1}, {1001}, {}}, {{70, 1000}, {1000}, {70, 1}, {}}};
+const std::vector<DType> kTypes = {DType::f32, DType::f32, DType::bf16, DType::f16, DType::f64, DType::boolean, DType::i32, DType::i64, DType::u8, DType::c64};
+
+class Program {
+ public:
+  explicit Program(std::uint64_t seed) : seed_(seed), shapes_(kShapes[seed % kShapes.size()]) {
+    const DType types[] = {seed % 4 == 0 ? DType::bf16 : DType::f32, DType::f32, DType::bf16, DType::f64, DType::boolean};
+    for (std::size_t i = 0; i < std::size(types); ++i) {
+      const Tensor x = random_normal(shapes_[(seed + i) % 3], seed, i).to(DType::f32);
+      first_.push_back((types[i] == DType::boolean ? greater(x, Tensor::zeros(Shape{})) : x.to(types[i])).contiguous());
+      state_.push_back(first_.back().clone());
+    }
+  }
+
+  void reset() {
+    const NoGrad off;
+    for (std::size_t i = 0; i < state_.size(); ++i) state_[i].assign(first_[i]);
+  }
+  const std::vector<Tensor>& state() const { return state_; }
+
+  /// The same calls in the same order each time. What an op refuses, it refuses each time.
+  std::vector<Tensor> run(bool gradient) {
+    random_.emplace(seed_, 5);
+    at_ = 0;
+    live_ = state_;
+    std::vector<Tensor> kept;
+    Tensor weight;
+    if (gradient) {
+      weight = first_[1].clone().set_requires_grad();
+      live_[1] = weight;
+    }
+    for (std::uint64_t left = 8 + below(40); left > 0; --left) {
+      Tensor y;
+      try {
+        y = step();
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::usage) throw;
+        continue;
+      }
+      if (!y.defined() || y.numel() > 200000) continue;
+      live_.push_back(y);
+      if (below(5) == 0) kept.push_back(y);
+      if (below(9) == 0 && y.rank() > 0) kept.push_back(y.narrow(0, 0, std::min<std::int64_t>(1, y.size(0))));
+      while (live_.size() > state_.size() + 3 + below(6)) live_.erase(live_.begin() + std::ptrdiff_t(state_.size() + below(live_.size() - state_.size())));
+    }
+    kept.push_back(live_.back());
+    Tensor loss;
+    for (const Tensor& t : kept)
+      if (gradient && t.requires_grad() && is_floating(t.dtype())) loss = loss.defined() ? loss + sum(t.to(DType::f32)) : sum(t.to(DType::f32));
+    if (loss.defined()) kept.push_back(gradients({loss}, {weight})[0]);
+    for (Tensor& t : kept) t = t.detach();
+    return kept;
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t n) { return random_->below(at_++, n); }
+  const Tensor& any() { return live_[below(live_.size())]; }
+  const Tensor& number() {
+    for (int k = 0; k < 8; ++k)
+      if (const Tensor& t = any(); is_floating(t.dtype())) return t;
+    return live_[1];
+  }
+  const Shape& shape() { return shapes_[below(shapes_.size())]; }
+  int axis_of(const Tensor& t) { return int(below(std::uint64_t(std::max(1, t.rank())))); }
+
+  Tensor step() {
+    const Tensor a = number();
+    Tensor b = number();
+    if (a.dtype() != b.dtype() && below(2)) b = b.to(a.dtype());
+    const double c = (double(below(9)) - 4) * 0.37;
+    switch (below(20)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
+        auto it = chain_ops().begin();
+        std::advance(it, std::ptrdiff_t(below(chain_ops().size())));
+        return it->second(a, b);
+      }
+      case 4: return a * c;
+      case 5: return a + c;
+      case 6: return below(2) ? less(a, b) : greater_equal(a, b);
+      case 7: {
+        Tensor flags = less(a, b);
+        for (const Tensor& t : live_)
+          if (t.dtype() == DType::boolean && below(2)) flags = t;
+        return where(flags, a, b);
+      }
+      case 8:
+      case 9: return any().to(kTypes[below(kTypes.size())]);
+      case 10: {
+        const int axis = axis_of(a);
+        const auto from = std::int64_t(below(std::uint64_t(std::max<std::int64_t>(1, a.size(axis)))));
+        return a.narrow(axis, from, 1 + std::int64_t(below(std::uint64_t(std::max<std::int64_t>(1, a.size(axis) - from)))));
+      }
+      case 11: return a.transpose(axis_of(a), axis_of(a));
+      case 12: return below(2) ? a.expand(shape()) : a.reshape(shape());
+      case 13: return Tensor::full(shape(), c, kTypes[below(5)]);
+      case 14: return a.rank() > 0 ? sum(a, {axis_of(a)}, below(2) > 0) : sum(a);
+      case 15: return below(2) ? softmax(a, -1) : flip(a, {axis_of(a)});
+      case 16: {  // into what is older than the step, whole or in part
+        const NoGrad off;
+        const Tensor& to = state_[below(state_.size())];
+        const Tensor from = any().detach();
+        if (below(2)) to.assign(from.to(to.dtype()).expand(to.shape()));
+        else to.narrow(0, std::int64_t(below(std::uint64_t(std::max<std::int64_t>(1, to.size(0))))), 1).fill(c);
+        return {};
+      }
+      case 17: {  // into a part of what the step made
+        const NoGrad off;
+        const Tensor y = (a * 1.5).detach(), other = y * 2.0;
+        live_.push_back(other);
+        const auto row = [&] { return std::int64_t(below(std::uint64_t(std::max<std::int64_t>(1, y.size(0))))); };
+        y.narrow(0, row(), 1).assign(other.narrow(0, row(), 1));
+        return below(2) ? y : y.narrow(0, row(), 1) * 3.0;
+      }
+      case 18: {  // filled in parts
+        const NoGrad off;
+        const Tensor y = Tensor::full({4, 6}, c, a.dtype());
+        y.narrow(0, 1, 2).fill(c * 2);
+        return y;
+      }
+      default: return random_uniform(shape(), seed_, at_).to(a.dtype());
+    }
+  }
+
+  std::uint64_t seed_, at_ = 0;
+  std::vector<Shape> shapes_;
+  std::vector<Tensor> first_, state_, live_;
+  std::optional<Random> random_;
+};
+
+std::vector<double> values(const Tensor& t) {
+  if (!is_complex(t.dtype())) return t.to_vector();
+  std::vector<double> all = real(t).to_vector();
+  const std::vector<double> imaginary = imag(t).to_vector();
+  all.insert(all.end(), imaginary.begin(), imaginary.end());
+  return all;
+}
+
+bool same(const Tensor& x, const Tensor& y) {
+  if (!(x.shape() == y.shape()) || x.dtype() != y.dtype()) return false;
+  const auto a = values(x), b = values(y);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!(a[i] == b[i] && std::signbit(a[i]) == std::signbit(b[i])) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("random programs of all types and views give the same bits planned as eager", "[plan]") {
+  std::size_t joined = 0, results = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const bool gradient = seed % 3 == 0;
+    Program program(seed);
+    std::vector<Tensor> eager, planned;
+    for (const Tensor& t : program.run(gradient)) eager.push_back(t.clone());
+    for (const Tensor& t : program.state()) eager.push_back(t.clone());
+    program.reset();
+    const StepPlan plan = StepPlan::record([&] { planned = program.run(gradient); });
+    for (const Tensor& t : program.state()) planned.push_back(t);
+    REQUIRE(planned.size() == eager.size());
+    for (int run = 0; run < 2; ++run) {
+      program.reset();
+      plan.run();
+      for (std::size_t i = 0; i < eager.size(); ++i)
+        if (!same(eager[i], planned[i])) FAIL("program " << seed << ", run " << run << ", result " << i << "\n" << plan.explain());
+    }
+    joined += plan.explain().find("one pass over the elements") != std::string::npos;
+    results += eager.size();
+  }
+  CHECK(joined > 100);  // the programs do ask something
+  CHECK(results > 2000);
+}
