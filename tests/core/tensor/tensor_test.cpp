@@ -84,6 +84,7 @@ TEST_CASE("storages have unique ids", "[tensor]") {
 
 TEST_CASE("numbers in a row that no memory holds", "[tensor][misuse]") {
   CHECK_THROWS_WITH(Tensor::arange(std::numeric_limits<std::int64_t>::max()), Contains("Tensor::arange: ") && Contains("does not fit"));
+#if !defined(__SANITIZE_ADDRESS__)  // which ends the process on such a request
   try {
     Tensor::arange(std::int64_t(1) << 58);
     FAIL("2^58 numbers were held");
@@ -91,4 +92,5 @@ TEST_CASE("numbers in a row that no memory holds", "[tensor][misuse]") {
     CHECK(e.kind() == ErrorKind::device);
     CHECK(e.code() == "memory.exhausted");
   }
+#endif
 }

@@ -300,7 +300,7 @@ void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
   for (; j < n; ++j) {
     T* v = to + j * value;
     for (int l = 0; l < L; ++l) {
-      const T* from = p + m.at[std::size_t(l)] + j * m.element;
+      const T* from = p + (l < m.lines ? m.at[std::size_t(l)] : 0) + j * m.element;  // a line that is not there has no place
       v[re + l] = l < m.lines ? from[0] : T(0);
       v[im + l] = l < m.lines ? from[1] : T(0);
     }
