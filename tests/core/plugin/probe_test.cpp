@@ -201,7 +201,7 @@ TEST_CASE("threads that end while a plugin is loaded are no reason to refuse it"
 }
 
 TEST_CASE("a trial that takes memory without end is ended", "[plugin]") {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   WARN("skipped: the address sanitizer ends the process itself");
 #else
   CHECK(code_of([] {
