@@ -200,19 +200,11 @@ struct ChainBody {
 template <class C, int In, int Out>
 Kernel chain_of(const Chain& chain) {
   constexpr int N = In + Out, V = int(16 / sizeof(C));
-  std::array<Shape, N> strides;
   std::array<std::size_t, N> sizes;
   sizes.fill(1);
-  for (Shape& s : strides) s = Shape(std::vector<std::int64_t>(std::size_t(chain.shape.rank())));
-  for (std::size_t k = 0; k < chain.inputs.size(); ++k) {
-    strides[k] = chain.inputs[k].strides;
-    sizes[k] = size_of(chain.inputs[k].dtype);
-  }
-  for (std::size_t k = 0; k < chain.outputs.size(); ++k) {
-    strides[std::size_t(N) - 1 - k] = chain.shape.contiguous_strides();
-    sizes[std::size_t(N) - 1 - k] = size_of(chain.outputs[k]);
-  }
-  const WalkLoop<N, V> loop(StridedAxes<N>(chain.shape, strides), sizes);
+  for (std::size_t k = 0; k < chain.inputs.size(); ++k) sizes[k] = size_of(chain.inputs[k].dtype);
+  for (std::size_t k = 0; k < chain.outputs.size(); ++k) sizes[std::size_t(N) - 1 - k] = size_of(chain.outputs[k]);
+  const WalkLoop<N, V> loop(StridedAxes<N>(chain.shape, chain_strides<N>(chain)), sizes);
   const std::size_t shared = std::size_t(chain.registers) * kBlock * V * sizeof(C);
   return [loop, shared, program = DeviceProgram(chain)](void* const* p) {
     void* operands[N] = {};

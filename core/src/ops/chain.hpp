@@ -6,32 +6,11 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <initializer_list>
 #include <vector>
 
-#include "kernels/elementwise.hpp"
-#include "tenon/kernel.hpp"
+#include "ops/element_op.hpp"
 
 namespace tenon {
-
-/// What one launch computes for each element of its result.
-struct ElementOp {
-  enum class Kind : std::uint8_t {
-    unary,    ///< kernels::Unary(code) with args
-    binary,   ///< kernels::Binary(code)
-    choose,   ///< condition ? a : b
-    convert,  ///< to the result's type; code is not used
-    fill,     ///< args.a, from nothing
-  };
-  Kind kind = Kind::convert;
-  int code = 0;
-  kernels::UnaryArgs args{};
-  std::array<Shape, 3> strides{};  ///< of what is read, over the shape of the result: 0 along what is broadcast
-};
-
-/// Like launch(), and tells a recorder what the launch does. `out` is what it writes, and all of it.
-void launch_elementwise(const char* name, std::initializer_list<Tensor> reads, const Tensor& out, Kernel kernel, ElementOp op);
 
 /// A program over the elements of one shape. Its values lie in registers: the inputs in the first ones, a step's result where it says.
 struct Chain {
@@ -67,6 +46,16 @@ constexpr bool joins(kernels::Unary k) {
   }
 }
 constexpr bool joins(kernels::Binary k) { return k != kernels::Binary::atan2 && k != kernels::Binary::hypot; }
+
+/// Strides of N operands, at least as many as the chain has: inputs from the front, outputs from the back; 0 between.
+template <int N>
+std::array<Shape, N> chain_strides(const Chain& chain) {
+  std::array<Shape, N> all;
+  all.fill(Shape(std::vector<std::int64_t>(std::size_t(chain.shape.rank()))));
+  for (std::size_t k = 0; k < chain.inputs.size(); ++k) all[k] = chain.inputs[k].strides;
+  for (std::size_t k = 0; k < chain.outputs.size(); ++k) all[std::size_t(N) - 1 - k] = chain.shape.contiguous_strides();
+  return all;
+}
 
 /// Operands: the inputs, then the outputs.
 TENON_API extern KernelSlot<const Chain&> chain_kernel;

@@ -72,8 +72,6 @@ struct Program {
   std::vector<Chain::Input> inputs;
   std::vector<cpu::LoadTile<C>> loads;
   std::vector<Instruction<C>> steps;
-  std::vector<DType> outputs;
-  DType own;
 };
 
 template <class C>
@@ -91,7 +89,7 @@ void run_tiles(const Program<C>& program, void* const* p, const std::array<std::
       const Chain::Step& s = instruction.step;
       std::byte* out = nullptr;
       if (s.output >= 0) {
-        const std::size_t k = std::size_t(Chain::kInputs + s.output);
+        const std::size_t k = std::size_t(kOperands - 1 - s.output);
         out = static_cast<std::byte*>(p[inputs + std::size_t(s.output)]) + (at[k] + i) * std::int64_t(size_of(s.dtype));
       }
       C* to = out && !instruction.store ? reinterpret_cast<C*>(out) : made[s.to];
@@ -110,17 +108,9 @@ template <class C>
 Kernel chain_of(const Chain& chain) {
   auto program = std::make_shared<Program<C>>();
   program->inputs = chain.inputs;
-  program->outputs = chain.outputs;
-  program->own = chain.computed;
-  std::array<Shape, kOperands> strides;
-  for (Shape& s : strides) s = Shape(std::vector<std::int64_t>(std::size_t(chain.shape.rank())));
-  for (std::size_t k = 0; k < chain.inputs.size(); ++k) {
-    strides[k] = chain.inputs[k].strides;
-    program->loads.push_back(chain.inputs[k].dtype == DType::boolean ? nullptr : cpu::tile_loader<C>(chain.inputs[k].dtype));
-  }
-  for (std::size_t k = 0; k < chain.outputs.size(); ++k) strides[Chain::kInputs + k] = chain.shape.contiguous_strides();
+  for (const Chain::Input& i : chain.inputs) program->loads.push_back(i.dtype == DType::boolean ? nullptr : cpu::tile_loader<C>(i.dtype));
   for (const Chain::Step& s : chain.steps) program->steps.emplace_back(s, chain.computed);
-  cpu::StridedLoop<kOperands> loop(chain.shape, strides);
+  cpu::StridedLoop<kOperands> loop(chain.shape, chain_strides<kOperands>(chain));
   return [loop, program](void* const* p) {
     loop.run([&](const auto& at, const auto& step, std::int64_t n) { run_tiles<C>(*program, p, at, step, n); });
   };

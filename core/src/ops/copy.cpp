@@ -7,8 +7,8 @@
 #include "backend/cpu/strided.hpp"
 #include "backend/cpu/tiles.hpp"
 #include "kernels/complex.hpp"
-#include "ops/chain.hpp"
 #include "ops/dispatch.hpp"
+#include "ops/element_op.hpp"
 
 namespace tenon {
 namespace {
@@ -117,7 +117,7 @@ void copy_strided(const Tensor& from, const Tensor& to) {
 }
 
 void fill_strided(const Tensor& to, double value) {
-  launch_elementwise("fill", {}, to, fill_kernel(to.device(), Layout(to), value), {.kind = ElementOp::Kind::fill, .args = {value}});
+  launch_elementwise("fill", {}, to, fill_kernel(to.device(), Layout(to), value), {.kind = ElementOp::Kind::fill});
 }
 
 }  // namespace tenon

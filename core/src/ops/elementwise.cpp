@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "ops/chain.hpp"
 #include "ops/check.hpp"
+#include "ops/element_op.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"

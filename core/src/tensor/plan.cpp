@@ -240,7 +240,7 @@ std::string fused(const std::vector<Recorder::Launch>& launches) {
   }
   std::map<std::string_view, int> chains;
   for (const Recorder::Launch& l : launches)
-    if (std::string_view(l.name).find('+') != std::string_view::npos) ++chains[l.name];
+    if (l.joined > 1) ++chains[l.name];
   for (const auto& [name, n] : chains) text += "# fused: " + std::to_string(n) + " x " + std::string(name) + ": one pass over the elements\n";
   return text;
 }

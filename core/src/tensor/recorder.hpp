@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ops/chain.hpp"
+#include "ops/element_op.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/storage.hpp"
 
@@ -32,7 +32,7 @@ class Recorder {
     std::vector<Operand> operands;
     Kernel kernel;
     std::optional<ElementOp> element = {};  ///< of an elementwise op
-    int joined = 1;                         ///< ops that it does
+    int joined = 1;                         ///< elementwise ops that it does
   };
   struct Buffer {
     std::size_t bytes = 0;

@@ -286,7 +286,6 @@ class Trainer {
     step_.reset();  // the arena is not needed for evaluation
   }
 
-  /// `done`: steps of this session before it. Some of them are watched where a profile was asked for: not the first, which meet cold memory.
   bool on_cpu() const { return options_.device.type == DeviceType::cpu; }
   /// What a batch holds does not depend on these.
   int loader_threads() const {
@@ -311,7 +310,8 @@ class Trainer {
     return {next, [&] { return loader.next_if_ready(); }};
   }
 
-  /// `step`: steps before it; `done`: of this session. The learning rate.
+  /// `step`: steps before it; `done`: of this session. Some are watched where a profile was asked for: not the first, which meet cold memory. Gives the
+  /// learning rate.
   double start_step(std::int64_t step, BatchLoader& loader, std::int64_t done) {
     const double learning_rate = schedule_.at(pacer_.before_step(step, elapsed()));
     const std::int64_t of_session = pacer_.total_steps(step) - (step - done);

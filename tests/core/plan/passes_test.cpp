@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/plan/chain_ops.hpp"
+#include "core/plan/same_values.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/kernel.hpp"
@@ -21,15 +22,6 @@ namespace {
 
 using Step = std::function<std::vector<Tensor>()>;
 
-/// Values, NaN for NaN: equal where both are the same number or neither is one.
-bool same(const Tensor& x, const Tensor& y) {
-  if (!(x.shape() == y.shape()) || x.dtype() != y.dtype()) return false;
-  const auto a = x.to_vector(), b = y.to_vector();
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!(a[i] == b[i] && std::signbit(a[i]) == std::signbit(b[i])) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
-  return true;
-}
-
 /// Records, runs twice, and checks each result against the step done op by op. The plan, for a look at it.
 StepPlan compare(const std::string& what, const Step& step) {
   const NoGrad off;
@@ -39,7 +31,7 @@ StepPlan compare(const std::string& what, const Step& step) {
   for (int run = 0; run < 2; ++run) {
     plan.run();
     for (std::size_t i = 0; i < eager.size(); ++i)
-      if (!same(eager[i], planned[i])) FAIL(what << ", result " << i << ", run " << run << "\n" << plan.explain());
+      if (!same_values(eager[i], planned[i])) FAIL(what << ", result " << i << ", run " << run << "\n" << plan.explain());
   }
   return plan;
 }
@@ -138,7 +130,7 @@ void compare_with_state(const std::vector<Tensor>& initial, const Programs& prog
       reset();
       plan.run();
       for (std::size_t i = 0; i < wanted.size(); ++i)
-        if (!same(wanted[i], planned[i])) FAIL(name << ", result " << i << ", run " << run << "\n" << plan.explain());
+        if (!same_values(wanted[i], planned[i])) FAIL(name << ", result " << i << ", run " << run << "\n" << plan.explain());
     }
   }
 }
@@ -288,7 +280,7 @@ TEST_CASE("tensors of one block of memory keep their order, whoever wrapped them
     for (Tensor& t : eager) t = t.clone();
     std::iota(memory.begin(), memory.end(), 0.0f);
     plan.run();
-    for (std::size_t i = 0; i < eager.size(); ++i) CHECK(same(eager[i], planned[i]));
+    for (std::size_t i = 0; i < eager.size(); ++i) CHECK(same_values(eager[i], planned[i]));
   }
 }
 
@@ -330,8 +322,8 @@ TEST_CASE("what nobody reads is left out, and so is what only it read", "[plan]"
   });
   CHECK(plan.launches() == 2);
   plan.run();
-  CHECK(same(out, softmax(x, -1)));
-  CHECK(same(held, sum(w, {0})));
+  CHECK(same_values(out, softmax(x, -1)));
+  CHECK(same_values(held, sum(w, {0})));
   // a loss' gradient of its target is asked for by nobody
   Tensor p = numbers({8, 8}, DType::f32, 3);
   p.set_requires_grad();
@@ -401,6 +393,6 @@ TEST_CASE("casts of older tensors are one launch, of their values at each run", 
     moving.assign(before);
     const NoGrad off;
     const std::vector<Tensor> eager = step();
-    for (std::size_t i = 0; i < out.size(); ++i) CHECK(same(out[i], eager[i]));
+    for (std::size_t i = 0; i < out.size(); ++i) CHECK(same_values(out[i], eager[i]));
   }
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/plan/chain_ops.hpp"
+#include "core/plan/same_values.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
@@ -148,22 +149,6 @@ class Program {
   std::optional<Random> random_;
 };
 
-std::vector<double> values(const Tensor& t) {
-  if (!is_complex(t.dtype())) return t.to_vector();
-  std::vector<double> all = real(t).to_vector();
-  const std::vector<double> imaginary = imag(t).to_vector();
-  all.insert(all.end(), imaginary.begin(), imaginary.end());
-  return all;
-}
-
-bool same(const Tensor& x, const Tensor& y) {
-  if (!(x.shape() == y.shape()) || x.dtype() != y.dtype()) return false;
-  const auto a = values(x), b = values(y);
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!(a[i] == b[i] && std::signbit(a[i]) == std::signbit(b[i])) && !(std::isnan(a[i]) && std::isnan(b[i]))) return false;
-  return true;
-}
-
 }  // namespace
 
 TEST_CASE("random programs of all types and views give the same bits planned as eager", "[plan]") {
@@ -182,7 +167,7 @@ TEST_CASE("random programs of all types and views give the same bits planned as 
       program.reset();
       plan.run();
       for (std::size_t i = 0; i < eager.size(); ++i)
-        if (!same(eager[i], planned[i])) FAIL("program " << seed << ", run " << run << ", result " << i << "\n" << plan.explain());
+        if (!same_values(eager[i], planned[i])) FAIL("program " << seed << ", run " << run << ", result " << i << "\n" << plan.explain());
     }
     joined += plan.explain().find("one pass over the elements") != std::string::npos;
     results += eager.size();
