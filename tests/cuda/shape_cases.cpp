@@ -1,4 +1,6 @@
 // The hot kernels at shapes that cross the bounds of vectors, warps, blocks and grids.
+#include <array>
+
 #include "core/ops/gradient_check.hpp"
 #include "cuda/cases.hpp"
 #include "tenon/attention.hpp"
@@ -190,6 +192,11 @@ void products() {
     first([](const In& x) { return matmul(x[0], x[1]); }, {made(1, {n, 37}), made(2, {37, 65})});
     first([](const In& x) { return linear(x[0], x[1], x[2]); }, {made(1, {3, n, 40}), made(2, {24, 40}), made(3, {24})});
   }
+  // many rows before small weights: their gradient is a product of its own (backend/cuda/tall_product.hpp)
+  for (auto [rows, in, out] : {std::array<std::int64_t, 3>{2048, 64, 64}, {2100, 5, 3}, {4099, 128, 2}, {2500, 2, 128}, {2300, 130, 6}})
+    first([](const In& x) { return linear(x[0], x[1], x[2]); }, {made(1, {rows, in}), made(2, {out, in}), made(3, {out})});
+  first([](const In& x) { return matmul(x[0].transpose(0, 1), x[1]); }, {made(1, {2600, 33}), made(2, {2600, 20})});
+  first([](const In& x) { return matmul(x[0].narrow(1, 1, 30).transpose(0, 1), x[1].narrow(1, 2, 18)); }, {made(1, {2600, 33}), made(2, {2600, 20})});
   first([](const In& x) { return matmul(x[0], x[1].transpose(1, 2)); }, {made(1, {6, 17, 33}), made(2, {6, 20, 33})});
 }
 void convolutions() {

@@ -1,13 +1,70 @@
 /// Cross entropy and Dice on the device: tiles of rows in shared memory up to 256 classes, teams of threads a row beyond.
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/last_block.cuh"
 #include "ops/label_loss.cuh"
 
 namespace tenon::cuda {
 namespace {
 
+constexpr std::int64_t kMostLeft = 16384;  ///< partial sums that one block may add up
+
+/// By one block; partial is folded. shared: kBlock values.
+template <class A, bool Dice>
+__device__ void finish_loss(const LossCut& k, double smooth, const double* partial, double* totals, A* loss, double* shared) {
+  const std::int64_t t = threadIdx.x, K = k.classes, step = k.chunks * (Dice ? k.width() : 1);
+  double entropy = 0, dice = 0;
+  for (std::int64_t s = t; s < k.samples; s += kBlock) entropy += partial[s * step];
+  if constexpr (Dice) {
+    for (std::int64_t i = t; i < k.samples * 3 * K; i += kBlock) totals[i] = partial[i / (3 * K) * step + 1 + i % (3 * K)];
+    for (std::int64_t i = t; i < k.samples * (K - 1); i += kBlock) {
+      const double* in = partial + i / (K - 1) * step + 2 + i % (K - 1);  // the background is left out
+      dice += dice_term(in[0], in[K], in[2 * K], smooth).value();
+    }
+    dice = segment_sum(dice, shared, kBlock);
+  }
+  entropy = segment_sum(entropy, shared, kBlock);
+  if (t != 0) return;
+  double value = entropy / (double(k.samples) * double(k.voxels));
+  if constexpr (Dice) {
+    value += 1 - dice / double(k.samples * (K - 1));
+  } else {
+    totals[0] = 0;
+  }
+  *loss = A(value);
+}
+
+/// What the blocks of all samples left, added up by one block into the first chunk's place. shared: kBlock values.
+__device__ inline void fold_losses(const LossCut& k, std::int64_t width, double* partial, double* shared) {
+  const int t = int(threadIdx.x), columns = int(k.samples * width), lanes = columns < kBlock ? kBlock / columns : 1;
+  for (int first = 0; first < columns; first += kBlock) {
+    const int column = first + t % (columns < kBlock ? columns : kBlock), lane = columns < kBlock ? t / columns : 0;
+    double* at = partial + column / width * k.chunks * width + column % width;
+    double sum = 0;
+    if (lane < lanes && column < columns) {
+#pragma unroll 4
+      for (std::int64_t chunk = lane; chunk < k.chunks; chunk += lanes) sum += __ldcg(at + chunk * width);
+    }
+    __syncthreads();
+    shared[t] = sum;
+    __syncthreads();
+    if (lane != 0 || column >= columns) continue;
+    for (int l = 1; l < lanes; ++l) sum += shared[l * columns + column];
+    *at = sum;
+  }
+  __syncthreads();
+}
+
+/// Where a loss goes; none: partial sums are for other kernels to finish.
+template <class A>
+struct LossTo {
+  double* totals;
+  A* loss;
+  double smooth;
+};
+
 /// partial: cross entropy of a chunk; then, for Dice, sums of p t, p and t a class.
 template <class T, bool Dice>
-__global__ void label_sums(LossCut k, const T* x, const void* labels, double* partial) {
+__global__ void label_sums(LossCut k, const T* x, const void* labels, double* partial, LossTo<Acc<T>> to) {
   using A = Acc<T>;
   __shared__ A tile[kTilePadded];
   __shared__ int label[kTileRows];
@@ -54,6 +111,9 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
       out[1 + 2 * K + own] = c;
     }
   }
+  if (!to.loss || !is_last_block(0, gridDim.x)) return;
+  fold_losses(k, Dice ? k.width() : 1, partial, shared);
+  finish_loss<A, Dice>(k, to.smooth, partial, to.totals, to.loss, shared);
 }
 
 /// Cross entropy of rows of many classes: a chunk a block, a row a team.
@@ -79,30 +139,10 @@ __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* 
   if (t == 0) partial[blockIdx.x] = all;
 }
 
-/// One block; partial is folded.
 template <class A, bool Dice>
 __global__ void label_loss_finish(LossCut k, double smooth, const double* partial, double* totals, A* loss) {
   __shared__ double shared[kBlock];
-  const std::int64_t t = threadIdx.x, K = k.classes, step = k.chunks * (Dice ? k.width() : 1);
-  double entropy = 0, dice = 0;
-  for (std::int64_t s = t; s < k.samples; s += kBlock) entropy += partial[s * step];
-  if constexpr (Dice) {
-    for (std::int64_t i = t; i < k.samples * 3 * K; i += kBlock) totals[i] = partial[i / (3 * K) * step + 1 + i % (3 * K)];
-    for (std::int64_t i = t; i < k.samples * (K - 1); i += kBlock) {
-      const double* in = partial + i / (K - 1) * step + 2 + i % (K - 1);  // the background is left out
-      dice += dice_term(in[0], in[K], in[2 * K], smooth).value();
-    }
-    dice = segment_sum(dice, shared, kBlock);
-  }
-  entropy = segment_sum(entropy, shared, kBlock);
-  if (t != 0) return;
-  double value = entropy / (double(k.samples) * double(k.voxels));
-  if constexpr (Dice) {
-    value += 1 - dice / double(k.samples * (K - 1));
-  } else {
-    totals[0] = 0;
-  }
-  *loss = A(value);
+  finish_loss<A, Dice>(k, smooth, partial, totals, loss, shared);
 }
 
 template <class T, bool Dice>
@@ -113,8 +153,12 @@ Kernel forward(const LabelLoss& p) {
     const void* labels = o[1];
     double *partial = static_cast<double*>(o[2]), *totals = static_cast<double*>(o[3]);
     const unsigned blocks = grid_blocks(k.samples * k.chunks);
+    auto* loss = static_cast<Acc<T>*>(o[4]);
     if (p.classes <= kManyClasses) {
-      start("label_sums", dim3(blocks), dim3(kBlock), 0, label_sums<T, Dice>, k, x, labels, partial);
+      const bool whole = std::int64_t(blocks) * p.sums() <= kMostLeft;
+      start("label_sums", dim3(blocks), dim3(kBlock), 0, label_sums<T, Dice>, k, x, labels, partial,
+            whole ? LossTo<Acc<T>>{totals, loss, p.smooth} : LossTo<Acc<T>>{});
+      if (whole) return;
     } else {
       by_lanes<T>(p.classes, {x}, [&](auto lanes) {
         constexpr int N = decltype(lanes)::value;
@@ -123,8 +167,7 @@ Kernel forward(const LabelLoss& p) {
       });
     }
     fold_rows<double>("label_sums_fold", partial, p.samples, k.chunks, p.sums());
-    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, p.smooth, partial, totals,
-          static_cast<Acc<T>*>(o[4]));
+    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, p.smooth, partial, totals, loss);
   };
 }
 

@@ -1,15 +1,16 @@
 /// Mean squared error on the device.
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/last_block.cuh"
 #include "ops/dispatch.hpp"
 #include "ops/loss_kernels.hpp"
 
 namespace tenon::cuda {
 namespace {
 
-/// partial: the sum of one chunk's squares, a block each.
+/// partial: the sum of one chunk's squares, a block each; the last block adds them up.
 template <class T, int N>
-__global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, double* partial) {
+__global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, double* partial, Acc<T>* loss) {
   using A = Acc<T>;
   __shared__ double shared[kBlock];
   const std::int64_t begin = std::int64_t(blockIdx.x) * SquaredError::kChunk, left = count - begin;
@@ -36,11 +37,12 @@ __global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, d
   for (int i = 0; i < N; ++i) total[0] += double(sum[i]);
   sum_tile_rows<double, 1>(total, shared, 1, kBlock);
   if (threadIdx.x == 0) partial[blockIdx.x] = total[0];
-}
-
-template <class A>
-__global__ void mean_of_sum(const double* partial, double count, A* loss) {
-  *loss = A(partial[0] / count);
+  if (!is_last_block(0, gridDim.x)) return;
+  total[0] = 0;
+#pragma unroll 4
+  for (unsigned chunk = threadIdx.x; chunk < gridDim.x; chunk += kBlock) total[0] += __ldcg(partial + chunk);
+  sum_tile_rows<double, 1>(total, shared, 1, kBlock);
+  if (threadIdx.x == 0) *loss = A(total[0] / double(count));
 }
 
 template <class T, int N>
@@ -71,10 +73,8 @@ Kernel forward(const SquaredError& p) {
     double* partial = static_cast<double*>(o[2]);
     by_lanes<T>(kLanes<T>, {x, y}, [&](auto lanes) {
       constexpr int N = decltype(lanes)::value;
-      start("squared_error_sums", dim3(grid_blocks(p.chunks())), dim3(kBlock), 0, squared_error_sums<T, N>, x, y, p.count, partial);
+      start("squared_error_sums", dim3(grid_blocks(p.chunks())), dim3(kBlock), 0, squared_error_sums<T, N>, x, y, p.count, partial, static_cast<A*>(o[3]));
     });
-    fold_rows<double>("squared_error_fold", partial, 1, p.chunks(), 1);
-    start("mean_of_sum", dim3(1), dim3(1), 0, mean_of_sum<A>, partial, double(p.count), static_cast<A*>(o[3]));
   };
 }
 

@@ -6,10 +6,24 @@
 namespace tenon::cuda {
 namespace {
 
+/// Where statistics go; none: partial sums are for other kernels to finish.
+template <class A>
+struct StatsTo {
+  A *mean, *var, *rstd;
+  double eps;
+};
+
+template <class A>
+__device__ void store_stats(const StatsTo<A>& to, std::int64_t group, double mean, double variance) {
+  to.mean[group] = A(mean);
+  to.var[group] = A(variance);
+  to.rstd[group] = A(1 / sqrt(variance + to.eps));
+}
+
 /// partial: sum and sum of squares a chunk and channel, of what x is above the sample's first voxel: in f64 that one common reference is as
 /// good as a mean. Within a thread, in f32, the reference is the thread's own first value.
 template <class T, int N>
-__global__ void norm_stats(NormCut k, const T* x, double* partial) {
+__global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T>> to) {
   using A = Acc<T>;
   const NormPlace at = norm_place<N>(k, false);
   double total[2 * N];
@@ -42,15 +56,24 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial) {
       total[N + i] = double(square[i]) + off * (2 * s + n * off);
     }
   }
-  sum_tile_rows<double, 2 * N>(total, dynamic_shared<double>(), k.tx, k.ty);
+  double* shared = dynamic_shared<double>();
+  sum_tile_rows<double, 2 * N>(total, shared, k.tx, k.ty);
   store_totals<N>(k, at, total, partial);
+  if (!to.mean || !is_last_block(at.sample * k.slices + at.slice, k.chunks)) return;
+  fold_slice<N>(k, at.sample, at.slice, partial, shared);
+  const T* reference = x + at.sample * k.voxels * k.channels;
+  const double n = double(k.voxels);
+  for (int i = int(threadIdx.x); i < k.tx * N; i += k.tx * k.ty) {
+    const std::int64_t c = channel_of(k, at.slice, N, i);
+    if (c >= k.channels) break;
+    const double sum = shared[i], off = sum / n, m2 = shared[k.tx * N + i] - sum * off;
+    store_stats(to, at.sample * k.channels + c, double(widen<T>(reference[c])) + off, (m2 < 0 ? 0 : m2) / n);
+  }
 }
 
 /// A team of 32 lanes (1 where a group is one channel) for each sample and group; partial is folded.
 template <class T>
-__global__ void norm_stats_finish(NormCut k, int team, double eps, const T* x, const double* partial, Acc<T>* mean, Acc<T>* var,
-                                  Acc<T>* rstd) {
-  using A = Acc<T>;
+__global__ void norm_stats_finish(NormCut k, int team, const T* x, const double* partial, StatsTo<Acc<T>> to) {
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, group = id / team;
   const int lane = int(id % team);
   if (group >= k.samples * k.groups) return;  // a whole team at once
@@ -68,11 +91,7 @@ __global__ void norm_stats_finish(NormCut k, int team, double eps, const T* x, c
                  m2 = __shfl_down_sync(0xffffffffu, all.m2, o);
     if (lane + o < team) all.merge(count, middle, m2);
   }
-  if (lane != 0) return;
-  const double v = all.m2 / all.count;
-  mean[group] = A(all.mean);
-  var[group] = A(v);
-  rstd[group] = A(1 / sqrt(v + eps));
+  if (lane == 0) store_stats(to, group, all.mean, all.m2 / all.count);
 }
 
 template <class T, int N, int U>
@@ -116,15 +135,17 @@ void run_stats(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T* x = static_cast<const T*>(o[0]);
   double* partial = static_cast<double*>(o[1]);
-  A *mean = static_cast<A*>(o[2]), *var = static_cast<A*>(o[3]), *rstd = static_cast<A*>(o[4]);
+  const StatsTo<A> to{static_cast<A*>(o[2]), static_cast<A*>(o[3]), static_cast<A*>(o[4]), p.eps};
   by_lanes<T>(p.channels, {x}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
-    start("norm_stats", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_stats<T, N>, k, x, partial);
+    const bool whole = finishes_itself(k);
+    start("norm_stats", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_stats<T, N>, k, x, partial, whole ? to : StatsTo<A>{});
+    if (whole) return;
     fold_rows<double>("norm_stats_fold", partial, p.samples, k.chunks, 2 * p.channels);
-    start("norm_stats_finish", dim3(finish_blocks(p.samples * p.groups * team)), dim3(kBlock), 0, norm_stats_finish<T>, k, team, p.eps, x,
-          partial, mean, var, rstd);
+    start("norm_stats_finish", dim3(finish_blocks(p.samples * p.groups * team)), dim3(kBlock), 0, norm_stats_finish<T>, k, team, x,
+          partial, to);
   });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cuda/columns.cuh"
+#include "backend/cuda/last_block.cuh"
 #include "kernels/norm.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/norm_kernels.hpp"
@@ -36,6 +37,7 @@ inline NormCut cut_for_items(const ChannelNorm& p, int lanes) {
 /// A thread's share: channels from c of `count` voxels from `voxel`, every ty-th.
 struct NormPlace {
   std::int64_t sample, chunk, c, voxel;
+  unsigned slice;
   int row, count;
 };
 
@@ -43,13 +45,13 @@ struct NormPlace {
 template <int N>
 __device__ NormPlace norm_place(const NormCut& k, bool backwards) {
   unsigned block = backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
-  const unsigned slice = block % k.slices;
-  block /= k.slices;
   NormPlace at;
+  at.slice = block % k.slices;
+  block /= k.slices;
   at.chunk = block % k.chunks;
   at.sample = block / k.chunks;
   at.row = int(threadIdx.x) / k.tx;
-  at.c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;
+  at.c = (std::int64_t(at.slice) * k.tx + int(threadIdx.x) % k.tx) * N;
   const std::int64_t first = at.chunk * k.chunk, n = k.voxels - first < k.chunk ? k.voxels - first : k.chunk;
   at.voxel = first + at.row;
   at.count = at.c < k.channels && at.row < n ? int((n - at.row + k.ty - 1) / k.ty) : 0;
@@ -103,6 +105,49 @@ __device__ void store_totals(const NormCut& k, const NormPlace& at, const double
     out[i] = total[i];
     out[k.channels + i] = total[N + i];
   }
+}
+
+/// Whether the blocks that make the sums finish them, too: where each channel is a group of its own, the last block of a slice of channels.
+inline bool finishes_itself(const NormCut& k) {
+  return k.width == 1 && (k.samples + 1) * k.slices <= kTickets;
+}
+
+/// Channel i of a slice.
+__device__ inline std::int64_t channel_of(const NormCut& k, unsigned slice, int lanes, int i) {
+  return std::int64_t(slice) * k.tx * lanes + i;
+}
+
+/// The chunks' sums of a sample's slice of tx N channels, added up: shared has the first sums, then the second ones. All threads of a block come
+/// here, when no thread needs what is in shared any more.
+template <int N>
+__device__ void fold_slice(const NormCut& k, std::int64_t sample, unsigned slice, const double* partial, double* shared) {
+  constexpr int P = N > 1 ? 2 : 1;
+  const int threads = k.tx * k.ty, half = k.tx * N / P, packs = 2 * half, lanes = packs < threads ? threads / packs : 1;
+  const double* from = partial + sample * k.chunks * 2 * k.channels;
+  for (int i = int(threadIdx.x); i < packs * lanes; i += threads) {
+    const int pack = i % packs, lane = i / packs;
+    const std::int64_t c = channel_of(k, slice, N, pack % half * P);
+    double sum[P] = {};
+    if (c < k.channels) {
+      const double* in = from + (pack < half ? 0 : k.channels) + c;
+#pragma unroll 4
+      for (unsigned chunk = unsigned(lane); chunk < k.chunks; chunk += unsigned(lanes)) {
+        double v[P];
+        load_left<double, P>(in + std::int64_t(chunk) * 2 * k.channels, v);
+#pragma unroll
+        for (int j = 0; j < P; ++j) sum[j] += v[j];
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < P; ++j) shared[i * P + j] = sum[j];
+  }
+  __syncthreads();
+  for (int i = int(threadIdx.x); i < packs * P; i += threads) {
+    double sum = shared[i];
+    for (int lane = 1; lane < lanes; ++lane) sum += shared[lane * packs * P + i];
+    shared[i] = sum;
+  }
+  __syncthreads();
 }
 
 #define TENON_NORM_KERNEL(function)                                                                                                      \

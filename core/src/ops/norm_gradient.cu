@@ -5,10 +5,54 @@
 namespace tenon::cuda {
 namespace {
 
+/// Where gradients and pulls go; none: partial sums are for other kernels to finish.
+template <class A>
+struct SumsTo {
+  A *d_scale, *d_shift, *pull;
+  bool frozen;
+
+  /// What a group pulls at each of its values, given the means of scaled sums.
+  __device__ NormPull<A> pull_of(double mean1, double mean2, double rstd) const {
+    return frozen ? NormPull<A>{A(0), A(0)} : norm_pull<A>(mean1, mean2, rstd);
+  }
+};
+
+/// The last block of a sample's slice: its pulls, and the sums in the first chunk's place; the last one of the slice: the gradients over samples.
+template <class A, int N>
+__device__ void finish_slice(const NormCut& k, const NormPlace& at, const A* rstd, const A* scale, double* partial, const SumsTo<A>& to, double* shared) {
+  const int threads = k.tx * k.ty, own = k.tx * N;
+  const std::int64_t C = k.channels, row = k.chunks * 2 * C;
+  if (!is_last_block(at.sample * k.slices + at.slice, k.chunks)) return;
+  fold_slice<N>(k, at.sample, at.slice, partial, shared);
+  const double count = double(k.voxels);
+  for (int i = int(threadIdx.x); i < own; i += threads) {
+    const std::int64_t c = channel_of(k, at.slice, N, i);
+    if (c >= C) break;
+    const double first = shared[i], second = shared[own + i], r = double(rstd[at.sample * C + c]), s = double(scale[c]);
+    const NormPull<A> pull = to.pull_of(s * first / count, s * (second * r) / count, r);
+    to.pull[at.sample * 2 * C + c] = pull.offset;
+    to.pull[at.sample * 2 * C + C + c] = pull.pull;
+    partial[at.sample * row + c] = first;
+    partial[at.sample * row + C + c] = second;
+  }
+  if (!is_last_block(k.samples * k.slices + at.slice, unsigned(k.samples))) return;
+  for (int i = int(threadIdx.x); i < own; i += threads) {
+    const std::int64_t c = channel_of(k, at.slice, N, i);
+    if (c >= C) break;
+    double shift_sum = 0, scale_sum = 0;
+    for (std::int64_t s = 0; s < k.samples; ++s) {
+      shift_sum += __ldcg(partial + s * row + c);
+      scale_sum += __ldcg(partial + s * row + C + c) * double(rstd[s * C + c]);
+    }
+    to.d_shift[c] = A(shift_sum);
+    to.d_scale[c] = A(scale_sum);
+  }
+}
+
 /// partial: sums of g and g (x - mean) a chunk and channel.
 template <class T, int N>
 __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale,
-                          const Acc<T>* shift, Acc<T> slope, double* partial) {
+                          const Acc<T>* shift, Acc<T> slope, double* partial, SumsTo<Acc<T>> to) {
   using A = Acc<T>;
   const NormPlace at = norm_place<N>(k, false);
   A sum[2 * N];
@@ -35,14 +79,15 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
   double total[2 * N];
 #pragma unroll
   for (int i = 0; i < 2 * N; ++i) total[i] = double(sum[i]);
-  sum_tile_rows<double, 2 * N>(total, dynamic_shared<double>(), k.tx, k.ty);
+  double* shared = dynamic_shared<double>();
+  sum_tile_rows<double, 2 * N>(total, shared, k.tx, k.ty);
   store_totals<N>(k, at, total, partial);
+  if (to.pull) finish_slice<A, N>(k, at, rstd, scale, partial, to, shared);
 }
 
 /// Teams for the pulls of samples and groups, then a thread for each channel's gradients; partial is folded.
 template <class A>
-__global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd, const A* scale, const double* partial, A* d_scale,
-                                 A* d_shift, A* pull) {
+__global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* scale, const double* partial, SumsTo<A> to) {
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, teams = k.samples * k.groups, C = k.channels;
   const std::int64_t row = k.chunks * 2 * C;
   if (id >= teams * team) {
@@ -53,8 +98,8 @@ __global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd
       shift_sum += partial[s * row + c];
       scale_sum += partial[s * row + C + c] * double(rstd[s * k.groups + c / k.width]);
     }
-    d_shift[c] = A(shift_sum);
-    d_scale[c] = A(scale_sum);
+    to.d_shift[c] = A(shift_sum);
+    to.d_scale[c] = A(scale_sum);
     return;
   }
   const std::int64_t group = id / team, sample = group / k.groups, first = group % k.groups * k.width;
@@ -71,11 +116,10 @@ __global__ void norm_sums_finish(NormCut k, int team, bool frozen, const A* rstd
     mean2 += __shfl_xor_sync(0xffffffffu, mean2, o);
   }
   const double count = double(k.voxels) * double(k.width);
-  NormPull<A> to{A(0), A(0)};
-  if (!frozen) to = norm_pull<A>(mean1 / count, mean2 / count, r);
+  const NormPull<A> pull = to.pull_of(mean1 / count, mean2 / count, r);
   for (std::int64_t c = first + lane; c < first + k.width; c += team) {
-    pull[sample * 2 * C + c] = to.offset;
-    pull[sample * 2 * C + C + c] = to.pull;
+    to.pull[sample * 2 * C + c] = pull.offset;
+    to.pull[sample * 2 * C + C + c] = pull.pull;
   }
 }
 
@@ -126,16 +170,18 @@ void run_sums(const ChannelNorm& p, void* const* o) {
   const A *mean = static_cast<const A*>(o[2]), *rstd = static_cast<const A*>(o[3]), *scale = static_cast<const A*>(o[4]),
           *shift = static_cast<const A*>(o[5]);
   double* partial = static_cast<double*>(o[6]);
-  A *d_scale = static_cast<A*>(o[7]), *d_shift = static_cast<A*>(o[8]), *pull = static_cast<A*>(o[9]);
+  const SumsTo<A> to{static_cast<A*>(o[7]), static_cast<A*>(o[8]), static_cast<A*>(o[9]), p.frozen};
   by_lanes<T>(p.channels, {x, dy}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
+    const bool whole = finishes_itself(k);
     start("norm_sums", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_sums<T, N>, k, x, dy, mean, rstd, scale,
-          shift, A(p.slope), partial);
+          shift, A(p.slope), partial, whole ? to : SumsTo<A>{});
+    if (whole) return;
     fold_rows<double>("norm_sums_fold", partial, p.samples, k.chunks, 2 * p.channels);
     start("norm_sums_finish", dim3(finish_blocks(p.samples * p.groups * team + p.channels)), dim3(kBlock), 0, norm_sums_finish<A>, k, team,
-          p.frozen, rstd, scale, partial, d_scale, d_shift, pull);
+          rstd, scale, partial, to);
   });
 }
 

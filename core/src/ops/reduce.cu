@@ -3,6 +3,7 @@
 
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/last_block.cuh"
 #include "backend/cuda/row_team.cuh"
 #include "backend/cuda/scratch.cuh"
 #include "kernels/elementwise.hpp"
@@ -19,6 +20,7 @@ using Partial = std::conditional_t<std::is_integral_v<Computed<T>>, std::int64_t
 
 constexpr std::int64_t kTeamRow = 2048;    ///< rows up to this length are one team's
 constexpr std::int64_t kLeastColumn = 64;  ///< rows that a block adds up at least
+constexpr std::int64_t kMostRuns = 4096;   ///< that one block may add up
 
 /// N neighbouring elements added to v.
 template <class T, int N>
@@ -46,6 +48,13 @@ __device__ T rounded(Partial<T> v) {
   return T(Computed<T>(v));
 }
 
+/// What another block left.
+template <class P>
+__device__ P load_partial(const P* p) {
+  using Word = std::conditional_t<std::is_same_v<P, double>, double, long long>;
+  return P(__ldcg(reinterpret_cast<const Word*>(p)));
+}
+
 /// Short rows, a team each.
 template <class T, int N>
 __global__ void sum_teams(RowCut k, const T* x, T* out) {
@@ -63,9 +72,9 @@ __global__ void sum_teams(RowCut k, const T* x, T* out) {
   if (at.row < k.rows && at.lane == 0) out[at.row] = rounded<T>(sum);
 }
 
-/// Long rows: partial [rows, runs], a block a run.
+/// Long rows: partial [rows, runs], a block a run. `out`: written by a row's last block, or null, where other kernels add up.
 template <class T, int N>
-__global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs) {
+__global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs, T* out) {
   using P = Partial<T>;
   __shared__ P shared[kBlock];
   const std::int64_t row = blockIdx.x / runs, begin = blockIdx.x % runs * run, left = n - begin < run ? n - begin : run, packs = left / N;
@@ -79,6 +88,12 @@ __global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::i
   P sum[1] = {add_up<T, N>(v)};
   sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum[0];
+  if (!out || !is_last_block(row, runs)) return;
+  sum[0] = P(0);
+#pragma unroll 4
+  for (unsigned i = threadIdx.x; i < runs; i += kBlock) sum[0] += load_partial(partial + row * runs + i);
+  sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
+  if (threadIdx.x == 0) out[row] = rounded<T>(sum[0]);
 }
 
 struct SumCut {
@@ -87,9 +102,9 @@ struct SumCut {
   int tx, ty;
 };
 
-/// Columns: partial [outer, runs, inner], or the result itself where there is one run.
+/// Columns: partial [outer, runs, inner], or the result itself where there is one run, or where the last block of a slice adds up the runs (`whole`).
 template <class T, int N>
-__global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out) {
+__global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, bool whole) {
   using P = Partial<T>;
   const unsigned slice = blockIdx.x % k.slices, task = blockIdx.x / k.slices;
   const std::int64_t outer = task / k.runs, begin = task % k.runs * k.run, end = begin + k.run < k.reduced ? begin + k.run : k.reduced;
@@ -104,15 +119,25 @@ __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out) {
     for (std::int64_t r = begin + row; r < end; r += k.ty, p += k.ty * k.inner) add_lanes<T, N>(p, v);
   }
   sum_tile_rows<P, N>(v, dynamic_shared<P>(), k.tx, k.ty);
+  if (k.runs > 1) {
+    if (row == 0 && c < k.inner) {
+#pragma unroll
+      for (int i = 0; i < N; ++i) partial[std::int64_t(task) * k.inner + c + i] = v[i];
+    }
+    if (!whole || !is_last_block(outer * k.slices + slice, k.runs)) return;
+#pragma unroll
+    for (int i = 0; i < N; ++i) v[i] = P(0);
+    if (c < k.inner) {
+#pragma unroll 2
+      for (unsigned run = unsigned(row); run < k.runs; run += unsigned(k.ty))
+#pragma unroll
+        for (int i = 0; i < N; ++i) v[i] += load_partial(partial + (outer * k.runs + run) * k.inner + c + i);
+    }
+    sum_tile_rows<P, N>(v, dynamic_shared<P>(), k.tx, k.ty);
+  }
   if (row != 0 || c >= k.inner) return;
 #pragma unroll
-  for (int i = 0; i < N; ++i) {
-    if (k.runs == 1) {
-      out[outer * k.inner + c + i] = rounded<T>(v[i]);
-    } else {
-      partial[std::int64_t(task) * k.inner + c + i] = v[i];
-    }
-  }
+  for (int i = 0; i < N; ++i) out[outer * k.inner + c + i] = rounded<T>(v[i]);
 }
 
 /// The folded sums: those of the first run of each.
@@ -154,9 +179,10 @@ void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
       start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
       return;
     }
+    const bool whole = s.outer <= kTickets && s.runs() <= kMostRuns;
     start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run,
-          unsigned(s.runs()));
-    fold_and_round<T>(s, partial, out);
+          unsigned(s.runs()), whole ? out : nullptr);
+    if (!whole) fold_and_round<T>(s, partial, out);
   });
 }
 
@@ -166,9 +192,10 @@ void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
     constexpr int N = decltype(lanes)::value;
     const ColumnTile t = column_tile(s.inner / N, s.outer * s.runs());
     const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
+    const bool whole = s.outer * t.slices <= kTickets && s.runs() <= kMostRuns;
     start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
-          sum_columns<T, N>, k, x, partial, out);
-    if (s.runs() > 1) fold_and_round<T>(s, partial, out);
+          sum_columns<T, N>, k, x, partial, out, whole);
+    if (s.runs() > 1 && !whole) fold_and_round<T>(s, partial, out);
   });
 }
 

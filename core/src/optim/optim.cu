@@ -2,7 +2,8 @@
 #include <memory>
 
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/last_block.cuh"
+#include "backend/cuda/packs.cuh"
 #include "backend/cuda/sums.cuh"
 #include "backend/cuda/upload.cuh"
 #include "optim/optim_kernels.hpp"
@@ -64,16 +65,24 @@ template <class... P, class... A> void start_runs(const char* name, const Group&
 
 // ---- norm ---------------------------------------------------------------------------------------------------------
 
-__global__ void run_squares(LeafAddresses a, const DeviceRun* runs, Clipping clipping, double* partial) {
+/// `norm`: written by the last block, where all runs are in this launch, else null.
+__global__ void run_squares(LeafAddresses a, const DeviceRun* runs, Clipping clipping, double* partial, float* norm) {
   const DeviceRun run = runs[blockIdx.x];
   const float* g = a.g[run.leaf];
   double sum = 0;
+#pragma unroll 4
   for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
     const double v = double(clipping(g[i]));
     sum += v * v;
   }
   sum = block_sum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+  if (!norm || !is_last_block(0, gridDim.x)) return;
+  sum = 0;
+#pragma unroll 4
+  for (unsigned i = threadIdx.x; i < gridDim.x; i += blockDim.x) sum += __ldcg(partial + i);
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) *norm = float(sqrt(sum));
 }
 
 __global__ void root_of_sum(const double* partial, std::int64_t n, float* norm) {
@@ -87,8 +96,9 @@ Kernel make_norm(const FlatLeaves& leaves) {
   auto groups = std::make_shared<std::vector<Group>>(groups_of(leaves));
   return [groups, n = leaves.count(), clipping = leaves.clipping, runs = std::int64_t(leaves.runs(kShortRun).size())](void* const* p) {
     auto* partial = static_cast<double*>(p[n]);
-    for (const Group& g : *groups) start_runs("optimiser.norm", g, run_squares, addresses(g, p, 0, 0), g.runs.get(), clipping, partial + g.first_run);
-    start("optimiser.norm", dim3(1), dim3(kBlock), 0, root_of_sum, partial, runs, static_cast<float*>(p[n + 1]));
+    auto *norm = static_cast<float*>(p[n + 1]), *whole = groups->size() == 1 ? norm : nullptr;
+    for (const Group& g : *groups) start_runs("optimiser.norm", g, run_squares, addresses(g, p, 0, 0), g.runs.get(), clipping, partial + g.first_run, whole);
+    if (!whole) start("optimiser.norm", dim3(1), dim3(kBlock), 0, root_of_sum, partial, runs, norm);
   };
 }
 
@@ -137,14 +147,40 @@ template <class Maths> __device__ BiasCorrection correction_of(const Maths& m, f
   else return BiasCorrection(0, 0, 0);
 }
 
+constexpr int kWide = 4;  ///< elements that a thread moves at once
+
+__device__ inline bool lies_wide(const float* p) {
+  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
+}
+
 template <class Maths> __global__ void update_runs(LeafAddresses a, const DeviceRun* runs, Slots slots, StepScalars step, Maths maths) {
   const DeviceRun run = runs[blockIdx.x];
   const BiasCorrection c = correction_of(maths, step.scalars[1]);
   const float lr = step.rate() * run.rate, decay = step.decay * run.decay, factor = step.factor();
-  const float* g = a.g[run.leaf];
-  float* w = a.w[run.leaf];
-  for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x)
-    update(maths, c, w[i], slots, run.state + i - run.begin, step.clipping(g[i]) * factor, lr, decay);
+  const float* g = a.g[run.leaf] + run.begin;
+  float* w = a.w[run.leaf] + run.begin;
+  bool wide = lies_wide(g) && lies_wide(w);
+  for (float*& slot : slots.of) {
+    if (slot) slot += run.state;
+    wide = wide && lies_wide(slot);
+  }
+  const std::int64_t n = run.end - run.begin, packs = wide ? n / kWide : 0;
+  for (std::int64_t i = threadIdx.x; i < packs; i += blockDim.x) {
+    alignas(16) float weight[kWide], gradient[kWide], state[3][kWide];
+    copy_bytes<16>(weight, w + i * kWide);
+    copy_bytes<16>(gradient, g + i * kWide);
+#pragma unroll
+    for (int k = 0; k < 3; ++k)
+      if (slots.of[k]) copy_bytes<16>(state[k], slots.of[k] + i * kWide);
+#pragma unroll
+    for (int j = 0; j < kWide; ++j)
+      update(maths, c, weight[j], Slots{{state[0], state[1], state[2]}}, j, step.clipping(gradient[j]) * factor, lr, decay);
+    store_bytes<16>(w + i * kWide, weight);
+#pragma unroll
+    for (int k = 0; k < 3; ++k)
+      if (slots.of[k]) store_bytes<16>(slots.of[k] + i * kWide, state[k]);
+  }
+  for (std::int64_t i = packs * kWide + threadIdx.x; i < n; i += blockDim.x) update(maths, c, w[i], slots, i, step.clipping(g[i]) * factor, lr, decay);
 }
 
 Kernel make_update(const FlatUpdate& f, const ElementMaths& element) {

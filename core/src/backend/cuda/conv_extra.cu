@@ -3,6 +3,7 @@
 
 #include "backend/cuda/conv_map.cuh"
 #include "backend/cuda/conv_own.hpp"
+#include "backend/cuda/last_block.cuh"
 #include "ops/dispatch.hpp"
 
 namespace tenon::cuda {
@@ -14,49 +15,96 @@ constexpr int kThreads = 256;
 struct SumsShape {
   std::int64_t rows, channels, cuts;
   int each, across;
+  std::int64_t tiles() const { return (channels + std::int64_t(across) * each - 1) / (std::int64_t(across) * each); }
 };
 
 SumsShape sums_shape(DType type, std::int64_t rows, std::int64_t channels) {
   SumsShape s{rows, channels, 1, int(16 / size_of(type)), 1};
   if (channels % s.each != 0) s.each = 1;
   while (s.across < 32 && std::int64_t(s.across) * s.each < channels) s.across *= 2;
-  const std::int64_t lanes = kThreads / s.across,
-                     tiles = (channels + std::int64_t(s.across) * s.each - 1) / (std::int64_t(s.across) * s.each);
-  const std::int64_t filling = std::min<std::int64_t>((528 + tiles - 1) / tiles, rows / (lanes * 4)),
+  const std::int64_t lanes = kThreads / s.across, tiles = s.tiles();
+  const std::int64_t filling = std::min<std::int64_t>((264 + tiles - 1) / tiles, rows / (lanes * 4)),
                      exact = rows / (lanes * 1024);  // no long chains of f32 additions
   s.cuts = std::clamp<std::int64_t>(std::max(filling, exact), 1, 4096);
   return s;
 }
 
-/// Grid: cuts, channel tiles.
+/// v summed over the threads of a block that lie on one column: thread t lies on column t % across, a power of two; across: at most kThreads / 4.
+/// Then f(column, element, sum) for each element of a column, by one thread. shared: kThreads * N elements.
+template <class A, int N, class F>
+__device__ void sum_columns(A (&v)[N], int across, A* shared, const F& f) {
+  const int t = int(threadIdx.x), lane = t % 32, warp = t / 32, warps = kThreads / 32, apart = across > 32 ? across / 32 : 1;
+  for (int o = across; o < 32; o *= 2) {
+#pragma unroll
+    for (int j = 0; j < N; ++j) v[j] += __shfl_xor_sync(~0u, v[j], o);
+  }
+  __syncthreads();  // what was in shared has been read
+#pragma unroll
+  for (int j = 0; j < N; ++j) shared[(warp * 32 + lane) * N + j] = v[j];
+  __syncthreads();
+  for (int i = t; i < across * N; i += kThreads) {
+    const int column = i / N, element = i % N;
+    A sum = 0;
+    for (int w = column / 32; w < warps; w += apart) sum += shared[(w * 32 + column % 32) * N + element];
+    f(column, element, sum);
+  }
+}
+
+/// Grid: cuts, channel tiles; partial [cuts, channels]. `sums`: written by each tile's last block, or null, where partial is for another kernel to add.
 template <class T, int Each>
-__global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, SumsShape s, bool wide) {
+__global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, Acc<T>* sums, SumsShape s, bool wide) {
   using A = Acc<T>;
-  __shared__ A added[kThreads][Each];
+  constexpr int kAhead = 4;                                            // loads under way
+  constexpr int kPack = Each * sizeof(A) >= 16 ? 16 / sizeof(A) : 1;  // of partial sums
+  __shared__ A added[kThreads * Each];
   const int tid = int(threadIdx.x), lanes = kThreads / s.across, lane = tid / s.across;
-  const std::int64_t channel = (std::int64_t(blockIdx.y) * s.across + tid % s.across) * Each, each = (s.rows + s.cuts - 1) / s.cuts;
+  const std::int64_t first = std::int64_t(blockIdx.y) * s.across * Each, channel = first + tid % s.across * Each, each = (s.rows + s.cuts - 1) / s.cuts;
   const std::int64_t begin = blockIdx.x * each, end = begin + each < s.rows ? begin + each : s.rows;
   A sum[Each];
 #pragma unroll
   for (int j = 0; j < Each; ++j) sum[j] = 0;
   if (channel < s.channels) {
-    for (std::int64_t r = begin + lane; r < end; r += lanes) {
+    const T* from = values + channel;
+    std::int64_t r = begin + lane;
+    for (; r + (kAhead - 1) * lanes < end; r += kAhead * lanes) {
+      A v[kAhead][Each];
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) load_some<T, Each>(from + (r + u * lanes) * s.channels, v[u], Each, wide);
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u)
+#pragma unroll
+        for (int j = 0; j < Each; ++j) sum[j] += v[u][j];
+    }
+    for (; r < end; r += lanes) {
       A v[Each];
-      load_some<T, Each>(values + r * s.channels + channel, v, Each, wide);
+      load_some<T, Each>(from + r * s.channels, v, Each, wide);
 #pragma unroll
       for (int j = 0; j < Each; ++j) sum[j] += v[j];
     }
   }
+  sum_columns<A, Each>(sum, s.across, added, [&](int column, int element, A total) {
+    const std::int64_t c = first + column * Each + element;
+    if (c < s.channels) partial[blockIdx.x * s.channels + c] = total;
+  });
+  if (!sums || !is_last_block(blockIdx.y, gridDim.x)) return;
+  const int packs = s.across * Each / kPack, parts = kThreads / packs;
+  const std::int64_t mine = first + tid % packs * kPack;
+  A all[kPack];
 #pragma unroll
-  for (int j = 0; j < Each; ++j) added[tid][j] = sum[j];
-  __syncthreads();
-  for (int half = lanes / 2; half > 0; half /= 2) {
-    if (lane < half)
-      for (int j = 0; j < Each; ++j) added[tid][j] += added[tid + half * s.across][j];
-    __syncthreads();
+  for (int j = 0; j < kPack; ++j) all[j] = 0;
+  if (mine < s.channels) {
+#pragma unroll 8
+    for (std::int64_t cut = tid / packs; cut < s.cuts; cut += parts) {
+      A v[kPack];
+      load_left<A, kPack>(partial + cut * s.channels + mine, v);
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) all[j] += v[j];
+    }
   }
-  if (lane == 0 && channel < s.channels)
-    for (int j = 0; j < Each; ++j) partial[blockIdx.x * s.channels + channel + j] = added[tid][j];
+  sum_columns<A, kPack>(all, packs, added, [&](int pack, int element, A total) {
+    const std::int64_t c = first + pack * kPack + element;
+    if (c < s.channels) sums[c] = total;
+  });
 }
 
 /// 32 columns a block, up to 32 threads a column.
@@ -102,10 +150,9 @@ __global__ void convert_weights(const From* from, To* to, std::int64_t count) {
 }
 
 template <class T, int Each>
-void run_sums(const SumsShape& s, const void* values, void* partial) {
-  const std::int64_t tile = std::int64_t(s.across) * Each;
-  start("conv_channel_sums", dim3(unsigned(s.cuts), unsigned((s.channels + tile - 1) / tile)), dim3(kThreads), 0, sum_channels<T, Each>,
-        static_cast<const T*>(values), static_cast<Acc<T>*>(partial), s, aligned(values, 16) && Each > 1);
+void run_sums(const SumsShape& s, const void* values, void* partial, void* sums) {
+  start("conv_channel_sums", dim3(unsigned(s.cuts), unsigned(s.tiles())), dim3(kThreads), 0, sum_channels<T, Each>, static_cast<const T*>(values),
+        static_cast<Acc<T>*>(partial), static_cast<Acc<T>*>(sums), s, aligned(values, 16) && Each > 1);
 }
 
 template <class T, int Each>
@@ -133,8 +180,9 @@ void channel_sums(DType type, const void* values, std::int64_t rows, std::int64_
     constexpr int kEach = int(16 / sizeof(T));
     const SumsShape s = sums_shape(type, rows, channels);
     void* partial = s.cuts > 1 ? workspace : sums;
-    s.each == 1 ? run_sums<T, 1>(s, values, partial) : run_sums<T, kEach>(s, values, partial);
-    if (s.cuts > 1) add_cuts(std::is_same_v<T, double>, partial, sums, channels, s.cuts);
+    void* whole = s.cuts > 1 && s.tiles() <= kTickets ? sums : nullptr;  // of the same launch
+    s.each == 1 ? run_sums<T, 1>(s, values, partial, whole) : run_sums<T, kEach>(s, values, partial, whole);
+    if (s.cuts > 1 && !whole) add_cuts(std::is_same_v<T, double>, partial, sums, channels, s.cuts);
   });
 }
 

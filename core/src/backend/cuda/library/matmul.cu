@@ -1,12 +1,15 @@
 /// The matrix product's CUDA column: a list of matrices as few batches at equal distances.
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "backend/cuda/check.cuh"
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/product.hpp"
+#include "backend/cuda/tall_product.hpp"
 #include "ops/matmul_kernels.hpp"
+#include "tenon/precision.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -72,7 +75,15 @@ ProductShape shape_of(const MatmulGeometry& g, const Batches& batches, std::size
   return s;
 }
 
+/// The tall product (tall_product.hpp) that g is, where it is one.
+std::optional<TallShape> tall_shape(const MatmulGeometry& g) {
+  if (g.in != DType::f32 || g.out != DType::f32 || g.bias || g.a_offset.size() != 1 || (g.m > 1 && g.a_row != 1) || g.b_col != 1 || tf32_allowed()) return {};
+  const TallShape s{g.k, g.m, g.n, g.a_col, g.b_row};
+  return tall_product_fits(s) ? std::optional(s) : std::nullopt;
+}
+
 std::size_t matmul_workspace(const MatmulGeometry& g) {
+  if (const auto tall = tall_shape(g)) return tall_product_workspace(*tall, g.sums);
   if (g.sums) return channel_sums_workspace(g.in, g.k, g.m);
   ProductShape s;
   s.out = g.out, s.n = g.n, s.bias = g.bias;
@@ -101,11 +112,19 @@ std::vector<Call> calls_of(const MatmulGeometry& g) {
   return calls;
 }
 
-/// A weight gradient with its bias' gradient.
+Kernel make_tall(const TallShape& s, bool sums) {
+  return [=](void* const* p) {
+    tall_product(s, static_cast<const float*>(p[0]), static_cast<const float*>(p[1]), static_cast<float*>(p[2]), static_cast<float*>(sums ? p[3] : nullptr),
+                 p[sums ? 4 : 3]);
+  };
+}
+
+/// A weight gradient with its bias' gradient. Of f32 the library sums by a kernel beside the product, with few blocks: ours has more.
 Kernel make_summed(const MatmulGeometry& g) {
   ProductShape s = shape_of(g, {1, 1, {0}}, 1);
-  s.sums = true;
-  if (SummedProductCall both = make_summed_product(s)) return [=](void* const* p) { both(p[0], p[1], p[2], p[3]); };
+  s.sums = g.in != DType::f32;
+  if (s.sums)
+    if (SummedProductCall both = make_summed_product(s)) return [=](void* const* p) { both(p[0], p[1], p[2], p[3]); };
   s.sums = false;
   const bool workspace = matmul_workspace(g) > 0;
   return [=, product = make_product(s)](void* const* p) {
@@ -115,6 +134,7 @@ Kernel make_summed(const MatmulGeometry& g) {
 }
 
 Kernel make_matmul(const MatmulGeometry& g) {
+  if (const auto tall = tall_shape(g)) return make_tall(*tall, g.sums);
   if (g.sums) return make_summed(g);
   const std::size_t all = g.a_offset.size();
   if (all == 0 || g.m == 0 || g.n == 0) return [](void* const*) {};
