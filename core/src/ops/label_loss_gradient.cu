@@ -1,4 +1,6 @@
 /// The gradient of cross entropy and Dice on the device.
+#include <algorithm>
+
 #include "backend/cuda/install.hpp"
 #include "ops/label_loss.cuh"
 
@@ -72,11 +74,21 @@ __global__ void label_gradient_teams(LossCut k, RowCut row, const T* x, const vo
   });
 }
 
+/// Nothing is left for others to add up, so blocks take fewer rows, down to a tile, until a device is full.
+LossCut gradient_cut(const LabelLoss& p, const FaultSite& fault) {
+  LossCut k = loss_cut(p, fault);
+  while (k.chunk % 2 == 0 && k.chunk / 2 >= std::min<std::int64_t>(k.tile.rows, kBlock) && k.samples * k.chunks < kFillBlocks) {
+    k.chunk /= 2;
+    k.chunks = grid_blocks((k.voxels + k.chunk - 1) / k.chunk);
+  }
+  return k;
+}
+
 template <class T, bool Dice>
 Kernel gradient(const LabelLoss& p) {
   using A = Acc<T>;
   return [p, fault = label_fault(p.op(), p.classes)](void* const* o) {
-    const LossCut k = loss_cut(p, fault);
+    const LossCut k = gradient_cut(p, fault);
     const T* x = static_cast<const T*>(o[0]);
     const void* labels = o[1];
     const double* totals = static_cast<const double*>(o[2]);

@@ -38,7 +38,7 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T
     load_lanes<T, N>(p, centre);
 #pragma unroll
     for (int i = 0; i < N; ++i) sum[i] = square[i] = A(0);
-#pragma unroll 4
+#pragma unroll 8
     for (int v = 0; v < at.count; ++v, p += step) {
       A value[N];
       load_lanes<T, N>(p, value);

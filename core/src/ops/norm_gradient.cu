@@ -64,7 +64,7 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
     const std::int64_t begin = first_element<N>(k, at), step = k.ty * k.channels;
     x += begin;
     dy += begin;
-#pragma unroll 2
+#pragma unroll 4
     for (int v = 0; v < at.count; ++v, x += step, dy += step) {
       A value[N], g[N];
       load_lanes<T, N>(x, value);
