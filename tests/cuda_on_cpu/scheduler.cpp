@@ -50,7 +50,7 @@ struct Thread {
   WarpOp op{};
   unsigned mask = 0;
   int source = 0, votes = 0;
-  bool vote = false, begun = false;
+  bool vote = false;
   std::uint64_t value = 0, result = 0;
 };
 
@@ -123,7 +123,6 @@ class Scheduler {
     return t.result;
   }
 
-  void begun() { threads_[std::size_t(now_)].begun = true; }
   int lane() const { return now_ % 32; }
   unsigned live_lanes() const {
     unsigned live = 0;
@@ -211,7 +210,6 @@ class Scheduler {
     enter(t);
     try {
       body_(given_);
-      if (!threads_[std::size_t(t)].begun) fail(name() + ": it does not begin with begin_kernel(), so it would not wait for the kernel before it");
       threads_[std::size_t(t)].state = State::ended;
       --live_;
       release_block();
@@ -382,9 +380,6 @@ int wait_for_block(bool vote, Place place) {
 }
 std::uint64_t wait_for_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Place place) {
   return scheduler().wait_for_warp(op, mask, value, source, place);
-}
-void thread_begun() {
-  scheduler().begun();
 }
 int lane() {
   return scheduler().lane();

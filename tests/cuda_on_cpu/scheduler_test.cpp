@@ -34,7 +34,6 @@ struct RestoreOrder {
 const Order kOrders[] = {Order::ascending, Order::descending, Order::shuffled};
 
 __global__ void block_sums(const int* x, int* y) {
-  begin_kernel();
   __shared__ int part[8];
   int v = x[blockIdx.x * blockDim.x + threadIdx.x];
   for (int d = 16; d > 0; d /= 2) v += __shfl_down_sync(0xffffffffu, v, unsigned(d));
@@ -47,7 +46,6 @@ __global__ void block_sums(const int* x, int* y) {
 }
 
 __global__ void reversed(int* x) {
-  begin_kernel();
   int* s = dynamic_shared<int>();
   s[threadIdx.x] = x[threadIdx.x];
   __syncthreads();
@@ -56,14 +54,12 @@ __global__ void reversed(int* x) {
 
 /// The barrier between writing and reading is missing.
 __global__ void racing(int* x) {
-  begin_kernel();
   int* s = dynamic_shared<int>();
   s[threadIdx.x] = x[threadIdx.x];
   x[threadIdx.x] = s[blockDim.x - 1 - threadIdx.x];
 }
 
 __global__ void divergent_barrier(int* x) {
-  begin_kernel();
   if (threadIdx.x < 20) {
     __syncthreads();
     x[0] = 1;
@@ -73,12 +69,10 @@ __global__ void divergent_barrier(int* x) {
   }
 }
 __global__ void divergent_shuffle(int* x) {
-  begin_kernel();
   if (threadIdx.x < 20) x[threadIdx.x] = __shfl_sync(0xffffffffu, int(threadIdx.x), 0);
   __syncthreads();
 }
 __global__ void half_warps(unsigned* x) {
-  begin_kernel();
   const bool low = threadIdx.x < 16;
   const unsigned mask = low ? 0xffffu : 0xffff0000u;
   unsigned all = 0;
@@ -86,29 +80,21 @@ __global__ void half_warps(unsigned* x) {
   x[threadIdx.x] = all + __reduce_add_sync(mask, 1u);
 }
 __global__ void votes(int* x) {
-  begin_kernel();
   if (threadIdx.x % 3 == 0 && threadIdx.x > 90) return;  // those who are gone need not vote
   x[threadIdx.x] = __syncthreads_count(threadIdx.x < 10);
 }
 __global__ void beyond(int* x) {
-  begin_kernel();
   x[threadIdx.x + 1] = 1;
 }
 __global__ void uninitialised(float* x) {
-  begin_kernel();
   __shared__ float s[64];
   x[threadIdx.x] = s[threadIdx.x] + dynamic_shared<float>()[threadIdx.x];
 }
 __global__ void past_the_array(int* x) {
-  begin_kernel();
   __shared__ int s[8];
   x[1] = s[x[0]];
 }
-__global__ void too_early(int* x) {
-  x[threadIdx.x] = 1;
-}
 __global__ void grid_of(uint3* x) {
-  begin_kernel();
   if (threadIdx.x == 0 && threadIdx.y == 0 && threadIdx.z == 0)
     x[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = blockIdx;
 }
@@ -165,11 +151,6 @@ TEST_CASE("a barrier or exchange that not all reach is an error that names kerne
                       Contains("kernel divergent_shuffle") && Contains("wait for each other for ever") && Contains("scheduler_test.cpp"));
     start("reversed", dim3(1), dim3(64), 256, reversed, x.data);
   }
-}
-
-TEST_CASE("a kernel that does not wait for the one before it is found", "[cuda_on_cpu]") {
-  DeviceArray<int> x(64);
-  CHECK_THROWS_WITH(start("too_early", dim3(1), dim3(64), 0, too_early, x.data), Contains("kernel too_early: it does not begin with begin_kernel()"));
 }
 
 TEST_CASE("writes outside of a block of memory are found", "[cuda_on_cpu]") {

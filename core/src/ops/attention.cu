@@ -11,7 +11,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(Tile<Acc<T>>::kThreads, Tile<Acc<T>>::kBlocks / N)
     attention_forward(AttentionProblem p, const T* q_all, const T* k_all, const T* v_all, const Acc<T>* mask_all, T* y, Acc<T>* log_sum,
                       std::int64_t tiles, std::int64_t chunks) {
-  begin_kernel();
   using A = Acc<T>;
   using S = Tile<A>;
   const int tx = int(threadIdx.x) % S::kSide, ty = int(threadIdx.x) / S::kSide;

@@ -9,7 +9,6 @@ namespace {
 /// delta = y . d_y of each row; a warp a row, rows as they lie: [N, L, heads].
 template <class T>
 __global__ void attention_delta(AttentionProblem p, const T* y, const T* d_y, Acc<T>* delta, std::int64_t rows) {
-  begin_kernel();
   using A = Acc<T>;
   const int lane = int(threadIdx.x) % 32;
   const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
@@ -35,7 +34,6 @@ struct Backward {
 template <class T, int N>
 __global__ void __launch_bounds__(Tile<Acc<T>>::kThreads, Tile<Acc<T>>::kBlocks / N)
     attention_d_queries(AttentionProblem p, Backward<T> o, T* d_q, std::int64_t tiles, std::int64_t chunks) {
-  begin_kernel();
   using A = Acc<T>;
   using S = Tile<A>;
   const int tx = int(threadIdx.x) % S::kSide, ty = int(threadIdx.x) / S::kSide;
@@ -71,7 +69,6 @@ __global__ void __launch_bounds__(Tile<Acc<T>>::kThreads, Tile<Acc<T>>::kBlocks 
 template <class T, int N>
 __global__ void __launch_bounds__(Tile<Acc<T>>::kThreads, Tile<Acc<T>>::kBlocks / N)
     attention_d_keys(AttentionProblem p, Backward<T> o, T* d_k, T* d_v, std::int64_t tiles, std::int64_t chunks) {
-  begin_kernel();
   using A = Acc<T>;
   using S = Tile<A>;
   const int tx = int(threadIdx.x) % S::kSide, ty = int(threadIdx.x) / S::kSide;

@@ -21,7 +21,6 @@ struct alignas(sizeof(T) * W) Pack {
 template <class T, int W, int M, int J>
 __global__ void __launch_bounds__(kThreads)
     batch_product(BatchProduct p, const T* a, const T* b, T* c, std::int64_t column_tiles, std::int64_t tiles) {
-  begin_kernel();
   const std::int64_t at = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * W;
   if (at >= p.batch) return;
   const std::int64_t step = std::int64_t(gridDim.y) * blockDim.y;

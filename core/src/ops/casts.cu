@@ -20,7 +20,6 @@ struct CastTable {
 };
 
 __global__ void __launch_bounds__(kBlock) convert_casts(CastTable table) {
-  begin_kernel();
   int low = 0, high = table.casts;  // the last cast that begins at this block or before
   while (high - low > 1) {
     const int middle = (low + high) / 2;

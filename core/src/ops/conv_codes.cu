@@ -34,7 +34,6 @@ constexpr int kTaps = 512;  ///< whose codes a block holds at a time
 
 template <class T, int N>
 __global__ void __launch_bounds__(kBlock) add_rows_of_codes(RowsCut p, const T* table, const unsigned char* codes, const T* bias, T* y) {
-  begin_kernel();
   unsigned char* near = dynamic_shared<unsigned char>();
   unsigned block = blockIdx.x;
   const unsigned slice = block % p.slices;
@@ -170,7 +169,6 @@ __device__ void add_gradients(const SumsCut& p, const unsigned char* near, const
 /// parts: [pieces, kernel, letters, channels].
 template <class T>
 __global__ void __launch_bounds__(kColumns* kMostWarps) sum_by_letter(SumsCut p, const T* d_y, const unsigned char* codes, T* parts) {
-  begin_kernel();
   T* sums = dynamic_shared<T>();  // [warps, taps, letters, kColumns]
   auto* near = reinterpret_cast<unsigned char*>(sums + p.warps * p.sums());
   unsigned block = blockIdx.x;

@@ -88,7 +88,6 @@ struct Lines {
 /// One thread a piece of a column; states are [outer, pieces, inner].
 template <class Op>
 __global__ void __launch_bounds__(kBlock) scan_columns(Op op, Lines l, typename Op::State* states, Pass pass) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, total = l.outer * l.pieces.size * l.inner.size;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += threads) {
     std::int64_t column = i, piece = l.inner.split(column);
@@ -107,7 +106,6 @@ __global__ void __launch_bounds__(kBlock) scan_columns(Op op, Lines l, typename 
 /// Totals of pieces become the states before them.
 template <class Op>
 __global__ void __launch_bounds__(kBlock) join_pieces(Lines l, typename Op::State* states) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, total = l.outer * l.inner.size;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += threads) {
     std::int64_t column = i;
@@ -125,7 +123,6 @@ __global__ void __launch_bounds__(kBlock) join_pieces(Lines l, typename Op::Stat
 /// One block a piece of a line (inner = 1), tile after tile: each thread takes a few neighbours, whose totals are scanned across the block.
 template <class Op>
 __global__ void __launch_bounds__(kBlock) scan_lines(Op op, Lines l, typename Op::State* states, Pass pass) {
-  begin_kernel();
   using State = typename Op::State;
   constexpr int kEach = 4;
   State* totals = dynamic_shared<State>();

@@ -12,7 +12,6 @@ namespace {
 template <class T, int N>
 __global__ void drop(const T* x, const std::int64_t* key, T* y, std::int64_t* used, std::int64_t count, std::uint64_t stream_id,
                      std::uint64_t below, Acc<T> scale) {
-  begin_kernel();
   using A = Acc<T>;
   const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, step = std::int64_t(gridDim.x) * blockDim.x;
   if (first < 2) used[first] = key[first];

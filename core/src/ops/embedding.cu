@@ -21,7 +21,6 @@ struct GatherCut {
 /// Units of `Bytes` bytes.
 template <int Bytes>
 __global__ void gather_rows(GatherCut k, const unsigned char* table, const std::int64_t* index, unsigned char* y) {
-  begin_kernel();
   const unsigned slice = blockIdx.x % k.slices;
   const std::int64_t i = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
                      unit = std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx;
@@ -158,7 +157,6 @@ __device__ unsigned add_four(const SumCut& k, const T* d_y, std::int64_t column,
 /// out: [pieces, rows, channels]. A row of the tile is one warp's, so its sum has one order.
 template <class T>
 __global__ void sum_rows_by_index(SumCut k, const T* d_y, const std::int64_t* index, T* out) {
-  begin_kernel();
   __shared__ Queue queue;
   __shared__ int counts[kWarps];
   T* tile = dynamic_shared<T>();

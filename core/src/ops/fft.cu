@@ -191,7 +191,6 @@ __device__ void store_values(typename Types::Out* y, const DirectSizes& s, std::
 template <class T, bool RealIn, bool RealOut, Access A>
 __global__ void direct_fft(const typename DirectTypes<T, RealIn, RealOut>::In* x, typename DirectTypes<T, RealIn, RealOut>::Out* y,
                            const Complex<T>* roots, DirectSizes s) {
-  begin_kernel();
   using Types = DirectTypes<T, RealIn, RealOut>;
   using In = typename Types::In;
   using Out = typename Types::Out;
@@ -238,7 +237,6 @@ __global__ void direct_fft(const typename DirectTypes<T, RealIn, RealOut>::In* x
 /// The parts' sums in order.
 template <class T, bool RealIn>
 __global__ void add_splits(const Complex<T>* parts, Complex<T>* y, DirectSizes s) {
-  begin_kernel();
   const std::int64_t count = s.to * s.columns, step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < count; e += step) {
     Complex<T> sum = parts[e];

@@ -13,7 +13,6 @@ namespace {
 template <class Word>
 __global__ void __launch_bounds__(kBlock) select_words(const Word* x, const std::int64_t* index, Word* y, std::int64_t count,
                                                        LongDivider row, LongDivider picks, std::int64_t n, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t at = i, k = row.split(at);
@@ -45,7 +44,6 @@ Kernel make_select(const IndexMove& p) {
 template <class T>
 __global__ void __launch_bounds__(kBlock) gather_elements(const T* x, const std::int64_t* index, T* y, std::int64_t count,
                                                           LongDivider inner, LongDivider picks, std::int64_t n, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = inner.split(column);
@@ -73,7 +71,6 @@ Kernel make_gather(const IndexMove& p) {
 // ---- placing: the last source of a place stays ---------------------------------------------------------------------------
 
 __global__ void __launch_bounds__(kBlock) clear_winners(std::uint32_t* winner, std::int64_t count) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) winner[i] = 0;
 }
@@ -81,7 +78,6 @@ __global__ void __launch_bounds__(kBlock) clear_winners(std::uint32_t* winner, s
 /// winner[place]: 1 + the last of its sources along the axis. A maximum: the order of the threads does not matter.
 __global__ void __launch_bounds__(kBlock) find_winners(const std::int64_t* index, std::uint32_t* winner, std::int64_t count,
                                                        LongDivider inner, LongDivider picks, std::int64_t n, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = inner.split(column);
@@ -96,7 +92,6 @@ __global__ void __launch_bounds__(kBlock) find_winners(const std::int64_t* index
 template <class T>
 __global__ void __launch_bounds__(kBlock) place_winners(const T* x, const T* source, const std::uint32_t* winner, T* y, std::int64_t count,
                                                         LongDivider inner, LongDivider places, std::int64_t picks) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const std::uint32_t w = winner[i];

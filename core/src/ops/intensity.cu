@@ -82,7 +82,6 @@ __device__ void keep_sums(const ChangeGrid& k, const SumsTable& table, Stage sta
 /// For contrast, and for the inverted gamma where `Inverted`: then of -v.
 template <bool Inverted>
 __global__ void __launch_bounds__(kBlock) measure(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  begin_kernel();
   const Part part(k, y);
   const IntensityChange d = changes[part.plane];
   if ((Inverted ? d.inverted_gamma : d.contrast) == 1) return;
@@ -93,7 +92,6 @@ __global__ void __launch_bounds__(kBlock) measure(ChangeGrid k, const IntensityC
 
 /// Contrast, brightness and shift.
 __global__ void __launch_bounds__(kBlock) change_levels(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  begin_kernel();
   const Part part(k, y);
   const IntensityChange d = changes[part.plane];
   const bool contrast = d.contrast != 1;
@@ -116,7 +114,6 @@ struct Gamma {
 /// Powers in place of values; a channel without a range stays as it is.
 template <bool Inverted>
 __global__ void __launch_bounds__(kBlock) raise_to_power(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  begin_kernel();
   using G = Gamma<Inverted>;
   const Part part(k, y);
   const float exponent = G::exponent(changes[part.plane]);
@@ -135,7 +132,6 @@ __global__ void __launch_bounds__(kBlock) raise_to_power(ChangeGrid k, const Int
 
 /// The powers of the inverted gamma brought back, and what the gamma after it starts from measured.
 __global__ void __launch_bounds__(kBlock) restore_inverted(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  begin_kernel();
   using G = Gamma<true>;
   const Part part(k, y);
   const IntensityChange d = changes[part.plane];
@@ -159,7 +155,6 @@ __global__ void __launch_bounds__(kBlock) restore_inverted(ChangeGrid k, const I
 /// The powers of the gamma brought back, and noise: four voxels a Philox block, as on the CPU.
 __global__ void __launch_bounds__(kBlock)
     restore_and_add_noise(ChangeGrid k, const IntensityChange* changes, const std::uint64_t* keys, SumsTable table, float* y) {
-  begin_kernel();
   using G = Gamma<false>;
   const Part part(k, y);
   const IntensityChange d = changes[part.plane];

@@ -92,7 +92,6 @@ struct LowerLine {
 /// voxels.
 template <class Line>
 __global__ void __launch_bounds__(kBlock) change_lines(ChangeGrid k, LineCut cut, const IntensityChange* changes, float* y) {
-  begin_kernel();
   __shared__ float table[2 * kLargestBlurRadius + 1];
   float* lines = dynamic_shared<float>();
   const std::int64_t plane = blockIdx.x / cut.tiles;

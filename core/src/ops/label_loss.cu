@@ -65,7 +65,6 @@ struct LossTo {
 /// partial: cross entropy of a chunk; then, for Dice, sums of p t, p and t a class.
 template <class T, bool Dice>
 __global__ void label_sums(LossCut k, const T* x, const void* labels, double* partial, LossTo<Acc<T>> to) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A tile[kTilePadded];
   __shared__ int label[kTileRows];
@@ -120,7 +119,6 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
 /// Cross entropy of rows of many classes: a chunk a block, a row a team.
 template <class T, int N>
 __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* labels, double* partial) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   __shared__ double sums[kBlock];
@@ -143,7 +141,6 @@ __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* 
 
 template <class A, bool Dice>
 __global__ void label_loss_finish(LossCut k, double smooth, const double* partial, double* totals, A* loss) {
-  begin_kernel();
   __shared__ double shared[kBlock];
   finish_loss<A, Dice>(k, smooth, partial, totals, loss, shared);
 }
@@ -177,7 +174,6 @@ Kernel forward(const LabelLoss& p) {
 __global__ void __launch_bounds__(kBlock)
     check_labels(DType type, const void* labels, std::int64_t* y, std::int64_t count, std::int64_t classes, bool ignores, std::int64_t ignored,
                  FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t v = raw_label(labels, type, i);

@@ -10,7 +10,6 @@ namespace {
 template <class T, bool Dice>
 __global__ void label_gradient(LossCut k, double smooth, const T* x, const void* labels, const double* totals, const Acc<T>* d_loss,
                                T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A tile[kTilePadded];
   __shared__ int label[kTileRows];
@@ -54,7 +53,6 @@ __global__ void label_gradient(LossCut k, double smooth, const T* x, const void*
 
 template <class T, int N>
 __global__ void label_gradient_teams(LossCut k, RowCut row, const T* x, const void* labels, const Acc<T>* d_loss, T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   const TeamPlace at = team_place(row.team);

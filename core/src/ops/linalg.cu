@@ -17,7 +17,6 @@ using linalg::TriangleWeights;
 constexpr Index kRightSides = 32;  ///< of a block
 
 __global__ void clear_verdict(unsigned long long* first) {
-  begin_kernel();
   if (blockIdx.x == 0 && threadIdx.x == 0) *first = Verdict::kNone;
 }
 
@@ -60,7 +59,6 @@ __device__ Index factor_lower(Index n, double* a, Index row) {
 }
 
 __global__ void cholesky(const double* a, double* l, Index count, Index n, bool shared, unsigned long long* first) {
-  begin_kernel();
   for (Index m = blockIdx.x; m < count; m += gridDim.x) {
     const double* from = a + m * n * n;
     double *to = l + m * n * n, *work = shared ? dynamic_shared<double>() : to;
@@ -128,7 +126,6 @@ struct RightSides {
 
 __global__ void triangular_solve(const double* t, const double* b, double* x, System p, Index tasks, bool shared,
                                  unsigned long long* first) {
-  begin_kernel();
   for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
     const RightSides r(task, p, shared, b, x);
     const Index matrix = p.matrices == 1 ? 0 : r.system;
@@ -145,7 +142,6 @@ __global__ void triangular_solve(const double* t, const double* b, double* x, Sy
 
 __global__ void lu_solve(const double* factors, const std::int32_t* pivots, const double* b, double* x, System p, Index tasks,
                          bool shared) {
-  begin_kernel();
   for (Index task = blockIdx.x; task < tasks; task += gridDim.x) {
     const RightSides r(task, p, shared, b, x);
     const Index matrix = p.matrices == 1 ? 0 : r.system;
@@ -168,7 +164,6 @@ __global__ void lu_solve(const double* factors, const std::int32_t* pivots, cons
 
 __global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index count, Index n, bool shared, bool regular,
                    unsigned long long* first) {
-  begin_kernel();
   for (Index m = blockIdx.x; m < count; m += gridDim.x) {
     const double* from = a + m * n * n;
     double *to = factors + m * n * n, *work = shared ? dynamic_shared<double>() : to;
@@ -190,7 +185,6 @@ __global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index
 }
 
 __global__ void lu_det(const double* factors, const std::int32_t* pivots, double* signs, double* logs, double* dets, Index count, Index n) {
-  begin_kernel();
   for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x) {
     double sign = 1, log_abs = 0, det = 1;
     for (Index j = 0; j < n; ++j) {
@@ -205,7 +199,6 @@ __global__ void lu_det(const double* factors, const std::int32_t* pivots, double
 }
 
 __global__ void weigh_triangles(const double* x, double* y, TriangleWeights p) {
-  begin_kernel();
   const Index total = p.count * p.m * p.n, step = Index(gridDim.x) * blockDim.x;
   for (Index e = Index(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step) {
     const Index row = e / p.n, j = e - row * p.n, i = row % p.m;

@@ -85,7 +85,6 @@ __device__ void exponential(Index n, const double* a, double* e, double* memory)
 }
 
 __global__ void matrix_exp(const double* a, double* result, double* workspace, Index count, Index n, bool shared) {
-  begin_kernel();
   double* memory = shared ? dynamic_shared<double>() : workspace + Index(blockIdx.x) * exp_values(n);
   for (Index i = blockIdx.x; i < count; i += gridDim.x) exponential(n, a + i * n * n, result + i * n * n, memory);
 }

@@ -56,7 +56,6 @@ __device__ void form_q(const QrSizes& s, const double* a, const double* tau, dou
 }
 
 __global__ void qr(const double* given, double* q_all, double* r_all, double* workspace, QrSizes s, bool shared) {
-  begin_kernel();
   double* a = shared ? dynamic_shared<double>() : workspace + Index(blockIdx.x) * qr_values(s.m, s.n);
   double *tau = a + s.m * s.n, *turn = tau + s.k, *w = turn + s.k;
   for (Index i = blockIdx.x; i < s.count; i += gridDim.x) {
@@ -105,7 +104,6 @@ __device__ void store_pair(const SvdSizes& s, const double* of_u, const double* 
 
 __global__ void svd(const double* given, double* u_all, double* s_all, double* vh_all, double* workspace, SvdSizes s, bool shared,
                     unsigned long long* first) {
-  begin_kernel();
   const Index tall = s.tall(), k = s.k();
   double* lines = shared ? dynamic_shared<double>() : workspace + Index(blockIdx.x) * s.values();
   double *turned = lines + k * tall, *sizes = turned + k * k, *order = sizes + k;
@@ -146,7 +144,6 @@ TENON_HD inline Index eigh_values(Index n) {
 
 __global__ void eigh(const double* given, double* w_all, double* v_all, double* workspace, Index count, Index n, bool shared,
                      unsigned long long* first) {
-  begin_kernel();
   double* a = shared ? dynamic_shared<double>() : workspace + Index(blockIdx.x) * eigh_values(n);
   double *lines = a + n * n, *turns = lines + n * n, *order = turns + 4 * ((n + 1) / 2);
   for (Index i = blockIdx.x; i < count; i += gridDim.x) {

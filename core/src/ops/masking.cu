@@ -26,7 +26,6 @@ __device__ inline std::uint32_t count_true(const Lanes<std::uint8_t, kBytes>& v)
 }
 
 __global__ void __launch_bounds__(kSortThreads) count_block(const std::uint8_t* mask, std::int64_t* counts, std::int64_t n, bool aligned) {
-  begin_kernel();
   __shared__ std::uint32_t sums[kSortWarps];
   const std::int64_t begin = std::int64_t(blockIdx.x) * kMaskBlock, end = begin + kMaskBlock < n ? begin + kMaskBlock : n;
   std::uint32_t count = 0;
@@ -54,7 +53,6 @@ struct MaskAxes {
 
 __global__ void __launch_bounds__(kSortThreads) write_block(const std::uint8_t* mask, const std::int64_t* before, std::int64_t* positions,
                                                             std::int64_t n, MaskAxes axes, bool aligned) {
-  begin_kernel();
   __shared__ std::uint32_t sums[kSortWarps];
   const std::int64_t begin = std::int64_t(blockIdx.x) * kMaskBlock, end = begin + kMaskBlock < n ? begin + kMaskBlock : n;
   std::int64_t written = before[blockIdx.x];

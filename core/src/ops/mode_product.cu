@@ -74,7 +74,6 @@ struct Share {
 /// Tall: rows of a thread, kDown apart.
 template <class T, int Tall, bool AFast, bool ConjA, bool BFast, bool ConjB>
 __global__ void mode_gemm(const Complex<T>* a, const Complex<T>* b, Complex<T>* c, ModeGemm g) {
-  begin_kernel();
   constexpr int kRows = kDown * Tall, kPad = 16 / sizeof(Complex<T>);  // a row of b stays aligned to 16 bytes
   __shared__ __align__(16) Complex<T> as[kDepth][kRows + 1];
   __shared__ __align__(16) Complex<T> bs[kDepth][kColumns + kPad];

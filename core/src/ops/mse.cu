@@ -11,7 +11,6 @@ namespace {
 /// partial: the sum of one chunk's squares, a block each; the last block adds them up.
 template <class T, int N>
 __global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, double* partial, Acc<T>* loss) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ double shared[kBlock];
   const std::int64_t begin = std::int64_t(blockIdx.x) * SquaredError::kChunk, left = count - begin;
@@ -48,7 +47,6 @@ __global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, d
 
 template <class T, int N>
 __global__ void scaled_difference(const T* x, const T* y, const Acc<T>* d_loss, std::int64_t count, T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   const A factor = A(double(*d_loss) * 2 / double(count));
   const std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, step = std::int64_t(gridDim.x) * blockDim.x,

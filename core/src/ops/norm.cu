@@ -24,7 +24,6 @@ __device__ void store_stats(const StatsTo<A>& to, std::int64_t group, double mea
 /// good as a mean. Within a thread, in f32, the reference is the thread's own first value.
 template <class T, int N>
 __global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T>> to) {
-  begin_kernel();
   using A = Acc<T>;
   const NormPlace at = norm_place<N>(k, false);
   double total[2 * N];
@@ -75,7 +74,6 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T
 /// A team of 32 lanes (1 where a group is one channel) for each sample and group; partial is folded.
 template <class T>
 __global__ void norm_stats_finish(NormCut k, int team, const T* x, const double* partial, StatsTo<Acc<T>> to) {
-  begin_kernel();
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, group = id / team;
   const int lane = int(id % team);
   if (group >= k.samples * k.groups) return;  // a whole team at once
@@ -112,7 +110,6 @@ __device__ void apply_voxels(const T* x, T* y, std::int64_t step, const Coeffici
 template <class T, int N>
 __global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale, const Acc<T>* shift,
                            Acc<T> slope, T* y) {
-  begin_kernel();
   const NormPlace at = norm_place<N>(k, true);
   if (at.count == 0) return;
   const Coefficients<Acc<T>, N> with(k, at, mean, rstd, scale, shift);
@@ -127,7 +124,6 @@ __global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<
 template <class A, class R>
 __global__ void move_running(const A* mean, const A* var, R* running_mean, R* running_var, std::int64_t channels, double unbias,
                              double momentum) {
-  begin_kernel();
   const std::int64_t c = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= channels) return;
   running_mean[c] = R(double(running_mean[c]) + momentum * (double(mean[c]) - double(running_mean[c])));

@@ -53,7 +53,6 @@ __device__ void finish_slice(const NormCut& k, const NormPlace& at, const A* rst
 template <class T, int N>
 __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale,
                           const Acc<T>* shift, Acc<T> slope, double* partial, SumsTo<Acc<T>> to) {
-  begin_kernel();
   using A = Acc<T>;
   const NormPlace at = norm_place<N>(k, false);
   A sum[2 * N];
@@ -89,7 +88,6 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
 /// Teams for the pulls of samples and groups, then a thread for each channel's gradients; partial is folded.
 template <class A>
 __global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* scale, const double* partial, SumsTo<A> to) {
-  begin_kernel();
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, teams = k.samples * k.groups, C = k.channels;
   const std::int64_t row = k.chunks * 2 * C;
   if (id >= teams * team) {
@@ -149,7 +147,6 @@ __device__ void gradient_voxels(const T* x, const T* dy, T* dx, std::int64_t ste
 template <class T, int N>
 __global__ void norm_gradient(NormCut k, const T* x, const T* dy, const Acc<T>* mean, const Acc<T>* rstd, const Acc<T>* scale,
                               const Acc<T>* shift, const Acc<T>* pulls, Acc<T> slope, T* dx) {
-  begin_kernel();
   const NormPlace at = norm_place<N>(k, true);
   if (at.count == 0) return;
   const Coefficients<Acc<T>, N> with(k, at, mean, rstd, scale, shift);

@@ -23,7 +23,6 @@ __device__ inline T element_of(const SortRecord<T>& r, const T* row, bool descen
 template <class T>
 __global__ void sort_short_rows(const T* x, T* values, std::int64_t* indices, std::int64_t rows, int n, int k, int padded, int together,
                                 bool descending) {
-  begin_kernel();
   using Record = SortRecord<T>;
   Record* records = dynamic_shared<Record>();
   const std::int64_t first = std::int64_t(blockIdx.x) * together;
@@ -60,7 +59,6 @@ void run_short(const char* name, const RowOrder& p, void* const* o) {
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     make_records(const T* x, SortRecord<T>* records, std::int64_t count, LongDivider n, bool descending) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i;
@@ -73,7 +71,6 @@ __global__ void __launch_bounds__(kBlock)
 template <class T>
 __global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* records, const T* x, T* values, std::int64_t* indices,
                                                       std::int64_t count, LongDivider n, bool descending) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const SortRecord<T> r = records[i];
@@ -147,7 +144,6 @@ struct Leading {
 /// memory. All records differ, so that after the last digit of the index there are k.
 template <class T>
 __global__ void __launch_bounds__(1024) select_first(const T* x, T* values, std::int64_t* indices, std::int64_t n, int k, bool descending) {
-  begin_kernel();
   using Record = SortRecord<T>;
   using Key = typename Record::Key;
   constexpr int kKeyBits = 8 * int(sizeof(Key));
@@ -202,7 +198,6 @@ __global__ void __launch_bounds__(1024) select_first(const T* x, T* values, std:
 
 template <class T>
 __global__ void __launch_bounds__(kBlock) find_run_starts(const T* x, bool* starts, std::int64_t n) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads)
     starts[i] = i == 0 || sort_key(x[i], false) != sort_key(x[i - 1], false);

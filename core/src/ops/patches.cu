@@ -45,7 +45,6 @@ __device__ Source source_of(const CutGrid& k, const std::int64_t* table, const s
 template <class T, class Read>
 __global__ void __launch_bounds__(kBlock) cut_voxels(CutGrid k, const T* volumes, const std::int64_t* table, const std::int64_t* which,
                                                      const float* maps, T* y, CutFaults faults, Read read) {
-  begin_kernel();
   const std::int64_t sample = blockIdx.x / k.chunks;
   const unsigned chunk = blockIdx.x % k.chunks;
   const Source s = source_of(k, table, which, sample, chunk == 0 && threadIdx.x == 0, faults);

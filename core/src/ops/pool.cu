@@ -124,7 +124,6 @@ __device__ void store_index(std::int32_t* p, const std::int32_t (&from)[N]) {
 
 template <class T, int N>
 __global__ void max_pool(PoolCut k, const T* x, T* y, std::int32_t* index) {
-  begin_kernel();
   using A = Acc<T>;
   const PoolPlace at = pool_place<N>(k, k.z.out, k.y.out, k.x.out);
   if (!at.inside) return;
@@ -149,7 +148,6 @@ __global__ void max_pool(PoolCut k, const T* x, T* y, std::int32_t* index) {
 
 template <class T, int N, bool Max>
 __global__ void pool_put(PoolCut k, const T* from, const std::int32_t* index, T* to, Acc<T> share) {
-  begin_kernel();
   using A = Acc<T>;
   const PoolPlace at = pool_place<N>(k, k.z.in, k.y.in, k.x.in);
   if (!at.inside) return;
@@ -178,7 +176,6 @@ __global__ void pool_put(PoolCut k, const T* from, const std::int32_t* index, T*
 
 template <class T, int N>
 __global__ void max_pool_take(PoolCut k, const T* from, const std::int32_t* index, T* to) {
-  begin_kernel();
   const PoolPlace at = pool_place<N>(k, k.z.out, k.y.out, k.x.out);
   if (!at.inside) return;
   const std::int64_t element = pool_element<N>(k, at, out_voxels(k), out_voxel(k, at));
@@ -192,7 +189,6 @@ __global__ void max_pool_take(PoolCut k, const T* from, const std::int32_t* inde
 
 template <class T, int N>
 __global__ void avg_pool(PoolCut k, const T* x, T* y, Acc<T> share) {
-  begin_kernel();
   using A = Acc<T>;
   const PoolPlace at = pool_place<N>(k, k.z.out, k.y.out, k.x.out);
   if (!at.inside) return;

@@ -21,7 +21,6 @@ struct NormalBody {
 template <class Body>
 __global__ void __launch_bounds__(kBlock)
     random_fill(std::uint64_t seed, std::uint64_t stream, Body body, float* y, std::int64_t count, bool aligned) {
-  begin_kernel();
   const Random random(seed, stream);
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * kTogether; i < count; i += threads * kTogether) {

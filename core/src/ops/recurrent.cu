@@ -28,7 +28,6 @@ __device__ void each_unit(const Step& s, const Body& body) {
 /// gates, before and after: of this step.
 template <class A>
 __global__ void lstm_step(Step s, A* gates, const A* states, const A* cells, A* new_states, A* new_cells) {
-  begin_kernel();
   each_unit(s, [&](std::int64_t sample, std::int64_t unit, std::int64_t at) {
     if (s.past_end(sample)) {
       new_states[at] = states[at];
@@ -43,7 +42,6 @@ __global__ void lstm_step(Step s, A* gates, const A* states, const A* cells, A* 
 /// The product that follows adds to d_h: it starts from 0 where the step happened, from what there is past a sample's end.
 template <class A>
 __global__ void lstm_step_gradient(Step s, A* gates, const A* cells, const A* new_cells, const A* d_y, A* d_h, A* d_c) {
-  begin_kernel();
   each_unit(s, [&](std::int64_t sample, std::int64_t unit, std::int64_t at) {
     A* g = gates + sample * 4 * s.hidden + unit;
     if (s.past_end(sample)) {
@@ -59,7 +57,6 @@ __global__ void lstm_step_gradient(Step s, A* gates, const A* cells, const A* ne
 /// share: the state's product with the weights, [N, 3 H].
 template <class A>
 __global__ void gru_step(Step s, const A* share, const A* bias, A* gates, A* kept, const A* states, A* new_states) {
-  begin_kernel();
   each_unit(s, [&](std::int64_t sample, std::int64_t unit, std::int64_t at) {
     if (s.past_end(sample)) {
       new_states[at] = states[at];
@@ -76,7 +73,6 @@ __global__ void gru_step(Step s, const A* share, const A* bias, A* gates, A* kep
 /// share gets what the product multiplies: the gradients of reset and update, and that of the new gate's hidden share.
 template <class A>
 __global__ void gru_step_gradient(Step s, A* gates, A* kept, const A* states, const A* d_y, A* d_h, A* share) {
-  begin_kernel();
   each_unit(s, [&](std::int64_t sample, std::int64_t unit, std::int64_t at) {
     const std::int64_t H = s.hidden, row = sample * 3 * H + unit;
     A *g = gates + row, *to = share + row;
@@ -93,13 +89,11 @@ __global__ void gru_step_gradient(Step s, A* gates, A* kept, const A* states, co
 
 template <class A>
 __global__ void copy_items(const A* from, A* to, std::int64_t count) {
-  begin_kernel();
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) to[i] = from[i];
 }
 
 __global__ void mask_steps(const std::int64_t* lengths, bool* mask, std::int64_t count, std::int64_t batch) {
-  begin_kernel();
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) mask[i] = i / batch < lengths[i % batch];
 }

@@ -17,7 +17,6 @@ __device__ std::int64_t first_slot(const Run& run, const Place<S>& at) {
 template <class A, int S, int R>
 __global__ void __launch_bounds__(kMostThreads, 1)
     lstm_forward(Run run, const A* weights, const A* first_state, const A* first_cell, A* gates, A* states, A* cells) {
-  begin_kernel();
   Quad<A>* vectors = dynamic_shared<Quad<A>>();
   const int H = run.hidden, row = kChunk * run.chunks;
   const Place<S> at(run);
@@ -62,7 +61,6 @@ __global__ void __launch_bounds__(kMostThreads, 1)
 template <class A, int S, int R>
 __global__ void __launch_bounds__(kMostThreads, 1)
     gru_forward(Run run, const A* weights, const A* bias, const A* first_state, A* gates, A* kept, A* states) {
-  begin_kernel();
   Quad<A>* vectors = dynamic_shared<Quad<A>>();
   const int H = run.hidden, row = kChunk * run.chunks;
   const Place<S> at(run);

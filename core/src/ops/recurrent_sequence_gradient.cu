@@ -11,7 +11,6 @@ using namespace sequence;
 template <class A, int S, int R>
 __global__ void __launch_bounds__(kMostThreads, 1)
     lstm_backward(Run run, const A* weights, const A* cells, const A* d_y, const A* d_last_h, const A* d_last_c, A* gates, A* d_h, A* d_c) {
-  begin_kernel();
   Quad<A>* vectors = dynamic_shared<Quad<A>>();
   const int H = run.hidden, row = kChunk * run.chunks;
   const Place<S> at(run);
@@ -61,7 +60,6 @@ __global__ void __launch_bounds__(kMostThreads, 1)
 template <class A, int S, int R>
 __global__ void __launch_bounds__(kMostThreads, 1)
     gru_backward(Run run, const A* weights, const A* states, const A* d_y, const A* d_last_h, A* gates, A* kept, A* d_h) {
-  begin_kernel();
   Quad<A>* vectors = dynamic_shared<Quad<A>>();
   const int H = run.hidden, row = kChunk * run.chunks;
   const Place<S> at(run);

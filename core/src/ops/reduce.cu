@@ -58,7 +58,6 @@ __device__ P load_partial(const P* p) {
 /// Short rows, a team each.
 template <class T, int N>
 __global__ void sum_teams(RowCut k, const T* x, T* out) {
-  begin_kernel();
   using P = Partial<T>;
   __shared__ P shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
@@ -76,7 +75,6 @@ __global__ void sum_teams(RowCut k, const T* x, T* out) {
 /// Long rows: partial [rows, runs], a block a run. `out`: written by a row's last block, or null, where other kernels add up.
 template <class T, int N>
 __global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs, T* out) {
-  begin_kernel();
   using P = Partial<T>;
   __shared__ P shared[kBlock];
   const std::int64_t row = blockIdx.x / runs, begin = blockIdx.x % runs * run, left = n - begin < run ? n - begin : run, packs = left / N;
@@ -107,7 +105,6 @@ struct SumCut {
 /// Columns: partial [outer, runs, inner], or the result itself where there is one run, or where the last block of a slice adds up the runs (`whole`).
 template <class T, int N>
 __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, bool whole) {
-  begin_kernel();
   using P = Partial<T>;
   const unsigned slice = blockIdx.x % k.slices, task = blockIdx.x / k.slices;
   const std::int64_t outer = task / k.runs, begin = task % k.runs * k.run, end = begin + k.run < k.reduced ? begin + k.run : k.reduced;
@@ -146,7 +143,6 @@ __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, b
 /// The folded sums: those of the first run of each.
 template <class T>
 __global__ void round_sums(const Partial<T>* partial, T* out, std::int64_t total, std::int64_t inner, std::int64_t runs) {
-  begin_kernel();
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += step) {
     const std::int64_t outer = i / inner;
@@ -262,7 +258,6 @@ struct ExtremeCut {
 /// A team for each piece of each row: the values and positions where a row is one piece, or the positions alone.
 template <class T, bool Max>
 __global__ void extreme_pieces(ExtremeCut k, const T* x, T* values, std::int64_t* positions) {
-  begin_kernel();
   __shared__ Best<T> shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
   const bool active = at.row < k.rows * k.pieces;
@@ -283,7 +278,6 @@ __global__ void extreme_pieces(ExtremeCut k, const T* x, T* values, std::int64_t
 /// The pieces of each row together, a block a row.
 template <class T, bool Max>
 __global__ void extreme_join(ExtremeCut k, const T* x, const std::int64_t* pieces, T* values, std::int64_t* positions) {
-  begin_kernel();
   __shared__ Best<T> shared[kBlock / 32];
   const std::int64_t row = blockIdx.x;
   const Better<T, Max> better;

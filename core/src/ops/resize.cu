@@ -56,7 +56,6 @@ struct ResizeCut {
 
 template <class T, int N>
 __global__ void resize_voxels(ResizeCut k, View<double> z, View<double> y, View<double> x, const T* from, T* to) {
-  begin_kernel();
   using A = Acc<T>;
   const unsigned slice = blockIdx.x % k.slices;
   const std::int64_t voxel = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
@@ -96,7 +95,6 @@ __global__ void resize_voxels(ResizeCut k, View<double> z, View<double> y, View<
 /// x [outer, in, inner] -> y [outer, out, inner]: a thread N neighbours of one line of inner.
 template <class T, int N>
 __global__ void map_axis(ResizeCut k, View<T> m, const T* from, T* to) {
-  begin_kernel();
   const unsigned slice = blockIdx.x % k.slices;
   const std::int64_t line = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
                      c = (std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx) * N;

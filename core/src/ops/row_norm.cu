@@ -13,7 +13,6 @@ namespace {
 /// Rms: no mean, no shift.
 template <class T, int N, bool Rms>
 __global__ void row_norm(RowCut k, Acc<T> eps, const T* x, const Acc<T>* scale, const Acc<T>* shift, T* y, Acc<T>* means, Acc<T>* rstds) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
@@ -61,7 +60,6 @@ __global__ void row_norm(RowCut k, Acc<T> eps, const T* x, const Acc<T>* scale, 
 
 template <class T, int N, bool Rms>
 __global__ void row_gradient(RowCut k, const T* x, const T* dy, const Acc<T>* means, const Acc<T>* rstds, const Acc<T>* scale, T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
@@ -107,7 +105,6 @@ struct ParameterCut {
 /// in the cache.
 template <class T, int N, bool Rms, class P>
 __global__ void row_parameter_sums(ParameterCut k, const T* x, const T* dy, const Acc<T>* means, const Acc<T>* rstds, P* partial) {
-  begin_kernel();
   using A = Acc<T>;
   constexpr int M = Rms ? N : 2 * N;
   const unsigned block = gridDim.x - 1 - blockIdx.x, slice = block % k.slices;
@@ -145,7 +142,6 @@ __global__ void row_parameter_sums(ParameterCut k, const T* x, const T* dy, cons
 
 template <class P, class A>
 __global__ void row_parameters(const P* partial, std::int64_t channels, A* first, A* second) {
-  begin_kernel();
   const std::int64_t c = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= channels) return;
   first[c] = A(partial[c]);

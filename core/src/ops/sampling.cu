@@ -11,7 +11,6 @@ namespace {
 
 template <class Draw>
 __global__ void __launch_bounds__(kBlock) draw_elements(Draw draw, typename Draw::value_type* y, std::int64_t count) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) y[i] = draw(std::uint64_t(i));
 }
@@ -31,7 +30,6 @@ template <class T>
 __global__ void __launch_bounds__(kBlock)
     sobol_coordinates(const std::uint32_t* directions, T* y, std::int64_t total, LongDivider dimensions, std::int64_t first,
                       std::uint64_t seed, std::uint64_t stream, bool scrambled) {
-  begin_kernel();
   const Random random(seed, stream);
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += threads) {

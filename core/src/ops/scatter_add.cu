@@ -28,14 +28,12 @@ struct Sums {
 
 template <class T>
 __global__ void __launch_bounds__(kBlock) start_sums(const T* x, T* y, std::int64_t count) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) y[i] = x ? x[i] : T(0);
 }
 
 __global__ void __launch_bounds__(kBlock)
     add_integers(const std::int64_t* index, const std::int64_t* source, std::int64_t* y, std::int64_t count, Sums s, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, k = s.inner.split(column);
@@ -64,7 +62,6 @@ Kernel add_whole(const IndexMove& p) {
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     add_by_search(const T* x, const std::int64_t* index, const T* source, T* y, std::int64_t count, Sums s) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i, place = s.inner.split(column);
@@ -99,7 +96,6 @@ Kernel add_few(const IndexMove& p) {
 /// places.
 __global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t* index, NarrowRecord* records, std::int64_t count,
                                                              std::int64_t all_places, Sums s, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const std::int64_t to = index[i];
@@ -120,7 +116,6 @@ __global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t*
 /// starts[place]: its first record; starts[count - 1]: the end of the last place.
 __global__ void __launch_bounds__(kBlock)
     find_starts(const NarrowRecord* records, std::int64_t n, std::uint32_t* starts, std::int64_t count) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t place = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; place < count; place += threads) {
     std::int64_t low = 0, high = n;
@@ -162,7 +157,6 @@ struct Sources {
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     add_sorted(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, std::int64_t count, Sums s) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const Sources<T> sources(records, starts, source, i, s);
@@ -176,7 +170,6 @@ __global__ void __launch_bounds__(kBlock)
 template <class T>
 __global__ void __launch_bounds__(kBlock)
     add_sorted_blocks(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, Sums s) {
-  begin_kernel();
   __shared__ T sums[kBlock];
   const std::int64_t i = blockIdx.x;
   const Sources<T> sources(records, starts, source, i, s);

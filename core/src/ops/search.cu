@@ -25,7 +25,6 @@ __device__ inline std::int64_t noted(T v) {
 
 template <class T>
 __global__ void __launch_bounds__(kBlock) check_sorted(const T* sorted, std::int64_t count, LongDivider n, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x + 1; i < count; i += threads) {
     const T before = sorted[i - 1], own = sorted[i];
@@ -40,7 +39,6 @@ __global__ void __launch_bounds__(kBlock) check_sorted(const T* sorted, std::int
 template <class T>
 __global__ void __launch_bounds__(kBlock) search_rows(const T* sorted, const T* values, std::int64_t* out, std::int64_t count,
                                                       LongDivider m, std::int64_t n, bool one_row, bool right) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t rest = i;
@@ -85,7 +83,6 @@ Kernel search_of(const SortedSearch& p) {
 constexpr std::int64_t kSharedBins = 8192;  ///< 32 KiB
 
 __global__ void __launch_bounds__(kBlock) clear_bins(std::int64_t* counts, std::int64_t bins) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < bins; i += threads) counts[i] = 0;
 }
@@ -93,7 +90,6 @@ __global__ void __launch_bounds__(kBlock) clear_bins(std::int64_t* counts, std::
 /// Whole numbers add up to the same in any order.
 __global__ void __launch_bounds__(kBlock)
     count_in_place(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads) {
     const std::int64_t bin = x[i];
@@ -107,7 +103,6 @@ __global__ void __launch_bounds__(kBlock)
 /// Each block counts for itself first.
 __global__ void __launch_bounds__(kBlock)
     count_in_blocks(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins, FaultSite fault) {
-  begin_kernel();
   auto* mine = dynamic_shared<std::uint32_t>();
   for (int b = int(threadIdx.x); b < int(bins); b += int(blockDim.x)) mine[b] = 0;
   __syncthreads();

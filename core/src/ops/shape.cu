@@ -22,7 +22,6 @@ struct Group {
 
 template <class Word, bool Joining>
 __global__ void __launch_bounds__(kBlock) move_group(Group g, Word* whole) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, words = g.rows * g.width.size;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < words; i += threads) {
     std::int64_t at = i, begin = 0;
@@ -103,7 +102,6 @@ Kernel make_flip(const Reversal& p) {
 template <class Bytes, int V>
 __global__ void __launch_bounds__(kBlock)
     one_hot_packs(DType type, const void* labels, Bytes* y, std::int64_t count, LongDivider classes, Bytes one, bool aligned) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * V; i < count; i += threads * V) {
     std::int64_t column = i, row = classes.split(column), label = load_lane<std::int64_t>(type, labels, row);

@@ -12,7 +12,6 @@ namespace {
 
 template <class T, bool Log>
 __global__ void softmax_tiles(ClassTile k, std::int64_t rows, const T* x, T* y) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A tile[kTilePadded];
   for (std::int64_t first = std::int64_t(blockIdx.x) * k.rows; first < rows; first += std::int64_t(gridDim.x) * k.rows) {
@@ -35,7 +34,6 @@ __global__ void softmax_tiles(ClassTile k, std::int64_t rows, const T* x, T* y) 
 
 template <class T, bool Log>
 __global__ void softmax_gradient_tiles(ClassTile k, std::int64_t rows, const T* y, const T* dy, T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   A *tile = dynamic_shared<A>(), *slope = tile + kTilePadded;
   for (std::int64_t first = std::int64_t(blockIdx.x) * k.rows; first < rows; first += std::int64_t(gridDim.x) * k.rows) {
@@ -62,7 +60,6 @@ __global__ void softmax_gradient_tiles(ClassTile k, std::int64_t rows, const T* 
 
 template <class T, int N, bool Log>
 __global__ void softmax_teams(RowCut k, const T* x, T* y) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
@@ -82,7 +79,6 @@ __global__ void softmax_teams(RowCut k, const T* x, T* y) {
 
 template <class T, int N, bool Log>
 __global__ void softmax_gradient_teams(RowCut k, const T* y, const T* dy, T* dx) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);

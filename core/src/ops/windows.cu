@@ -27,7 +27,6 @@ struct Places {
 
 template <class T>
 __global__ void cut_elements(WindowGeometry g, Places places, std::int64_t items, const T* x, T* window) {
-  begin_kernel();
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < items; i += std::int64_t(gridDim.x) * blockDim.x) {
     const Places::At at = places(std::uint32_t(i));
     const std::int64_t from = g.voxel(at.z, at.y, at.x);
@@ -37,7 +36,6 @@ __global__ void cut_elements(WindowGeometry g, Places places, std::int64_t items
 
 /// Two windows that overlap are two launches, one after the other: no two threads add to the same number.
 __global__ void add_elements(WindowGeometry g, Places places, std::int64_t items, const float* scores, const float* weights, float* sums, float* weight_sums) {
-  begin_kernel();
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < items; i += std::int64_t(gridDim.x) * blockDim.x) {
     const Places::At at = places(std::uint32_t(i));
     const std::int64_t to = g.voxel(at.z, at.y, at.x);
@@ -50,7 +48,6 @@ __global__ void add_elements(WindowGeometry g, Places places, std::int64_t items
 }
 
 __global__ void divide_elements(LongDivider channels, std::int64_t items, const float* weights, float* sums) {
-  begin_kernel();
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < items; i += std::int64_t(gridDim.x) * blockDim.x) {
     std::int64_t c = i;
     sums[i] /= weights[channels.split(c)];
@@ -120,7 +117,6 @@ __device__ float blended(const BlendTaps& tz, const BlendTaps& ty, const BlendTa
 }
 
 __global__ void resized_classes(ClassMap m, std::int64_t voxels, const float* scores, std::uint8_t* out) {
-  begin_kernel();
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < voxels; i += std::int64_t(gridDim.x) * blockDim.x) {
     std::int64_t x = i, y = m.x.split(x);
     const std::int64_t z = m.y.split(y);

@@ -34,7 +34,6 @@ __device__ std::int64_t item_step() { return std::int64_t(gridDim.x) * blockDim.
 
 /// A warp a row.
 __global__ void row_moments(LeafStep s) {
-  begin_kernel();
   const std::int64_t warps = item_step() / kWarp, lines = s.matrices * s.rows;
   const float blend = s.blend();
   for (std::int64_t r = first_item() / kWarp; r < lines; r += warps) {
@@ -49,7 +48,6 @@ __global__ void row_moments(LeafStep s) {
 }
 
 __global__ void column_moments(LeafStep s) {
-  begin_kernel();
   const float blend = s.blend();
   for (std::int64_t i = first_item(); i < s.matrices * s.columns; i += item_step()) {
     const std::int64_t m = i / s.columns, c = i % s.columns;
@@ -63,7 +61,6 @@ __global__ void column_moments(LeafStep s) {
 }
 
 __global__ void mean_rows(LeafStep s) {
-  begin_kernel();
   for (std::int64_t m = first_item(); m < s.matrices; m += item_step()) {
     double sum = 0;
     for (std::int64_t r = 0; r < s.rows; ++r) sum += double(s.row[m * s.rows + r]);
@@ -73,7 +70,6 @@ __global__ void mean_rows(LeafStep s) {
 }
 
 __global__ void vector_moments(LeafStep s) {
-  begin_kernel();
   const float blend = s.blend();
   for (std::int64_t i = first_item(); i < s.count; i += item_step()) {
     const float g = s.gradient(i);
@@ -83,7 +79,6 @@ __global__ void vector_moments(LeafStep s) {
 
 /// A block a run.
 __global__ void run_squares(LeafStep s) {
-  begin_kernel();
   const std::int64_t begin = std::int64_t(blockIdx.x) * kShortRun, end = begin + kShortRun < s.count ? begin + kShortRun : s.count;
   double of_weights = 0, of_directions = 0;
   for (std::int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
@@ -98,7 +93,6 @@ __global__ void run_squares(LeafStep s) {
 
 /// Every block adds up all runs, in one order.
 __global__ void apply(LeafStep s) {
-  begin_kernel();
   double of_weights = 0, of_directions = 0;
   for (std::int64_t r = threadIdx.x; r < s.runs; r += blockDim.x) of_weights += s.weight_squares[r], of_directions += s.direction_squares[r];
   const double n = double(s.count), weight = sqrt(block_sum(of_weights) / n), spread = sqrt(block_sum(of_directions) / n) / s.threshold;

@@ -67,7 +67,6 @@ template <class... P, class... A> void start_runs(const char* name, const Group&
 
 /// `norm`: written by the last block, where all runs are in this launch, else null.
 __global__ void run_squares(LeafAddresses a, const DeviceRun* runs, Clipping clipping, double* partial, float* norm) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const float* g = a.g[run.leaf];
   double sum = 0;
@@ -87,7 +86,6 @@ __global__ void run_squares(LeafAddresses a, const DeviceRun* runs, Clipping cli
 }
 
 __global__ void root_of_sum(const double* partial, std::int64_t n, float* norm) {
-  begin_kernel();
   double sum = 0;
   for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += partial[i];
   sum = block_sum(sum);
@@ -156,7 +154,6 @@ __device__ inline bool lies_wide(const float* p) {
 }
 
 template <class Maths> __global__ void update_runs(LeafAddresses a, const DeviceRun* runs, Slots slots, StepScalars step, Maths maths) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const BiasCorrection c = correction_of(maths, step.scalars[1]);
   const float lr = step.rate() * run.rate, decay = step.decay * run.decay, factor = step.factor();
@@ -204,7 +201,6 @@ Kernel make_update(const FlatUpdate& f, const ElementMaths& element) {
 // ---- LAMB -------------------------------------------------------------------------------------------------------------
 
 __global__ void lamb_directions(LeafAddresses a, const DeviceRun* runs, Slots slots, StepScalars step, kernels::Lamb maths, double* squares) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const BiasCorrection c = correction(maths.beta1, maths.beta2, step.scalars[1]);
   const float factor = step.factor(), decay = step.decay * run.decay;
@@ -223,7 +219,6 @@ __global__ void lamb_directions(LeafAddresses a, const DeviceRun* runs, Slots sl
 
 /// Every block adds up the sums of its leaf's runs, in their order.
 __global__ void lamb_apply(LeafAddresses a, const DeviceRun* runs, std::int64_t all_runs, Slots slots, StepScalars step, const double* squares) {
-  begin_kernel();
   __shared__ float shared_rate;
   const DeviceRun run = runs[blockIdx.x];
   if (threadIdx.x == 0) {
@@ -257,7 +252,6 @@ Kernel make_lamb(const FlatUpdate& f, const kernels::Lamb& maths) {
 // ---- Muon -------------------------------------------------------------------------------------------------------------
 
 __global__ void muon_momentum(MuonMomentum m, const float* g, const float* norm, float* v, float* d) {
-  begin_kernel();
   const float factor = m.clipping.factor(*norm);
   for (std::int64_t k = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; k < m.count; k += std::int64_t(gridDim.x) * blockDim.x) {
     const float here = m.clipping(g[k]) * factor;
@@ -267,14 +261,12 @@ __global__ void muon_momentum(MuonMomentum m, const float* g, const float* norm,
 }
 
 __global__ void muon_update(MuonStep s, const float* u, const float* scalars, float* w) {
-  begin_kernel();
   const float lr = scalars[0] * s.rate;
   for (std::int64_t k = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; k < s.count; k += std::int64_t(gridDim.x) * blockDim.x)
     w[k] = w[k] * (1 - lr * s.decay) - lr * s.shape * u[k];
 }
 
 __global__ void muon_vector(MuonVector s, const float* g, const float* scalars, const float* norm, float* w, float* m, float* v) {
-  begin_kernel();
   const BiasCorrection c = correction(s.maths.beta1, s.maths.beta2, scalars[1]);
   const float factor = s.clipping.factor(*norm);
   for (std::int64_t k = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; k < s.count; k += std::int64_t(gridDim.x) * blockDim.x)
@@ -284,7 +276,6 @@ __global__ void muon_vector(MuonVector s, const float* g, const float* scalars, 
 // ---- accumulation and loss scale ------------------------------------------------------------------------------------------
 
 __global__ void add_gradients(LeafAddresses a, const DeviceRun* runs, const float* fresh) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const bool first = *fresh != 0;
   const float* g = a.g[run.leaf];
@@ -293,7 +284,6 @@ __global__ void add_gradients(LeafAddresses a, const DeviceRun* runs, const floa
 }
 
 __global__ void blend_averages(LeafAddresses a, const DeviceRun* runs, const float* keep) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const float kept = *keep;
   for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
@@ -304,7 +294,6 @@ __global__ void blend_averages(LeafAddresses a, const DeviceRun* runs, const flo
 
 /// Both sides are written; the first stand where an update has its gradients.
 __global__ void exchange(LeafAddresses a, const DeviceRun* runs) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   auto* first = const_cast<float*>(a.g[run.leaf]);
   for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) {
@@ -314,13 +303,9 @@ __global__ void exchange(LeafAddresses a, const DeviceRun* runs) {
   }
 }
 
-__global__ void no_longer_fresh(float* fresh) {
-  begin_kernel();
-  *fresh = 0;
-}
+__global__ void no_longer_fresh(float* fresh) { *fresh = 0; }
 
 __global__ void unscale_runs(LeafAddresses a, const DeviceRun* runs, const float* scale, std::uint8_t* good) {
-  begin_kernel();
   const DeviceRun run = runs[blockIdx.x];
   const float inverse = float(1.0 / double(*scale));
   float* g = a.w[run.leaf];
@@ -334,7 +319,6 @@ __global__ void unscale_runs(LeafAddresses a, const DeviceRun* runs, const float
 }
 
 __global__ void all_good(const std::uint8_t* good, std::int64_t n, float* finite) {
-  begin_kernel();
   int bad = 0;
   for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) bad += good[i] == 0;
   bad = block_sum(bad);

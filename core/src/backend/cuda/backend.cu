@@ -1,7 +1,5 @@
 /// What libtenon_cuda.so offers the core: its devices, an allocator, and the CUDA column of the kernel slots.
-#include <cstdlib>
 #include <mutex>
-#include <string_view>
 
 #include "backend/backend.hpp"
 #include "backend/cuda/check.cuh"
@@ -20,17 +18,6 @@ cudaStream_t stream() {
     return made;
   }();
   return s;
-}
-
-bool kernels_overlap() {
-  static const bool overlap = [] {
-    const char* wish = std::getenv("TENON_KERNEL_OVERLAP");
-    int device = 0, major = 0;
-    check(cudaGetDevice(&device), "cudaGetDevice");
-    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute");
-    return major == 9 && !(wish && std::string_view(wish) == "0");
-  }();
-  return overlap;
 }
 
 std::string device_name() {

@@ -72,7 +72,6 @@ struct ScalarList {
 
 /// `to`: host memory, which the device writes; the last of kScalars + 1 tells whether `fault` was set by then.
 __global__ void take_down(ScalarList list, const int* fault, double* to) {
-  begin_kernel();
   const int i = int(threadIdx.x);
   if (i == int(BatchFeed::kScalars)) to[i] = fault && *static_cast<const volatile int*>(fault) ? 1 : 0;
   if (i >= list.count) return;

@@ -19,10 +19,6 @@ inline void check(cudaError_t status, const char* call) {
 /// All work of this library runs on one stream a device; copies to the host wait for it.
 cudaStream_t stream();
 
-/// Whether a kernel may be brought to the device before the one in front of it is done (programmatic dependent launch): on compute capability 9.0, where
-/// this was tried, unless TENON_KERNEL_OVERLAP is 0.
-bool kernels_overlap();
-
 /// Of the one device that a process works on.
 std::string device_name();
 

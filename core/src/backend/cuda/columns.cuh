@@ -50,7 +50,6 @@ inline constexpr int kFoldRows = 128;  ///< rows that one block adds up
 template <class P>
 __global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t columns, std::int64_t stride, unsigned groups, unsigned tiles,
                                  int tx) {
-  begin_kernel();
   __shared__ P shared[kBlock];
   unsigned block = blockIdx.x;
   const unsigned tile = block % tiles;

@@ -53,7 +53,6 @@ __device__ void sum_columns(A (&v)[N], int across, A* shared, const F& f) {
 /// Grid: cuts, channel tiles; partial [cuts, channels]. `sums`: written by each tile's last block, or null, where partial is for another kernel to add.
 template <class T, int Each>
 __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, Acc<T>* sums, SumsShape s, bool wide) {
-  begin_kernel();
   using A = Acc<T>;
   constexpr int kAhead = 4;                                            // loads under way
   constexpr int kPack = Each * sizeof(A) >= 16 ? 16 / sizeof(A) : 1;  // of partial sums
@@ -111,7 +110,6 @@ __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>
 /// 32 columns a block, up to 32 threads a column.
 template <class A>
 __global__ void __launch_bounds__(1024) add_columns(const A* partial, A* to, std::int64_t count, std::int64_t cuts) {
-  begin_kernel();
   __shared__ A added[32][32];
   const int lanes = int(blockDim.x) / 32, lane = int(threadIdx.x) / 32, column = int(threadIdx.x) % 32;
   for (std::int64_t first = std::int64_t(blockIdx.x) * 32; first < count; first += std::int64_t(gridDim.x) * 32) {
@@ -132,7 +130,6 @@ __global__ void __launch_bounds__(1024) add_columns(const A* partial, A* to, std
 /// Each: neighbouring channels a thread; the channel is found once, and kept by stepping.
 template <class T, int Each>
 __global__ void bias_channels(T* y, const Acc<T>* bias, std::int64_t items, std::int64_t channels, bool wide) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, columns = channels / Each, jump = pace % columns;
   std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, column = i % columns;
   for (; i < items; i += pace) {
@@ -148,7 +145,6 @@ __global__ void bias_channels(T* y, const Acc<T>* bias, std::int64_t items, std:
 
 template <class From, class To>
 __global__ void convert_weights(const From* from, To* to, std::int64_t count) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) to[i] = To(float(from[i]));
 }

@@ -21,7 +21,6 @@ int channel_tile(int results) {
 template <class T, bool Forward, int Sources>
 __global__ void __launch_bounds__(kThreads) few_sources(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m,
                                                         int tile, bool wide_load, bool wide_store) {
-  begin_kernel();
   using A = Acc<T>;
   A* packed = dynamic_shared<A>();
   const int channel0 = int(blockIdx.y) * tile;
@@ -73,7 +72,6 @@ __global__ void __launch_bounds__(kThreads) few_sources(const T* source, const A
 template <class T, bool Forward, int Results>
 __global__ void __launch_bounds__(kThreads)
     few_results(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide) {
-  begin_kernel();
   using A = Acc<T>;
   A* packed = dynamic_shared<A>();
   for (int i = int(threadIdx.x); i < int(m.taps) * m.sources * Results; i += kThreads) {

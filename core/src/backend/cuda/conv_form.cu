@@ -59,7 +59,6 @@ __device__ std::int64_t last_digit(std::int64_t& place, std::int64_t size) {
 
 template <class To>
 __global__ void form_kernel(FormMap m, const float* from, To* to) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, count = m.form_weights();
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) {
     std::int64_t rest = at;
@@ -74,7 +73,6 @@ __global__ void form_kernel(FormMap m, const float* from, To* to) {
 /// A thread a weight; the positions of a block are added in their order.
 template <class From>
 __global__ void unform_kernel(FormMap m, const From* from, float* to) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, count = m.weights();
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) {
     std::int64_t rest = at;
@@ -92,7 +90,6 @@ __global__ void unform_kernel(FormMap m, const From* from, float* to) {
 template <class T, int N>
 __global__ void fit_kernel(const T* from, T* to, std::int64_t rows, std::int64_t from_channels, std::int64_t to_channels,
                            const float* bias) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x, packs = to_channels / N, count = rows * packs;
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) {
     const std::int64_t row = at <= 0x7fffffff ? unsigned(at) / unsigned(packs) : at / packs, c = (at - row * packs) * N;
@@ -112,7 +109,6 @@ __global__ void fit_kernel(const T* from, T* to, std::int64_t rows, std::int64_t
 }
 
 __global__ void repeat_kernel(const float* bias, float* to, std::int64_t channels, std::int64_t count) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t at = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; at < count; at += pace) to[at] = bias[at % channels];
 }

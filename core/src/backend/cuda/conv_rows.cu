@@ -55,7 +55,6 @@ struct GemmStep {
 template <class T, bool Forward>
 __global__ void __launch_bounds__(256)
     gemm_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, bool wide_a, bool wide_b, bool wide_store) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ __align__(16) A a_tile[kDepth][kRows + 4];
   __shared__ __align__(16) A b_tile[kDepth][kCols + 4];
@@ -123,7 +122,6 @@ __global__ void __launch_bounds__(256)
 /// The gather of one result, read off the formula.
 template <class T, bool Forward>
 __global__ void direct_rows(const T* source, const Acc<T>* weights, const Acc<T>* bias, T* result, ConvMap m, std::int64_t total) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += pace) {
     int channel = 0, at[3], p[3], k[3];

@@ -35,7 +35,6 @@ __device__ inline void tap_offsets(const ConvMap& m, int tap, int* offset) {
 template <class T, int Tile>
 __global__ void __launch_bounds__(Tile* Tile / 16)
     weight_tiles(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts, bool wide_x, bool wide_y) {
-  begin_kernel();
   using A = Acc<T>;
   constexpr int kSide = Tile / 4, kThreads = kSide * kSide;
   __shared__ __align__(16) A y_tile[kDepth][Tile];
@@ -109,7 +108,6 @@ __global__ void __launch_bounds__(Tile* Tile / 16)
 /// One thread a weight and cut, the out channel innermost: for many groups of few channels. Grid: weights, cuts.
 template <class T>
 __global__ void weight_each(const T* x, const T* y, Acc<T>* partial, ConvMap m, std::int64_t cuts) {
-  begin_kernel();
   const RowClass<true> rows(m, 0);
   const std::int64_t weights = std::int64_t(m.result_channels) * m.taps * m.sources, pace = std::int64_t(gridDim.x) * blockDim.x;
   const Cut cut(rows.rows, cuts, blockIdx.y, 1);
@@ -143,7 +141,6 @@ struct FewShape {
 template <class T>
 __global__ void __launch_bounds__(256)
     weight_few(const T* x, const T* y, Acc<T>* partial, ConvMap m, FewShape f, std::int64_t cuts, bool wide_load) {
-  begin_kernel();
   using A = Acc<T>;
   __shared__ A added[256][kQuad];
   const RowClass<true> rows(m, 0);

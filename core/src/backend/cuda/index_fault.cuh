@@ -15,7 +15,6 @@ inline FaultSite index_fault(const IndexMove& p) {
 
 template <class Index>
 __global__ void __launch_bounds__(kBlock) check_indices(const Index* index, std::int64_t count, std::int64_t n, FaultSite fault) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads)
     if (std::uint64_t(index[i]) >= std::uint64_t(n)) fault.raise(i, index[i]);

@@ -1,6 +1,5 @@
-/// Starting kernels. Every kernel of this library is started through `start` and begins with `begin_kernel`: the same source then also runs on a CPU, one
-/// thread of a block at a time, in the tests (tests/cuda_on_cpu), where there is no device; and on a device that can (kernels_overlap) a kernel is brought
-/// there while the one before it still runs.
+/// Starting kernels. Every kernel of this library is started through `start`: the same source then also runs on a CPU, one thread of a block
+/// at a time, in the tests (tests/cuda_on_cpu), where there is no device.
 #pragma once
 
 #include "backend/cuda/check.cuh"
@@ -18,9 +17,6 @@ void start(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes
   check_launch(name);
 }
 
-/// First in each kernel: waits until the kernels before are done and what they wrote can be read; then the one behind may be brought to the device.
-inline void begin_kernel() { on_cpu::thread_begun(); }
-
 /// The block's dynamic shared memory, 16-byte aligned.
 template <class T> T* dynamic_shared() { return static_cast<T*>(on_cpu::block_memory()); }
 
@@ -30,25 +26,8 @@ template <class... P, class... A>
 void start(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*kernel)(P...), A... args) {
   if (shared_bytes > kPlainSharedBytes)
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), name);
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = blocks;
-  config.blockDim = threads;
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream();
-  config.attrs = &overlap;
-  config.numAttrs = kernels_overlap() ? 1 : 0;
-  check(cudaLaunchKernelEx(&config, kernel, P(args)...), name);
+  kernel<<<blocks, threads, shared_bytes, stream()>>>(P(args)...);
   check_launch(name);
-}
-
-__device__ inline void begin_kernel() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
-  cudaTriggerProgrammaticLaunchCompletion();
-#endif
 }
 
 template <class T> __device__ T* dynamic_shared() {

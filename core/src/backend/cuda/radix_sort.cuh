@@ -56,7 +56,6 @@ __device__ inline std::uint32_t scan_block(std::uint32_t value, std::uint32_t* s
 /// blockIdx: tile, row.
 template <class Record>
 __global__ void __launch_bounds__(kSortThreads) count_digits(const Record* from, std::int64_t n, int shift, std::uint32_t* counts) {
-  begin_kernel();
   __shared__ std::uint32_t mine[kDigits];
   mine[threadIdx.x] = 0;
   __syncthreads();
@@ -74,7 +73,6 @@ __global__ void __launch_bounds__(kSortThreads) count_digits(const Record* from,
 /// blockIdx: group of digits, row; a warp takes a digit. Its numbers become those of the tiles before.
 template <class Record>
 __global__ void __launch_bounds__(kSortThreads) scan_tiles(std::uint32_t* counts, std::int64_t tiles) {
-  begin_kernel();
   const std::int64_t digit = std::int64_t(blockIdx.x) * kSortWarps + threadIdx.x / 32;
   counts += std::int64_t(blockIdx.y) * kDigits * (tiles + 1);
   std::uint32_t* line = counts + digit * tiles;
@@ -92,7 +90,6 @@ __global__ void __launch_bounds__(kSortThreads) scan_tiles(std::uint32_t* counts
 template <class Record>
 __global__ void __launch_bounds__(kSortThreads)
     place_records(const Record* from, Record* to, std::int64_t n, int shift, const std::uint32_t* counts) {
-  begin_kernel();
   __shared__ std::uint32_t next[kSortWarps][kDigits];  // where a warp's next record of a digit goes
   __shared__ std::uint32_t start[kDigits], sums[kSortWarps];
   const std::uint32_t t = threadIdx.x, lane = t % 32, warp = t / 32;

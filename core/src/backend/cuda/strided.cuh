@@ -41,7 +41,6 @@ template <int N> struct DeviceAxes {
 
 /// body(pointers, offsets) for every element; Body is a value with a __device__ call operator.
 template <int N, class Body> __global__ void strided_kernel(DeviceAxes<N> axes, Body body) {
-  begin_kernel();
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < axes.count; i += step) body(axes.offsets(i));
 }

@@ -53,7 +53,6 @@ __device__ Four load_four(const float* row, std::int64_t column, std::int64_t co
 
 /// parts [pieces, results].
 __global__ void __launch_bounds__(kThreads, 2) tall_parts(TallCut k, const float* a, const float* b, float* parts) {
-  begin_kernel();
   __shared__ Four as[2][kDepth][kAcross], bs[2][kDepth][kAcross];
   const int t = int(threadIdx.x), across = t % kAcross, down = t / kAcross, tiles = k.tiles_m * k.tiles_n;
   const std::int64_t piece = blockIdx.x / unsigned(tiles);
@@ -130,7 +129,6 @@ __global__ void __launch_bounds__(kThreads, 2) tall_parts(TallCut k, const float
 }
 
 __global__ void __launch_bounds__(kThreads) tall_fold(TallCut k, const float* parts, float* c, float* sums) {
-  begin_kernel();
   __shared__ double added[kFoldLanes][kFoldColumns];
   const int lane = int(threadIdx.x) / kFoldColumns, column = int(threadIdx.x) % kFoldColumns;
   const std::int64_t results = k.results(), at = std::int64_t(blockIdx.x) * kFoldColumns + column;

@@ -25,7 +25,6 @@ inline constexpr int kTileSide = sizeof(T) <= 2 ? 64 : 32;
 
 template <class T>
 __global__ void __launch_bounds__(256) transpose_kernel(const T* from, T* to, TransposeAxes t) {
-  begin_kernel();
   constexpr int kSide = kTileSide<T>;
   __shared__ T tile[kSide][kSide + 1];
   std::uint32_t at_b = blockIdx.x;

@@ -39,7 +39,6 @@ struct Walk {
 
 template <int N, int V, class Body>
 __global__ void __launch_bounds__(kBlock) walk_kernel(Walk<N> w, Body body) {
-  begin_kernel();
   const std::uint32_t threads = gridDim.x * blockDim.x;
   for (std::uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < w.items; i += threads) {
     Offsets<N> o = w.offsets(i);

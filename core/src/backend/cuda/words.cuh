@@ -49,7 +49,6 @@ class FillPattern {
 template <class Word, class Map>
 __global__ void __launch_bounds__(kBlock)
     map_words(const Word* from, Word* to, std::int64_t count, LongDivider element, Map map, Word fill) {
-  begin_kernel();
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t at = i;

@@ -37,8 +37,6 @@ int wait_for_block(bool vote, Place place);
 /// Waits until every lane of `mask` that has not ended is here with the same operation and mask, and gives this lane's result. A shuffle
 /// from a lane that is not among them gives all ones: a NaN.
 std::uint64_t wait_for_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Place place);
-/// Said by each thread when it begins (begin_kernel of backend/cuda/launch.cuh); one that ends without having said so is an error.
-void thread_begun();
 int lane();
 unsigned live_lanes();
 

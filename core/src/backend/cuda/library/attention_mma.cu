@@ -31,7 +31,6 @@ template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_mma_forward(AttentionProblem p, const bf16* q_all, const bf16* k_all, const bf16* v_all, const float* mask_all, bf16* y,
                           float* log_sum, std::int64_t tiles) {
-  begin_kernel();
   using F = Forward<D>;
   constexpr int M = F::kM, N = F::kN;
   constexpr float kNone = -std::numeric_limits<float>::infinity();

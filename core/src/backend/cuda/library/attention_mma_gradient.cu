@@ -53,7 +53,6 @@ struct OverQueries {
 
 template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(AttentionProblem p, Operands o, bf16* d_q, std::int64_t tiles) {
-  begin_kernel();
   using S = OverQueries<D>;
   constexpr int M = S::kM, N = S::kN;
   bf16 *const q_tile = dynamic_shared<bf16>(), *const d_tile = q_tile + S::kQueries * kLine<D>,
@@ -125,7 +124,6 @@ struct OverKeys {
 template <int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2)
     attention_mma_d_keys(AttentionProblem p, Operands o, bf16* d_k, bf16* d_v, std::int64_t tiles) {
-  begin_kernel();
   using S = OverKeys<D>;
   constexpr int N = S::kN;
   bf16 *const k_tile = dynamic_shared<bf16>(), *const v_tile = k_tile + S::kKeys * kLine<D>, *const stages = v_tile + S::kKeys * kLine<D>;

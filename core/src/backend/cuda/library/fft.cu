@@ -142,7 +142,6 @@ constexpr int kTile = 32, kTileRows = 8;
 
 template <class V>
 __global__ void rearrange(const V* x, V* y, Rearrangement r, std::int64_t row_tiles, std::int64_t column_tiles) {
-  begin_kernel();
   __shared__ V tile[kTile][kTile + 1];
   const int lane = threadIdx.x;
   for (std::int64_t t = blockIdx.x; t < r.outer * row_tiles * column_tiles; t += gridDim.x) {

@@ -74,14 +74,12 @@ constexpr int kTile = 32, kTileRows = 8;
 
 /// scale = magnitude of x; one block.
 __global__ void find_scale(const double* x, Index count, double* scale) {
-  begin_kernel();
   const double s = block::magnitude(count, x);
   if (threadIdx.x == 0) *scale = s;
 }
 
 /// y [columns, rows] = x [rows, columns] turned, over the scale (null: 1), zeros when that is NaN: cuSOLVER need not see one.
 __global__ void turn(const double* x, double* y, Index rows, Index columns, const double* scale) {
-  begin_kernel();
   __shared__ double tile[kTile][kTile + 1];
   const Index tiles = (columns + kTile - 1) / kTile, row0 = Index(blockIdx.x) / tiles * kTile, column0 = Index(blockIdx.x) % tiles * kTile;
   const double by = scale ? *scale : 1;
@@ -94,7 +92,6 @@ __global__ void turn(const double* x, double* y, Index rows, Index columns, cons
 }
 
 __global__ void copy_scaled(const double* x, double* y, Index count, const double* scale) {
-  begin_kernel();
   const double by = *scale;
   for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x)
     y[i] = by != by ? 0 : x[i] / by;
@@ -116,7 +113,6 @@ __device__ void refuse_at(unsigned long long* first, Index matrix, Index reason)
 
 /// Zeros above the diagonal; all NaN, and refused, where the factor is none. One block.
 __global__ void finish_cholesky(double* l, Index n, const int* info, Index matrix, unsigned long long* first) {
-  begin_kernel();
   block::Largest worst;  // the first bad place is the largest of the negative places
   worst.value = -double(n) - 1, worst.place = n;
   for (Index j = threadIdx.x; j < n; j += blockDim.x)
@@ -154,7 +150,6 @@ Kernel make_cholesky(const Matrices& p) {
 /// Pivots counted from 0; all NaN, and refused, where a pivot is 0 and must not be. One block.
 __global__ void finish_lu(double* factors, std::int32_t* pivots, Index n, bool regular, const int* info, Index matrix,
                           unsigned long long* first) {
-  begin_kernel();
   for (Index j = threadIdx.x; j < n; j += blockDim.x) --pivots[j];
   if (!regular || *info <= 0) return;
   if (threadIdx.x == 0) refuse_at(first, matrix, *info);
@@ -188,7 +183,6 @@ Kernel make_lu(const Matrices& p) {
 /// r [columns, n] from the reflected columns a [n][m], and q [m, columns] from its columns, rows of r with a positive diagonal.
 __global__ void finish_qr(const double* a, const double* q_columns, const double* scale, double* q, double* r, Index m, Index n,
                           Index columns) {
-  begin_kernel();
   const Index k = m < n ? m : n, step = Index(gridDim.x) * blockDim.x, begin = Index(blockIdx.x) * blockDim.x + threadIdx.x;
   for (Index e = begin; e < columns * n; e += step) {
     const Index row = e / n, c = e % n;
@@ -246,7 +240,6 @@ struct SvdResults {
 };
 
 __global__ void finish_svd(SvdResults r, Index matrix, unsigned long long* first) {
-  begin_kernel();
   const double scale = *r.info != 0 ? block::nan() : *r.scale;
   if (scale != scale && blockIdx.x == 0 && threadIdx.x == 0) refuse_at(first, matrix, 1);
   const bool wide = r.m < r.n;
@@ -297,7 +290,6 @@ Kernel make_svd(const Matrices& p) {
 
 __global__ void finish_eigh(const double* lines, const double* values, const double* scale_of, const int* info, double* w, double* v,
                             Index n, Index matrix, unsigned long long* first) {
-  begin_kernel();
   const double scale = *info != 0 ? block::nan() : *scale_of;
   if (scale != scale && blockIdx.x == 0 && threadIdx.x == 0) refuse_at(first, matrix, 1);
   for (Index i = Index(blockIdx.x) * block::warps() + block::warp(); i < n; i += Index(gridDim.x) * block::warps()) {

@@ -14,7 +14,6 @@ inline constexpr double kFarIn16Bits = 1e-3;
 /// Numbers in [-1, 1): zeros would flatter the clock rate.
 template <class T>
 __global__ void fill_noise(T* to, std::int64_t count, unsigned seed) {
-  begin_kernel();
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) {
     unsigned h = (unsigned(i) ^ seed) * 0x9e3779b1u;
@@ -26,7 +25,6 @@ __global__ void fill_noise(T* to, std::int64_t count, unsigned seed) {
 
 /// Keeps the device busy while the host queues what is to be timed.
 static __global__ void hold_device(long long cycles) {
-  begin_kernel();
   const long long start = clock64();
   while (clock64() - start < cycles) {
   }
@@ -35,7 +33,6 @@ static __global__ void hold_device(long long cycles) {
 /// sums[0] += (a - b)^2, sums[1] += b^2; places that neither wrote stay NaN in both and do not count.
 template <class T>
 __global__ void sum_differences(const T* a, const T* b, std::int64_t count, double* sums) {
-  begin_kernel();
   __shared__ double parts[2][256];
   double difference = 0, size = 0;
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;

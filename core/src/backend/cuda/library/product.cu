@@ -57,14 +57,12 @@ using namespace lt;
 
 template <class Out, class Bias>
 __global__ void add_bias(Out* c, const Bias* bias, std::int64_t count, std::int64_t n) {
-  begin_kernel();
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) c[i] = Out(Bias(c[i]) + bias[i % n]);
 }
 
 template <class To>
 __global__ void round_bias(const float* bias, To* rounded, std::int64_t n) {
-  begin_kernel();
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += step) rounded[i] = To(bias[i]);
 }

@@ -14,7 +14,6 @@ namespace tenon::cuda::trial {
 /// Numbers in [-1, 1) with all bits of a float in use.
 template <class T>
 __global__ void fill_trial(T* x, std::int64_t count, std::uint32_t seed) {
-  begin_kernel();
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) {
     std::uint32_t h = std::uint32_t(i) * 2654435761u + seed;
@@ -26,7 +25,6 @@ __global__ void fill_trial(T* x, std::int64_t count, std::uint32_t seed) {
 }
 
 static __global__ void compare_bytes(const unsigned char* x, const unsigned char* y, std::int64_t bytes, int* differ) {
-  begin_kernel();
   std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < bytes; i += step)
     if (x[i] != y[i]) *differ = 1;
