@@ -6,7 +6,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr std::int64_t kMostLeft = 16384;  ///< partial sums that one block may add up
+constexpr std::int64_t kMostLeft = kMostTurns * kBlock;  ///< partial sums that one block may add up
 
 /// By one block; partial is folded. shared: kBlock values.
 template <class A, bool Dice>

@@ -140,7 +140,7 @@ void run_stats(const ChannelNorm& p, void* const* o) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
-    const bool whole = finishes_itself(k);
+    const bool whole = finishes_itself<N>(k);
     start("norm_stats", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_stats<T, N>, k, x, partial, whole ? to : StatsTo<A>{});
     if (whole) return;
     fold_rows<double>("norm_stats_fold", partial, p.samples, k.chunks, 2 * p.channels);

@@ -107,9 +107,21 @@ __device__ void store_totals(const NormCut& k, const NormPlace& at, const double
   }
 }
 
-/// Whether the blocks that make the sums finish them, too: where each channel is a group of its own, the last block of a slice of channels.
-inline bool finishes_itself(const NormCut& k) {
-  return k.width == 1 && (k.samples + 1) * k.slices <= kTickets;
+/// How a block that finishes a slice of channels lies over the chunks' sums: packs of values across, `lanes` chunks at once.
+template <int N>
+struct SliceFold {
+  static constexpr int kPack = N > 1 ? 2 : 1;
+  int half, packs, lanes;
+  TENON_HD explicit SliceFold(const NormCut& k) : half(k.tx * N / kPack), packs(2 * half), lanes(packs < k.tx * k.ty ? k.tx * k.ty / packs : 1) {}
+};
+
+/// Whether the blocks that make the sums finish them, too: the last block of a slice of channels, where each channel is a group of its own and the chunks
+/// are few enough for one block.
+template <int N>
+bool finishes_itself(const NormCut& k) {
+  const SliceFold<N> fold(k);
+  const std::int64_t rounds = (fold.packs + k.tx * k.ty - 1) / (k.tx * k.ty);
+  return k.width == 1 && (k.samples + 1) * k.slices <= kTickets && rounds * k.chunks <= kMostTurns * fold.lanes;
 }
 
 /// Channel i of a slice.
@@ -121,8 +133,9 @@ __device__ inline std::int64_t channel_of(const NormCut& k, unsigned slice, int 
 /// here, when no thread needs what is in shared any more.
 template <int N>
 __device__ void fold_slice(const NormCut& k, std::int64_t sample, unsigned slice, const double* partial, double* shared) {
-  constexpr int P = N > 1 ? 2 : 1;
-  const int threads = k.tx * k.ty, half = k.tx * N / P, packs = 2 * half, lanes = packs < threads ? threads / packs : 1;
+  constexpr int P = SliceFold<N>::kPack;
+  const SliceFold<N> fold(k);
+  const int threads = k.tx * k.ty, half = fold.half, packs = fold.packs, lanes = fold.lanes;
   const double* from = partial + sample * k.chunks * 2 * k.channels;
   for (int i = int(threadIdx.x); i < packs * lanes; i += threads) {
     const int pack = i % packs, lane = i / packs;

@@ -175,7 +175,7 @@ void run_sums(const ChannelNorm& p, void* const* o) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
-    const bool whole = finishes_itself(k);
+    const bool whole = finishes_itself<N>(k);
     start("norm_sums", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_sums<T, N>, k, x, dy, mean, rstd, scale,
           shift, A(p.slope), partial, whole ? to : SumsTo<A>{});
     if (whole) return;

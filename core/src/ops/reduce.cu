@@ -20,7 +20,6 @@ using Partial = std::conditional_t<std::is_integral_v<Computed<T>>, std::int64_t
 
 constexpr std::int64_t kTeamRow = 2048;    ///< rows up to this length are one team's
 constexpr std::int64_t kLeastColumn = 64;  ///< rows that a block adds up at least
-constexpr std::int64_t kMostRuns = 4096;   ///< that one block may add up
 
 /// N neighbouring elements added to v.
 template <class T, int N>
@@ -179,7 +178,7 @@ void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
       start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
       return;
     }
-    const bool whole = s.outer <= kTickets && s.runs() <= kMostRuns;
+    const bool whole = s.outer <= kTickets && s.runs() <= kMostTurns * kBlock;
     start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run,
           unsigned(s.runs()), whole ? out : nullptr);
     if (!whole) fold_and_round<T>(s, partial, out);
@@ -192,7 +191,7 @@ void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
     constexpr int N = decltype(lanes)::value;
     const ColumnTile t = column_tile(s.inner / N, s.outer * s.runs());
     const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
-    const bool whole = s.outer * t.slices <= kTickets && s.runs() <= kMostRuns;
+    const bool whole = s.outer * t.slices <= kTickets && s.runs() <= kMostTurns * t.ty;
     start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
           sum_columns<T, N>, k, x, partial, out, whole);
     if (s.runs() > 1 && !whole) fold_and_round<T>(s, partial, out);

@@ -15,6 +15,8 @@ constexpr int kThreads = 256;
 struct SumsShape {
   std::int64_t rows, channels, cuts;
   int each, across;
+  /// Packs of `pack` partial sums across a tile's channels.
+  TENON_HD int packs(int pack) const { return across * each / pack; }
   std::int64_t tiles() const { return (channels + std::int64_t(across) * each - 1) / (std::int64_t(across) * each); }
 };
 
@@ -50,12 +52,16 @@ __device__ void sum_columns(A (&v)[N], int across, A* shared, const F& f) {
   }
 }
 
+/// Partial sums that a thread adds up at once.
+template <class T, int Each>
+constexpr int kPartialPack = Each * sizeof(Acc<T>) >= 16 ? 16 / sizeof(Acc<T>) : 1;
+
 /// Grid: cuts, channel tiles; partial [cuts, channels]. `sums`: written by each tile's last block, or null, where partial is for another kernel to add.
 template <class T, int Each>
 __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, Acc<T>* sums, SumsShape s, bool wide) {
   using A = Acc<T>;
   constexpr int kAhead = 4;                                            // loads under way
-  constexpr int kPack = Each * sizeof(A) >= 16 ? 16 / sizeof(A) : 1;  // of partial sums
+  constexpr int kPack = kPartialPack<T, Each>;
   __shared__ A added[kThreads * Each];
   const int tid = int(threadIdx.x), lanes = kThreads / s.across, lane = tid / s.across;
   const std::int64_t first = std::int64_t(blockIdx.y) * s.across * Each, channel = first + tid % s.across * Each, each = (s.rows + s.cuts - 1) / s.cuts;
@@ -87,7 +93,7 @@ __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>
     if (c < s.channels) partial[blockIdx.x * s.channels + c] = total;
   });
   if (!sums || !is_last_block(blockIdx.y, gridDim.x)) return;
-  const int packs = s.across * Each / kPack, parts = kThreads / packs;
+  const int packs = s.packs(kPack), parts = kThreads / packs;
   const std::int64_t mine = first + tid % packs * kPack;
   A all[kPack];
 #pragma unroll
@@ -150,9 +156,12 @@ __global__ void convert_weights(const From* from, To* to, std::int64_t count) {
 }
 
 template <class T, int Each>
-void run_sums(const SumsShape& s, const void* values, void* partial, void* sums) {
+void run_sums(const SumsShape& s, const void* values, void* sums, void* workspace) {
+  const bool whole = s.cuts > 1 && s.tiles() <= kTickets && s.cuts * s.packs(kPartialPack<T, Each>) <= kMostTurns * kThreads;
+  void* partial = s.cuts > 1 ? workspace : sums;
   start("conv_channel_sums", dim3(unsigned(s.cuts), unsigned(s.tiles())), dim3(kThreads), 0, sum_channels<T, Each>, static_cast<const T*>(values),
-        static_cast<Acc<T>*>(partial), static_cast<Acc<T>*>(sums), s, aligned(values, 16) && Each > 1);
+        static_cast<Acc<T>*>(partial), static_cast<Acc<T>*>(whole ? sums : nullptr), s, aligned(values, 16) && Each > 1);
+  if (s.cuts > 1 && !whole) add_cuts(std::is_same_v<T, double>, partial, sums, s.channels, s.cuts);
 }
 
 template <class T, int Each>
@@ -179,10 +188,7 @@ void channel_sums(DType type, const void* values, std::int64_t rows, std::int64_
     using T = typename decltype(t)::type;
     constexpr int kEach = int(16 / sizeof(T));
     const SumsShape s = sums_shape(type, rows, channels);
-    void* partial = s.cuts > 1 ? workspace : sums;
-    void* whole = s.cuts > 1 && s.tiles() <= kTickets ? sums : nullptr;  // of the same launch
-    s.each == 1 ? run_sums<T, 1>(s, values, partial, whole) : run_sums<T, kEach>(s, values, partial, whole);
-    if (s.cuts > 1 && !whole) add_cuts(std::is_same_v<T, double>, partial, sums, channels, s.cuts);
+    s.each == 1 ? run_sums<T, 1>(s, values, sums, workspace) : run_sums<T, kEach>(s, values, sums, workspace);
   });
 }
 

@@ -12,6 +12,9 @@ namespace tenon::cuda {
 inline constexpr std::int64_t kTickets = 1024;
 static __device__ unsigned tickets[kTickets];
 
+/// Loads in a row by which a thread may add up what other blocks left; where there are more, a second launch with many blocks takes less time.
+inline constexpr std::int64_t kMostTurns = 20;
+
 /// True in all threads of the last block of a group of `blocks`; what the others wrote is to be read by load_left(). All threads of a block come here.
 __device__ inline bool is_last_block(std::int64_t group, unsigned blocks) {
   __shared__ bool last;
