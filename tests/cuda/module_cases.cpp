@@ -93,7 +93,7 @@ std::unique_ptr<Optimiser> adamw(nn::Module& m) {
   return make_adamw(m, {.clip = 5});
 }
 
-void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x, const std::function<Tensor(const Tensor&)>& loss_of) {
+void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x, const std::function<Tensor(const Tensor&)>& loss_of, int steps = 20) {
   auto optimiser = make(module);
   Tensor loss;
   StepPlan plan = StepPlan::record([&] {
@@ -102,7 +102,7 @@ void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x,
     loss = loss.detach();
     optimiser->step();
   });
-  for (int step = 0; step < 20; ++step) {
+  for (int step = 0; step < steps; ++step) {
     optimiser->begin_step(rate);
     plan.run();
     note("loss of step " + std::to_string(step), loss.clone());
@@ -130,6 +130,26 @@ void train_perceptron(MakeOptimiser make, double rate) {
   train(*with_same_values<Perceptron>(), make, rate, made(1, {33, 7}), [&](const Tensor& y) { return mse_loss(y, target); });
 }
 
+/// More than one launch of an optimiser takes, of sizes that are no multiples of four.
+void train_many_parameters() {
+  class Many : public nn::Module {
+   public:
+    Tensor forward(const Tensor& x) override {
+      Tensor y = layers_[0]->forward(x);
+      for (std::size_t i = 1; i < layers_.size(); ++i) y = y + layers_[i]->forward(x);
+      return y;
+    }
+    Many() {
+      for (int i = 0; i < 520; ++i) layers_.push_back(add_module("layer" + std::to_string(i), std::make_shared<nn::Linear>(2, 3)));
+    }
+
+   private:
+    std::vector<std::shared_ptr<nn::Linear>> layers_;
+  };
+  const Tensor target = made(2, {5, 3});
+  train(*with_same_values<Many>(), adamw, 0.01, made(1, {5, 2}), [&](const Tensor& y) { return mse_loss(y, target); }, 2);
+}
+
 const Register cases(std::vector<Extra>{
     {"UNet", unet, {DType::f32}, 1e-9},
     {"UNet in bf16", unet_16_bit, {DType::f32}, 1e-3},
@@ -138,6 +158,7 @@ const Register cases(std::vector<Extra>{
     {"transformer block", transformer, {DType::f32}, 1e-9},
     {"training a perceptron by SGD", [] { train_perceptron(sgd, 0.02); }, {DType::f32}, 1e-7},
     {"training a perceptron by AdamW", [] { train_perceptron(adamw, 0.01); }, {DType::f32}, 1e-7},
+    {"training 1040 parameters by AdamW", train_many_parameters, {DType::f32}, 1e-7},
     {"training a UNet by SGD", [] { train_unet(sgd, 0.02); }, {DType::f32}, 1e-5},
     {"training a UNet by AdamW", [] { train_unet(adamw, 0.003); }, {DType::f32}, 1e-5},
 });

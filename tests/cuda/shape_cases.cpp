@@ -76,7 +76,6 @@ void channel_norms(std::int64_t channels, const Shape& spatial) {
 void norms_3d() {
   channel_norms(16, {2, 20, 28, 20});
   channel_norms(64, {1, 20, 28, 20});
-  channel_norms(258, {1, 2700});  // chunks that one block would add up too slowly
 }
 void norms() {
   for (std::int64_t channels : {1, 3, 5, 8, 17, 96, 320}) channel_norms(channels, {2, 5, 7, 3});
@@ -115,6 +114,15 @@ void softmaxes() {
   }
   first([](const In& x) { return softmax(x[0]); }, {made(2, {3000, 3})});
   first([](const In& x) { return softmax(x[0], 1); }, {made(2, {2, 33, 65})});
+}
+
+/// More groups of blocks than have a count of their own (backend/cuda/last_block.cuh), and more than one block adds up.
+void many_groups() {
+  channel_norms(3, {1030, 3});
+  note("rows", sum(made(2, {1025, 2049}), {1}));
+  note("columns", sum(made(2, {1030, 70, 3}), {1}));
+  for (std::int64_t classes : {60, 256})
+    first([=](const In& x) { return dice_cross_entropy(x[0], labels({2, 300}, classes)); }, {made(1, {2, 300, classes})});
 }
 
 void losses() {
@@ -194,10 +202,12 @@ void products() {
     first([](const In& x) { return linear(x[0], x[1], x[2]); }, {made(1, {3, n, 40}), made(2, {24, 40}), made(3, {24})});
   }
   // many rows before small weights: their gradient is a product of its own (backend/cuda/tall_product.hpp)
-  for (auto [rows, in, out] : {std::array<std::int64_t, 3>{2048, 64, 64}, {2100, 5, 3}, {4099, 128, 2}, {2500, 2, 128}, {2300, 130, 6}})
+  for (auto [rows, in, out] : {std::array<std::int64_t, 3>{2048, 64, 64}, {4300, 128, 128}, {4099, 128, 2}, {2500, 2, 128}, {2500, 1, 70}, {2100, 70, 1}, {2100, 5, 3}, {2300, 130, 6}})
     first([](const In& x) { return linear(x[0], x[1], x[2]); }, {made(1, {rows, in}), made(2, {out, in}), made(3, {out})});
-  first([](const In& x) { return matmul(x[0].transpose(0, 1), x[1]); }, {made(1, {2600, 33}), made(2, {2600, 20})});
-  first([](const In& x) { return matmul(x[0].narrow(1, 1, 30).transpose(0, 1), x[1].narrow(1, 2, 18)); }, {made(1, {2600, 33}), made(2, {2600, 20})});
+  first([](const In& x) { return matmul(x[0].transpose(0, 1), x[1]); }, {made(1, {2600, 33}), made(2, {2600, 40})});
+  first([](const In& x) { return matmul(x[0].narrow(1, 1, 30).transpose(0, 1), x[1].narrow(1, 2, 38)); }, {made(1, {2600, 33}), made(2, {2600, 40})});
+  first([](const In& x) { return matmul(x[0].transpose(0, 1), x[1].narrow(1, 3, 1)); }, {made(1, {2600, 70}), made(2, {2600, 5})});
+  first([](const In& x) { return matmul(x[0], x[1]); }, {made(1, {5000}), made(2, {5000})});
   first([](const In& x) { return matmul(x[0], x[1].transpose(1, 2)); }, {made(1, {6, 17, 33}), made(2, {6, 20, 33})});
 }
 void convolutions() {
@@ -304,6 +314,7 @@ const Register cases(std::vector<Extra>{
     {"sums", sums, kAll},
     {"channel norms of 11200 voxels", norms_3d, {DType::f32}},
     {"channel norms", norms, kAll},
+    {"sums in many groups", many_groups, {DType::f32}},
     {"row norms", row_norms, kAll},
     {"softmax rows", softmaxes, kAll},
     {"losses", losses, kNarrow},

@@ -70,14 +70,23 @@ TEST_CASE("products of tall matrices, and the sums of their columns", "[cuda_on_
     check_case({{2080, 66, 68, 68, 68}, sums, 0});
     check_case({{2300, 64, 32, 64, 32}, sums, 1});   // no wide loads
     check_case({{2304, 100, 128, 100, 128}, sums, 0});
+    check_case({{4300, 128, 128, 128, 128}, sums, 0});  // three rounds of rows a piece
   }
 }
 
 TEST_CASE("a product is tall where rows are many and axes are short", "[cuda_on_cpu]") {
   CHECK(tall_product_fits({2048, 128, 128, 128, 128}));
-  CHECK(tall_product_fits({2048, 1, 1, 1, 1}));
-  CHECK_FALSE(tall_product_fits({2047, 8, 8, 8, 8}));
-  CHECK_FALSE(tall_product_fits({4096, 129, 8, 129, 8}));
-  CHECK_FALSE(tall_product_fits({4096, 8, 129, 8, 129}));
-  CHECK_FALSE(tall_product_fits({4096, 8, 0, 8, 1}));
+  CHECK(tall_product_fits({2048, 1, 63, 1, 63}));
+  CHECK(tall_product_fits({65536, 64, 3, 64, 3}));
+  CHECK_FALSE(tall_product_fits({65536, 1, 1, 1, 1}));
+  CHECK_FALSE(tall_product_fits({65536, 32, 31, 32, 31}));
+  CHECK_FALSE(tall_product_fits({2047, 64, 64, 64, 64}));
+  CHECK_FALSE(tall_product_fits({4096, 129, 64, 129, 64}));
+  CHECK_FALSE(tall_product_fits({4096, 64, 129, 64, 129}));
+  CHECK_FALSE(tall_product_fits({4096, 64, 0, 64, 1}));
+}
+
+TEST_CASE("pieces of very tall matrices stay short", "[cuda_on_cpu]") {
+  const TallShape s{std::int64_t(1) << 26, 64, 64, 64, 64};
+  CHECK(tall_product_workspace(s, false) == std::size_t(s.k / 8192 * 64 * 64) * 4);
 }

@@ -16,7 +16,7 @@ static __device__ unsigned tickets[kTickets];
 inline constexpr std::int64_t kMostTurns = 20;
 
 /// True in all threads of the last block of a group of `blocks`; what the others wrote is to be read by load_left(). All threads of a block come here.
-__device__ inline bool is_last_block(std::int64_t group, unsigned blocks) {
+static __device__ bool is_last_block(std::int64_t group, unsigned blocks) {
   __shared__ bool last;
   __threadfence();  // what this thread wrote, before its block is counted
   __syncthreads();

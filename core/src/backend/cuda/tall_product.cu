@@ -14,6 +14,8 @@ constexpr int kThreads = 256, kEach = 4;          ///< of a tile; results of a t
 constexpr int kAcross = kTile / kEach;            ///< packs of four across a tile
 constexpr int kLoads = kDepth * kAcross / kThreads;
 constexpr std::int64_t kWidest = 128, kShortest = 2048, kTaller = 16;  ///< axes of c, rows of a and b, and rows to an axis of c
+constexpr std::int64_t kNarrowest = 64;                                ///< both axes together: below, most of a tile's products would be of zeros
+constexpr std::int64_t kMostRows = 8192;                               ///< of a piece: no long chains of f32 additions
 constexpr int kFoldColumns = 32, kFoldLanes = kThreads / kFoldColumns;
 
 struct TallCut {
@@ -29,7 +31,7 @@ struct TallCut {
 TallCut tall_cut(const TallShape& s, bool sums) {
   TallCut k{s, int((s.m + kTile - 1) / kTile), int((s.n + kTile - 1) / kTile), 0, 0, false, false, sums};
   const std::int64_t wanted = std::max<std::int64_t>(1, 264 / (k.tiles_m * k.tiles_n)), each = (s.k + wanted - 1) / wanted;
-  k.rows = (each + kDepth - 1) / kDepth * kDepth;
+  k.rows = std::min(kMostRows, (each + kDepth - 1) / kDepth * kDepth);
   k.pieces = (s.k + k.rows - 1) / k.rows;
   return k;
 }
@@ -150,7 +152,7 @@ __global__ void __launch_bounds__(kThreads) tall_fold(TallCut k, const float* pa
 }  // namespace
 
 bool tall_product_fits(const TallShape& s) {
-  return s.m >= 1 && s.n >= 1 && s.m <= kWidest && s.n <= kWidest && s.k >= kShortest && s.k >= kTaller * std::max(s.m, s.n);
+  return s.m >= 1 && s.n >= 1 && s.m <= kWidest && s.n <= kWidest && s.m + s.n >= kNarrowest && s.k >= kShortest && s.k >= kTaller * std::max(s.m, s.n);
 }
 
 std::size_t tall_product_workspace(const TallShape& s, bool sums) {

@@ -16,7 +16,7 @@ struct TallShape {
 bool tall_product_fits(const TallShape& s);
 /// Bytes of a call's workspace. `sums`: whether the sums of a's columns are wanted, too.
 std::size_t tall_product_workspace(const TallShape& s, bool sums);
-/// c [m, n] dense, and sums [m] unless null. Rows are added in f32 in pieces whose number the shape alone decides, pieces in f64.
+/// c [m, n] dense, and sums [m] unless null. Rows are added in f32 in pieces of at most 8192, which the shape alone decides, pieces in f64.
 void tall_product(const TallShape& s, const float* a, const float* b, float* c, float* sums, void* workspace);
 
 }  // namespace tenon::cuda
