@@ -168,7 +168,7 @@ TEST_CASE("cuDNN has a plan on an H100 for convolutions of each kind", "[describ
         }
 }
 
-TEST_CASE("f32 has plans on an H100's tensor cores where TF32 is allowed, and only there", "[described]") {
+TEST_CASE("f32 has plans on an H100's tensor cores where TF32 is allowed, and only there", "[described][slow]") {
   if (!can_describe()) return;
   const auto plans = [](bool tf32) {
     std::set<std::string> names;
