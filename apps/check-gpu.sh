@@ -35,14 +35,15 @@ for library in libcublasLt.so libcufft.so libcusolver.so libcublas.so libcuspars
   else lack "$library" "it is part of the CUDA toolkit, or: pip install nvidia-cublas nvidia-cufft nvidia-cusolver nvidia-cusparse nvidia-nvjitlink"; fi
 done
 at=$(first libcudnn.so.9)
-[ -n "${TENON_CUDNN:-}" ] && at=$(ls "$TENON_CUDNN" 2>/dev/null)
+[ -n "${TENON_CUDNN:-}" ] && at=$([ -f "$TENON_CUDNN" ] && [ "$(head -c 4 "$TENON_CUDNN" | tail -c 3)" = ELF ] && echo "$TENON_CUDNN")
 if [ "${TENON_CUDNN:-}" = none ]; then may "cuDNN" "TENON_CUDNN=none turns it off"
-elif [ -n "${TENON_CUDNN:-}" ] && [ -z "$at" ]; then may "cuDNN" "TENON_CUDNN names $TENON_CUDNN, which is not there: convolutions go by our own kernels, slower"
+elif [ -n "${TENON_CUDNN:-}" ] && [ -z "$at" ]; then may "cuDNN" "TENON_CUDNN names $TENON_CUDNN, which is no library: convolutions go by our own kernels, slower"
 elif [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
-memory=${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/tenon}
+if [ -n "${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}}}" ]; then memory=${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/tenon}; else memory=; fi
 at=$memory  # what there is of its path
 while [ ! -e "$at" ] && [ "$at" != . ]; do at=$(dirname "$at"); done
-if [ "$memory" = none ]; then may "a memory of chosen plans" "TENON_PLAN_MEMORY=none: each process measures anew"
+if [ -z "$memory" ]; then may "a memory of chosen plans" "there is no home (HOME): each process measures anew; TENON_PLAN_MEMORY names a folder"
+elif [ "$memory" = none ]; then may "a memory of chosen plans" "TENON_PLAN_MEMORY=none: each process measures anew"
 elif [ -d "$at" ] && [ -w "$at" ]; then have "chosen plans are remembered in $memory"
 else may "a memory of chosen plans" "$memory cannot be written, so each process measures anew; TENON_PLAN_MEMORY names another folder"; fi
 

@@ -12,6 +12,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 steps=${*:-tests sanitize bench} out=${OUT:-build/gpu/results} models=${MODELS:-unet3d fno2d basset lstm transformer mlp} dtypes=${DTYPES:-bf16}
 modes=${MODES:-eager channels_last compile graphs} python=${PYTHON:-python3} rounds=${ROUNDS:-9} seconds=${SECONDS_EACH:-3}
+for step in $steps; do
+  case $step in tests | sanitize | bench) ;; *) echo "gpu.sh: unknown step '$step' (tests, sanitize, bench)" >&2; exit 2 ;; esac
+done
 mkdir -p "$out"
 if [ -z "${BINARIES:-}" ]; then
   BINARIES=build/gpu
@@ -52,6 +55,7 @@ device_tests() {  # name of the logs, seconds, command before the program
   if grep -aq "skipped: " "$out/$name".*.log; then  # a machine without a device passes nothing
     echo "failed: $(grep -ahoE "skipped: .*" "$out/$name".*.log | sort | uniq -c | tr -s ' '), so these say nothing: $(grep -alE "skipped: " "$out/$name".*.log | xargs -n1 basename | tr '\n' ' ')"
     failed=1
+    return
   fi
   echo "$((${#pids[@]} - bad)) of ${#pids[@]} programs passed, $(cat "$out/$name".*.log | grep -aoE 'All tests passed \([0-9]+' | awk -F'(' '{n += $2} END {print n + 0}') checks"
   [ "$bad" -eq 0 ] || failed=1
@@ -132,7 +136,6 @@ for step in $steps; do
       done
       "$python" tests/bench/gpu_table.py "$out/gpu.jsonl" "$out/gpu.json" "$out/gpu.md"
       ;;
-    *) echo "gpu.sh: unknown step '$step' (tests, sanitize, bench)" >&2; exit 2 ;;
   esac
 done
 exit $failed

@@ -26,6 +26,17 @@ constexpr const char* kFooter =
     "Exit status: 0 done, 1 internal, 2 usage or recipe, 3 bad data, 4 batch with failures, 5 plugin, 6 device or memory,\n"
     "7 acceptance not met, 75 stopped early with a good checkpoint, 130 interrupted.";
 
+/// A number of that range; CLI11's own lets NaN through.
+CLI::Validator within(double least, double most, const std::string& said) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
+        return "Value " + text + " not in range " + said;
+      },
+      "");
+}
+
 // All that can be said on the command line, and what was.
 struct CommandLine {
   CLI::App app{"Train, evaluate and run models and classical numerics on real domain data.", "tenon"};
@@ -112,7 +123,7 @@ struct CommandLine {
     sub("bench", "How fast this machine is: ops and a training step of each field's model, CPU beside GPU", true)
         .add_option("--seconds", bench_seconds, "About how long each row is timed on each device (0.5)")
         ->type_name("S")
-        ->check(CLI::Range(0.01, 60.0).description(""));
+        ->check(within(0.01, 60, "0.01 to 60"));
     sub("explain", "What an error code means and what to do", false).add_option("code", explain_code, "Error code; none: list all")->type_name("[CODE]");
     CLI::App& c = sub("completion", "Print the completion script of a shell", false);
     offer(c.add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL"), {"bash", "zsh", "fish"}, true);
@@ -168,7 +179,7 @@ struct CommandLine {
     c.add_option("file", plugin_check.file, "The plugin")->required()->type_name("NAME.tenon.so");
     c.add_option("--example", plugin_check.example, "A file of its format, where that has no writer")->type_name("FILE");
     c.add_option("--recipe", plugin_check.recipes, "A recipe of its task that can be trained here (may be given several times)")->type_name("RECIPE.toml")->allow_extra_args(false);
-    c.add_option("--seconds", plugin_check.seconds, "The most that a check may take (20)")->type_name("S");
+    c.add_option("--seconds", plugin_check.seconds, "The most that a check may take (20)")->type_name("S")->check(within(0.01, 86400, "0.01 to 86400"));
     c.add_option("--only", plugin_check.only, "Only checks of this name or pattern, such as 'model.*' (may be given several times)")->type_name("PATTERN")->allow_extra_args(false);
   }
 

@@ -73,7 +73,11 @@ def main():
     a.add_argument("--seconds", type=float, default=8)
     a.add_argument("--devices", default="cuda,cpu")
     a.add_argument("--jobs", default=",".join(JOBS))
+    parser = a
     a = a.parse_args()
+    if unknown := [job for job in a.jobs.split(",") if job not in JOBS]:
+        parser.error(f"unknown job {unknown[0]} (known: {', '.join(JOBS)})")
+    failed = False
     devices = a.devices.split(",")
     print("| field | " + " | ".join(f"{d}: steps/s | waiting for data | steps, seconds in all" for d in devices) + " | ratio |")
     print("|---" * (3 * len(devices) + 2) + "|")
@@ -91,10 +95,12 @@ def main():
                 if "few" not in done:
                     break
             got.append(done)
+        failed = failed or any("error" in g for g in got)
         cells = [f"{g['rate']:.1f} ({g['precision']}) | {100 * g['waiting']:.1f} % | {g['steps']}, {g['whole']:.1f}" if "rate" in g else f"{g['error']} | | " for g in got]
         ratio = f"{got[0]['rate'] / got[1]['rate']:.1f}" if len(got) == 2 and all("rate" in g for g in got) else ""
         print(f"| {job} | " + " | ".join(cells) + f" | {ratio} |", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

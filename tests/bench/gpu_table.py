@@ -20,10 +20,16 @@ def card():
 
 def main():
     source, json_path, markdown_path = sys.argv[1:4]
-    rows = [json.loads(line) for line in open(source) if line.startswith("{")]
+    rows = []
+    for line in open(source):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:  # of a run that was cut off
+            continue
+    rows = [r for r in rows if isinstance(r, dict) and {"model", "mode", "device", "dtype", "ms"} <= r.keys()]
 
     def of(model, dtype, mode, device, key):
-        found = [r[key] for r in rows if (r["model"], r["mode"], r["device"]) == (model, mode, device) and (device == "cpu" or r["dtype"] == dtype)]
+        found = [r[key] for r in rows if (r["model"], r["mode"], r["device"], r["dtype"]) == (model, mode, device, dtype) and key in r]
         return statistics.median(found) if found else None
 
     show = lambda v, form="{:.3f}": "" if v is None else form.format(v)

@@ -77,8 +77,12 @@ void* operator new(std::size_t bytes) {
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Options o = parse(argc, argv);
+  if (o.dtype != "f32" && o.dtype != "tf32" && o.dtype != "bf16") {
+    std::fprintf(stderr, "unknown type %s (known: f32 tf32 bf16)\n", o.dtype.c_str());
+    return 2;
+  }
   set_thread_count(o.threads);
   const auto make = bench::workloads().find(o.model);
   if (make == bench::workloads().end()) {
@@ -145,4 +149,7 @@ int main(int argc, char** argv) {
   std::printf("{\"model\": \"%s\", \"mode\": \"tenon\", \"device\": \"%s\", \"dtype\": \"%s\", \"threads\": %d, \"ms\": %.4f, \"ms_min\": %.4f, \"peak_mb\": %.1f, \"arena_mb\": %.1f, \"allocations\": %llu, \"blocks_a_step\": %.1f, \"params\": %lld, \"loss\": %.6f}\n",
               o.model.c_str(), o.device == kCpu ? "cpu" : "cuda", o.dtype.c_str(), o.threads, times[times.size() / 2], times[0], peak, double(plan.arena_bytes()) / 1048576,
               static_cast<unsigned long long>(allocations), blocks_a_step, static_cast<long long>(w.model->parameter_count()), loss.item());
+} catch (const Error& e) {
+  std::fprintf(stderr, "error[%s]: %s\n", e.code().c_str(), e.what());
+  return 1;
 }

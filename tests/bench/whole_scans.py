@@ -48,7 +48,10 @@ def main():
     a.add_argument("--devices", default="cuda,cpu")
     for name, default in (("size", 160), ("patch", 64), ("width", 32), ("scans", 4)):
         a.add_argument(f"--{name}", type=int, default=default)
+    parser = a
     a = a.parse_args()
+    if min(a.size, a.patch, a.width, a.scans) < 1:
+        parser.error("--size, --patch, --width and --scans are 1 at least")
     devices = a.devices.split(",")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

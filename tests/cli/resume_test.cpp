@@ -263,4 +263,11 @@ TEST_CASE("the report promises the same bits for a number of steps, and not for 
   CHECK(steps.find("the same bit for bit") != std::string::npos);
   CHECK(minutes.find("the same bit for bit") == std::string::npos);
   CHECK(minutes.find("The clock paced this run") != std::string::npos);
+  nlohmann::json state = nlohmann::json::parse(slurp(folder.path / "steps" / "state.json"));
+  state["earlier_devices"] = {"cuda:0"};
+  std::ofstream(folder.path / "steps" / "state.json") << state.dump();
+  REQUIRE(toy(folder, {"report", "steps"}).status == 0);
+  const std::string moved = slurp(folder.path / "steps" / "report.html");
+  CHECK(moved.find("Parts of this run were computed on cuda:0") != std::string::npos);
+  CHECK(moved.find("the same bit for bit") == std::string::npos);
 }

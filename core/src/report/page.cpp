@@ -133,10 +133,17 @@ void Page::reproduce() {
   body_ += "<pre>tenon train " + escape(shell_quoted(run_.path + "/recipe.toml")) + " --run again\ntenon evaluate again" + escape(split) + "</pre>";
   std::string version = state_text(run_, "tenon");
   std::string steps = state_text(run_, "steps");
+  std::string devices;
+  if (run_.state.is_object() && run_.state.contains("earlier_devices") && run_.state["earlier_devices"].is_array())
+    for (const auto& d : run_.state["earlier_devices"])
+      if (d.is_string()) devices += (devices.empty() ? "" : ", ") + d.get<std::string>();
   const bool stepped = run_.state.is_object() && run_.state.contains("timed") && run_.state["timed"] == false;
   if (!stepped)
     body_ += "<p class=\"soft\">The clock paced this run (train.minutes): another takes another number of steps and ends in other weights. For the same "
              "bits each time, set <code>train.steps" + (steps.empty() ? "" : "=" + escape(steps)) + "</code>.</p>";
+  else if (!devices.empty())
+    body_ += "<p class=\"soft\">Parts of this run were computed on " + escape(devices) + " before it went on on " + escape(state_text(run_, "device")) +
+             ". Devices round differently: a run on one of them ends in other bits.</p>";
   else
     body_ += "<p class=\"soft\">With the same input files" + std::string(run_.state.contains("inputs") ? " (digests above)" : "") +
              (version.empty() ? "" : ", Tenon " + escape(version)) +

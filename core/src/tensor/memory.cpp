@@ -69,16 +69,17 @@ void throw_out_of_memory(DeviceType type, std::size_t asked, std::size_t in_use)
   std::array<std::size_t, kMemoryTags> order{};
   for (std::size_t i = 0; i < kMemoryTags; ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return use[a].in_use > use[b].in_use; });
-  std::string text = std::string(type == DeviceType::cpu ? "out of memory" : "out of device memory") + ": asked for " + bytes_text(asked) + " (" + std::to_string(asked) + " bytes) with " +
-                     bytes_text(in_use) + " in use";
+  const MemoryTag wanted = MemoryScope::current();
+  std::string text = std::string(type == DeviceType::cpu ? "out of memory" : "out of device memory") + ": asked for " + bytes_text(asked) + " (" + std::to_string(asked) + " bytes" +
+                     (wanted == MemoryTag::other ? "" : " of " + std::string(name_of(wanted))) + ") with " + bytes_text(in_use) + " in use";
   const char* between = ": ";
   for (std::size_t i : order) {
     if (use[i].in_use == 0) continue;
     text += between + std::string(name_of(MemoryTag(i))) + " " + bytes_text(use[i].in_use);
     between = ", ";
   }
-  const MemoryTag most = MemoryTag(order[0]);
-  const bool of_the_model = most == MemoryTag::parameters || most == MemoryTag::optimiser || most == MemoryTag::gradients;
+  const auto is_model = [](MemoryTag t) { return t == MemoryTag::parameters || t == MemoryTag::optimiser || t == MemoryTag::gradients; };
+  const bool of_the_model = is_model(wanted) || (is_model(MemoryTag(order[0])) && use[order[0]].in_use > asked);
   throw Error(ErrorKind::device, "memory.exhausted", text,
               of_the_model ? "use a smaller model, or an optimiser that keeps less (sgd, adafactor)"
               : type == DeviceType::cpu ? "use a smaller batch or patch, or recompute activations (tenon::recompute)"

@@ -180,14 +180,14 @@ class Builder {
     if (const RecipeSection* given = file_.section(section))
       for (const RecipeValue& v : given->values) {
         if (section == "model" && v.key == "name") continue;
-        // a data set that the command line replaces need not be here
-        set(values, spec, section, v.key, file_.at(v.line), recipe_.directory, !overridden(section, v.key), [&](const Param* p, const std::string& where) {
+        if (overridden(section, v.key) && spec.find(v.key)) continue;  // what the command line replaces need fit neither the model nor this machine
+        set(values, spec, section, v.key, file_.at(v.line), recipe_.directory, [&](const Param* p, const std::string& where) {
           values.set(spec, v.key, p ? fitted(v.value, p->type) : v.value, where);
         });
       }
     for (const Override& o : overrides_) {
       if (o.section != section || (section == "model" && o.key == "name")) continue;
-      set(values, spec, section, o.key, o.where(), fs::current_path(), true, [&](const Param*, const std::string& where) { values.set_from_text(spec, o.key, o.text, where); });
+      set(values, spec, section, o.key, o.where(), fs::current_path(), [&](const Param*, const std::string& where) { values.set_from_text(spec, o.key, o.text, where); });
     }
     for (const Param& p : spec.params())
       if (p.required && !values.given(p.name)) {
@@ -205,7 +205,7 @@ class Builder {
 
   template <class Store>
   void set(ParamValues& values, const ParamSpec& spec, const std::string& section, const std::string& key, const std::string& where,
-           const fs::path& base, bool look_up, Store&& store) {
+           const fs::path& base, Store&& store) {
     const Param* p = spec.find(key);
     if (!p) {
       std::vector<std::string> known;
@@ -214,7 +214,7 @@ class Builder {
       unknown("key", key, known, where, section);
     }
     store(p, where);
-    if (p->type == ParamType::path && look_up)
+    if (p->type == ParamType::path)
       located(where, [&] { values.set(spec, key, absolute_path(values.text(key), base), where); });
     require_readable(values, *p, section + "." + key, where);
     recipe_.origins[section + "." + key] = where;

@@ -22,16 +22,37 @@ void write_run_state(const std::filesystem::path& run, const RunState& s) {
       j["processor"] = d.name + " (" + d.capability + ")";
       for (const auto& [library, version] : d.libraries) j["versions"][library] = version;
     }
+  if (!s.earlier_devices.empty()) j["earlier_devices"] = s.earlier_devices;
   j["inputs"] = nlohmann::ordered_json::object();
   if (s.inputs)
     for (const auto& [path, digest] : *s.inputs) j["inputs"][path] = digest;
   write_atomic(run / "state.json", json_text(j, 1) + "\n");
 }
 
+namespace {
+
+/// Null where there is none, or none that can be read.
+nlohmann::json state_of(const std::filesystem::path& run) {
+  if (!file_exists(run / "state.json")) return {};
+  return nlohmann::json::parse(read_text(run / "state.json"), nullptr, false);
+}
+
+}  // namespace
+
+std::vector<std::string> read_run_devices(const std::filesystem::path& run) {
+  const nlohmann::json j = state_of(run);
+  std::vector<std::string> devices;
+  if (!j.is_object()) return devices;
+  if (j.contains("earlier_devices") && j["earlier_devices"].is_array())
+    for (const auto& d : j["earlier_devices"])
+      if (d.is_string()) devices.push_back(d.get<std::string>());
+  if (j.contains("device") && j["device"].is_string()) devices.push_back(j["device"].get<std::string>());
+  return devices;
+}
+
 std::map<std::string, std::string> read_run_inputs(const std::filesystem::path& run) {
   std::map<std::string, std::string> inputs;
-  if (!file_exists(run / "state.json")) return inputs;
-  const auto j = nlohmann::json::parse(read_text(run / "state.json"), nullptr, false);
+  const nlohmann::json j = state_of(run);
   if (!j.is_object() || !j.contains("inputs") || !j["inputs"].is_object()) return inputs;
   for (const auto& [path, digest] : j["inputs"].items())
     if (digest.is_string()) inputs[path] = digest.get<std::string>();

@@ -195,6 +195,7 @@ class Trainer {
       return;
     }
     info_ = *found;
+    note_devices();
     schedule_.plateau = info_.plateau;
     stop_.state = info_.stop;
     if (scale_ && info_.loss_scale.scale > 0) scale_->load(info_.loss_scale);
@@ -203,6 +204,17 @@ class Trainer {
     pacer_.restore(info_.progress, info_.step_seconds);
     elapsed_before_ = info_.elapsed;
     say("resumed at step " + std::to_string(info_.step));
+  }
+
+  /// Another device rounds otherwise: a run that changes is not the one that stays, and says so.
+  void note_devices() {
+    earlier_devices_ = read_run_devices(directory_.path());
+    const std::string here = options_.device.str();
+    if (!earlier_devices_.empty() && earlier_devices_.back() != here)
+      say("warning: the run was on " + earlier_devices_.back() + " and goes on on " + here + ", whose last bits are others; --device " + earlier_devices_.back() + " stays where it was");
+    std::erase(earlier_devices_, here);
+    const auto end = std::unique(earlier_devices_.begin(), earlier_devices_.end());
+    earlier_devices_.erase(end, earlier_devices_.end());
   }
 
   bool timed() const { return is_timed(recipe_); }
@@ -261,6 +273,7 @@ class Trainer {
       if (good) {
         pending.loss_sum += loss;
         ++pending.losses;
+        ++taken_;
       } else {
         ++pending.skipped;
       }
@@ -280,6 +293,8 @@ class Trainer {
     waiting_share_ = compute_seconds > 0 ? loader.waited_seconds() / compute_seconds : 0;
     if (stop_.due())
       say("stopped early at step " + std::to_string(info_.step) + ": no validation since step " + std::to_string(stop_.state.best_step) + " was better");
+    if (taken_ == 0 && info_.step > first)
+      say("warning: each of " + std::to_string(info_.step - first) + " steps was left out, for the gradients of the scaled loss were too large for f16: the weights are what they were; lower train.loss_scale, or set train.precision=bf16");
     info_.finished = !interrupted_;
     save();
     report_memory();
@@ -454,6 +469,7 @@ class Trainer {
     s.waiting_share = waiting_share_;
     s.timed = timed();
     s.stopped_early = stop_.due();
+    s.earlier_devices = earlier_devices_;
     s.inputs = &digests_;
     write_run_state(directory_.path(), s);
   }
@@ -480,7 +496,8 @@ class Trainer {
   std::vector<std::shared_ptr<TrainCallback>> callbacks_;
   std::unique_ptr<Profiler> profiler_;
   std::atomic<bool> profiling_{false};
-  std::int64_t profiled_ = 0;
+  std::int64_t profiled_ = 0, taken_ = 0;  ///< steps of this session: profiled, and not left out
+  std::vector<std::string> earlier_devices_;
   double profile_start_ = 0;
   std::unique_ptr<Profiler::Watch> watch_;
   Clock::time_point start_;

@@ -86,5 +86,17 @@ TEST_CASE("impossible sizes are refused with the size in the message", "[allocat
     CHECK_THAT(e.what(), Contains("parameters 12"));  // who holds what, the most first
     CHECK_THAT(e.what(), Contains(" in use: "));
   }
+  const auto hint_of = [](MemoryTag tag) {
+    const MemoryScope scope(tag);
+    try {
+      Tensor::empty({std::int64_t(1) << 58}, DType::u8);
+    } catch (const Error& e) {
+      CHECK_THAT(e.what(), Contains("(288230376151711744 bytes of " + std::string(name_of(tag)) + ")"));
+      return e.hint();
+    }
+    return std::string();
+  };
+  CHECK_THAT(hint_of(MemoryTag::activations), Contains("smaller batch"));  // though parameters hold the most
+  CHECK_THAT(hint_of(MemoryTag::optimiser), Contains("smaller model"));
 #endif
 }

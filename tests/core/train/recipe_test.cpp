@@ -78,6 +78,15 @@ TEST_CASE("overrides win over the file and are checked alike", "[recipe]") {
   CHECK(refused(text, {"sed=1"}).hint().find("seed") != std::string::npos);
 }
 
+TEST_CASE("what the command line replaces need fit neither the model nor this machine", "[recipe]") {
+  const std::string text = kHead + "[data]\nroot = \"a\"\nnoise = \"much\"\nsizes = 3\n";
+  const Recipe r = parse(text, {"data.noise=0.5", "data.sizes=[3, 4]"});
+  CHECK(r.section("data").real("noise") == 0.5);
+  CHECK(r.section("data").integers("sizes") == std::vector<std::int64_t>{3, 4});
+  CHECK(refused(text, {"data.noise=0.5"}).where() == "try.toml:7");
+  CHECK(refused(kHead + "[data]\nroot = \"a\"\nnoize = 1\n", {"data.noize=2"}).where() == "try.toml:6");
+}
+
 TEST_CASE("an unknown key or section is refused with place and nearest name", "[recipe]") {
   const Error key = refused(kHead + "[data]\nroot = \"a\"\nnoize = 0.5\n");
   CHECK(key.kind() == ErrorKind::usage);

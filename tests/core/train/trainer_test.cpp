@@ -249,12 +249,42 @@ TEST_CASE("f16 finds a scale that fits, leaving out the steps before", "[train][
   CHECK(scale > 1000);
 }
 
+struct Messages : RunObserver {
+  void message(const std::string& text) override { said += text + "\n"; }
+  std::string said;
+};
+
+TEST_CASE("a run whose every step was left out says so", "[train][loss_scale]") {
+  const Site site;
+  Messages listener;
+  train(site.recipe({"train.precision=f16", "train.loss_scale=1e30", "train.steps=4"}), {.directory = site.folder / "run"}, listener);
+  CHECK_THAT(listener.said, Contains("warning: each of 4 steps was left out") && Contains("lower train.loss_scale"));
+  Messages other;
+  train(site.recipe({"train.precision=f16", "train.loss_scale=1e12", "train.steps=40"}), {.directory = site.folder / "found"}, other);
+  CHECK(other.said.find("left out") == std::string::npos);
+}
+
+TEST_CASE("a run that is resumed on another device says so, and keeps it in mind", "[train][resume]") {
+  const Site site;
+  StopAfter stop(7);
+  CHECK(train(site.recipe({}), {.directory = site.folder / "run"}, stop).status == TrainStatus::interrupted);
+  const fs::path file = site.folder / "run/state.json";
+  auto state = nlohmann::json::parse(read_text(file));
+  CHECK(!state.contains("earlier_devices"));
+  state["device"] = "cuda:0";  // as if it had been there
+  write_atomic(file, state.dump());
+  StopAfter again(5);
+  CHECK(train(site.recipe({}), {.directory = site.folder / "run", .resume = true}, again).status == TrainStatus::interrupted);
+  CHECK_THAT(read_text(site.folder / "run/log.txt"), Contains("warning: the run was on cuda:0 and goes on on cpu, whose last bits are others"));
+  Messages listener;
+  train(site.recipe({}), {.directory = site.folder / "run", .resume = true}, listener);
+  CHECK(listener.said.find("warning") == std::string::npos);  // it stayed
+  CHECK(nlohmann::json::parse(read_text(file))["earlier_devices"] == nlohmann::json::array({"cuda:0"}));
+}
+
 TEST_CASE("a run in TF32 is one in f32 on a CPU, and says so", "[train][precision]") {
   const Site site;
-  struct Listener : RunObserver {
-    void message(const std::string& text) override { said += text + "\n"; }
-    std::string said;
-  } listener;
+  Messages listener;
   RunObserver quiet;
   train(site.recipe({}), {.directory = site.folder / "f32"}, quiet);
   StopAfter stop(7);
