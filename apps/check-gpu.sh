@@ -39,7 +39,8 @@ at=$(first libcudnn.so.9)
 if [ "${TENON_CUDNN:-}" = none ]; then may "cuDNN" "TENON_CUDNN=none turns it off"
 elif [ -n "${TENON_CUDNN:-}" ] && [ -z "$at" ]; then may "cuDNN" "TENON_CUDNN names $TENON_CUDNN, which is no library: convolutions go by our own kernels, slower"
 elif [ -n "$at" ]; then have "cuDNN at $at"; else may "cuDNN 9" "convolutions then go by our own kernels, slower; pip install nvidia-cudnn-cu13, and name it: TENON_CUDNN=.../libcudnn.so.9"; fi
-if [ -n "${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}}}" ]; then memory=${TENON_PLAN_MEMORY:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/tenon}; else memory=; fi
+cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+memory=${TENON_PLAN_MEMORY:-${cache:+$cache/tenon}}
 at=$memory  # what there is of its path
 while [ ! -e "$at" ] && [ "$at" != . ]; do at=$(dirname "$at"); done
 if [ -z "$memory" ]; then may "a memory of chosen plans" "there is no home (HOME): each process measures anew; TENON_PLAN_MEMORY names a folder"

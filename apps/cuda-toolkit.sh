@@ -2,7 +2,10 @@
 # The CUDA toolkit out of PyPI's wheels, for a machine without NVIDIA's packages: bash apps/cuda-toolkit.sh [DIR]      (build/cuda-toolkit; 2.3 GB)
 # The wheels have no links for a linker and no lib64: those are made here. Prints the line that makes CMake and apps/check-gpu.sh use it.
 set -euo pipefail
-case ${1:-} in -*) sed -n 2,3s/^..//p "$0"; exit 2 ;; esac
+case ${1:-} in
+  -h | --help) sed -n 2,3s/^..//p "$0"; exit 0 ;;
+  -*) sed -n 2,3s/^..//p "$0" >&2; exit 2 ;;
+esac
 mkdir -p "${1:-$(dirname "$0")/../build/cuda-toolkit}"
 dir=$(cd "${1:-$(dirname "$0")/../build/cuda-toolkit}" && pwd)
 root=$dir/nvidia/cu13

@@ -6,6 +6,7 @@
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   SKIP_CPU=1     leaves the CPU's steps out      WARM_SECONDS=120   for which PyTorch may compile a mode, beside the tests
 #   CHOOSE_SECONDS=120  for which a model may choose its convolutions and products, before it is timed by another process
+#   PEER_SECONDS=75 that a mode of PyTorch may take at most
 #   LIMIT=420      seconds after which no more of the peer is started, END=540 after which no more at all; what is left out stays empty in the table
 #   PYTHON=python3 one that has PyTorch with CUDA; without one the peer's columns stay empty
 set -uo pipefail

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli.hpp"
 #include "plugin_project.hpp"
@@ -27,12 +28,14 @@ constexpr const char* kFooter =
     "7 acceptance not met, 75 stopped early with a good checkpoint, 130 interrupted.";
 
 /// A number of that range; CLI11's own lets NaN through.
-CLI::Validator within(double least, double most, const std::string& said) {
+CLI::Validator within(double least, double most) {
   return CLI::Validator(
       [=](std::string& text) {
         double value = 0;
         if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most) return std::string();
-        return "Value " + text + " not in range " + said;
+        std::ostringstream refusal;
+        refusal << "Value " << text << " not in range " << least << " to " << most;
+        return refusal.str();
       },
       "");
 }
@@ -123,7 +126,7 @@ struct CommandLine {
     sub("bench", "How fast this machine is: ops and a training step of each field's model, CPU beside GPU", true)
         .add_option("--seconds", bench_seconds, "About how long each row is timed on each device (0.5)")
         ->type_name("S")
-        ->check(within(0.01, 60, "0.01 to 60"));
+        ->check(within(0.01, 60));
     sub("explain", "What an error code means and what to do", false).add_option("code", explain_code, "Error code; none: list all")->type_name("[CODE]");
     CLI::App& c = sub("completion", "Print the completion script of a shell", false);
     offer(c.add_option("shell", shell, "bash, zsh or fish")->required()->type_name("SHELL"), {"bash", "zsh", "fish"}, true);

@@ -67,14 +67,13 @@ def train(a, job, device, length):
 
 
 def main():
-    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--tenon", default=str(ROOT / "build/release/bin/tenon"))
-    a.add_argument("--data", default=os.environ.get("TENON_DATA", ""))
-    a.add_argument("--seconds", type=float, default=8)
-    a.add_argument("--devices", default="cuda,cpu")
-    a.add_argument("--jobs", default=",".join(JOBS))
-    parser = a
-    a = a.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tenon", default=str(ROOT / "build/release/bin/tenon"))
+    parser.add_argument("--data", default=os.environ.get("TENON_DATA", ""))
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--devices", default="cuda,cpu")
+    parser.add_argument("--jobs", default=",".join(JOBS))
+    a = parser.parse_args()
     if unknown := [job for job in a.jobs.split(",") if job not in JOBS]:
         parser.error(f"unknown job {unknown[0]} (known: {', '.join(JOBS)})")
     failed = False

@@ -43,13 +43,12 @@ def seconds(command):
 
 
 def main():
-    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--tenon", default=str(ROOT / "build/release/bin/tenon"))
-    a.add_argument("--devices", default="cuda,cpu")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tenon", default=str(ROOT / "build/release/bin/tenon"))
+    parser.add_argument("--devices", default="cuda,cpu")
     for name, default in (("size", 160), ("patch", 64), ("width", 32), ("scans", 4)):
-        a.add_argument(f"--{name}", type=int, default=default)
-    parser = a
-    a = a.parse_args()
+        parser.add_argument(f"--{name}", type=int, default=default)
+    a = parser.parse_args()
     if min(a.size, a.patch, a.width, a.scans) < 1:
         parser.error("--size, --patch, --width and --scans are 1 at least")
     devices = a.devices.split(",")

@@ -8,17 +8,25 @@ namespace {
 
 constexpr std::int64_t kMostLeft = kMostTurns * kBlock;  ///< partial sums that one block may add up
 
+/// Where a loss goes; none: partial sums are for other kernels to finish.
+template <class A>
+struct LossTo {
+  double* totals;
+  A* loss;
+  double smooth;
+};
+
 /// By one block; partial is folded. shared: kBlock values.
 template <class A, bool Dice>
-__device__ void finish_loss(const LossCut& k, double smooth, const double* partial, double* totals, A* loss, double* shared) {
+__device__ void finish_loss(const LossCut& k, const LossTo<A>& to, const double* partial, double* shared) {
   const std::int64_t t = threadIdx.x, K = k.classes, step = k.chunks * (Dice ? k.width() : 1);
   double entropy = 0, dice = 0;
   for (std::int64_t s = t; s < k.samples; s += kBlock) entropy += partial[s * step];
   if constexpr (Dice) {
-    for (std::int64_t i = t; i < k.samples * 3 * K; i += kBlock) totals[i] = partial[i / (3 * K) * step + 1 + i % (3 * K)];
+    for (std::int64_t i = t; i < k.samples * 3 * K; i += kBlock) to.totals[i] = partial[i / (3 * K) * step + 1 + i % (3 * K)];
     for (std::int64_t i = t; i < k.samples * (K - 1); i += kBlock) {
       const double* in = partial + i / (K - 1) * step + 2 + i % (K - 1);  // the background is left out
-      dice += dice_term(in[0], in[K], in[2 * K], smooth).value();
+      dice += dice_term(in[0], in[K], in[2 * K], to.smooth).value();
     }
     dice = segment_sum(dice, shared, kBlock);
   }
@@ -28,9 +36,9 @@ __device__ void finish_loss(const LossCut& k, double smooth, const double* parti
   if constexpr (Dice) {
     value += 1 - dice / double(k.samples * (K - 1));
   } else {
-    totals[0] = 0;
+    to.totals[0] = 0;
   }
-  *loss = A(value);
+  *to.loss = A(value);
 }
 
 /// What the blocks of all samples left, added up by one block into the first chunk's place. shared: kBlock values.
@@ -53,14 +61,6 @@ __device__ inline void fold_losses(const LossCut& k, std::int64_t width, double*
   }
   __syncthreads();
 }
-
-/// Where a loss goes; none: partial sums are for other kernels to finish.
-template <class A>
-struct LossTo {
-  double* totals;
-  A* loss;
-  double smooth;
-};
 
 /// partial: cross entropy of a chunk; then, for Dice, sums of p t, p and t a class.
 template <class T, bool Dice>
@@ -113,7 +113,7 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
   }
   if (!to.loss || !is_last_block(0, gridDim.x)) return;
   fold_losses(k, Dice ? k.width() : 1, partial, shared);
-  finish_loss<A, Dice>(k, to.smooth, partial, to.totals, to.loss, shared);
+  finish_loss<A, Dice>(k, to, partial, shared);
 }
 
 /// Cross entropy of rows of many classes: a chunk a block, a row a team.
@@ -140,9 +140,9 @@ __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* 
 }
 
 template <class A, bool Dice>
-__global__ void label_loss_finish(LossCut k, double smooth, const double* partial, double* totals, A* loss) {
+__global__ void label_loss_finish(LossCut k, const double* partial, LossTo<A> to) {
   __shared__ double shared[kBlock];
-  finish_loss<A, Dice>(k, smooth, partial, totals, loss, shared);
+  finish_loss<A, Dice>(k, to, partial, shared);
 }
 
 template <class T, bool Dice>
@@ -151,13 +151,12 @@ Kernel forward(const LabelLoss& p) {
     const LossCut k = loss_cut(p, fault);
     const T* x = static_cast<const T*>(o[0]);
     const void* labels = o[1];
-    double *partial = static_cast<double*>(o[2]), *totals = static_cast<double*>(o[3]);
+    double* partial = static_cast<double*>(o[2]);
+    const LossTo<Acc<T>> to{static_cast<double*>(o[3]), static_cast<Acc<T>*>(o[4]), p.smooth};
     const unsigned blocks = grid_blocks(k.samples * k.chunks);
-    auto* loss = static_cast<Acc<T>*>(o[4]);
     if (p.classes <= kManyClasses) {
       const bool whole = std::int64_t(blocks) * p.sums() <= kMostLeft;
-      start("label_sums", dim3(blocks), dim3(kBlock), 0, label_sums<T, Dice>, k, x, labels, partial,
-            whole ? LossTo<Acc<T>>{totals, loss, p.smooth} : LossTo<Acc<T>>{});
+      start("label_sums", dim3(blocks), dim3(kBlock), 0, label_sums<T, Dice>, k, x, labels, partial, whole ? to : LossTo<Acc<T>>{});
       if (whole) return;
     } else {
       by_lanes<T>(p.classes, {x}, [&](auto lanes) {
@@ -167,7 +166,7 @@ Kernel forward(const LabelLoss& p) {
       });
     }
     fold_rows<double>("label_sums_fold", partial, p.samples, k.chunks, p.sums());
-    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, p.smooth, partial, totals, loss);
+    start("label_loss_finish", dim3(1), dim3(kBlock), 0, label_loss_finish<Acc<T>, Dice>, k, static_cast<const double*>(partial), to);
   };
 }
 

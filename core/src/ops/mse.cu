@@ -38,9 +38,7 @@ __global__ void squared_error_sums(const T* x, const T* y, std::int64_t count, d
   sum_tile_rows<double, 1>(total, shared, 1, kBlock);
   if (threadIdx.x == 0) partial[blockIdx.x] = total[0];
   if (!is_last_block(0, gridDim.x)) return;
-  total[0] = 0;
-#pragma unroll 4
-  for (unsigned chunk = threadIdx.x; chunk < gridDim.x; chunk += kBlock) total[0] += __ldcg(partial + chunk);
+  total[0] = share_of_left(partial, gridDim.x);
   sum_tile_rows<double, 1>(total, shared, 1, kBlock);
   if (threadIdx.x == 0) *loss = A(total[0] / double(count));
 }

@@ -47,13 +47,6 @@ __device__ T rounded(Partial<T> v) {
   return T(Computed<T>(v));
 }
 
-/// What another block left.
-template <class P>
-__device__ P load_partial(const P* p) {
-  using Word = std::conditional_t<std::is_same_v<P, double>, double, long long>;
-  return P(__ldcg(reinterpret_cast<const Word*>(p)));
-}
-
 /// Short rows, a team each.
 template <class T, int N>
 __global__ void sum_teams(RowCut k, const T* x, T* out) {
@@ -88,9 +81,7 @@ __global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::i
   sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum[0];
   if (!out || !is_last_block(row, runs)) return;
-  sum[0] = P(0);
-#pragma unroll 4
-  for (unsigned i = threadIdx.x; i < runs; i += kBlock) sum[0] += load_partial(partial + row * runs + i);
+  sum[0] = share_of_left(partial + row * runs, runs);
   sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
   if (threadIdx.x == 0) out[row] = rounded<T>(sum[0]);
 }
@@ -130,7 +121,7 @@ __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, b
 #pragma unroll 2
       for (unsigned run = unsigned(row); run < k.runs; run += unsigned(k.ty))
 #pragma unroll
-        for (int i = 0; i < N; ++i) v[i] += load_partial(partial + (outer * k.runs + run) * k.inner + c + i);
+        for (int i = 0; i < N; ++i) v[i] += __ldcg(partial + (outer * k.runs + run) * k.inner + c + i);
     }
     sum_tile_rows<P, N>(v, dynamic_shared<P>(), k.tx, k.ty);
   }

@@ -78,10 +78,7 @@ __global__ void run_squares(LeafAddresses a, const DeviceRun* runs, Clipping cli
   sum = block_sum(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
   if (!norm || !is_last_block(0, gridDim.x)) return;
-  sum = 0;
-#pragma unroll 4
-  for (unsigned i = threadIdx.x; i < gridDim.x; i += blockDim.x) sum += __ldcg(partial + i);
-  sum = block_sum(sum);
+  sum = block_sum(share_of_left(partial, gridDim.x));
   if (threadIdx.x == 0) *norm = float(sqrt(sum));
 }
 

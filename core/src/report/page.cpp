@@ -66,6 +66,15 @@ std::string Page::baseline_legend() const {
   return out;
 }
 
+std::string Page::earlier_devices() const {
+  std::string names;
+  const auto it = run_.state.find("earlier_devices");
+  if (it == run_.state.end() || !it->is_array()) return names;
+  for (const Json& d : *it)
+    if (d.is_string()) names += (names.empty() ? "" : ", ") + d.get<std::string>();
+  return names;
+}
+
 void Page::facts() {
   if (run_.state.empty()) return;
   section("run", "The run");
@@ -81,10 +90,11 @@ void Page::facts() {
   for (const auto& [key, title] : kKnown) {
     if (!run_.state.contains(key)) continue;
     const Json& value = run_.state[key];
-    row(title, std::string_view(key) == "seconds" && value.is_number() ? duration(value.get<double>()) : plain_text(value));
+    if (std::string_view(key) == "device" && !earlier_devices().empty()) row("Device", plain_text(value) + ", before that " + earlier_devices());
+    else row(title, std::string_view(key) == "seconds" && value.is_number() ? duration(value.get<double>()) : plain_text(value));
   }
   for (const auto& [key, value] : run_.state.items()) {
-    bool known = key == "versions" || key == "inputs" ||
+    bool known = key == "versions" || key == "inputs" || key == "earlier_devices" ||
                  std::any_of(std::begin(kKnown), std::end(kKnown), [&](const auto& k) { return key == k.first; });
     if (!known) row(key, plain_text(value));
   }
@@ -133,16 +143,12 @@ void Page::reproduce() {
   body_ += "<pre>tenon train " + escape(shell_quoted(run_.path + "/recipe.toml")) + " --run again\ntenon evaluate again" + escape(split) + "</pre>";
   std::string version = state_text(run_, "tenon");
   std::string steps = state_text(run_, "steps");
-  std::string devices;
-  if (run_.state.is_object() && run_.state.contains("earlier_devices") && run_.state["earlier_devices"].is_array())
-    for (const auto& d : run_.state["earlier_devices"])
-      if (d.is_string()) devices += (devices.empty() ? "" : ", ") + d.get<std::string>();
   const bool stepped = run_.state.is_object() && run_.state.contains("timed") && run_.state["timed"] == false;
   if (!stepped)
     body_ += "<p class=\"soft\">The clock paced this run (train.minutes): another takes another number of steps and ends in other weights. For the same "
              "bits each time, set <code>train.steps" + (steps.empty() ? "" : "=" + escape(steps)) + "</code>.</p>";
-  else if (!devices.empty())
-    body_ += "<p class=\"soft\">Parts of this run were computed on " + escape(devices) + " before it went on on " + escape(state_text(run_, "device")) +
+  else if (!earlier_devices().empty())
+    body_ += "<p class=\"soft\">Parts of this run were computed on " + escape(earlier_devices()) + " before it went on on " + escape(state_text(run_, "device")) +
              ". Devices round differently: a run on one of them ends in other bits.</p>";
   else
     body_ += "<p class=\"soft\">With the same input files" + std::string(run_.state.contains("inputs") ? " (digests above)" : "") +

@@ -51,6 +51,7 @@ class Page {
   static std::string legend_item(const std::string& text, const std::string& colour, const std::string& dash);
   static std::string legend_mark(const std::string& text, const std::string& colour, bool bar);  ///< of points, or of bars
   std::string baseline_legend() const;
+  std::string earlier_devices() const;
 
   const RunRecord& run_;
   std::vector<Summary> summaries_;

@@ -210,11 +210,9 @@ class Trainer {
   void note_devices() {
     earlier_devices_ = read_run_devices(directory_.path());
     const std::string here = options_.device.str();
-    if (!earlier_devices_.empty() && earlier_devices_.back() != here)
+    if (!info_.finished && !earlier_devices_.empty() && earlier_devices_.back() != here)
       say("warning: the run was on " + earlier_devices_.back() + " and goes on on " + here + ", whose last bits are others; --device " + earlier_devices_.back() + " stays where it was");
     std::erase(earlier_devices_, here);
-    const auto end = std::unique(earlier_devices_.begin(), earlier_devices_.end());
-    earlier_devices_.erase(end, earlier_devices_.end());
   }
 
   bool timed() const { return is_timed(recipe_); }

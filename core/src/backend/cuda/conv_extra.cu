@@ -1,6 +1,7 @@
 /// What stands around the products of a convolution: channel sums, sums over cuts, bias, conversion of weights.
 #include <algorithm>
 
+#include "backend/cuda/columns.cuh"
 #include "backend/cuda/conv_map.cuh"
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/last_block.cuh"
@@ -31,27 +32,6 @@ SumsShape sums_shape(DType type, std::int64_t rows, std::int64_t channels) {
   return s;
 }
 
-/// v summed over the threads of a block that lie on one column: thread t lies on column t % across, a power of two; across: at most kThreads / 4.
-/// Then f(column, element, sum) for each element of a column, by one thread. shared: kThreads * N elements.
-template <class A, int N, class F>
-__device__ void sum_columns(A (&v)[N], int across, A* shared, const F& f) {
-  const int t = int(threadIdx.x), lane = t % 32, warp = t / 32, warps = kThreads / 32, apart = across > 32 ? across / 32 : 1;
-  for (int o = across; o < 32; o *= 2) {
-#pragma unroll
-    for (int j = 0; j < N; ++j) v[j] += __shfl_xor_sync(~0u, v[j], o);
-  }
-  __syncthreads();  // what was in shared has been read
-#pragma unroll
-  for (int j = 0; j < N; ++j) shared[(warp * 32 + lane) * N + j] = v[j];
-  __syncthreads();
-  for (int i = t; i < across * N; i += kThreads) {
-    const int column = i / N, element = i % N;
-    A sum = 0;
-    for (int w = column / 32; w < warps; w += apart) sum += shared[(w * 32 + column % 32) * N + element];
-    f(column, element, sum);
-  }
-}
-
 /// Partial sums that a thread adds up at once.
 template <class T, int Each>
 constexpr int kPartialPack = Each * sizeof(Acc<T>) >= 16 ? 16 / sizeof(Acc<T>) : 1;
@@ -60,7 +40,7 @@ constexpr int kPartialPack = Each * sizeof(Acc<T>) >= 16 ? 16 / sizeof(Acc<T>) :
 template <class T, int Each>
 __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>* partial, Acc<T>* sums, SumsShape s, bool wide) {
   using A = Acc<T>;
-  constexpr int kAhead = 4;                                            // loads under way
+  constexpr int kAhead = 4;  // loads under way
   constexpr int kPack = kPartialPack<T, Each>;
   __shared__ A added[kThreads * Each];
   const int tid = int(threadIdx.x), lanes = kThreads / s.across, lane = tid / s.across;
@@ -88,10 +68,11 @@ __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>
       for (int j = 0; j < Each; ++j) sum[j] += v[j];
     }
   }
-  sum_columns<A, Each>(sum, s.across, added, [&](int column, int element, A total) {
-    const std::int64_t c = first + column * Each + element;
-    if (c < s.channels) partial[blockIdx.x * s.channels + c] = total;
-  });
+  sum_tile_rows<A, Each>(sum, added, s.across, lanes);
+  if (lane == 0 && channel < s.channels) {
+#pragma unroll
+    for (int j = 0; j < Each; ++j) partial[blockIdx.x * s.channels + channel + j] = sum[j];
+  }
   if (!sums || !is_last_block(blockIdx.y, gridDim.x)) return;
   const int packs = s.packs(kPack), parts = kThreads / packs;
   const std::int64_t mine = first + tid % packs * kPack;
@@ -107,10 +88,10 @@ __global__ void __launch_bounds__(kThreads) sum_channels(const T* values, Acc<T>
       for (int j = 0; j < kPack; ++j) all[j] += v[j];
     }
   }
-  sum_columns<A, kPack>(all, packs, added, [&](int pack, int element, A total) {
-    const std::int64_t c = first + pack * kPack + element;
-    if (c < s.channels) sums[c] = total;
-  });
+  sum_tile_rows<A, kPack>(all, added, packs, parts);
+  if (tid / packs != 0 || mine >= s.channels) return;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) sums[mine + j] = all[j];
 }
 
 /// 32 columns a block, up to 32 threads a column.

@@ -38,4 +38,13 @@ __device__ void load_left(const V* from, V (&to)[N]) {
   }
 }
 
+/// This thread's share of the sum of what `blocks` left, one value each.
+template <class V>
+__device__ V share_of_left(const V* left, unsigned blocks) {
+  V sum = V(0);
+#pragma unroll 4
+  for (unsigned i = threadIdx.x; i < blocks; i += blockDim.x) sum += __ldcg(left + i);
+  return sum;
+}
+
 }  // namespace tenon::cuda
