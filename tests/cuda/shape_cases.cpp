@@ -274,6 +274,17 @@ void long_attentions() {
   first([](const In& x) { return scaled_dot_product_attention(x[0], x[1], x[2], {.scale = 0.3}); },
         {spread({1, 512, 1, 24}), spread({1, 130, 1, 24}, -0.9, 1.1), spread({1, 130, 1, 40}, -2, 1)});
 }
+/// Heads that our kernels for tensor cores take: last tiles that are not full, masks, a query that sees nothing.
+void tensor_core_attentions() {
+  for (std::int64_t depth : {32, 64, 128}) {
+    const In x{spread({1, 70, 2, depth}), spread({1, 41, 2, depth}, -0.9, 1.1), spread({1, 41, 2, depth}, -2, 1)};
+    for (bool causal : {false, true})
+      first([=](const In& v) { return scaled_dot_product_attention(v[0], v[1], v[2], {.causal = causal}); }, x);
+    std::vector<double> mask(70 * 41);
+    for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = i / 41 == 33 || i % 7 == 2 ? -std::numeric_limits<double>::infinity() : 0.1 * double(i % 5);
+    first([=](const In& v) { return scaled_dot_product_attention(v[0], v[1], v[2], {.mask = Tensor::from(mask, {70, 41}).to(DType::f32)}); }, x);
+  }
+}
 Tensor joined(const In& parts) {
   In flat;
   for (const Tensor& t : parts) flat.push_back(t.reshape({t.numel()}));
@@ -307,6 +318,9 @@ void transforms() {
   }
   first([](const In& x) { return view_as_real(rfft(x[0], {1, 2})); }, {spread({2, 16, 20, 5})});
   first([](const In& x) { return spectral_conv(x[0], x[1], {5, 6}); }, {spread({2, 16, 18, 4}), spread({10, 6, 4, 3, 2})});
+  // lines in fours, as tensor cores take them: more than a warp's, and an odd length
+  first([](const In& x) { return spectral_conv(x[0], x[1], {9, 12}); }, {spread({2, 37, 30, 8}), spread({18, 12, 8, 8, 2})});
+  first([](const In& x) { return view_as_real(rfft(x[0], {1, 2})); }, {spread({2, 32, 24, 12})});
 }
 
 const Register cases(std::vector<Extra>{
@@ -328,6 +342,7 @@ const Register cases(std::vector<Extra>{
     {"bf16 activations with f32 weights", mixed_types, {DType::f32}, 1e-4},
     {"attention", attentions, kExact},
     {"long attention", long_attentions, {DType::bf16, DType::f16}},
+    {"attention on tensor cores", tensor_core_attentions, {DType::bf16}},
     {"recurrences", recurrences, kExact},
     {"large recurrences", large_recurrences, {DType::f32}},
     {"Fourier transforms", transforms, kExact},

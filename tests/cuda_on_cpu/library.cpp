@@ -95,7 +95,6 @@ void install_matmul() {
   set_matmul_sums(DeviceType::cuda, true);
 }
 
-void install_attention_mma() {}
 void install_attention_cudnn() {}
 void install_conv_cudnn() {}
 void install_nvtx() {}

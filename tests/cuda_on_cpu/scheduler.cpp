@@ -41,6 +41,13 @@ struct Worker {
   fiber work, scheduler;
 };
 
+/// To shared memory, under way.
+struct Copy {
+  void* to;
+  const void* from;
+  std::size_t read, bytes;
+};
+
 enum class State { unstarted, ready, waits_for_block, waits_for_warp, ended };
 
 struct Thread {
@@ -52,6 +59,10 @@ struct Thread {
   int source = 0, votes = 0;
   bool vote = false;
   std::uint64_t value = 0, result = 0;
+  void* given = nullptr;
+  void (*all)(void* const*) = nullptr;
+  std::vector<Copy> open_copies;                ///< of no group yet
+  std::deque<std::vector<Copy>> closed_copies;  ///< groups, oldest first
 };
 
 std::uint64_t folded(WarpOp op, std::uint64_t x, std::uint64_t y) {
@@ -121,6 +132,26 @@ class Scheduler {
     release_warp(me);
     switch_unless_ready(me);
     return t.result;
+  }
+
+  void do_together(void* given, void (*all)(void* const*), Place place) {
+    threads_[std::size_t(now_)].given = given;
+    threads_[std::size_t(now_)].all = all;
+    wait_for_warp(WarpOp::together, 0xffffffffu, 0, 0, place);
+  }
+
+  void copy_later(const Copy& copy) { threads_[std::size_t(now_)].open_copies.push_back(copy); }
+  void close_copies() {
+    Thread& t = threads_[std::size_t(now_)];
+    t.closed_copies.push_back(std::exchange(t.open_copies, {}));
+  }
+  void await_copies(std::size_t groups_left) {
+    Thread& t = threads_[std::size_t(now_)];
+    for (; t.closed_copies.size() > groups_left; t.closed_copies.pop_front())
+      for (const Copy& c : t.closed_copies.front()) {
+        std::memcpy(c.to, c.from, c.read);
+        std::memset(static_cast<char*>(c.to) + c.read, 0, c.bytes - c.read);
+      }
   }
 
   int lane() const { return now_ % 32; }
@@ -210,6 +241,9 @@ class Scheduler {
     enter(t);
     try {
       body_(given_);
+      const Thread& ends = threads_[std::size_t(t)];
+      if (!ends.open_copies.empty() || std::any_of(ends.closed_copies.begin(), ends.closed_copies.end(), [](const auto& group) { return !group.empty(); }))
+        fail(name() + ": thread " + std::to_string(t) + " ends with copies under way");
       threads_[std::size_t(t)].state = State::ended;
       --live_;
       release_block();
@@ -287,16 +321,25 @@ class Scheduler {
       if (!here) return;
       group |= 1u << (i - first);
     }
+    if (asked.op == WarpOp::together) do_all(first, group);
     for (int i = first; i < end; ++i)
       if (group >> (i - first) & 1u) threads_[std::size_t(i)].result = result_of(i, group);
     for (int i = first; i < end; ++i)
       if (group >> (i - first) & 1u) threads_[std::size_t(i)].state = State::ready;
   }
 
+  void do_all(int first, unsigned group) const {
+    const Thread& one = threads_[std::size_t(first)];
+    if (group != 0xffffffffu) fail(name() + ": an operation of a whole warp, of which lanes have ended" + text(one.place));
+    std::array<void*, 32> lanes{};
+    for (std::size_t i = 0; i < 32; ++i) lanes[i] = threads_[std::size_t(first) + i].given;
+    one.all(lanes.data());
+  }
+
   std::uint64_t result_of(int thread, unsigned group) const {
     const Thread& t = threads_[std::size_t(thread)];
     const int first = thread / 32 * 32;
-    if (t.op == WarpOp::sync) return 0;
+    if (t.op == WarpOp::sync || t.op == WarpOp::together) return 0;
     if (t.op == WarpOp::shuffle) {
       const bool there = t.source >= 0 && t.source < 32 && (group >> t.source & 1u);
       return there ? threads_[std::size_t(first + t.source)].value : ~std::uint64_t(0);
@@ -380,6 +423,18 @@ int wait_for_block(bool vote, Place place) {
 }
 std::uint64_t wait_for_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Place place) {
   return scheduler().wait_for_warp(op, mask, value, source, place);
+}
+void do_together(void* given, void (*all)(void* const*), Place place) {
+  scheduler().do_together(given, all, place);
+}
+void copy_later(void* to, const void* from, std::size_t read, std::size_t bytes) {
+  scheduler().copy_later({to, from, read, bytes});
+}
+void close_copies() {
+  scheduler().close_copies();
+}
+void await_copies(std::size_t groups_left) {
+  scheduler().await_copies(groups_left);
 }
 int lane() {
   return scheduler().lane();

@@ -1,5 +1,6 @@
 /// Fourier transforms as products with the matrix of the transform: a tile of lines by a tile of values, roots of unity made into tiles of
-/// that matrix as they are needed. For few kept values this moves the least memory: lines are read once, only what is kept is written.
+/// that matrix as they are needed. For few kept values this moves the least memory: lines are read once, only what is kept is written. The same on tensor
+/// cores: fft_tensor.cu.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
 #include "ops/fft_kernels.hpp"
+#include "ops/fft_tensor.cuh"
 
 namespace tenon::cuda {
 namespace {
@@ -333,9 +335,18 @@ std::pair<DirectSizes, int> direct_sizes(const FftGeometry& g, double scale) {
 
 }  // namespace
 
-Kernel make_direct_fft(const FftGeometry& g, double scale) {
+Kernel make_plain_fft(const FftGeometry& g, double scale) {
   const auto [s, groups] = direct_sizes(g, scale);
   return g.scalar == DType::f64 ? make_of_type<double>(g.kind, s, groups) : make_of_type<float>(g.kind, s, groups);
+}
+
+bool direct_fft_on_tensor_cores(const FftGeometry& g) {
+  return tensor_fft_fits(g) && direct_sizes(g, 1).first.splits == 1;
+}
+
+Kernel make_direct_fft(const FftGeometry& g, double scale) {
+  Kernel plain = make_plain_fft(g, scale);
+  return direct_fft_on_tensor_cores(g) ? make_tensor_fft(g, scale, std::move(plain)) : plain;
 }
 
 std::size_t direct_fft_workspace(const FftGeometry& g) {

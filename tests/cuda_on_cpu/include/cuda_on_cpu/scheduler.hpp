@@ -30,14 +30,22 @@ struct Place {
   const char* file;
   int line;
 };
-enum class WarpOp { sync, shuffle, ballot, match, add, least, greatest, bit_and, bit_or, bit_xor };
+enum class WarpOp { sync, shuffle, ballot, match, add, least, greatest, bit_and, bit_or, bit_xor, together };
 
 /// Waits until every thread of the block that has not ended is here; how many gave a `vote`.
 int wait_for_block(bool vote, Place place);
 /// Waits until every lane of `mask` that has not ended is here with the same operation and mask, and gives this lane's result. A shuffle
 /// from a lane that is not among them gives all ones: a NaN.
 std::uint64_t wait_for_warp(WarpOp op, unsigned mask, std::uint64_t value, int source, Place place);
+/// Waits until all 32 lanes are here, none of which has ended; then `all` is called once with what each of them gave, and may write there.
+void do_together(void* given, void (*all)(void* const* lanes), Place place);
 int lane();
 unsigned live_lanes();
+
+/// Copies to shared memory under way: made as late as may be, when the thread that asked for them waits for their group. Source and destination are read and
+/// written then; a thread that ends with copies under way is told.
+void copy_later(void* to, const void* from, std::size_t read, std::size_t bytes);  ///< the rest of `bytes` is filled with zeros
+void close_copies();
+void await_copies(std::size_t groups_left);
 
 }  // namespace tenon::cuda::on_cpu

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/library/attention_mma.cuh"
+#include "ops/attention_mma.cuh"
 #include "backend/cuda/library/attention_tune.hpp"
 
 namespace tenon::cuda {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "backend/cuda/library/attention_mma.cuh"
+#include "ops/attention_mma.cuh"
 #include "backend/cuda/library/attention_tune.hpp"
 #include "backend/cuda/library/plan_trial.cuh"
 

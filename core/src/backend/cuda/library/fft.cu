@@ -16,6 +16,7 @@
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
+#include "backend/cuda/library/fft_tune.hpp"
 #include "ops/fft_kernels.hpp"
 
 namespace tenon::cuda {
@@ -265,7 +266,7 @@ Rearrangement strides_of(const FftGeometry& g, const Route& route, bool into) {
 }
 
 Kernel make_fft(const FftGeometry& g, double scale) {
-  if (ours_is_best(g)) return make_direct_fft(g, scale);
+  if (ours_is_best(g)) return tensor_cores_are_faster(g) ? make_direct_fft(g, scale) : make_plain_fft(g, scale);
   const Route route(g);
   Rearrangement before = strides_of(g, route, true), after = strides_of(g, route, false);
   (route.before ? before : after).scale = scale;

@@ -1,5 +1,5 @@
 /// Attention on tensor cores: bf16, heads of 32, 64 or 128 features. Forward; and the choice between these kernels and the plain ones.
-#include "backend/cuda/library/attention_mma.cuh"
+#include "ops/attention_mma.cuh"
 
 #include <limits>
 

@@ -1,11 +1,7 @@
-/// Tiles and fragments of the tensor-core kernels of attention (private): mma.sync m16n8k16, bf16 operands, f32 sums.
-///
-/// Of a fragment's 16 rows a lane holds rows g and g + 8, g = lane / 4, and of its columns 2 t and 2 t + 1, t = lane % 4.
+/// Tiles and fragments of the tensor-core kernels of attention (private): bf16 operands, f32 sums.
 #pragma once
 
-#include <cuda_bf16.h>
-
-#include "backend/cuda/launch.cuh"
+#include "backend/cuda/tensor_core.cuh"
 #include "ops/attention_tiles.hpp"
 
 namespace tenon::cuda::mma {
@@ -17,10 +13,6 @@ inline constexpr float kLog2E = 1.4426950408889634f;
 template <int D>
 inline constexpr int kLine = D + 8;
 
-__device__ inline std::uint32_t shared_address(const void* p) {
-  return std::uint32_t(__cvta_generic_to_shared(p));
-}
-
 /// ROWS rows of D elements, 16 bytes at a time, in the background; rows past `count` become 0.
 template <int D, int ROWS>
 __device__ void fetch_rows(bf16* to, const bf16* from, std::int64_t stride, std::int64_t count) {
@@ -30,42 +22,9 @@ __device__ void fetch_rows(bf16* to, const bf16* from, std::int64_t stride, std:
     const int r = e / kPieces, c = e % kPieces * 8;
     const bool there = r < count;
     const bf16* source = from + (there ? r * stride + c : 0);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(to + r * kLine<D> + c)), "l"(source),
-                 "r"(there ? 16 : 0)
-                 : "memory");
+    fetch_16(to + r * kLine<D> + c, source, there);
   }
 }
-__device__ inline void close_fetch() {
-  asm volatile("cp.async.commit_group;\n" ::: "memory");
-}
-/// Waits for all fetches closed but the last N.
-template <int N>
-__device__ void await_fetches() {
-  asm volatile("cp.async.wait_group %0;\n" ::"n"(N) : "memory");
-}
-
-__device__ inline void load_four(std::uint32_t (&r)[4], const bf16* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
-}
-__device__ inline void load_four_turned(std::uint32_t (&r)[4], const bf16* row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
-}
-__device__ inline void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) {
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-__device__ inline std::uint32_t pair(float low, float high) {
-  const __nv_bfloat162 p = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const std::uint32_t*>(&p);
-}
-
 /// s = x y^T: 16 M rows of x (this warp's) times 8 N rows of y, both [rows][D] in shared memory.
 template <int D, int M, int N>
 __device__ void dot_rows(float (&s)[M][N][4], const bf16* x, const bf16* y) {

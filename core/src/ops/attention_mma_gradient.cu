@@ -2,7 +2,7 @@
 /// log-sum-exp of their rows.
 #include <limits>
 
-#include "backend/cuda/library/attention_mma.cuh"
+#include "ops/attention_mma.cuh"
 
 namespace tenon::cuda::mma {
 namespace {
