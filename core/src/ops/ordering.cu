@@ -1,8 +1,9 @@
-/// Sorting, the first k, and runs of equals: rows that fit shared memory there, longer ones by digits.
+/// Sorting, the first k, and runs of equals: rows that fit shared memory there, longer ones by digits, the longest by a library.
 #include <algorithm>
 
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/long_rows.hpp"
 #include "backend/cuda/radix_sort.cuh"
 #include "ops/dispatch.hpp"
 #include "ops/ordering_kernels.hpp"
@@ -56,24 +57,41 @@ void run_short(const char* name, const RowOrder& p, void* const* o) {
 
 // ---- long rows -----------------------------------------------------------------------------------------------------------
 
-template <class T>
-__global__ void __launch_bounds__(kBlock)
-    make_records(const T* x, SortRecord<T>* records, std::int64_t count, LongDivider n, bool descending) {
+// How their records lie: whole, or keys apart from positions, as a library sorts what is wider than a number of 64 bits.
+
+template <class Record>
+struct Whole {
+  Record* records;
+  __device__ void put(std::int64_t i, const Record& r) const { records[i] = r; }
+  __device__ Record get(std::int64_t i) const { return records[i]; }
+};
+struct Apart {
+  std::uint64_t* keys;
+  std::uint32_t* at;
+  __device__ void put(std::int64_t i, const WideRecord& r) const {
+    keys[i] = r.key();
+    at[i] = std::uint32_t(r.index());
+  }
+  __device__ WideRecord get(std::int64_t i) const { return WideRecord::of(keys[i], at[i]); }
+};
+
+template <class T, class Records>
+__global__ void __launch_bounds__(kBlock) make_records(const T* x, Records records, std::int64_t count, LongDivider n, bool descending) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     std::int64_t column = i;
     n.split(column);
-    records[i] = SortRecord<T>::of(sort_key(x[i], descending), column);
+    records.put(i, SortRecord<T>::of(sort_key(x[i], descending), column));
   }
 }
 
-/// The records may lie where the indices go.
-template <class T>
-__global__ void __launch_bounds__(kBlock) write_order(const SortRecord<T>* records, const T* x, T* values, std::int64_t* indices,
-                                                      std::int64_t count, LongDivider n, bool descending) {
+/// Whole records may lie where the indices go.
+template <class T, class Records>
+__global__ void __launch_bounds__(kBlock)
+    write_order(Records records, const T* x, T* values, std::int64_t* indices, std::int64_t count, LongDivider n, bool descending) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
-    const SortRecord<T> r = records[i];
+    const SortRecord<T> r = records.get(i);
     std::int64_t column = i;
     const std::int64_t row = n.split(column);
     values[i] = element_of<T>(r, x + row * n.size, descending);
@@ -103,22 +121,78 @@ std::vector<int> telling_digits(DType t) {
   }
 }
 
+/// As many rows as the workspace holds.
 template <class T>
-void run_long(const RowOrder& p, const std::vector<int>& shifts, void* const* o) {
-  using Record = SortRecord<T>;
+struct Rows {
+  std::int64_t rows, count;  ///< count: of elements
+  const T* x;
+  T* values;
+  std::int64_t* indices;
+  void* space;
+};
+template <class T, class Sort>
+void in_groups(const RowOrder& p, void* const* o, const Sort& sort) {
   for (std::int64_t first = 0; first < p.rows; first += p.tasks()) {
-    const std::int64_t rows = std::min(p.tasks(), p.rows - first), count = rows * p.n;
-    const T* x = static_cast<const T*>(o[0]) + first * p.n;
-    T* values = static_cast<T*>(o[1]) + first * p.n;
-    std::int64_t* indices = static_cast<std::int64_t*>(o[2]) + first * p.n;
-    auto* space = static_cast<Record*>(o[3]);
-    // as on the CPU, narrow records use the place of the indices; the counts that of the values, which are written last
-    Record *a = space + count, *b = space;
-    if constexpr (sizeof(Record) == sizeof(std::int64_t)) a = reinterpret_cast<Record*>(indices);
-    auto* counts = reinterpret_cast<std::uint32_t*>((reinterpret_cast<std::uintptr_t>(values) + 3) / 4 * 4);
-    start_items("sort", count, make_records<T>, x, a, count, LongDivider(p.n), p.descending);
-    const Record* sorted = radix_sort_rows<Record>("sort", a, b, rows, p.n, shifts, counts);
-    start_items("sort", count, write_order<T>, sorted, x, values, indices, count, LongDivider(p.n), p.descending);
+    const std::int64_t rows = std::min(p.tasks(), p.rows - first), at = first * p.n;
+    sort(Rows<T>{rows, rows * p.n, static_cast<const T*>(o[0]) + at, static_cast<T*>(o[1]) + at, static_cast<std::int64_t*>(o[2]) + at,
+                 o[3]});
+  }
+}
+template <class T, class Records>
+void make_all(const RowOrder& p, const Rows<T>& r, Records records) {
+  start_items("sort", r.count, make_records<T, Records>, r.x, records, r.count, LongDivider(p.n), p.descending);
+}
+template <class T, class Records>
+void write_all(const RowOrder& p, const Rows<T>& r, Records sorted) {
+  start_items("sort", r.count, write_order<T, Records>, sorted, r.x, r.values, r.indices, r.count, LongDivider(p.n), p.descending);
+}
+/// Two buffers of records. As on the CPU, narrow ones use the place of the indices.
+template <class T>
+std::pair<SortRecord<T>*, SortRecord<T>*> buffers_of(const Rows<T>& r) {
+  auto* space = static_cast<SortRecord<T>*>(r.space);
+  if constexpr (sizeof(SortRecord<T>) == sizeof(std::int64_t)) return {reinterpret_cast<SortRecord<T>*>(r.indices), space};
+  return {space + r.count, space};
+}
+
+template <class T>
+Kernel long_by_own(const RowOrder& p, const std::vector<int>& shifts) {
+  using Record = SortRecord<T>;
+  return [p, shifts](void* const* o) {
+    in_groups<T>(p, o, [&](const Rows<T>& r) {
+      const auto [a, b] = buffers_of(r);
+      // the counts use the place of the values, which are written last
+      auto* counts = reinterpret_cast<std::uint32_t*>((reinterpret_cast<std::uintptr_t>(r.values) + 3) / 4 * 4);
+      make_all(p, r, Whole<Record>{a});
+      write_all(p, r, Whole<Record>{radix_sort_rows<Record>("sort", a, b, r.rows, p.n, shifts, counts)});
+    });
+  };
+}
+
+template <class T>
+Kernel long_by_library(const RowOrder& p, const std::vector<int>& shifts) {
+  if constexpr (sizeof(SortRecord<T>) == sizeof(std::uint64_t)) {
+    const NumberSort sort = make_number_sort(p.n, 32 + shifts.front(), 32 + shifts.back() + 8);
+    return [p, sort](void* const* o) {
+      in_groups<T>(p, o, [&](const Rows<T>& r) {
+        const auto [a, b] = buffers_of(r);
+        make_all(p, r, Whole<SortRecord<T>>{a});
+        bool in_b = false;  // the same for all, whose length is the same
+        for (std::int64_t i = 0; i < r.count; i += p.n) in_b = sort(&a[i].bits, &b[i].bits);
+        write_all(p, r, Whole<SortRecord<T>>{in_b ? b : a});
+      });
+    };
+  } else {
+    return [p, sort = make_pair_sort(p.n)](void* const* o) {
+      in_groups<T>(p, o, [&](const Rows<T>& r) {
+        auto* keys = static_cast<std::uint64_t*>(r.space);
+        auto* at = reinterpret_cast<std::uint32_t*>(keys + 2 * r.count);
+        const Apart a{keys, at}, b{keys + r.count, at + r.count};
+        make_all(p, r, a);
+        bool in_b = false;
+        for (std::int64_t i = 0; i < r.count; i += p.n) in_b = sort(a.keys + i, b.keys + i, a.at + i, b.at + i);
+        write_all(p, r, in_b ? b : a);
+      });
+    };
   }
 }
 
@@ -209,7 +283,8 @@ Kernel make_sort(const RowOrder& p) {
   return dispatch_all(p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;
     if (p.n <= kSharedRecords<SortRecord<T>>) return [p](void* const* o) { run_short<T>("sort", p, o); };
-    return [p, shifts = telling_digits(p.dtype)](void* const* o) { run_long<T>(p, shifts, o); };
+    const std::vector<int> shifts = telling_digits(p.dtype);
+    return library_sorts(wanted_long_rows(), p.rows, p.n, shifts) ? long_by_library<T>(p, shifts) : long_by_own<T>(p, shifts);
   });
 }
 
