@@ -122,7 +122,7 @@ void many_groups() {
   note("rows", sum(made(2, {1025, 2049}), {1}));
   note("columns", sum(made(2, {1030, 70, 3}), {1}));
   for (std::int64_t classes : {60, 256})
-    first([=](const In& x) { return dice_cross_entropy(x[0], labels({2, 300}, classes)); }, {made(1, {2, 300, classes})});
+    first([=](const In& x) { return dice_cross_entropy(x[0], labels({2, 300}, classes, DType::u8)); }, {made(1, {2, 300, classes})});
 }
 
 void losses() {
@@ -166,12 +166,7 @@ void shapes() {
   first([](const In& x) { return tril(x[0], 2); }, {spread({3, 65, 70})});
 }
 
-void indices() {
-  first([](const In& x) { return index_select(x[0], 0, labels({300}, 33)); }, {spread({33, 65})});
-  first([](const In& x) { return index_select(x[0], 1, labels({300}, 33)); }, {spread({5, 33, 7})});
-  first([](const In& x) { return gather(x[0], 1, labels({9, 100, 7}, 33)); }, {spread({9, 33, 7})});
-  first([](const In& x) { return scatter_add(x[0], 1, labels({9, 100, 7}, 33), x[1]); }, {spread({9, 33, 7}), spread({9, 100, 7})});
-  first([](const In& x) { return embedding(x[0], labels({40, 25}, 70), 3); }, {spread({70, 33})});
+void codes_of_letters() {
   const auto letters = [] { return labels({19, 40}, 5).to(DType::u8); };
   first([=](const In& x) { return conv_codes(letters(), x[0], x[1], 5); }, {spread({70, 11, 4}), spread({70})});
   first([=](const In& x) { return conv_codes(letters(), x[0]); }, {spread({3, 40, 5})});
@@ -179,6 +174,13 @@ void indices() {
   first([=](const In& x) { return conv_codes(codes(3, 300, 6), x[0], x[1], 9); }, {spread({36, 19, 4}), spread({36})});  // chunks of positions, 16 bytes
   first([=](const In& x) { return conv_codes(codes(2, 90, 70), x[0]); }, {spread({5, 3, 64})});                           // a tap at a time
   first([=](const In& x) { return conv_codes(codes(1, 600, 5), x[0], {}, 1); }, {spread({2, 530, 4})});                   // more taps than a block holds
+}
+void indices() {
+  first([](const In& x) { return index_select(x[0], 0, labels({300}, 33)); }, {spread({33, 65})});
+  first([](const In& x) { return index_select(x[0], 1, labels({300}, 33)); }, {spread({5, 33, 7})});
+  first([](const In& x) { return gather(x[0], 1, labels({9, 100, 7}, 33)); }, {spread({9, 33, 7})});
+  first([](const In& x) { return scatter_add(x[0], 1, labels({9, 100, 7}, 33), x[1]); }, {spread({9, 33, 7}), spread({9, 100, 7})});
+  first([](const In& x) { return embedding(x[0], labels({40, 25}, 70), 3); }, {spread({70, 33})});
   first(
       [](const In& x) {
         return masked_select(x[0], greater(spread({33, 65}), Tensor::zeros({}, check::number_type())));
@@ -246,10 +248,13 @@ void mixed_types() {
         return conv_transpose(x[0], x[1], x[2], {{2, 2}, {}, {}, 1});
       },
       {made(1, {2, 9, 7, 16}, narrow), made(2, {16, 2, 2, 8}), made(3, {8})});
+  // channels by 32, whose weight gradients tensor cores take
+  first([](const In& x) { return conv(x[0], x[1], x[2], {{1, 1, 1}, {1, 1, 1}, {}, 1}); }, {made(1, {2, 3, 6, 11, 32}, narrow), made(2, {64, 3, 3, 3, 32}), made(3, {64})});
+  first([](const In& x) { return conv(x[0], x[1], x[2], {{1, 1}, {1, 1}, {}, 1}); }, {made(1, {2, 13, 17, 64}, narrow), made(2, {32, 3, 3, 64}), made(3, {32})});
   first([](const In& x) { return instance_norm(x[0], x[1], x[2], 1e-5, 0.01); },
         {made(1, {2, 8, 6, 7, 24}, narrow), spread({24}, 0.5, 2), spread({24}, -0.3, 0.4)});
   first([](const In& x) { return layer_norm(x[0], x[1], x[2], 1e-3); }, {made(1, {9, 65}, narrow), spread({65}, 0.5, 2), spread({65})});
-  first([](const In& x) { return dice_cross_entropy(x[0], labels({2, 9, 14}, 3)); }, {made(1, {2, 9, 14, 3}, narrow)});
+  first([](const In& x) { return dice_cross_entropy(x[0], labels({2, 9, 14}, 3, DType::u8)); }, {made(1, {2, 9, 14, 3}, narrow)});
 }
 
 void attentions() {
@@ -336,6 +341,7 @@ const Register cases(std::vector<Extra>{
     {"pooling", pools, kNarrow},
     {"concat, split, pad, flip, roll, tril", shapes, kNarrow},
     {"indexing", indices, kNarrow},
+    {"convolutions of codes", codes_of_letters, {DType::f32}},
     {"running sums and products", running, kExact},
     {"products of matrices", products, kAll},
     {"convolutions", convolutions, kAll},

@@ -1,4 +1,7 @@
 /// Convolutions by this library's own kernels: which one takes a geometry, and what memory it needs.
+#include <algorithm>
+#include <cstdint>
+
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
@@ -6,9 +9,9 @@
 namespace tenon::cuda {
 namespace {
 
-/// The weight gradient's workspace: partial sums of the weights, then those of the channels.
+/// The weight gradient's workspace: partial sums of the weights, then those of the channels. `tensor_cuts` 0: not on tensor cores.
 struct WeightWorkspace {
-  std::int64_t cuts = 1;
+  std::int64_t cuts = 1, tensor_cuts = 0;
   std::size_t weights = 0, sums = 0;
   std::size_t bytes() const { return weights + sums; }
 };
@@ -22,13 +25,19 @@ SummedRows summed(const ConvGeometry& g, ConvSums sums) {
   return {g.batch * g.in_voxels(), g.in_channels};
 }
 
-WeightWorkspace weight_workspace(const ConvGeometry& g, ConvSums sums) {
+WeightWorkspace weight_workspace(const ConvGeometry& g, ConvSums sums, bool tensor) {
   WeightWorkspace w;
   w.cuts = conv_weight_cuts(g);
+  if (tensor && conv_tensor_weights_fit(g)) w.tensor_cuts = conv_tensor_weight_cuts(g);
   const std::size_t item = g.dtype == DType::f64 ? 8 : 4;
-  if (w.cuts > 1) w.weights = (std::size_t(w.cuts * g.weights()) * item + 255) / 256 * 256;
+  const std::int64_t most = std::max(w.cuts, w.tensor_cuts);
+  if (most > 1) w.weights = (std::size_t(most * g.weights()) * item + 255) / 256 * 256;
   if (sums != ConvSums::none) w.sums = channel_sums_workspace(g.dtype, summed(g, sums).rows, summed(g, sums).channels);
   return w;
+}
+
+bool lies_on_16_bytes(const void* p) {
+  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
 }
 
 }  // namespace
@@ -42,22 +51,25 @@ Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias) {
   };
 }
 
-Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums) {
-  const WeightWorkspace w = weight_workspace(g, sums);
+Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums, bool tensor) {
+  const WeightWorkspace w = weight_workspace(g, sums, tensor);
   const SummedRows s = summed(g, sums);
   const bool few = conv_few_weights_fits(g);
   return [=](void* const* p) {
     const bool summing = sums != ConvSums::none;
     auto* workspace = w.bytes() > 0 ? static_cast<std::byte*>(p[summing ? 4 : 3]) : nullptr;
-    void* partial = w.cuts > 1 ? workspace : p[2];
-    few ? conv_few_weights(g, p[0], p[1], partial, w.cuts) : conv_weights(g, p[0], p[1], partial, w.cuts);
-    if (w.cuts > 1) add_cuts(g.dtype == DType::f64, partial, p[2], g.weights(), w.cuts);
+    const bool on_tensor_cores = w.tensor_cuts > 0 && lies_on_16_bytes(p[0]) && lies_on_16_bytes(p[1]);
+    const std::int64_t cuts = on_tensor_cores ? w.tensor_cuts : w.cuts;
+    void* partial = cuts > 1 ? workspace : p[2];
+    if (on_tensor_cores) conv_tensor_weights(g, p[0], p[1], partial);
+    else few ? conv_few_weights(g, p[0], p[1], partial, cuts) : conv_weights(g, p[0], p[1], partial, cuts);
+    if (cuts > 1) add_cuts(g.dtype == DType::f64, partial, p[2], g.weights(), cuts);
     if (summing) channel_sums(g.dtype, sums == ConvSums::of_y ? p[1] : p[0], s.rows, s.channels, p[3], workspace + w.weights);
   };
 }
 
-ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums) {
-  return {0, pass == ConvPass::weight_gradient ? weight_workspace(g, sums).bytes() : 0};
+ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums, bool tensor) {
+  return {0, pass == ConvPass::weight_gradient ? weight_workspace(g, sums, tensor).bytes() : 0};
 }
 
 bool own_conv_is_special(const ConvGeometry& g, ConvPass pass) {
@@ -71,9 +83,9 @@ void install_conv() {
   conv_forward_slot.set(DeviceType::cuda, [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::forward, bias); });
   conv_input_gradient_slot.set(DeviceType::cuda,
                                [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::input_gradient, bias); });
-  conv_weight_gradient_slot.set(DeviceType::cuda, own_conv_weights);
+  conv_weight_gradient_slot.set(DeviceType::cuda, [](const ConvGeometry& g, ConvSums sums) { return own_conv_weights(g, sums, true); });
   set_conv_buffers(DeviceType::cuda,
-                   [](const ConvGeometry& g, ConvPass pass, bool, ConvSums sums) { return own_conv_buffers(g, pass, sums); });
+                   [](const ConvGeometry& g, ConvPass pass, bool, ConvSums sums) { return own_conv_buffers(g, pass, sums, true); });
 }
 
 }  // namespace tenon::cuda

@@ -3,17 +3,11 @@
 
 #include <limits>
 
+#include "backend/cuda/device_attribute.cuh"
 #include "ops/recurrent_kernels.hpp"
 #include "ops/recurrent_sequence.cuh"
 
 namespace tenon::cuda::sequence {
-
-inline int device_attribute(cudaDeviceAttr what) {
-  int device = 0, value = 0;
-  check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&value, what, device), "cudaDeviceGetAttribute");
-  return value;
-}
 
 /// How a recurrence is laid out on a device; no blocks: it does not fit.
 struct Layout {

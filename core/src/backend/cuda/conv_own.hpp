@@ -6,10 +6,11 @@
 
 namespace tenon::cuda {
 
-/// The kernels of the slots; the weights are read as they are, and only the weight gradient has a workspace.
+/// The kernels of the slots; the weights are read as they are, and only the weight gradient has a workspace. `tensor`: on tensor cores, where
+/// conv_tensor_weights_fit and the operands lie on 16 bytes.
 Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias);
-Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums);
-ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums, bool tensor = false);
+ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums, bool tensor = false);
 /// Whether there is a kernel made for so few channels, so that it may be faster than a library's.
 bool own_conv_is_special(const ConvGeometry& g, ConvPass pass);
 
@@ -31,6 +32,11 @@ bool conv_few_weights_fits(const ConvGeometry& g);
 void conv_few_weights(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts);
 void conv_weights(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts);
 std::int64_t conv_weight_cuts(const ConvGeometry& g);
+/// On tensor cores: bf16, channels by 32, windows of 3 in each of two or three axes that step by one. Partial sums [cuts, weights] in f32. Operands on 16 bytes.
+/// A value of x that is not finite may spoil all taps, where it is at an edge that some do not meet.
+bool conv_tensor_weights_fit(const ConvGeometry& g);
+void conv_tensor_weights(const ConvGeometry& g, const void* x, const void* y, void* partial);
+std::int64_t conv_tensor_weight_cuts(const ConvGeometry& g);
 
 // ---- what stands around a product, a library's too -----------------------------------------------------------------
 

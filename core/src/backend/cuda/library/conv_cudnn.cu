@@ -98,7 +98,7 @@ Kernel make_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
 
 Kernel make_weights(const ConvGeometry& g, ConvSums sums) {
   const ConvChoice c = conv_choice(g, ConvPass::weight_gradient, false);
-  if (!c.graph) return own_conv_weights(g, sums);
+  if (!c.graph) return own_conv_weights(g, sums, c.tensor);
   const bool summing = sums != ConvSums::none;
   const std::size_t product = padded(conv_choice_workspace(c, g, ConvPass::weight_gradient)), x_bytes = values_of(g, true) * size_of(g.dtype),
                     y_bytes = values_of(g, false) * size_of(g.dtype);
@@ -119,7 +119,7 @@ Kernel make_pack(const ConvGeometry& g, ConvPass pass, bool bias) {
 ConvBuffers buffers(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums) {
   const bool weights = pass == ConvPass::weight_gradient;
   const ConvChoice c = conv_choice(g, pass, weights ? false : bias);
-  if (!c.graph) return own_conv_buffers(g, pass, sums);
+  if (!c.graph) return own_conv_buffers(g, pass, sums, c.tensor);
   ConvBuffers b{!weights && is_half(g.dtype) ? conv_choice_weights(c, g) : 0, conv_choice_workspace(c, g, pass)};
   if (weights && sums != ConvSums::none)
     b.workspace = padded(b.workspace) + channel_sums_workspace(g.dtype, summed(g, sums).rows, summed(g, sums).channels);

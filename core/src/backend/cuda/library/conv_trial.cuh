@@ -53,6 +53,20 @@ class ConvTrial {
       run_conv_choice(c, g_, pass_, first_.get(), packing ? packed.get() : second_.get(),
                       with_bias_ ? bias_.get() : nullptr, result_.get(), workspace.get());
     };
+    return checked_microseconds(enqueue);
+  }
+
+  /// Of our own weight gradient on tensor cores, where it fits; negative as above.
+  double tensor_microseconds() {
+    const Scratch workspace(own_conv_buffers(g_, pass_, ConvSums::none, true).workspace);
+    const Kernel kernel = own_conv_weights(g_, ConvSums::none, true);
+    void* operands[] = {first_.get(), second_.get(), result_.get(), workspace.get()};
+    return checked_microseconds([&] { kernel(operands); });
+  }
+
+ private:
+  template <class F>
+  double checked_microseconds(const F& enqueue) {
     try {
       result_.spoil();
       enqueue();
@@ -65,7 +79,6 @@ class ConvTrial {
     }
   }
 
- private:
   void run_own() {
     std::array<void*, 5> p{first_.get(), second_.get()};
     std::size_t at = 2;

@@ -57,9 +57,9 @@ struct ConvQuestion {
     return tf32 ? text + " tf32" : text;
   }
 
-  /// "own", or words: graph of last resort, bias inside, weights in 16 bits as 0 and 1; the form's three numbers; the plan's name.
+  /// "own", "own tensor", or words: graph of last resort, bias inside, weights in 16 bits as 0 and 1; the form's three numbers; the plan's name.
   std::string written(const ConvChoice& c) const {
-    if (!c.graph) return "own";
+    if (!c.graph) return c.tensor ? "own tensor" : "own";
     std::ostringstream text;
     text << c.last_resort << ' ' << c.bias_inside << ' ' << c.half_weights << ' ' << c.form.block << ' ' << c.form.in_pad << ' '
          << c.form.out_pad << ' ' << c.plan.engine;
@@ -68,6 +68,7 @@ struct ConvQuestion {
 
   bool recall(const std::string& text, ConvChoice& choice) const {
     if (text == "own") return true;
+    if (text == "own tensor") return choice.tensor = conv_tensor_weights_fit(g);
     std::istringstream words(text);
     bool last_resort = false, inside = false, half_weights = false;
     ConvForm form;
@@ -107,6 +108,14 @@ struct ConvQuestion {
       own = trial.own_microseconds();
       if (best.graph && own <= weighed(best)) best = {};
     }
+    if (pass == ConvPass::weight_gradient && conv_tensor_weights_fit(g)) {
+      const double tensor = trial.tensor_microseconds();
+      if (tensor >= 0 && (best.graph ? tensor <= weighed(best) : own <= 0 || tensor <= own)) {
+        best = {};
+        best.tensor = true;
+        own = tensor;
+      }
+    }
     return best;
   }
 
@@ -117,7 +126,8 @@ struct ConvQuestion {
                        std::to_string(g.out_channels) + ", kernel " + sizes(g, g.kernel) + " stride " + sizes(g, g.stride);
     if (g.groups > 1) text += " groups " + std::to_string(g.groups);
     if (bias) text += c.graph && !c.bias_inside ? " bias after" : " bias";
-    text += ": " + told(c, conv_choice_workspace(c, g, pass), own) + (c.half_weights ? ", weights in 16 bits" : "");
+    text += ": " + told(c, c.tensor ? own_conv_buffers(g, pass, ConvSums::none, true).workspace : conv_choice_workspace(c, g, pass), own) +
+            (c.tensor ? ", tensor cores" : "") + (c.half_weights ? ", weights in 16 bits" : "");
     if (c.form.block > 1) text += ", " + std::to_string(c.form.block) + " positions as channels of one";
     if (c.form.in_pad + c.form.out_pad > 0)
       text += ", channels filled up to " + std::to_string(g.in_channels + c.form.in_pad) + " and " + std::to_string(g.out_channels + c.form.out_pad);
