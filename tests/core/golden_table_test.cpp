@@ -113,6 +113,7 @@ const ByOp kElsewhere{
 };
 
 const std::string kDraws = "draws numbers of its own generator; their distribution is tested instead";
+const std::string kMetric = "a metric, which PyTorch has none of; it is tested against that of plain values";
 const std::map<std::string, std::map<std::string, std::string>> kReasons{
     {"ops.hpp",
      {{"operator+", "add by another name"},
@@ -131,6 +132,20 @@ const std::map<std::string, std::map<std::string, std::string>> kReasons{
       {"random_gamma", kDraws},
       {"sobol", "PyTorch has other direction numbers; its points are tested for their properties"}}},
     {"windows.hpp", {{"resize_argmax", "argmax of resize, which both have values; it is tested against them"}}},
+    {"tensor_metrics.hpp",
+     {{"confusion", kMetric},
+      {"confusion_of_scores", kMetric},
+      {"error_sums", kMetric},
+      {"rmse", kMetric},
+      {"mae", kMetric},
+      {"bias", kMetric},
+      {"relative_l2", kMetric},
+      {"anomaly_correlation", kMetric},
+      {"pearson", kMetric},
+      {"auroc", kMetric},
+      {"average_precision", kMetric},
+      {"calibration_error", kMetric},
+      {"brier_score", kMetric}}},
     {"patches.hpp",
      {{"cut_patches", "grid_sample of PyTorch counts along other axes and a patch at a time; it is tested against its formula in double"},
       {"cut_label_patches", "PyTorch has no such op; it is tested against interpolated one-hot labels"},

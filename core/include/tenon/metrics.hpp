@@ -1,4 +1,4 @@
-/// Metrics with confidence intervals, over plain values: what tasks score with.
+/// Metrics with confidence intervals, over plain values: what tasks score with. Of tensors, on their device: tensor_metrics.hpp.
 ///
 /// All work in double, skip nothing, and throw a usage error (opened by the metric's name) for lengths that differ, for empty input
 /// and for values that are not finite. Where a metric is not defined (no positive case, say) its value is NaN.

@@ -90,5 +90,6 @@
 #include "tenon/surroundings.hpp"
 #include "tenon/task.hpp"
 #include "tenon/tensor.hpp"
+#include "tenon/tensor_metrics.hpp"
 #include "tenon/weight_average.hpp"
 #include "tenon/windows.hpp"

@@ -5,6 +5,8 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "tenon/metrics.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/tensor_metrics.hpp"
 
 using namespace tenon;
 using namespace tenon::genomics;
@@ -52,6 +54,21 @@ TEST_CASE("scores of two and of three classes are scikit-learn's", "[genomics][s
   const Scored two = binary(), more = three();
   check::require_close(values(score(two.p, two.truth, 2, 0), 4), kBinary, 1e-10);
   check::require_close(values(score(more.p, more.truth, 3, 0), 4), kThree, 1e-10);
+}
+
+TEST_CASE("scores of tensors are scikit-learn's", "[genomics][scoring][tensor_metrics]") {
+  const Scored two = binary();
+  const Tensor p = Tensor::from(two.p, {80, 2}), truth = Tensor::from(two.truth, {80}), positive = p.select(1, 1);
+  const Tensor said = greater_equal(positive, Tensor::full({}, 0.5, DType::f64));
+  const Tensor counts = confusion(said, truth, 2);
+  check::require_close({auroc(positive, truth).item(), average_precision(positive, truth).item(), mcc(counts.span<std::int64_t>(), 2), accuracy(counts.span<std::int64_t>(), 2)},
+                       kBinary, 1e-10);
+  const Scored more = three();
+  const Tensor q = Tensor::from(more.p, {80, 3}), labels = Tensor::from(more.truth, {80}), table = confusion_of_scores(q, labels);
+  const Tensor against_rest = one_hot(labels, 3, DType::u8).transpose(0, 1), scores = q.transpose(0, 1);
+  check::require_close({mcc(table.span<std::int64_t>(), 3), accuracy(table.span<std::int64_t>(), 3), mean(auroc(scores, against_rest, 1)).item(),
+                        mean(average_precision(scores, against_rest, 1)).item()},
+                       kThree, 1e-10);
 }
 
 TEST_CASE("every score has its interval, AUROC DeLong's", "[genomics][scoring]") {

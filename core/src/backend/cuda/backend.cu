@@ -189,6 +189,9 @@ void install() {
   install_arrange();
   install_padding();
   install_windows();
+  install_confusion();
+  install_error_sums();
+  install_ranked_scores();
   install_index();
   install_scatter_add();
   install_random();
