@@ -50,7 +50,7 @@ void elementwise(Runs& all) {
   const std::map<std::string, Unary> anywhere{{"neg", neg},   {"abs", abs},   {"exp", exp},   {"expm1", expm1}, {"square", square},
                                               {"sin", sin},   {"cos", cos},   {"tan", tan},   {"atan", atan},   {"sinh", sinh},
                                               {"cosh", cosh}, {"tanh", tanh}, {"erf", erf},   {"relu", relu},   {"sigmoid", sigmoid},
-                                              {"gelu", gelu}, {"silu", silu}, {"softplus", softplus}};
+                                              {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"silu", silu}, {"softplus", softplus}};
   for (const auto& [name, f] : anywhere) all[name] = {{a}, [f = f](const In& x) { return f(x[0]); }};
   const std::map<std::string, Unary> above_zero{{"log", log},     {"log1p", log1p},   {"sqrt", sqrt},
                                                 {"rsqrt", rsqrt}, {"lgamma", lgamma}, {"digamma", digamma}};
