@@ -109,6 +109,9 @@ c.add("matmul", torch.matmul, made(1, 3, 4), made(2, 4, 2))
 c.add("matmul batch", torch.matmul, made(1, 2, 1, 3, 4), made(2, 2, 4, 2))
 c.add("matmul row", torch.matmul, made(1, 4), made(2, 4, 2))
 c.add("matmul column", torch.matmul, made(1, 3, 4), made(2, 4))
+for name, f in (("relu", F.relu), ("gelu", F.gelu), ("gelu_tanh", lambda t: F.gelu(t, approximate="tanh"))):
+    block = (made(1, 2, 3, 4), made(2, 5, 4) * 0.3, made(3, 5) - 0.75, made(4, 2, 5) * 0.3, made(5, 2))
+    c.add(f"feed_forward {name}", lambda t, v1, s1, v2, s2: F.linear(f(F.linear(t, v1, s1)), v2, s2), *block)
 c.add("linear", F.linear, made(1, 2, 3, 4), made(2, 5, 4), made(3, 5))
 c.add("linear plain", F.linear, made(1, 3, 4), made(2, 5, 4))
 
