@@ -50,6 +50,7 @@ std::vector<Check> checks() {
       {"sums and extremes", [](const Tensors& x) { return Tensors{sum(x[0], {0}), mean(x[0], {1, 2}), max(x[0], 1), min(x[0], -1)}; }, {{65, 33, 70}}},
       {"softmax", one([](const Tensors& x) { return log_softmax(x[0], -1) + softmax(x[0], 0); }), {{300, 129}}},
       {"matrix product", one([](const Tensors& x) { return linear(x[0], x[1], x[2]); }), {{200, 300}, {250, 300}, {250}}},
+      {"feed-forward block", one([](const Tensors& x) { return feed_forward(x[0], x[1] * 0.1, x[2], x[3] * 0.1, x[4], FeedForwardActivation::gelu_tanh); }), {{200, 96}, {256, 96}, {256}, {96, 256}, {96}}},
       {"batched products", one([](const Tensors& x) { return matmul(x[0], x[1]); }), {{12, 65, 48}, {12, 48, 33}}},
       {"convolution, 1 axis", one([](const Tensors& x) { return conv(x[0], x[1], x[2], {{2}, {5}, {}, 1}); }), {{4, 300, 16}, {24, 11, 16}, {24}}},
       {"convolution, 2 axes", one([](const Tensors& x) { return conv(x[0], x[1], x[2], {{}, {1, 1}, {}, 1}); }), {{2, 33, 40, 16}, {32, 3, 3, 16}, {32}}},

@@ -3,7 +3,10 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "backend/backend.hpp"
 #include "core/ops/gradient_check.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/feed_forward.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/precision.hpp"
 
@@ -40,6 +43,17 @@ double error(const Tensor& found, const Tensor& wanted) {
 
 Tensor on_device(const Tensor& x, DType type = DType::f32) { return x.to(type).to(under_test::kDevice); }
 
+/// The gradient of a feed-forward block's first weight.
+Tensor block(DType type, FeedForwardActivation activation) {
+  const Tensor x = on_device(check::made(1, {512, 64}), type), b1 = on_device(check::made(3, {256})), b2 = on_device(check::made(5, {64}));
+  Tensor w1 = on_device(check::made(2, {256, 64}) * 0.1);
+  const Tensor w2 = on_device(check::made(4, {64, 256}) * 0.1);
+  w1.set_requires_grad();
+  Tensor bias = b1;
+  bias.set_requires_grad();
+  return gradients({sum(feed_forward(x, w1, bias, w2, b2, activation).to(DType::f32))}, {w1})[0];
+}
+
 }  // namespace
 
 TEST_CASE("f32 is f32, and near it where TF32 is allowed", "[extra][tf32]") {
@@ -68,6 +82,20 @@ TEST_CASE("f32 is f32, and near it where TF32 is allowed", "[extra][tf32]") {
   CHECK(error(conv(on_device(image), on_device(weight), {}, options), convolved) < 1e-5);
 }
 
+// What the library does on the way of a product, and what not, and why: to be read.
+TEST_CASE("products with an activation are told", "[extra][feed_forward]") {
+  TENON_NEEDS_DEVICE();
+  for (DType type : {DType::f32, DType::bf16, DType::f16})
+    for (const auto activation : {FeedForwardActivation::relu, FeedForwardActivation::gelu_tanh}) block(type, activation);
+  int told = 0;
+  for (const std::string& line : device_choices())
+    if (line.rfind("product ", 0) == 0) {
+      WARN(line);
+      ++told;
+    }
+  CHECK(told >= 9);  // of ReLU forward and backward, of GELU forward at least
+}
+
 // Run by gpu.sh twice with a memory of its own: the second process adds nothing to it.
 TEST_CASE("products and convolutions of each kind", "[kept]") {
   TENON_NEEDS_DEVICE();
@@ -80,6 +108,8 @@ TEST_CASE("products and convolutions of each kind", "[kept]") {
                                       linear(x, x.narrow(0, 0, 1).reshape({128, n}), x.narrow(0, 0, 1).narrow(2, 0, 1).reshape({128}))})
           CHECK(std::isfinite(sum(product.to(DType::f32)).to(kCpu).to_vector().at(0)));
       }
+    for (DType type : {DType::f32, DType::bf16, DType::f16})
+      for (const auto activation : {FeedForwardActivation::relu, FeedForwardActivation::gelu_tanh}) CHECK(std::isfinite(block(type, activation).to(kCpu).to_vector().at(0)));
     const Tensor image = on_device(check::made(3, {4, 32, 32, 64})), weight = on_device(check::made(4, {64, 3, 3, 64}));
     CHECK(std::isfinite(sum(conv(image, weight, {})).to(kCpu).to_vector().at(0)));
   }

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/long_rows.hpp"
 #include "backend/cuda/product.hpp"
+#include "epilogues.hpp"
+#include "kernels/activation.hpp"
 #include "kernels/types.hpp"
 #include "memory.hpp"
 #include "ops/convert.hpp"
@@ -29,6 +32,57 @@ void multiply(const ProductShape& s, const In* a, const In* b, const void* bias,
       c[i * s.n + j] = convert<Out>(Bias(sum));
     }
 }
+
+using on_cpu::Fault;
+
+/// A product with an epilogue, as cuBLASLt lays out what an activation keeps: of ReLU a bit a value, the first one the lowest of its byte. Sums and
+/// activation are f32, rounded once.
+template <class T>
+void multiply_fused(const ProductShape& s, const FusedOperands& o, Fault fault) {
+  const auto *a = static_cast<const T*>(o.a), *b = static_cast<const T*>(o.b);
+  const std::int64_t row = auxiliary_row(s.epilogue, s.n);
+  auto* inputs = static_cast<T*>(o.auxiliary);
+  auto* bits = static_cast<std::uint8_t*>(o.auxiliary);
+  auto* sums = static_cast<float*>(o.sums);
+  const bool gelu = s.epilogue == Epilogue::gelu_tanh || s.epilogue == Epilogue::gelu_tanh_gradient;
+  if (s.auxiliary && !gelu) std::fill_n(bits, s.m * row / 8, std::uint8_t(0));
+  std::vector<double> columns(std::size_t(s.n), 0.0);
+  for (std::int64_t i = 0; i < s.m; ++i)
+    for (std::int64_t j = 0; j < s.n; ++j) {
+      double sum = s.bias && fault != Fault::no_bias ? double(convert<float>(convert<T>(static_cast<const float*>(o.bias)[j]))) : 0.0;
+      for (std::int64_t k = 0; k < s.k; ++k) sum += double(float(a[i * s.a_row + k * s.a_col])) * double(float(b[k * s.b_row + j * s.b_col]));
+      const auto x = float(sum);
+      const std::int64_t bit = i * row + j;
+      float y = x;
+      switch (s.epilogue) {
+        case Epilogue::relu:
+          y = x < 0 ? 0.0f : x;
+          if (fault == Fault::nan_to_zero && x != x) y = 0;
+          if (s.auxiliary && (x > 0 || (fault == Fault::bits_at_zero && x == 0))) bits[bit / 8] = std::uint8_t(bits[bit / 8] | 1 << bit % 8);
+          break;
+        case Epilogue::gelu_tanh:
+          y = fault == Fault::other_gelu ? gelu_fast(x) : gelu_tanh_fast(x);
+          if (s.auxiliary) inputs[bit] = convert<T>(x);
+          break;
+        case Epilogue::relu_gradient:
+          y = (bits[bit / 8] >> (fault == Fault::bits_turned ? 7 - bit % 8 : bit % 8) & 1) ? x : 0.0f;
+          break;
+        case Epilogue::gelu_tanh_gradient:
+          y = x * (fault == Fault::other_gelu ? gelu_slope(float(inputs[bit])) : gelu_tanh_slope(float(inputs[bit])));
+          break;
+        case Epilogue::none:
+          break;
+      }
+      if (s.epilogue == Epilogue::none) static_cast<float*>(o.c)[i * s.n + j] = y;
+      else static_cast<T*>(o.c)[i * s.n + j] = convert<T>(y);
+      if (fault != Fault::last_sum || i + 1 < s.m) columns[std::size_t(j)] += double(y);
+    }
+  if (s.sums)
+    for (std::int64_t j = 0; j < s.n; ++j) sums[j] = float(columns[std::size_t(j)]);
+}
+
+on_cpu::Epilogues epilogues = on_cpu::Epilogues::all;
+int fused_runs = 0;
 
 /// The call for one matrix of the shape's types.
 using OneProduct =
@@ -70,6 +124,33 @@ ProductCall make_product(const ProductShape& s) {
 }
 std::size_t product_workspace(const ProductShape&) {
   return 0;
+}
+
+FusedProductCall on_cpu::fused_loops(const ProductShape& s, Fault fault) {
+  return [=](const FusedOperands& o) {
+    const Open open;
+    if (s.in == DType::bf16) multiply_fused<bf16>(s, o, fault);
+    else if (s.in == DType::f16) multiply_fused<f16>(s, o, fault);
+    else multiply_fused<float>(s, o, fault);
+  };
+}
+FusedProductCall on_cpu::plain_loops(ProductShape s) {
+  s.epilogue = Epilogue::none;
+  s.bias = s.sums = s.auxiliary = false;
+  return fused_loops(s);
+}
+void on_cpu::set_epilogues(Epilogues have) { epilogues = have; }
+int on_cpu::fused_products_run() { return std::exchange(fused_runs, 0); }
+
+FusedProductCall make_fused_product(const ProductShape& s) {
+  using on_cpu::Epilogues;
+  if (s.in == DType::f64 || epilogues == Epilogues::none || (s.sums && epilogues == Epilogues::without_sums) || (s.auxiliary && epilogues == Epilogues::without_auxiliary) ||
+      (is_gradient(s.epilogue) && epilogues == Epilogues::without_gradients))
+    return {};
+  return [call = on_cpu::fused_loops(s)](const FusedOperands& o) {
+    ++fused_runs;
+    call(o);
+  };
 }
 
 void install_matmul() {

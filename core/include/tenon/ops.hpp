@@ -61,7 +61,8 @@ TENON_API Tensor sigmoid(const Tensor& x);
 TENON_API Tensor relu(const Tensor& x);
 TENON_API Tensor leaky_relu(const Tensor& x, double slope = 0.01);
 TENON_API Tensor elu(const Tensor& x, double alpha = 1.0);
-TENON_API Tensor gelu(const Tensor& x);  ///< exact, with erf
+TENON_API Tensor gelu(const Tensor& x);       ///< exact, with erf
+TENON_API Tensor gelu_tanh(const Tensor& x);  ///< its approximation by tanh (Hendrycks & Gimpel 2016)
 TENON_API Tensor silu(const Tensor& x);
 TENON_API Tensor softplus(const Tensor& x);
 TENON_API Tensor clamp(const Tensor& x, double low, double high);

@@ -26,6 +26,7 @@
 #include "tenon/error.hpp"
 #include "tenon/export.hpp"
 #include "tenon/fft.hpp"
+#include "tenon/feed_forward.hpp"
 #include "tenon/field_picture.hpp"
 #include "tenon/gradient_sum.hpp"
 #include "tenon/indexing.hpp"

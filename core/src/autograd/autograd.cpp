@@ -442,6 +442,7 @@ void on_gradient(const Tensor& tensor, GradientHook hook) {
 }
 
 bool is_recomputing() noexcept { return recomputing; }
+bool will_be_recomputed() noexcept { return captured != nullptr; }
 
 std::vector<Tensor> gradients_of_ops(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& d_outputs) {
   return gradients_again("gradients_of_ops", f, inputs, inputs.size(), d_outputs, true);

@@ -57,5 +57,8 @@ std::vector<Tensor> gradients_of_ops(const std::function<std::vector<Tensor>(con
 
 /// True while recompute() runs its function again: what the function writes (running statistics) was written the first time.
 bool is_recomputing() noexcept;
+/// True while recompute() runs its function the first time, without history: an op that has one way of computing with it and another without takes the
+/// first.
+bool will_be_recomputed() noexcept;
 
 }  // namespace tenon

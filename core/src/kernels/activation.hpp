@@ -1,4 +1,4 @@
-/// Sigmoid, hyperbolic tangent, error function and GELU without calls or branches, for loops that compilers vectorise.
+/// Sigmoid, hyperbolic tangent, error function and both forms of GELU without calls or branches, for loops that compilers vectorise.
 ///
 /// f32: sigmoid and tanh within 4 ulp (tanh relative to its value also near 0), erf within 4e-7 of it; f64 by the C library.
 #pragma once
@@ -59,6 +59,21 @@ TENON_MATHS A gelu_fast(A x) {
 template <class A>
 TENON_MATHS A gelu_slope(A x) {
   return A(0.5) * (A(1) + erf_fast(x * A(0.70710678118654752440))) + x * A(0.39894228040143267794) * exp_fast(A(-0.5) * x * x);
+}
+
+/// x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016), which is x sigmoid(2 u).
+template <class A>
+TENON_MATHS A gelu_tanh_fast(A x) {
+  return x * sigmoid_fast(x * (A(1.59576912160573071176) + A(0.07135481627260025) * x * x));
+}
+/// With s = sigmoid(z), z = 2 u: s + x s (1 - s) dz/dx, where s (1 - s) = e / (1 + e)^2 and e = exp(-|z|) lose no digits.
+template <class A>
+TENON_MATHS A gelu_tanh_slope(A x) {
+  x = x < A(-10) ? A(-10) : x;  // beyond, the slope is 0 or 1 to the last bit
+  x = x > A(10) ? A(10) : x;
+  const A square = x * x, z = x * (A(1.59576912160573071176) + A(0.07135481627260025) * square);
+  const A e = exp_fast(z < A(0) ? z : -z), part = A(1) / (A(1) + e);
+  return (z < A(0) ? e : A(1)) * part + x * e * part * part * (A(1.59576912160573071176) + A(0.21406444881780076) * square);
 }
 
 }  // namespace tenon

@@ -15,9 +15,9 @@
 
 namespace tenon::kernels {
 
-enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, relu_gradient, gelu_gradient, equal, less, greater, not_equal, less_equal, greater_equal };
+enum class Binary { add, sub, mul, div, maximum, minimum, pow, atan2, hypot, relu_gradient, gelu_gradient, gelu_tanh_gradient, equal, less, greater, not_equal, less_equal, greater_equal };
 constexpr bool is_comparison(Binary k) { return k >= Binary::equal; }
-enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, tetragamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
+enum class Unary { neg, abs, exp, expm1, log, log1p, sqrt, rsqrt, square, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, erf, lgamma, digamma, trigamma, tetragamma, floor, ceil, round, sigmoid, sign, relu, leaky, leaky_step, elu, elu_d1, gelu, gelu_d1, gelu_tanh, gelu_tanh_d1, silu, softplus, clamp, clamp_step, conj, scale, shift, power };
 
 /// What complex numbers have, too.
 constexpr bool has_complex(Binary k) {
@@ -70,6 +70,10 @@ template <Binary K> struct BinaryOp {
     else if constexpr (K == Binary::gelu_gradient) {
       if constexpr (std::is_integral_v<T>) return T(0);
       else return T(y * gelu_slope(x));
+    }
+    else if constexpr (K == Binary::gelu_tanh_gradient) {
+      if constexpr (std::is_integral_v<T>) return T(0);
+      else return T(y * gelu_tanh_slope(x));
     }
     else if constexpr (K == Binary::equal) return x == y;
     else if constexpr (K == Binary::less) return x < y;
@@ -176,6 +180,8 @@ template <Unary K> struct UnaryOp {
     else if constexpr (K == Unary::elu_d1) return x > 0 ? T(1) : a * exp_fast(x);
     else if constexpr (K == Unary::gelu) return gelu_fast(x);
     else if constexpr (K == Unary::gelu_d1) return gelu_slope(x);
+    else if constexpr (K == Unary::gelu_tanh) return gelu_tanh_fast(x);
+    else if constexpr (K == Unary::gelu_tanh_d1) return gelu_tanh_slope(x);
     else if constexpr (K == Unary::silu) return x * sigmoid_of(x);
     else if constexpr (K == Unary::softplus) return (x > 0 ? x : T(0)) + std::log1p(std::exp(x < 0 ? x : -x));
     else if constexpr (K == Unary::clamp) return x < a ? a : x > b ? b : x;

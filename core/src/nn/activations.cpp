@@ -7,7 +7,7 @@ namespace tenon::nn {
 
 Activation::Activation(const std::string& name, std::optional<double> parameter) {
   static const Named<Kind> known{{"identity", Kind::identity}, {"relu", Kind::relu}, {"leaky_relu", Kind::leaky_relu},
-                                 {"elu", Kind::elu},           {"gelu", Kind::gelu}, {"silu", Kind::silu},
+                                 {"elu", Kind::elu},           {"gelu", Kind::gelu}, {"gelu_tanh", Kind::gelu_tanh}, {"silu", Kind::silu},
                                  {"softplus", Kind::softplus}, {"tanh", Kind::tanh}, {"sigmoid", Kind::sigmoid}};
   kind_ = find_named("Activation", "activation", name, known);
   if (parameter && kind_ != Kind::leaky_relu && kind_ != Kind::elu)
@@ -34,6 +34,8 @@ Tensor Activation::forward(const Tensor& x) {
       return elu(x, parameter_);
     case Kind::gelu:
       return gelu(x);
+    case Kind::gelu_tanh:
+      return gelu_tanh(x);
     case Kind::silu:
       return silu(x);
     case Kind::softplus:

@@ -70,18 +70,22 @@ class TransformerEncoderLayer::Feedforward : public Module {
  public:
   explicit Feedforward(const TransformerOptions& o)
       : activation_(o.activation),
+        dropout_(o.dropout),
         linear1_(add_module("linear1", std::make_shared<Linear>(o.channels, o.feedforward))),
         linear2_(add_module("linear2", std::make_shared<Linear>(o.feedforward, o.channels))),
         inner_(add_module("dropout", std::make_shared<Dropout>(o.dropout))),
         outer_(add_module("dropout_out", std::make_shared<Dropout>(o.dropout))) {}
   Tensor forward(const Tensor& x) override {
+    if (!inner_->training() || dropout_ == 0)  // nothing between the activation and the second layer
+      return outer_->forward(feed_forward(x, linear1_->weight, linear1_->bias, linear2_->weight, linear2_->bias, activation_));
     Tensor h = linear1_->forward(x);
-    h = activation_ == FeedForwardActivation::gelu ? gelu(h) : relu(h);
+    h = activation_ == FeedForwardActivation::relu ? relu(h) : activation_ == FeedForwardActivation::gelu ? gelu(h) : gelu_tanh(h);
     return outer_->forward(linear2_->forward(inner_->forward(h)));
   }
 
  private:
   FeedForwardActivation activation_;
+  double dropout_;
   std::shared_ptr<Linear> linear1_, linear2_;
   std::shared_ptr<Dropout> inner_, outer_;
 };

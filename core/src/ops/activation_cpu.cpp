@@ -9,8 +9,8 @@ const ActivationLoops& activation_loops() {
   static const ActivationLoops loops{TENON_BY_ISA(exp_range),     TENON_BY_ISA(expm1_range),   TENON_BY_ISA(log_range),          TENON_BY_ISA(log1p_range),
                                      TENON_BY_ISA(sin_range),     TENON_BY_ISA(cos_range),     TENON_BY_ISA(tanh_range),         TENON_BY_ISA(sigmoid_range),
                                      TENON_BY_ISA(silu_range),    TENON_BY_ISA(softplus_range), TENON_BY_ISA(elu_range),         TENON_BY_ISA(elu_slope_range),
-                                     TENON_BY_ISA(gelu_range),    TENON_BY_ISA(gelu_slope_range), TENON_BY_ISA(square_root_range), TENON_BY_ISA(inverse_root_range),
-                                     TENON_BY_ISA(power_range),   TENON_BY_ISA(gelu_gradient_range)};
+                                     TENON_BY_ISA(gelu_range),    TENON_BY_ISA(gelu_slope_range), TENON_BY_ISA(gelu_tanh_range), TENON_BY_ISA(gelu_tanh_slope_range), TENON_BY_ISA(square_root_range), TENON_BY_ISA(inverse_root_range),
+                                     TENON_BY_ISA(power_range),   TENON_BY_ISA(gelu_gradient_range), TENON_BY_ISA(gelu_tanh_gradient_range)};
   return loops;
 }
 
@@ -31,11 +31,19 @@ ActivationLoops::Range ActivationLoops::of(kernels::Unary kind) const {
     case Unary::elu_d1: return elu_slope;
     case Unary::gelu: return gelu;
     case Unary::gelu_d1: return gelu_slope;
+    case Unary::gelu_tanh: return gelu_tanh;
+    case Unary::gelu_tanh_d1: return gelu_tanh_slope;
     case Unary::sqrt: return sqrt;
     case Unary::rsqrt: return rsqrt;
     case Unary::power: return power;
     default: return nullptr;
   }
+}
+
+ActivationLoops::Gradient ActivationLoops::of(kernels::Binary kind) const {
+  if (kind == kernels::Binary::gelu_gradient) return gelu_gradient;
+  if (kind == kernels::Binary::gelu_tanh_gradient) return gelu_tanh_gradient;
+  return nullptr;
 }
 
 }  // namespace tenon

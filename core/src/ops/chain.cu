@@ -18,10 +18,10 @@ using kernels::UnaryOp;
 /// The ops that chains hold, each once.
 #define TENON_CHAIN_UNARY(X)                                                                                                                     \
   X(neg) X(abs) X(exp) X(expm1) X(log) X(log1p) X(sqrt) X(rsqrt) X(square) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(erf) X(floor) X(ceil) \
-  X(round) X(sigmoid) X(sign) X(relu) X(leaky) X(leaky_step) X(elu) X(elu_d1) X(gelu) X(gelu_d1) X(silu) X(softplus) X(clamp) X(clamp_step) X(scale) \
+  X(round) X(sigmoid) X(sign) X(relu) X(leaky) X(leaky_step) X(elu) X(elu_d1) X(gelu) X(gelu_d1) X(gelu_tanh) X(gelu_tanh_d1) X(silu) X(softplus) X(clamp) X(clamp_step) X(scale) \
   X(shift) X(power)
 #define TENON_CHAIN_BINARY(X)                                                                                                                  \
-  X(add) X(sub) X(mul) X(div) X(maximum) X(minimum) X(pow) X(relu_gradient) X(gelu_gradient) X(equal) X(less) X(greater) X(not_equal) X(less_equal) \
+  X(add) X(sub) X(mul) X(div) X(maximum) X(minimum) X(pow) X(relu_gradient) X(gelu_gradient) X(gelu_tanh_gradient) X(equal) X(less) X(greater) X(not_equal) X(less_equal) \
   X(greater_equal)
 
 #define TENON_UNARY_KIND(K) Unary::K,

@@ -196,6 +196,10 @@ Tensor leaky_relu(const Tensor& x, double slope) {
   return unary_op("leaky_relu", Unary::leaky, x, [slope](const Tensor& t) { return run_unary("leaky_relu", Unary::leaky_step, t, {slope}); }, {slope});
 }
 
+Tensor run_activation_gradient(const char* op, Binary gradient, const Tensor& x, const Tensor& d) {
+  return run_binary(op, gradient, x, d);
+}
+
 /// An activation whose gradient is one pass over x and d_y, and a composition where that is to be differentiated again.
 template <class D> Tensor activation(const char* op, Unary kind, Binary gradient, const Tensor& x, D derivative) {
   return differentiable(op, run_unary(op, kind, x), {x}, [=](const List& d) {
@@ -218,6 +222,18 @@ Tensor elu(const Tensor& x, double alpha) {
 Tensor gelu(const Tensor& x) {
   return activation("gelu", Unary::gelu, Binary::gelu_gradient, x, [](const Tensor& t) {
     return unary_op("gelu", Unary::gelu_d1, t, [](const Tensor& u) { return mul(mul(exp(mul(square(u), -0.5)), 0.39894228040143267794), add(neg(square(u)), 2.0)); });
+  });
+}
+
+Tensor gelu_tanh(const Tensor& x) {
+  return activation("gelu_tanh", Unary::gelu_tanh, Binary::gelu_tanh_gradient, x, [](const Tensor& t) {
+    return unary_op("gelu_tanh", Unary::gelu_tanh_d1, t, [](const Tensor& u) {
+      // with z = a u + b u^3 and s = sigmoid(z): s' (2 z' + u z'' + u z'^2 (1 - 2 s))
+      constexpr double a = 1.59576912160573071176, b = 0.044715 * a;
+      const Tensor u2 = square(u), s = sigmoid(mul(u, add(mul(u2, b), a))), z1 = add(mul(u2, 3 * b), a);
+      const Tensor inner = add(mul(z1, 2.0), add(mul(u2, 6 * b), mul(mul(u, square(z1)), add(mul(s, -2.0), 1.0))));
+      return mul(sub(s, square(s)), inner);
+    });
   });
 }
 

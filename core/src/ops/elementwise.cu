@@ -16,7 +16,7 @@ using kernels::BinaryOp;
 template <class C>
 constexpr int lanes_of(Binary k) {
   if (kernels::is_complex_v<C>) return 2;
-  return sizeof(C) == 8 || k == Binary::pow || k == Binary::atan2 || k == Binary::hypot || k == Binary::gelu_gradient ? 4 : 8;
+  return sizeof(C) == 8 || k == Binary::pow || k == Binary::atan2 || k == Binary::hypot || k == Binary::gelu_gradient || k == Binary::gelu_tanh_gradient ? 4 : 8;
 }
 
 template <class C, int V>

@@ -84,17 +84,12 @@ Kernel run_binary(Loop2<C, Out> body, const Layout& a, const Layout& b, const La
   };
 }
 
-/// Worth the widest vectors.
-void gelu_gradient_loop(std::int64_t n, const float* x, const float* d, float* y) {
-  activation_loops().gelu_gradient(n, x, d, y);
-}
-
 template <Binary K, class C>
 Kernel binary_of(const Layout& a, const Layout& b, const Layout& out) {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K)) {
     throw Error(ErrorKind::internal, "elementwise.complex", "no complex version of binary op " + std::to_string(int(K)));
-  } else if constexpr (K == Binary::gelu_gradient && std::is_same_v<C, float>) {
-    return run_binary<C, C>(gelu_gradient_loop, a, b, out);
+  } else if constexpr ((K == Binary::gelu_gradient || K == Binary::gelu_tanh_gradient) && std::is_same_v<C, float>) {
+    return run_binary<C, C>(activation_loops().of(K), a, b, out);  // worth the widest vectors
   } else if constexpr (kernels::is_comparison(K)) {
     return run_binary<C, bool>(binary_loop<K, C, bool>, a, b, out);
   } else {
@@ -214,7 +209,7 @@ UnaryLoop<C> unary_loop_of(Unary kind) {
 template <class C>
 BinaryLoop<C> binary_loop_of(Binary kind) {
   if constexpr (std::is_same_v<C, float>)
-    if (kind == Binary::gelu_gradient) return gelu_gradient_loop;
+    if (const auto gradient = activation_loops().of(kind)) return gradient;
   return chained_table<C>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind);
 }
 

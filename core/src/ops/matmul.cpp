@@ -3,6 +3,7 @@
 
 #include "backend/cpu/matmul_engine.hpp"
 #include "ops/matmul_kernels.hpp"
+#include "ops/products.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/memory.hpp"
@@ -25,51 +26,23 @@ std::array<MatmulWorkspaceFn, kDeviceTypes>& workspace_sizes() {
   return table;
 }
 
+struct FusedProducts {
+  FusedMatmulMake make;
+  MatmulWorkspaceFn workspace;
+};
+std::array<FusedProducts, kDeviceTypes>& fused_products() {
+  static std::array<FusedProducts, kDeviceTypes> table{};
+  return table;
+}
+
 std::array<bool, kDeviceTypes>& sums_given() {
   static std::array<bool, kDeviceTypes> table{};
   return table;
 }
 
-DType bias_type(DType t) {
-  return t == DType::f64 ? DType::f64 : DType::f32;
-}
-
 std::string shapes(const Tensor& a, const Tensor& b) {
   return a.shape().str() + " x " + b.shape().str();
 }
-
-Tensor swap_last(const Tensor& t) {
-  return t.transpose(-2, -1);
-}
-
-/// A matrix operand as the engine takes it: one of its last two strides 1, the other spanning that axis. Copies only
-/// when the view is neither row nor column major.
-struct Operand {
-  Tensor tensor;
-  std::int64_t row, col;
-
-  explicit Operand(const Tensor& t) : tensor(t) {
-    if (describe()) return;
-    tensor = t.contiguous();
-    describe();
-  }
-
- private:
-  bool describe() {
-    std::int64_t rows = tensor.size(-2), cols = tensor.size(-1), r = tensor.strides()[-2], c = tensor.strides()[-1];
-    if ((cols == 1 || c == 1) && (rows == 1 || r >= cols)) {
-      row = rows == 1 ? std::max<std::int64_t>(cols, 1) : r;
-      col = 1;
-      return true;
-    }
-    if ((rows == 1 || r == 1) && (cols == 1 || c >= rows)) {
-      row = 1;
-      col = cols == 1 ? std::max<std::int64_t>(rows, 1) : c;
-      return true;
-    }
-    return false;
-  }
-};
 
 /// Offsets of the matrices of `t` for each position of the broadcast leading axes `lead`, row major.
 std::vector<std::int64_t> matrix_offsets(const Tensor& t, const Shape& lead) {
@@ -92,7 +65,32 @@ Shape leading(const Tensor& t) {
   return Shape(std::span<const std::int64_t>(t.shape().begin(), std::size_t(t.rank() - 2)));
 }
 
-/// a x b (+ bias) without history, in type `out`.
+}  // namespace
+
+DType bias_type(DType t) {
+  return t == DType::f64 ? DType::f64 : DType::f32;
+}
+
+Tensor swap_last(const Tensor& t) {
+  return t.transpose(-2, -1);
+}
+
+std::optional<MatrixStrides> matrix_strides(std::int64_t rows, std::int64_t columns, std::int64_t row, std::int64_t column) {
+  if ((columns == 1 || column == 1) && (rows == 1 || row >= columns)) return MatrixStrides{rows == 1 ? std::max<std::int64_t>(columns, 1) : row, 1};
+  if ((rows == 1 || row == 1) && (columns == 1 || column >= rows)) return MatrixStrides{1, columns == 1 ? std::max<std::int64_t>(rows, 1) : column};
+  return {};
+}
+
+MatrixOperand::MatrixOperand(const Tensor& t) : tensor(t) {
+  auto describe = [&] { return matrix_strides(tensor.size(-2), tensor.size(-1), tensor.strides()[-2], tensor.strides()[-1]); };
+  std::optional<MatrixStrides> found = describe();
+  if (!found) {
+    tensor = t.contiguous();
+    found = describe();
+  }
+  strides = *found;
+}
+
 Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out) {
   Shape lead = Shape::broadcast(leading(a), leading(b), op), shape = lead;
   MatmulGeometry g;
@@ -110,11 +108,11 @@ Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tenso
   }
   Tensor c = Tensor::empty(shape, out, a.device());
   if (c.numel() == 0) return c;
-  Operand left(a), right(b);
-  g.a_row = left.row;
-  g.a_col = left.col;
-  g.b_row = right.row;
-  g.b_col = right.col;
+  MatrixOperand left(a), right(b);
+  g.a_row = left.strides.row;
+  g.a_col = left.strides.col;
+  g.b_row = right.strides.row;
+  g.b_col = right.strides.col;
   g.a_offset = matrix_offsets(left.tensor, lead);
   g.b_offset = matrix_offsets(right.tensor, lead);
   std::vector<Tensor> reads{left.tensor, right.tensor}, writes{c};
@@ -126,20 +124,15 @@ Tensor run_product(const char* op, const Tensor& a, const Tensor& b, const Tenso
   return c;
 }
 
-struct Summed {
-  Tensor product, sums;
-};
-
-/// y^T x and the sums of y's columns, without history. y [k, m] is dense.
-Summed run_summed(const char* op, const Tensor& y, const Tensor& x, DType out) {
-  const Operand right(x);
+SummedProduct run_summed_product(const char* op, const Tensor& y, const Tensor& x, DType out) {
+  const MatrixOperand right(x);
   MatmulGeometry g;
   g.in = y.dtype(), g.out = out;
   g.m = y.size(1), g.k = y.size(0), g.n = x.size(1);
   g.a_row = 1, g.a_col = g.m;
-  g.b_row = right.row, g.b_col = right.col;
+  g.b_row = right.strides.row, g.b_col = right.strides.col;
   g.sums = true;
-  Summed r{Tensor::empty({g.m, g.n}, out, y.device()), Tensor::empty({g.m}, bias_type(g.in), y.device())};
+  SummedProduct r{Tensor::empty({g.m, g.n}, out, y.device()), Tensor::empty({g.m}, bias_type(g.in), y.device())};
   std::vector<Tensor> writes{r.product, r.sums};
   const MatmulWorkspaceFn& workspace = matmul_workspace(y.device().type);
   MemoryScope tag(MemoryTag::workspace);
@@ -147,6 +140,8 @@ Summed run_summed(const char* op, const Tensor& y, const Tensor& x, DType out) {
   launch(op, std::vector<Tensor>{y, right.tensor}, writes, matmul_slot(y.device(), g));
   return r;
 }
+
+namespace {
 
 /// a x b (+ bias) in type `out`, which is a's or f32. Bilinear: its gradients are products again.
 Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, DType out, DType d_a_type, DType d_b_type);
@@ -167,7 +162,7 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
       const bool turned = b.strides()[-2] == 1 && b.strides()[-1] >= b.size(-2) && b.size(-1) > 1;
       if (turned && bias_needed && a.rank() == 2 && b.rank() == 2 && d[0].dtype() == a.dtype() && d_c.is_contiguous() && a.numel() > 0 && d_c.numel() > 0 &&
           matmul_gives_sums(a.device().type) && !wants_grad({a, d_c})) {
-        const Summed both = run_summed(op, d_c, a, d_b_type);
+        const SummedProduct both = run_summed_product(op, d_c, a, d_b_type);
         return {d_a, swap_last(both.product), both.sums.to(bias.dtype())};
       }
       d_b = turned ? swap_last(product(op, swap_last(d_c), a, {}, d_b_type)) : product(op, swap_last(a), d_c, {}, d_b_type);
@@ -200,13 +195,13 @@ Tensor complex_product(const Tensor& a, const Tensor& b) {
   return view_as_complex(c.reshape(pairs));
 }
 
-/// f16 on a CPU, and bf16 where its library has no bf16 products, are computed in f32.
+}  // namespace
+
+/// f16 on a CPU, and bf16 where its library has no bf16 products.
 bool through_f32(const Tensor& a) {
   if (a.dtype() == DType::f16 && a.device().type == DeviceType::cpu) return true;
   return a.dtype() == DType::bf16 && a.device().type == DeviceType::cpu && !cpu::matmul_has_bf16();
 }
-
-}  // namespace
 
 void set_matmul_workspace(DeviceType type, MatmulWorkspaceFn bytes) {
   workspace_sizes()[std::size_t(type)] = std::move(bytes);
@@ -220,6 +215,18 @@ void set_matmul_sums(DeviceType type, bool gives) {
 }
 bool matmul_gives_sums(DeviceType type) {
   return sums_given()[std::size_t(type)];
+}
+
+void set_fused_matmul(DeviceType type, FusedMatmulMake make, MatmulWorkspaceFn workspace) {
+  fused_products()[std::size_t(type)] = {std::move(make), std::move(workspace)};
+}
+Kernel fused_matmul(Device device, const MatmulGeometry& geometry) {
+  const FusedProducts& of = fused_products()[std::size_t(device.type)];
+  return of.make ? of.make(geometry) : Kernel();
+}
+std::size_t fused_matmul_workspace(Device device, const MatmulGeometry& geometry) {
+  const FusedProducts& of = fused_products()[std::size_t(device.type)];
+  return of.workspace ? of.workspace(geometry) : 0;
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -242,15 +249,13 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return product("matmul", a, b, {}, a.dtype());
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const char* op = "linear";
+void check_linear(const char* op, const Tensor& x, const Shape& input, const Tensor& weight, const Tensor& bias) {
   check_operands(op, x, weight, "weight");
-  std::string given = "input " + x.shape().str() + ", weight " + weight.shape().str();
-  if (x.rank() < 1 || weight.rank() != 2) throw_usage(op, given + ": the input is [..., in], the weight [out, in]");
-  if (x.size(-1) != weight.size(1))
-    throw_usage(op,
-                given + ": the weight reads " + std::to_string(weight.size(1)) + " features, the input has " + std::to_string(x.size(-1)));
-  DType wide = bias_type(x.dtype());
+  std::string given = "input " + input.str() + ", weight " + weight.shape().str();
+  if (input.rank() < 1 || weight.rank() != 2) throw_usage(op, given + ": the input is [..., in], the weight [out, in]");
+  if (input[-1] != weight.size(1))
+    throw_usage(op, given + ": the weight reads " + std::to_string(weight.size(1)) + " features, the input has " + std::to_string(input[-1]));
+  const DType wide = bias_type(x.dtype());
   if (weight.dtype() != wide && weight.dtype() != x.dtype())
     throw_usage(op, "weight " + weight.str() + " does not go with input " + x.str(), "weights are f32, or of the input's type");
   if (bias.defined()) {
@@ -259,6 +264,13 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     if (bias.dtype() != wide && bias.dtype() != x.dtype())
       throw_usage(op, "bias " + bias.str() + " does not go with input " + x.str(), "biases are f32, or of the input's type");
   }
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const char* op = "linear";
+  if (!x.defined()) throw_usage(op, "an operand is undefined");
+  check_linear(op, x, x.shape(), weight, bias);
+  const DType wide = bias_type(x.dtype());
   if (through_f32(x)) {  // an f16 weight is rounded first, and so is its gradient, as hardware that multiplies f16 would have it
     const Tensor rounded = x.dtype() == DType::f16 ? weight.to(DType::f16) : weight;
     return linear(x.to(DType::f32), rounded.to(DType::f32), bias.defined() ? bias.to(DType::f32) : bias).to(x.dtype());

@@ -20,4 +20,13 @@ TENON_API const MatmulWorkspaceFn& matmul_workspace(DeviceType type);
 TENON_API void set_matmul_sums(DeviceType type, bool gives);
 TENON_API bool matmul_gives_sums(DeviceType type);
 
+using FusedMatmulMake = std::function<Kernel(const MatmulGeometry&)>;
+/// Products with an epilogue, of devices that have them; set along with the bytes of workspace that such a product wants. The kernel reads a, b, the bias
+/// where there is one and, for an activation's gradient, what the activation kept; it writes c, what the activation keeps, the sums, and the
+/// workspace, each where it is asked for.
+TENON_API void set_fused_matmul(DeviceType type, FusedMatmulMake make, MatmulWorkspaceFn workspace);
+/// Empty where the device does not do it in one pass: then it is a product and an op.
+TENON_API Kernel fused_matmul(Device device, const MatmulGeometry& geometry);
+TENON_API std::size_t fused_matmul_workspace(Device device, const MatmulGeometry& geometry);
+
 }  // namespace tenon

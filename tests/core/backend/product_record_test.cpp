@@ -48,7 +48,9 @@ TEST_CASE("all that the choice of an algorithm depends on is in its key", "[prod
       [](ProductShape& s) { ++s.a_row; },          [](ProductShape& s) { ++s.a_col; },         [](ProductShape& s) { ++s.b_row; },
       [](ProductShape& s) { ++s.b_col; },          [](ProductShape& s) { ++s.count; },         [](ProductShape& s) { ++s.a_step; },
       [](ProductShape& s) { ++s.b_step; },         [](ProductShape& s) { ++s.c_step; },        [](ProductShape& s) { s.bias = true; },
-      [](ProductShape& s) { s.add = true; }};
+      [](ProductShape& s) { s.add = true; },       [](ProductShape& s) { s.sums = true; },           [](ProductShape& s) { s.auxiliary = true; },
+      [](ProductShape& s) { s.epilogue = Epilogue::relu; },      [](ProductShape& s) { s.epilogue = Epilogue::relu_gradient; },
+      [](ProductShape& s) { s.epilogue = Epilogue::gelu_tanh; }, [](ProductShape& s) { s.epilogue = Epilogue::gelu_tanh_gradient; }};
   for (const auto& change : changes) {
     ProductShape s = base();
     change(s);
@@ -60,4 +62,12 @@ TEST_CASE("all that the choice of an algorithm depends on is in its key", "[prod
   CHECK(keys.insert(product_key(bias, false, true, 64)).second);
   CHECK(keys.insert(product_key(base(), true, false, 64)).second);
   CHECK(keys.insert(product_key(base(), false, false, 32)).second);
+}
+
+TEST_CASE("keys of products without an epilogue are what they were", "[product_record]") {
+  ProductShape s;
+  s.m = 2, s.n = 3, s.k = 4, s.a_row = 4, s.a_col = 1, s.b_row = 3, s.b_col = 1;
+  CHECK(product_key(s, false, false, 64) == "f32 f32 2 3 4 4 1 3 1 1 0 0 0 64");
+  s.bias = true;
+  CHECK(product_key(s, true, true, 64) == "f32 f32 2 3 4 4 1 3 1 1 0 0 0 64 bias tf32");
 }

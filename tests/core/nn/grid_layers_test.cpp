@@ -89,6 +89,7 @@ TEST_CASE("activations by name", "[nn]") {
   REQUIRE(nn::Activation("leaky_relu", 0.2)(x).to_vector() == leaky_relu(x, 0.2).to_vector());
   REQUIRE(nn::Activation("elu")(x).to_vector() == elu(x).to_vector());
   REQUIRE(nn::Activation("gelu")(x).to_vector() == gelu(x).to_vector());
+  REQUIRE(nn::Activation("gelu_tanh")(x).to_vector() == gelu_tanh(x).to_vector());
   REQUIRE(nn::Activation("silu")(x).to_vector() == silu(x).to_vector());
   REQUIRE(nn::Activation("softplus")(x).to_vector() == softplus(x).to_vector());
   REQUIRE(nn::Activation("tanh")(x).to_vector() == tanh(x).to_vector());

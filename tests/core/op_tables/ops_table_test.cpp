@@ -59,6 +59,7 @@ const Register table("ops.hpp", {{
       {"leaky_relu(Tensor,double)", [] { unary([](auto& x) { return square(leaky_relu(x, 0.1)); }); }},
       {"elu(Tensor,double)", [] { unary([](auto& x) { return elu(x, 0.7); }); }},
       {"gelu(Tensor)", [] { unary([](auto& x) { return gelu(x); }, -4, 4); }},
+      {"gelu_tanh(Tensor)", [] { unary([](auto& x) { return gelu_tanh(x); }, -4, 4); }},
       {"silu(Tensor)", [] { unary([](auto& x) { return silu(x); }, -4, 4); }},
       {"softplus(Tensor)", [] { unary([](auto& x) { return softplus(x); }, -4, 4); }},
       {"expm1(Tensor)", [] { unary([](auto& x) { return expm1(x); }); }},

@@ -40,6 +40,7 @@ const std::vector<UnaryCase>& unary_cases() {
       {"leaky_relu", [](auto& x) { return leaky_relu(x, 0.1); }, [](double v) { return v > 0 ? v : 0.1 * v; }, -5, 5},
       {"elu", [](auto& x) { return elu(x, 0.7); }, [](double v) { return v > 0 ? v : 0.7 * std::expm1(v); }, -5, 5},
       {"gelu", [](auto& x) { return gelu(x); }, [](double v) { return 0.5 * v * std::erfc(-v / std::sqrt(2.0)); }, -5, 5},
+      {"gelu_tanh", [](auto& x) { return gelu_tanh(x); }, [](double v) { return 0.5 * v * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v))); }, -5, 5},
       {"silu", [](auto& x) { return silu(x); }, [=](double v) { return v * sigmoid_of(v); }, -9, 9},
       {"softplus", [](auto& x) { return softplus(x); }, [](double v) { return std::log1p(std::exp(v)); }, -9, 9},
       {"clamp", [](auto& x) { return clamp(x, -1, 2); }, [](double v) { return std::min(std::max(v, -1.0), 2.0); }, -5, 5},
@@ -187,7 +188,7 @@ TEST_CASE("derivatives at kinks and zeros are finite and follow convention", "[e
 }
 
 TEST_CASE("scalars keep their rank through second derivatives", "[elementwise]") {
-  for (auto f : std::vector<std::function<Tensor(const Tensor&)>>{[](auto& x) { return elu(x); }, [](auto& x) { return gelu(x); },
+  for (auto f : std::vector<std::function<Tensor(const Tensor&)>>{[](auto& x) { return elu(x); }, [](auto& x) { return gelu(x); }, [](auto& x) { return gelu_tanh(x); },
                                                                   [](auto& x) { return maximum(x, mul(x, 2.0)); },
                                                                   [](auto& x) { return pow(x, 3.0); }}) {
     Tensor x = Tensor::full({}, -0.7, DType::f64);

@@ -1,6 +1,7 @@
 // Ops and their gradients against PyTorch in f64: tests/golden/make_ops.py, case by case.
 #include "core/ops/golden_cases.hpp"
 #include "tenon/attention.hpp"
+#include "tenon/feed_forward.hpp"
 #include "tenon/fft.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/linalg.hpp"
@@ -50,7 +51,7 @@ void elementwise(Runs& all) {
   const std::map<std::string, Unary> anywhere{{"neg", neg},   {"abs", abs},   {"exp", exp},   {"expm1", expm1}, {"square", square},
                                               {"sin", sin},   {"cos", cos},   {"tan", tan},   {"atan", atan},   {"sinh", sinh},
                                               {"cosh", cosh}, {"tanh", tanh}, {"erf", erf},   {"relu", relu},   {"sigmoid", sigmoid},
-                                              {"gelu", gelu}, {"silu", silu}, {"softplus", softplus}};
+                                              {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"silu", silu}, {"softplus", softplus}};
   for (const auto& [name, f] : anywhere) all[name] = {{a}, [f = f](const In& x) { return f(x[0]); }};
   const std::map<std::string, Unary> above_zero{{"log", log},     {"log1p", log1p},   {"sqrt", sqrt},
                                                 {"rsqrt", rsqrt}, {"lgamma", lgamma}, {"digamma", digamma}};
@@ -131,6 +132,10 @@ void products(Runs& all) {
   all["matmul batch"] = {{made(1, {2, 1, 3, 4}), made(2, {2, 4, 2})}, product};
   all["matmul row"] = {{made(1, {4}), made(2, {4, 2})}, product};
   all["matmul column"] = {{made(1, {3, 4}), made(2, {4})}, product};
+  const std::pair<const char*, FeedForwardActivation> activations[] = {{"relu", FeedForwardActivation::relu}, {"gelu", FeedForwardActivation::gelu}, {"gelu_tanh", FeedForwardActivation::gelu_tanh}};
+  for (const auto& [name, activation] : activations)
+    all[std::string("feed_forward ") + name] = {{made(1, {2, 3, 4}), made(2, {5, 4}) * 0.3, made(3, {5}) - 0.75, made(4, {2, 5}) * 0.3, made(5, {2})},
+                                                [a = activation](const In& x) { return feed_forward(x[0], x[1], x[2], x[3], x[4], a); }};
   all["linear"] = {{made(1, {2, 3, 4}), made(2, {5, 4}), made(3, {5})}, [](const In& x) { return linear(x[0], x[1], x[2]); }};
   all["linear plain"] = {{made(1, {3, 4}), made(2, {5, 4})}, [](const In& x) { return linear(x[0], x[1]); }};
 }

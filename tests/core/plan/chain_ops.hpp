@@ -18,7 +18,7 @@ inline const auto& chain_ops() {
       {"tanh", [](auto& x, auto&) { return tanh(x); }}, {"erf", [](auto& x, auto&) { return erf(x); }}, {"floor", [](auto& x, auto&) { return floor(x); }},
       {"ceil", [](auto& x, auto&) { return ceil(x); }}, {"round", [](auto& x, auto&) { return round(x); }}, {"sigmoid", [](auto& x, auto&) { return sigmoid(x); }},
       {"sign", [](auto& x, auto&) { return sign(x); }}, {"relu", [](auto& x, auto&) { return relu(x); }}, {"leaky", [](auto& x, auto&) { return leaky_relu(x, 0.1); }},
-      {"elu", [](auto& x, auto&) { return elu(x, 1.5); }}, {"gelu", [](auto& x, auto&) { return gelu(x); }}, {"silu", [](auto& x, auto&) { return silu(x); }},
+      {"elu", [](auto& x, auto&) { return elu(x, 1.5); }}, {"gelu", [](auto& x, auto&) { return gelu(x); }}, {"gelu_tanh", [](auto& x, auto&) { return gelu_tanh(x); }}, {"silu", [](auto& x, auto&) { return silu(x); }},
       {"softplus", [](auto& x, auto&) { return softplus(x); }}, {"clamp", [](auto& x, auto&) { return clamp(x, -0.5, 1.25); }},
       {"scale", [](auto& x, auto&) { return x * 0.3; }}, {"shift", [](auto& x, auto&) { return x + 0.3; }}, {"power", [](auto& x, auto&) { return pow(x, 1.7); }},
       {"add", [](auto& x, auto& y) { return x + y; }}, {"sub", [](auto& x, auto& y) { return x - y; }}, {"mul", [](auto& x, auto& y) { return x * y; }},

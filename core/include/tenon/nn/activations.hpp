@@ -8,8 +8,8 @@
 
 namespace tenon::nn {
 
-/// "identity", "relu", "leaky_relu" (slope, 0.01), "elu" (alpha, 1), "gelu", "silu", "softplus", "tanh" or "sigmoid"; any shape, any
-/// floating type. An unknown name, and a parameter for one that has none, is a usage error.
+/// "identity", "relu", "leaky_relu" (slope, 0.01), "elu" (alpha, 1), "gelu", "gelu_tanh", "silu", "softplus", "tanh" or "sigmoid"; any
+/// shape, any floating type. An unknown name, and a parameter for one that has none, is a usage error.
 class TENON_API Activation : public Module {
  public:
   explicit Activation(const std::string& name, std::optional<double> parameter = {});
@@ -18,7 +18,7 @@ class TENON_API Activation : public Module {
   std::optional<double> slope() const noexcept;
 
  private:
-  enum class Kind { identity, relu, leaky_relu, elu, gelu, silu, softplus, tanh, sigmoid } kind_;
+  enum class Kind { identity, relu, leaky_relu, elu, gelu, gelu_tanh, silu, softplus, tanh, sigmoid } kind_;
   double parameter_ = 0;
 };
 

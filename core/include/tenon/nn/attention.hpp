@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tenon/attention.hpp"
+#include "tenon/feed_forward.hpp"
 #include "tenon/nn/dropout.hpp"
 #include "tenon/nn/layers.hpp"
 
@@ -29,7 +30,7 @@ class TENON_API MultiHeadAttention : public Module {
   std::shared_ptr<Linear> out_;
 };
 
-enum class FeedForwardActivation { relu, gelu };
+using tenon::FeedForwardActivation;
 
 struct TransformerOptions {
   std::int64_t channels = 512, heads = 8, feedforward = 2048;

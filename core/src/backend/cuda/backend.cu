@@ -168,6 +168,7 @@ void install() {
   install_casts();
   install_reduce();
   install_matmul();
+  install_feed_forward();
   install_optimisers();
   install_adafactor();
   install_norm();

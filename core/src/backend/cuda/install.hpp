@@ -15,6 +15,7 @@ void install_chain();
 void install_casts();
 void install_reduce();
 void install_matmul();
+void install_feed_forward();
 void install_optimisers();
 void install_adafactor();
 void install_norm();
@@ -65,7 +66,7 @@ void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
 /// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
 std::vector<std::pair<std::string, std::string>> library_versions();
 
-/// One line a convolution or attention of this process: what makes it, in what time.
+/// One line a convolution, attention or product with an activation of this process: what makes it, and in what time or why.
 std::vector<std::string> choices_made();
 
 }  // namespace tenon::cuda

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "tenon/dtype.hpp"
+#include "backend/matmul_geometry.hpp"
 
 namespace tenon::cuda {
 
@@ -20,7 +20,9 @@ struct ProductShape {
   std::int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;
   bool bias = false;  ///< one value a column: f32, for f64 f64
   bool add = false;   ///< c += in place of c =; no bias then
-  bool sums = false;  ///< also the sums of a's rows, one a row of c: f32, for f64 f64; one matrix, no bias
+  bool sums = false;  ///< also the sums of a's rows, one a row of c, or with an activation's gradient those of c's columns: f32, for f64 f64; one matrix, no bias
+  Epilogue epilogue = Epilogue::none;  ///< one matrix, out is in, nothing added
+  bool auxiliary = false;              ///< of an activation: also what its gradient reads (auxiliary_row)
   auto operator<=>(const ProductShape&) const = default;
 };
 
@@ -35,5 +37,18 @@ std::size_t product_workspace(const ProductShape& shape);
 /// The same with `sums`. Empty where the library does not add them up on the way.
 using SummedProductCall = std::function<void(const void* a, const void* b, void* c, void* sums)>;
 SummedProductCall make_summed_product(const ProductShape& shape);
+
+/// Of a product with an epilogue.
+struct FusedOperands {
+  const void *a = nullptr, *b = nullptr, *bias = nullptr;
+  void *c = nullptr, *sums = nullptr;
+  void* auxiliary = nullptr;  ///< written by an activation, read by its gradient
+  void* workspace = nullptr;  ///< product_workspace bytes
+};
+/// Operands and results lie on 16 bytes. Empty where the library has no such product, or where it computes something else than the product and our
+/// own kernels do: it is tried on noise when it is first asked for. choices_made() tells which. While a graph is captured nothing can be tried, and
+/// what was not tried before is empty.
+using FusedProductCall = std::function<void(const FusedOperands&)>;
+FusedProductCall make_fused_product(const ProductShape& shape);
 
 }  // namespace tenon::cuda

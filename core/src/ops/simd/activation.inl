@@ -23,6 +23,8 @@ TENON_RANGE(elu, (x > 0 ? x : a * expm1_f32(x > 0 ? 0.0f : x)))
 TENON_RANGE(elu_slope, (x > 0 ? 1.0f : a * exp_f32(x > 0 ? 0.0f : x)))
 TENON_RANGE(gelu, gelu_fast(x))
 TENON_RANGE(gelu_slope, gelu_slope(x))
+TENON_RANGE(gelu_tanh, gelu_tanh_fast(x))
+TENON_RANGE(gelu_tanh_slope, gelu_tanh_slope(x))
 TENON_RANGE(square_root, __builtin_sqrtf(x))
 TENON_RANGE(inverse_root, 1.0f / __builtin_sqrtf(x))
 
@@ -66,6 +68,9 @@ inline void power_range(kernels::UnaryArgs args, std::int64_t n, const float* __
 
 inline void gelu_gradient_range(std::int64_t n, const float* __restrict x, const float* __restrict dy, float* __restrict dx) {
   for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] * gelu_slope(x[i]);
+}
+inline void gelu_tanh_gradient_range(std::int64_t n, const float* __restrict x, const float* __restrict dy, float* __restrict dx) {
+  for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] * gelu_tanh_slope(x[i]);
 }
 
 }  // namespace tenon::TENON_ISA

@@ -3,6 +3,9 @@
 /// Only algorithms whose bits repeat are asked for: parts of a split depth are summed in f32 (f64) by a kernel of their own, never in the
 /// order in which blocks end. Of the library's proposals the fastest is taken among those that give the very bits of the first one: a
 /// choice by the clock must not change a result from one run to the next.
+///
+/// A product with an epilogue (an activation, or its gradient) is used where the library has it and where it gives what the product and our own
+/// functions give (epilogue_trial.cuh); that is asked once a process and shape.
 #include "backend/cuda/product.hpp"
 
 #include <algorithm>
@@ -16,7 +19,9 @@
 #include <vector>
 
 #include "backend/cuda/launch.cuh"
+#include "backend/cuda/library/epilogue_trial.cuh"
 #include "backend/cuda/library/lt.cuh"
+#include "backend/cuda/library/plan_choice.hpp"
 #include "backend/cuda/library/plan_memory.hpp"
 #include "backend/cuda/library/product_record.hpp"
 #include "backend/cuda/library/product_trial.cuh"
@@ -26,7 +31,7 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr std::int64_t kWideAlignment = 16, kBiasAlignment = 16;  // bytes: what vector loads and TMA want
+constexpr std::int64_t kWideAlignment = 16, kBiasAlignment = 16, kAuxiliaryAlignment = 16;  // bytes: what vector loads and TMA want
 constexpr int kProposals = 8, kTimedRuns = 3;                // algorithms asked for; runs of each under the clock
 constexpr std::size_t kLargestTrial = std::size_t(1) << 30;  // bytes of operands beyond which the first proposal is taken
 constexpr float kWorthChanging = 0.97f;                      // of the first one's time
@@ -85,10 +90,28 @@ bool capturing() {
 
 // ---- a product ---------------------------------------------------------------------------------------------------
 
+cublasLtEpilogue_t epilogue_of(const ProductShape& s) {
+  switch (s.epilogue) {
+    case Epilogue::relu:
+      if (s.auxiliary) return s.bias ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX;
+      return s.bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+    case Epilogue::gelu_tanh:
+      if (s.auxiliary) return s.bias ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_AUX;
+      return s.bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+    case Epilogue::relu_gradient:
+      return s.sums ? CUBLASLT_EPILOGUE_DRELU_BGRAD : CUBLASLT_EPILOGUE_DRELU;
+    case Epilogue::gelu_tanh_gradient:
+      return s.sums ? CUBLASLT_EPILOGUE_DGELU_BGRAD : CUBLASLT_EPILOGUE_DGELU;
+    default:  // row-major a is the library's right operand, B
+      return s.sums ? CUBLASLT_EPILOGUE_BGRADB : s.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  }
+}
+
 /// Row-major c = a b is column-major c' = b' a': the operands swap places, and a transpose is whichever stride is 1.
 class Product {
  public:
-  Product(const ProductShape& s, bool tf32) : s_(s), tf32_(tf32), b_rows_(s.b_col == 1), a_rows_(s.a_col == 1) {
+  enum class Choice { measured, first };
+  Product(const ProductShape& s, bool tf32, Choice choice = Choice::measured) : s_(s), tf32_(tf32), b_rows_(s.b_col == 1), a_rows_(s.a_col == 1) {
     const std::int64_t ldb = b_rows_ ? s.b_row : s.b_col, lda = a_rows_ ? s.a_row : s.a_col;
     b_ = b_rows_ ? matrix(s.in, s.n, s.k, ldb, s.count, s.b_step) : matrix(s.in, s.k, s.n, ldb, s.count, s.b_step);
     a_ = a_rows_ ? matrix(s.in, s.k, s.m, lda, s.count, s.a_step) : matrix(s.in, s.m, s.k, lda, s.count, s.a_step);
@@ -98,48 +121,75 @@ class Product {
     c_alignment_ = alignment_of(s.c_step, s.count, s.out);
     compute_ = s.in == DType::f64 ? CUBLAS_COMPUTE_64F : tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     // the library adds a bias of c's type only, and none in f64; neither does it sum in f64
-    in_library_ = (s.bias || s.sums) && s.count == 1 && s.out != DType::f64;
+    in_library_ = (s.bias || s.sums || fused()) && s.count == 1 && s.out != DType::f64;
     std::vector<Proposal> found = in_library_ ? proposals(true) : std::vector<Proposal>{};
     if (found.empty()) {
       in_library_ = false;
-      if (s.sums) return;
+      if (s.sums || fused()) return;
       found = proposals(true);
     }
     const bool narrow = found.empty();
     if (narrow) found = proposals(false);
     if (found.empty()) refuse();
-    wide_ = narrow ? found[0] : chosen(found);
+    wide_ = narrow || choice == Choice::first ? found[0] : chosen(found);
     if (narrow) a_alignment_ = b_alignment_ = c_alignment_ = 1;
   }
 
   /// False where sums were asked for and the library does not add them up on the way: then there is nothing to run.
   bool gives_sums() const { return s_.sums && in_library_; }
 
+  /// Of a product with an epilogue: empty, or why it is not to be used. Waits for the device.
+  std::string refusal() {
+    if (!in_library_) return "the library has none";
+    ProductShape plain = s_, other = s_;
+    plain.out = DType::f32, plain.epilogue = Epilogue::none;
+    plain.bias = plain.sums = plain.auxiliary = false;
+    other.bias = other.sums = false;
+    other.auxiliary = is_gradient(s_.epilogue);
+    other.epilogue = other.auxiliary ? Epilogue::relu : Epilogue::relu_gradient;
+    Product reference(plain, tf32_, Choice::first);
+    std::optional<Product> partner;
+    if (s_.epilogue == Epilogue::relu_gradient || (s_.epilogue == Epilogue::relu && s_.auxiliary)) {
+      partner.emplace(other, tf32_, Choice::first);
+      if (!partner->in_library_) return other.auxiliary ? "the library has none that writes its bits" : "the library has none that reads its bits";
+    }
+    auto runs = [](Product& p) { return [&p, area = p.area()](const FusedOperands& o) { p.run(o, area ? area->as<>() : nullptr); }; };
+    trial::EpilogueCandidates candidates{runs(*this), runs(reference), {}};
+    if (partner) candidates.other = runs(*partner);
+    return trial::judge_epilogue(s_, tf32_, candidates);
+  }
+
   /// What run() works in, for as long as it may be called; null where nothing is wanted.
   std::shared_ptr<const DeviceMemory> area() const { return wide_.workspace > 0 ? scratch(wide_.workspace) : nullptr; }
 
-  /// `bias`: read, or with sums written. `area`: of area().
-  void run(const void* a, const void* b, const void* bias, void* c, void* rounded, void* area) {
-    std::lock_guard lock(mutex_);  // the bias is an attribute of the operation
-    bool wide = lies_on(a, a_alignment_) && lies_on(b, b_alignment_) && lies_on(c, c_alignment_);
-    if (in_library_) {
-      if (s_.bias && is_short(s_.out)) {
-        round(bias, rounded);
-        bias = rounded;
-      }
-      wide = wide && lies_on(bias, kBiasAlignment);
-      set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  /// `area`: of area().
+  void run(const FusedOperands& o, void* area) {
+    std::lock_guard lock(mutex_);  // bias, sums and auxiliary matrix are attributes of the operation
+    bool wide = lies_on(o.a, a_alignment_) && lies_on(o.b, b_alignment_) && lies_on(o.c, c_alignment_);
+    const void* side = s_.bias ? o.bias : o.sums;
+    if (in_library_ && s_.bias && is_short(s_.out)) {
+      round(o.bias, o.workspace);
+      side = o.workspace;
     }
-    if (!wide && !has_plain_) {
-      choose_plain();
-      if (in_library_) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-    }
+    if (in_library_ && has_side()) wide = wide && lies_on(side, kBiasAlignment);
+    if (has_auxiliary()) wide = wide && lies_on(o.auxiliary, kAuxiliaryAlignment);
+    if (!wide && !has_plain_) choose_plain();
+    point_to(side, o.auxiliary);
     if (!wide && plain_area_) area = plain_area_->as<>();
-    check_blas(enqueue(wide ? wide_ : plain_, a, b, c, area), "cublasLtMatmul");
-    if (s_.bias && !in_library_) add(bias, c);
+    check_blas(enqueue(wide ? wide_ : plain_, o.a, o.b, o.c, area), "cublasLtMatmul");
+    if (s_.bias && !in_library_) add(o.bias, o.c);
   }
 
  private:
+  bool fused() const { return s_.epilogue != Epilogue::none; }
+  bool has_side() const { return s_.bias || s_.sums; }
+  bool has_auxiliary() const { return s_.auxiliary || is_gradient(s_.epilogue); }
+  /// `side`: the bias, which is read, or the sums, which are written.
+  void point_to(const void* side, const void* auxiliary) {
+    if (in_library_ && has_side()) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, side);
+    if (in_library_ && has_auxiliary()) set(operation_, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, auxiliary);
+  }
+
   [[noreturn]] void refuse() const {
     throw Error(ErrorKind::device, "cuda.cublas",
                 "cuBLASLt has no algorithm for " + std::to_string(s_.m) + " x " + std::to_string(s_.k) + " x " + std::to_string(s_.n) +
@@ -167,10 +217,13 @@ class Product {
     set(o, CUBLASLT_MATMUL_DESC_TRANSA, b_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
     set(o, CUBLASLT_MATMUL_DESC_TRANSB, a_rows_ ? CUBLAS_OP_N : CUBLAS_OP_T);
     if (in_library_) {
-      // row-major a is the library's right operand, B
-      set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, s_.sums ? CUBLASLT_EPILOGUE_BGRADB : CUBLASLT_EPILOGUE_BIAS);
+      set(o, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(s_));
       if (s_.sums) set(o, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, std::int32_t(CUDA_R_32F));
-      set(o, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+      if (has_side()) set(o, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+      if (has_auxiliary()) {
+        set(o, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, auxiliary_row(s_.epilogue, s_.n));
+        set(o, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, reinterpret_cast<const void*>(std::uintptr_t(kAuxiliaryAlignment)));
+      }
     }
     return o;
   }
@@ -270,28 +323,29 @@ class Product {
                       b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
                       c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
     if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return {};
-    const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8;
+    const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8, sums_bytes = std::size_t(fused() ? s_.n : s_.m) * 4;
+    const std::int64_t row = auxiliary_row(s_.epilogue, s_.n), bits = s_.epilogue == Epilogue::relu || s_.epilogue == Epilogue::relu_gradient ? 1 : 8 * std::int64_t(size_of(s_.in));
+    const std::size_t kept_bytes = has_auxiliary() ? std::size_t(s_.m * row * bits / 8) : 0;
     std::size_t area_bytes = 0;
     for (const Proposal& p : found) area_bytes = std::max(area_bytes, p.workspace);
-    trial::Memory a, b, c, first, side, first_side, area, flag;
-    if (!(a.take(a_bytes) && b.take(b_bytes) && c.take(c_bytes) && first.take(c_bytes) && side.take(side_bytes) && first_side.take(side_bytes) && area.take(area_bytes) &&
-          flag.take(sizeof(int))))
+    trial::Memory a, b, c, first, side, first_side, kept, first_kept, area, flag;
+    if (!(a.take(a_bytes) && b.take(b_bytes) && c.take(c_bytes) && first.take(c_bytes) && side.take(side_bytes) && first_side.take(side_bytes) && kept.take(kept_bytes) &&
+          first_kept.take(kept_bytes) && area.take(area_bytes) && flag.take(sizeof(int))))
       return {};
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
-    // a bias, which all read, or the sums of each
-    auto point_to = [&](void* p) {
-      if (in_library_) set(operation_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(p));
-    };
+    // a bias and what an activation kept, which all read, or the sums and what each keeps
     if (in_library_ && s_.bias) trial::fill_operand(side.data, std::size_t(s_.n) * size_of(s_.out), s_.out, 3);
-    point_to(side.data);
+    if (kept_bytes > 0) trial::fill_operand(kept.data, kept_bytes, s_.in, 4);
+    point_to(side.data, kept.data);
     int best = -1;
     float best_time = 0;
     for (int i = 0; i < int(found.size()); ++i) {
       const Proposal& p = found[std::size_t(i)];
       void* to = best < 0 ? first.data : c.data;
-      if (s_.sums) point_to(best < 0 ? first_side.data : side.data);
+      point_to((s_.sums && best < 0 ? first_side : side).data, (s_.auxiliary && best < 0 ? first_kept : kept).data);
       check(cudaMemsetAsync(to, 0, c_bytes, stream()), "cudaMemsetAsync");
+      if (s_.auxiliary) check(cudaMemsetAsync((best < 0 ? first_kept : kept).data, 0, kept_bytes, stream()), "cudaMemsetAsync");
       if (enqueue(p, a.data, b.data, to, area.data) != CUBLAS_STATUS_SUCCESS) {
         (void)cudaGetLastError();
         continue;
@@ -299,7 +353,7 @@ class Product {
       auto differ = [&](const trial::Memory& x, const trial::Memory& y, std::size_t bytes) {
         return trial::differ(x.data, y.data, bytes, static_cast<int*>(flag.data));
       };
-      if (best >= 0 && (differ(first, c, c_bytes) || (s_.sums && differ(first_side, side, std::size_t(s_.m) * 4)))) continue;
+      if (best >= 0 && (differ(first, c, c_bytes) || (s_.sums && differ(first_side, side, sums_bytes)) || (s_.auxiliary && differ(first_kept, kept, kept_bytes)))) continue;
       const float time = seconds(p, a.data, b.data, c.data, area.data);
       if (best < 0 || time < best_time * kWorthChanging) {
         best = i;
@@ -344,6 +398,14 @@ std::shared_ptr<Product> product_of(const ProductShape& shape) {
   return p;
 }
 
+/// "bf16 [64, 256] x [256, 1024] with relu of the biased, kept for the gradient"
+std::string fused_name(const ProductShape& s, bool tf32) {
+  auto matrix = [](std::int64_t rows, std::int64_t columns) { return "[" + std::to_string(rows) + ", " + std::to_string(columns) + "]"; };
+  const char* what = s.epilogue == Epilogue::relu ? "relu" : s.epilogue == Epilogue::gelu_tanh ? "gelu_tanh" : s.epilogue == Epilogue::relu_gradient ? "relu's gradient" : "gelu_tanh's gradient";
+  return std::string(tf32 ? "tf32" : name_of(s.in)) + " " + matrix(s.m, s.k) + " x " + matrix(s.k, s.n) + " with " + what + (s.bias ? " of the biased" : "") +
+         (s.auxiliary ? ", kept for the gradient" : "") + (s.sums ? " and sums" : "");
+}
+
 }  // namespace
 
 std::size_t product_workspace(const ProductShape& shape) {
@@ -352,13 +414,50 @@ std::size_t product_workspace(const ProductShape& shape) {
 
 ProductCall make_product(const ProductShape& shape) {
   const auto p = product_of(shape);
-  return [p, area = p->area()](const void* a, const void* b, const void* bias, void* c, void* rounded) { p->run(a, b, bias, c, rounded, area ? area->as<>() : nullptr); };
+  return [p, area = p->area()](const void* a, const void* b, const void* bias, void* c, void* rounded) {
+    p->run({.a = a, .b = b, .bias = bias, .c = c, .workspace = rounded}, area ? area->as<>() : nullptr);
+  };
 }
 
 SummedProductCall make_summed_product(const ProductShape& shape) {
   std::shared_ptr<Product> p = product_of(shape);
   if (!p->gives_sums()) return {};
-  return [p, area = p->area()](const void* a, const void* b, void* c, void* sums) { p->run(a, b, sums, c, nullptr, area ? area->as<>() : nullptr); };
+  return [p, area = p->area()](const void* a, const void* b, void* c, void* sums) { p->run({.a = a, .b = b, .c = c, .sums = sums}, area ? area->as<>() : nullptr); };
+}
+
+FusedProductCall make_fused_product(const ProductShape& shape) {
+  if (shape.in == DType::f64) return {};
+  static std::mutex mutex;  // held while products without epilogues are made, never the other way round
+  static auto& known = *new std::map<std::pair<ProductShape, bool>, std::shared_ptr<Product>>;  // null: not to be used
+  const bool tf32 = shape.in == DType::f32 && tf32_allowed();
+  std::shared_ptr<Product> p;
+  std::string line;
+  {
+    std::lock_guard lock(mutex);
+    const std::pair<ProductShape, bool> key{shape, tf32};
+    if (const auto found = known.find(key); found != known.end()) {
+      p = found->second;
+    } else {
+      if (capturing()) return {};
+      std::string why;
+      try {
+        p = std::make_shared<Product>(shape, tf32);
+        why = p->refusal();
+      } catch (const Error& e) {  // no memory for a trial, or the library's refusal of what it proposed: the plain product needs neither
+        forget_error();
+        why = e.message();
+      }
+      if (!why.empty()) p = nullptr;
+      known.emplace(key, p);
+      line = "product " + fused_name(shape, tf32) + ": " + (p ? "in one pass" : "apart, " + why);
+    }
+  }
+  if (!line.empty()) {
+    std::lock_guard lock(choosing());
+    tell(line);
+  }
+  if (!p) return {};
+  return [p, area = p->area()](const FusedOperands& o) { p->run(o, area ? area->as<>() : nullptr); };
 }
 
 }  // namespace tenon::cuda

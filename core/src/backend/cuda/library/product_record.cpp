@@ -40,6 +40,14 @@ std::string product_key(const ProductShape& s, bool tf32, bool bias_inside, std:
   if (s.add) key += " add";
   if (s.sums) key += " sums";
   if (tf32) key += " tf32";
+  switch (s.epilogue) {
+    case Epilogue::none: break;
+    case Epilogue::relu: key += " relu"; break;
+    case Epilogue::gelu_tanh: key += " gelu_tanh"; break;
+    case Epilogue::relu_gradient: key += " relu gradient"; break;
+    case Epilogue::gelu_tanh_gradient: key += " gelu_tanh gradient"; break;
+  }
+  if (s.auxiliary) key += " auxiliary";
   return key;
 }
 
