@@ -32,16 +32,20 @@ Tensor with_ties(const Shape& shape, double steps) {
   return (round(made(2, shape, DType::f64) * steps) * (1 / steps)).to(check::number_type());
 }
 
-void counts() {
+using Sizes = std::vector<std::int64_t>;
+using Shapes = std::vector<Shape>;
+
+// Each of sizes that a block takes at once, for the fast tests, and of those that many blocks share.
+void counts(const Sizes& sizes) {
   for (const std::int64_t classes : {1, 2, 9, 111})
-    for (const std::int64_t n : {1, 19, 4096, 13003}) {
+    for (const std::int64_t n : sizes) {
       const Tensor a = labels({n}, classes, 1), b = labels({n}, classes, 2);
       note("i64", confusion(a, b, classes));
       note("bytes", confusion(a.to(DType::u8), b.to(DType::u8), classes));
       note("moved bytes", confusion(moved(a.to(DType::u8)), b.to(DType::u8), classes));
       note("mixed", confusion(a.to(DType::i32), moved(b.to(DType::i16)), classes));
     }
-  for (const Shape& shape : {Shape{3, 5000}, Shape{40, 16}, Shape{40, 5}, Shape{0, 4}}) {
+  for (const Shape& shape : {Shape{3, sizes.back()}, Shape{40, 16}, Shape{40, 5}, Shape{0, 4}}) {
     const Tensor a = labels(shape, 5, 1, DType::u8), b = labels(shape, 6, 2, DType::u8);
     note("cases", confusion(a, b, 5, {.case_axes = 1, .ignored = 5}));
     note("each", confusion(a, b, 6, {.case_axes = 2}));
@@ -55,9 +59,9 @@ void counts_of_many() {
   note("many", confusion(labels({n}, 50, 1, DType::u8), labels({n}, 50, 2, DType::u8), 50));
 }
 
-void counts_of_scores() {
+void counts_of_scores(const Sizes& sizes) {
   for (const std::int64_t classes : {1, 2, 5, 16, 17, 40, 130})
-    for (const std::int64_t n : {1, 9, 513, 5001}) {
+    for (const std::int64_t n : sizes) {
       if (n * classes > 90000) continue;
       note("scores", confusion_of_scores(with_ties({n, classes}, 2), labels({n}, classes, 1)));
       note("moved", confusion_of_scores(moved(spread({n, classes})), labels({n}, classes, 1, DType::u8)));
@@ -66,10 +70,10 @@ void counts_of_scores() {
   note("many cases", confusion_of_scores(with_ties({3, 50, 20}, 2), labels({3, 50}, 20, 1), {.case_axes = 1}));
 }
 
-const std::vector<Shape> kShapes{{1, 1}, {1, 7}, {1, 20003}, {3, 9000}, {40, 6}, {5, 300}, {1030, 3}, {0, 4}};
+const Shapes kFew{{1, 1}, {1, 7}, {40, 6}, {5, 300}, {0, 4}}, kMany{{1, 20003}, {3, 9000}, {1030, 3}};
 
-void sums() {
-  for (const Shape& shape : kShapes) {
+void sums(const Shapes& shapes) {
+  for (const Shape& shape : shapes) {
     const Tensor x = made(1, shape), t = made(2, shape), w = abs(made(3, shape)), row = abs(made(4, {shape[1]})), c = made(5, {shape[1]});
     for (const ErrorSums& s : {error_sums(x, t, {}, 1), error_sums(x, moved(t), w, 1), error_sums(x.to(DType::f32), t, row, 1)})
       for (const Tensor& part : {s.weight, s.error, s.absolute, s.square, s.x, s.truth, s.x_square, s.truth_square, s.product}) note("sum", part);
@@ -80,21 +84,21 @@ void sums() {
   }
 }
 
-void areas() {
-  for (const Shape& shape : kShapes)
+void areas(const Shapes& shapes) {
+  for (const Shape& shape : shapes)
     for (const double steps : {0.4, 4.0, 1e6}) {
       const Tensor scores = with_ties(shape, steps), truth = labels(shape, 2, 1, DType::u8);
       note("area", auroc(scores, truth, 1));
       note("precision", average_precision(moved(scores), truth, 1));
     }
-  note("all equal", auroc(Tensor::zeros({5000}, check::number_type()), labels({5000}, 2, 1)));
+  note("all equal", auroc(Tensor::zeros({500}, check::number_type()), labels({500}, 2, 1)));
   note("-0 and 0", auroc(Tensor::zeros({64}, check::number_type()) * spread({64}), labels({64}, 2, 1)));
   note("one class", auroc(spread({50}), Tensor::zeros({50}, DType::boolean)));
   note("one class", average_precision(spread({50}), Tensor::zeros({50}, DType::boolean)));
 }
 
-void probabilities() {
-  for (const Shape& shape : kShapes) {
+void probabilities(const Shapes& shapes) {
+  for (const Shape& shape : shapes) {
     const Tensor p = spread(shape, 0, 1), truth = labels(shape, 2, 1, DType::i32);
     note("calibration", calibration_error(p, truth, 7, 1));
     note("brier", brier_score(p, truth, 1));
@@ -102,9 +106,9 @@ void probabilities() {
 }
 
 const Register values(std::map<std::string, Case>{
-    {"tensor_metrics.hpp: confusion(Tensor,Tensor,int64_t,ConfusionOptions)", counts},
-    {"tensor_metrics.hpp: confusion_of_scores(Tensor,Tensor,ConfusionOptions)", counts_of_scores},
-    {"tensor_metrics.hpp: error_sums(Tensor,Tensor,Tensor,int)", sums},
+    {"tensor_metrics.hpp: confusion(Tensor,Tensor,int64_t,ConfusionOptions)", [] { counts({1, 19, 1030}); }},
+    {"tensor_metrics.hpp: confusion_of_scores(Tensor,Tensor,ConfusionOptions)", [] { counts_of_scores({1, 9, 130}); }},
+    {"tensor_metrics.hpp: error_sums(Tensor,Tensor,Tensor,int)", [] { sums(kFew); }},
     {"tensor_metrics.hpp: rmse(ErrorSums)", [] { note("rmse", rmse(error_sums(made(1, {4, 9}), made(2, {4, 9})))); }},
     {"tensor_metrics.hpp: mae(ErrorSums)", [] { note("mae", mae(error_sums(made(1, {4, 9}), made(2, {4, 9})))); }},
     {"tensor_metrics.hpp: bias(ErrorSums)", [] { note("bias", bias(error_sums(made(1, {4, 9}), made(2, {4, 9})))); }},
@@ -124,13 +128,20 @@ const Register values(std::map<std::string, Case>{
        note("pearson", pearson(made(1, {4, 9}), made(2, {4, 9}), 1));
        note("of what does not vary", pearson(Tensor::full({9}, 2, check::number_type()), made(2, {9})));
      }},
-    {"tensor_metrics.hpp: auroc(Tensor,Tensor,int)", areas},
+    {"tensor_metrics.hpp: auroc(Tensor,Tensor,int)", [] { areas(kFew); }},
     {"tensor_metrics.hpp: average_precision(Tensor,Tensor,int)", [] { note("precision", average_precision(with_ties({4, 300}, 3), labels({4, 300}, 2, 1))); }},
-    {"tensor_metrics.hpp: calibration_error(Tensor,Tensor,int,int)", probabilities},
+    {"tensor_metrics.hpp: calibration_error(Tensor,Tensor,int,int)", [] { probabilities(kFew); }},
     {"tensor_metrics.hpp: brier_score(Tensor,Tensor,int)", [] { note("brier", brier_score(spread({300}, 0, 1), labels({300}, 2, 1))); }},
 });
 
-const Register cases(std::vector<Extra>{{"counts of many labels", counts_of_many, {DType::f32}}});
+const Register cases(std::vector<Extra>{
+    {"counts of labels in parts", [] { counts({4096, 13003}); }, {DType::f32}},
+    {"counts of scores in parts", [] { counts_of_scores({513, 5001}); }, {DType::f32, DType::bf16}},
+    {"counts of many labels", counts_of_many, {DType::f32}},
+    {"sums of errors in parts", [] { sums(kMany); }, {DType::f64, DType::f32, DType::bf16}},
+    {"areas under curves in parts", [] { areas(kMany); }, {DType::f64, DType::f32, DType::bf16}},
+    {"errors of probabilities in parts", [] { probabilities(kMany); }, {DType::f32}},
+});
 
 /// What is thrown until the result is on the host.
 std::string refusal(const std::function<Tensor()>& metric) {
