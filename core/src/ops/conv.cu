@@ -28,7 +28,7 @@ SummedRows summed(const ConvGeometry& g, ConvSums sums) {
 WeightWorkspace weight_workspace(const ConvGeometry& g, ConvSums sums, bool tensor) {
   WeightWorkspace w;
   w.cuts = conv_weight_cuts(g);
-  if (tensor && conv_tensor_weights_fit(g)) w.tensor_cuts = conv_tensor_weight_cuts(g);
+  if (tensor && conv_tensor_fits(g, ConvPass::weight_gradient)) w.tensor_cuts = conv_tensor_weight_cuts(g);
   const std::size_t item = g.dtype == DType::f64 ? 8 : 4;
   const std::int64_t most = std::max(w.cuts, w.tensor_cuts);
   if (most > 1) w.weights = (std::size_t(most * g.weights()) * item + 255) / 256 * 256;
@@ -42,10 +42,12 @@ bool lies_on_16_bytes(const void* p) {
 
 }  // namespace
 
-Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias) {
-  const bool few = conv_few_fits(g, pass), gemm = !few && conv_gemm_fits(g, pass);
+Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias, bool tensor) {
+  const bool few = conv_few_fits(g, pass), gemm = !few && conv_gemm_fits(g, pass), on_tensor_cores = tensor && conv_tensor_fits(g, pass);
   return [=](void* const* p) {
     const ConvOperands operands{p[0], p[1], bias ? p[2] : nullptr, p[bias ? 3 : 2]};
+    if (on_tensor_cores && lies_on_16_bytes(operands.source) && lies_on_16_bytes(operands.weights) && lies_on_16_bytes(operands.result))
+      return conv_tensor(g, pass, operands);
     if (few) return conv_few(g, pass, operands);
     gemm ? conv_gemm(g, pass, operands) : conv_direct(g, pass, operands);
   };
@@ -80,9 +82,9 @@ void install_conv() {
   conv_pack_slot.set(DeviceType::cuda, [](const ConvGeometry&, ConvPass, bool) -> Kernel {
     throw Error(ErrorKind::internal, "conv.pack", "these kernels take the weights as they are");
   });
-  conv_forward_slot.set(DeviceType::cuda, [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::forward, bias); });
+  conv_forward_slot.set(DeviceType::cuda, [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::forward, bias, true); });
   conv_input_gradient_slot.set(DeviceType::cuda,
-                               [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::input_gradient, bias); });
+                               [](const ConvGeometry& g, bool bias) { return own_conv(g, ConvPass::input_gradient, bias, true); });
   conv_weight_gradient_slot.set(DeviceType::cuda, [](const ConvGeometry& g, ConvSums sums) { return own_conv_weights(g, sums, true); });
   set_conv_buffers(DeviceType::cuda,
                    [](const ConvGeometry& g, ConvPass pass, bool, ConvSums sums) { return own_conv_buffers(g, pass, sums, true); });

@@ -7,8 +7,8 @@
 namespace tenon::cuda {
 
 /// The kernels of the slots; the weights are read as they are, and only the weight gradient has a workspace. `tensor`: on tensor cores, where
-/// conv_tensor_weights_fit and the operands lie on 16 bytes.
-Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias);
+/// conv_tensor_fits and the operands lie on 16 bytes.
+Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias, bool tensor = false);
 Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums, bool tensor = false);
 ConvBuffers own_conv_buffers(const ConvGeometry& g, ConvPass pass, ConvSums sums, bool tensor = false);
 /// Whether there is a kernel made for so few channels, so that it may be faster than a library's.
@@ -26,15 +26,18 @@ void conv_few(const ConvGeometry& g, ConvPass pass, const ConvOperands& p);
 bool conv_gemm_fits(const ConvGeometry& g, ConvPass pass);
 void conv_gemm(const ConvGeometry& g, ConvPass pass, const ConvOperands& p);
 void conv_direct(const ConvGeometry& g, ConvPass pass, const ConvOperands& p);
+/// On tensor cores: bf16, windows of 3 in each of two or three axes that step by one, 32 channels of the source (in any pass but the weight gradient), those of
+/// the result by 32; a weight gradient with both by 32. Operands on 16 bytes.
+bool conv_tensor_fits(const ConvGeometry& g, ConvPass pass);
+void conv_tensor(const ConvGeometry& g, ConvPass pass, const ConvOperands& p);
 
 bool conv_few_weights_fits(const ConvGeometry& g);
 /// Partial sums over cuts of y's rows: as many as conv_weight_cuts says, [cuts, weights] in the type of the weights.
 void conv_few_weights(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts);
 void conv_weights(const ConvGeometry& g, const void* x, const void* y, void* partial, std::int64_t cuts);
 std::int64_t conv_weight_cuts(const ConvGeometry& g);
-/// On tensor cores: bf16, channels by 32, windows of 3 in each of two or three axes that step by one. Partial sums [cuts, weights] in f32. Operands on 16 bytes.
-/// A value of x that is not finite may spoil all taps, where it is at an edge that some do not meet.
-bool conv_tensor_weights_fit(const ConvGeometry& g);
+/// On tensor cores, where conv_tensor_fits: partial sums [cuts, weights] in f32. A value of x that is not finite may spoil all taps, where it is at an edge that
+/// some do not meet.
 void conv_tensor_weights(const ConvGeometry& g, const void* x, const void* y, void* partial);
 std::int64_t conv_tensor_weight_cuts(const ConvGeometry& g);
 

@@ -7,55 +7,43 @@
 #include <cstdint>
 
 #include "backend/cuda/conv_own.hpp"
+#include "backend/cuda/conv_tensor.cuh"
 #include "backend/cuda/device_attribute.cuh"
-#include "backend/cuda/tensor_core.cuh"
 
 namespace tenon::cuda {
 namespace {
 
-constexpr int kSide = 3;                            ///< of the window
-constexpr int kChannels = 32;                       ///< of each operand, in a block
-constexpr int kShares = 3;                          ///< of a piece's voxels, one a warp of each line of taps
+using namespace conv_windows;
+
+constexpr int kShares = 3;  ///< of a piece's voxels, one a warp of each line of taps
 constexpr int kWarps = kSide * kShares, kThreads = 32 * kWarps;
-constexpr int kStep = 16;                           ///< voxels of an operation
-constexpr int kRow = kChannels + 8;                 ///< elements of a voxel in shared memory: eight rows on different banks
-constexpr int kPieces = kChannels / 8;              ///< of 16 bytes, of a voxel
-constexpr std::int64_t kWidest = 62;                ///< columns of a piece, without its rim
-constexpr int kSums = kSide * 2 * 4 * 4;            ///< of a lane: taps of a line, tiles of 16 and of 8 channels
+constexpr int kSums = kSide * 2 * 4 * 4;  ///< of a lane: taps of a line, tiles of 16 and of 8 channels
 constexpr std::size_t kFoldBytes = std::size_t(kShares - 1) * kSide * kSums * 32 * sizeof(float);
 
-/// How the work is cut: pieces of `rows` x `columns` voxels of y, counted within a plane, then over planes.
+/// How the work is cut: pieces of a plane of y, counted within a plane, then over planes.
 struct Pieces {
   std::int64_t batch, depth, height, width, in_channels, out_channels;
   int planes;  ///< of the window: 3, or 1
-  int rows, columns, down, across;
+  Tile tile;
+  int down, across;
   std::int64_t cuts;
 
   explicit Pieces(const ConvGeometry& g) : batch(g.batch), in_channels(g.in_channels), out_channels(g.out_channels) {
     const std::size_t x = std::size_t(g.spatial) - 1, y = x - 1;
     depth = g.spatial == 3 ? g.in[0] : 1, height = g.in[y], width = g.in[x];
     planes = g.spatial == 3 ? kSide : 1;
-    auto even = [](std::int64_t all, std::int64_t most, int& each, int& count) {
-      count = int((all + most - 1) / most);
-      each = int((all + count - 1) / count);
-    };
-    even(width, kWidest, columns, across);
+    cut_evenly(width, kWidest, tile.columns, across);
     // two pieces are in shared memory, and one block on a processor: no more blocks than processors
     const std::size_t room = std::size_t(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) / 2;
-    std::int64_t most = 1;
-    while (most < height && stage_bytes(int(most) + 1) <= room) ++most;
-    even(height, most, rows, down);
+    int most = 1;
+    while (most < height && stage_bytes({most + 1, tile.columns}) <= room) ++most;
+    cut_evenly(height, most, tile.rows, down);
     const std::int64_t pieces = batch * depth * down * across, room_for = std::max<std::int64_t>(1, device_attribute(cudaDevAttrMultiProcessorCount) / shares());
     const std::int64_t each_cut = (pieces + room_for - 1) / room_for;
     cuts = (pieces + each_cut - 1) / each_cut;
   }
 
-  TENON_HD int pitch() const { return columns + 2; }
-  /// Voxels of y, its rim and what fills the last step included.
-  TENON_HD int depth_of(int of_rows) const { return (of_rows * pitch() + kStep - 1) / kStep * kStep; }
-  /// Voxels of x that some tap of those meets.
-  TENON_HD int reach_of(int of_rows) const { return depth_of(of_rows) + 2 * pitch() + 2; }
-  std::size_t stage_bytes(int of_rows) const { return std::size_t(depth_of(of_rows) + reach_of(of_rows)) * kRow * sizeof(bf16); }
+  static std::size_t stage_bytes(const Tile& t) { return std::size_t(t.depth() + t.reach()) * kRow * sizeof(bf16); }
   /// Blocks that share the pieces of a cut: planes of the window, and channels by 32.
   std::int64_t shares() const { return planes * (in_channels / kChannels) * (out_channels / kChannels); }
 };
@@ -67,23 +55,12 @@ struct Piece {
 
   /// `index`: among those whose plane of x exists, of which there are `planes` a volume, the first at `first`.
   __device__ Piece(const Pieces& s, std::int64_t index, std::int64_t first, std::int64_t planes, int shift) {
-    column = int(index % s.across) * s.columns, index /= s.across;
-    row = int(index % s.down) * s.rows, index /= s.down;
+    column = int(index % s.across) * s.tile.columns, index /= s.across;
+    row = int(index % s.down) * s.tile.rows, index /= s.down;
     y_plane = index / planes * s.depth + first + index % planes;
     x_plane = y_plane + shift;
   }
 };
-
-/// `count` voxels, `pitch` to a row, whose first is at (row, column) of `plane`, to shared memory; those of columns past `columns`, of rows past `rows` or
-/// outside the plane become zeros.
-__device__ inline void fetch_voxels(bf16* to, const bf16* plane, const Pieces& s, std::int64_t channels, int count, int row, int column, int rows, int columns) {
-  for (int e = int(threadIdx.x); e < count * kPieces; e += kThreads) {
-    const int voxel = e / kPieces, part = e % kPieces * 8, r = voxel / s.pitch(), c = voxel - r * s.pitch();
-    const int at_row = row + r, at_column = column + c;
-    const bool there = r < rows && c < columns && at_row >= 0 && at_row < s.height && at_column >= 0 && at_column < s.width;
-    mma::fetch_16(to + voxel * kRow + part, plane + (there ? (std::int64_t(at_row) * s.width + at_column) * channels + part : 0), there);
-  }
-}
 
 /// Grid: cuts, planes of the window, channels of both by 32. A warp takes a line of three taps and every third step of voxels.
 __global__ void __launch_bounds__(kThreads, 1) conv_tensor_weight_sums(const bf16* x, const bf16* y, float* partial, Pieces s) {
@@ -91,14 +68,16 @@ __global__ void __launch_bounds__(kThreads, 1) conv_tensor_weight_sums(const bf1
   const std::int64_t in_blocks = s.in_channels / kChannels, in0 = blockIdx.z % in_blocks * kChannels, out0 = blockIdx.z / in_blocks * kChannels;
   const int tap_plane = int(blockIdx.y), shift = s.planes == 1 ? 0 : tap_plane - 1;
   const std::int64_t first = shift < 0 ? 1 : 0, planes = s.depth - (shift != 0), pieces = s.batch * planes * s.down * s.across;
-  const int depth = s.depth_of(s.rows), reach = s.reach_of(s.rows), stage = (depth + reach) * kRow;
+  const int depth = s.tile.depth(), reach = s.tile.reach(), pitch = s.tile.pitch(), stage = (depth + reach) * kRow;
   bf16* const stages = dynamic_shared<bf16>();
   auto fetch = [&](int at, std::int64_t index) {
     const Piece p(s, index, first, planes, shift);
     bf16* to = stages + at * stage;
     const std::int64_t plane = s.height * s.width;
-    fetch_voxels(to, x + p.x_plane * plane * s.in_channels + in0, s, s.in_channels, reach, p.row - 1, p.column - 1, s.rows + 2, s.columns + 2);
-    fetch_voxels(to + reach * kRow, y + p.y_plane * plane * s.out_channels + out0, s, s.out_channels, depth, p.row, p.column, s.rows, s.columns);
+    fetch_voxels(to, x + p.x_plane * plane * s.in_channels + in0, s.height, s.width, s.in_channels, pitch, reach, p.row - 1, p.column - 1, s.tile.rows + 2,
+                 s.tile.columns + 2);
+    fetch_voxels(to + reach * kRow, y + p.y_plane * plane * s.out_channels + out0, s.height, s.width, s.out_channels, pitch, depth, p.row, p.column, s.tile.rows,
+                 s.tile.columns);
   };
   float sums[kSide][2][4][4] = {};
   int now = 0;
@@ -118,7 +97,7 @@ __global__ void __launch_bounds__(kThreads, 1) conv_tensor_weight_sums(const bf1
       for (int tap = 0; tap < kSide; ++tap)
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
-          const int voxel = at + line * s.pitch() + tap + lane / 8 % 2 * 8 + lane % 8;
+          const int voxel = at + line * pitch + tap + lane / 8 % 2 * 8 + lane % 8;
           mma::load_four_turned(b, x_tile + voxel * kRow + 16 * h + lane / 16 * 8);
 #pragma unroll
           for (int m = 0; m < 2; ++m) {
@@ -162,14 +141,6 @@ __global__ void __launch_bounds__(kThreads, 1) conv_tensor_weight_sums(const bf1
 
 }  // namespace
 
-bool conv_tensor_weights_fit(const ConvGeometry& g) {
-  if (g.dtype != DType::bf16 || g.groups != 1 || g.spatial < 2 || g.in != g.out || g.batch == 0 || g.in_voxels() == 0) return false;
-  if (g.in_channels == 0 || g.out_channels == 0 || g.in_channels % kChannels != 0 || g.out_channels % kChannels != 0) return false;
-  for (std::size_t a = 0; a < std::size_t(g.spatial); ++a)
-    if (g.kernel[a] != kSide || g.pad[a] != 1 || g.stride[a] != 1 || g.dilation[a] != 1 || g.in[a] > (1 << 20)) return false;
-  return (g.in_channels / kChannels) * (g.out_channels / kChannels) <= 65535;
-}
-
 std::int64_t conv_tensor_weight_cuts(const ConvGeometry& g) {
   return Pieces(g).cuts;
 }
@@ -177,7 +148,7 @@ std::int64_t conv_tensor_weight_cuts(const ConvGeometry& g) {
 void conv_tensor_weights(const ConvGeometry& g, const void* x, const void* y, void* partial) {
   const Pieces s(g);
   const dim3 blocks(unsigned(s.cuts), unsigned(s.planes), unsigned(s.in_channels / kChannels * (s.out_channels / kChannels)));
-  start("conv_tensor_weights", blocks, dim3(kThreads), std::max(2 * s.stage_bytes(s.rows), kFoldBytes), conv_tensor_weight_sums, static_cast<const bf16*>(x),
+  start("conv_tensor_weights", blocks, dim3(kThreads), std::max(2 * Pieces::stage_bytes(s.tile), kFoldBytes), conv_tensor_weight_sums, static_cast<const bf16*>(x),
         static_cast<const bf16*>(y), static_cast<float*>(partial), s);
 }
 

@@ -84,7 +84,7 @@ struct Regions {
 
 Kernel make_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
   const ConvChoice c = conv_choice(g, pass, bias);
-  if (!c.graph) return own_conv(g, pass, bias);
+  if (!c.graph) return own_conv(g, pass, bias, c.tensor);
   const bool workspace = conv_choice_workspace(c, g, pass) > 0;
   const std::size_t bytes = values_of(g, pass == ConvPass::forward) * size_of(g.dtype),
                     weight_bytes = is_half(g.dtype) ? conv_choice_weights(c, g) : std::size_t(g.weights()) * 4;

@@ -56,12 +56,12 @@ class ConvTrial {
     return checked_microseconds(enqueue);
   }
 
-  /// Of our own weight gradient on tensor cores, where it fits; negative as above.
+  /// Of our own kernel on tensor cores, where it fits; negative as above.
   double tensor_microseconds() {
     const Scratch workspace(own_conv_buffers(g_, pass_, ConvSums::none, true).workspace);
-    const Kernel kernel = own_conv_weights(g_, ConvSums::none, true);
-    void* operands[] = {first_.get(), second_.get(), result_.get(), workspace.get()};
-    return checked_microseconds([&] { kernel(operands); });
+    const Kernel kernel = weight_pass_ ? own_conv_weights(g_, ConvSums::none, true) : own_conv(g_, pass_, with_bias_, true);
+    const auto operands = operands_of(result_, workspace);
+    return checked_microseconds([&] { kernel(operands.data()); });
   }
 
  private:
@@ -79,14 +79,15 @@ class ConvTrial {
     }
   }
 
-  void run_own() {
+  std::array<void*, 5> operands_of(const Scratch& result, const Scratch& workspace) const {
     std::array<void*, 5> p{first_.get(), second_.get()};
     std::size_t at = 2;
     if (with_bias_) p[at++] = bias_.get();
-    p[at++] = wanted_.get();
-    p[at] = own_workspace_.get();
-    own_(p.data());
+    p[at++] = result.get();
+    p[at] = workspace.get();
+    return p;
   }
+  void run_own() { own_(operands_of(wanted_, own_workspace_).data()); }
 
   ConvGeometry g_;
   ConvPass pass_;

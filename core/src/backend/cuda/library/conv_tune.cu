@@ -68,7 +68,7 @@ struct ConvQuestion {
 
   bool recall(const std::string& text, ConvChoice& choice) const {
     if (text == "own") return true;
-    if (text == "own tensor") return choice.tensor = conv_tensor_weights_fit(g);
+    if (text == "own tensor") return choice.tensor = conv_tensor_fits(g, pass);
     std::istringstream words(text);
     bool last_resort = false, inside = false, half_weights = false;
     ConvForm form;
@@ -108,7 +108,7 @@ struct ConvQuestion {
       own = trial.own_microseconds();
       if (best.graph && own <= weighed(best)) best = {};
     }
-    if (pass == ConvPass::weight_gradient && conv_tensor_weights_fit(g)) {
+    if (conv_tensor_fits(g, pass)) {
       const double tensor = trial.tensor_microseconds();
       if (tensor >= 0 && (best.graph ? tensor <= weighed(best) : own <= 0 || tensor <= own)) {
         best = {};

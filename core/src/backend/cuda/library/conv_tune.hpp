@@ -13,7 +13,7 @@ struct ConvChoice : PlanChoice {
   bool half_weights = false;  ///< the weight gradient comes out in 16 bits
   bool last_resort = false;   ///< of a plan: not one of the heuristics' best
   ConvForm form = {};         ///< in which the graph sees the convolution
-  bool tensor = false;        ///< without a graph: our own weight gradient on tensor cores
+  bool tensor = false;        ///< without a graph: our own kernel on tensor cores
 };
 
 /// The choice for a pass, among plans that round f32 to TF32 too where tf32_allowed() holds now. Measured when it is asked for the first

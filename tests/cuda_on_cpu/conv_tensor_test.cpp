@@ -1,4 +1,4 @@
-// Weight gradients on tensor cores beside sums in f64: pieces with edges on every side, several in a plane, channels by blocks.
+// Convolutions on tensor cores, all three passes, beside sums in f64: pieces with edges on every side, several in a plane, channels by blocks.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
@@ -32,7 +32,7 @@ ConvGeometry geometry(std::int64_t batch, std::vector<std::int64_t> sizes, std::
 
 void check_geometry(const ConvGeometry& g) {
   CAPTURE(g.spatial, g.batch, g.in[0], g.in[1], g.in[2], g.in_channels, g.out_channels);
-  REQUIRE(conv_tensor_weights_fit(g));
+  REQUIRE(conv_tensor_fits(g, ConvPass::weight_gradient));
   const std::size_t x_count = std::size_t(g.batch * g.in_voxels() * g.in_channels), y_count = std::size_t(g.batch * g.out_voxels() * g.out_channels);
   OnDevice x_memory(2 * x_count), y_memory(2 * y_count), w_memory(4 * std::size_t(g.weights())),
       workspace(own_conv_buffers(g, ConvPass::weight_gradient, ConvSums::none, true).workspace + 1);
@@ -66,7 +66,70 @@ void check_geometry(const ConvGeometry& g) {
   CHECK(off <= 1e-12 * whole);
 }
 
+/// y or x, from the other one and the weights.
+void check_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
+  CAPTURE(int(pass), bias, g.spatial, g.batch, g.in[0], g.in[1], g.in[2], g.in_channels, g.out_channels);
+  REQUIRE(conv_tensor_fits(g, pass));
+  const bool forward = pass == ConvPass::forward;
+  const std::int64_t sources = forward ? g.in_channels : g.out_channels, results = forward ? g.out_channels : g.in_channels;
+  const std::size_t voxels = std::size_t(g.batch * g.in_voxels()), count = voxels * std::size_t(results);
+  OnDevice source_memory(2 * voxels * std::size_t(sources)), weight_memory(4 * std::size_t(g.weights())), bias_memory(4 * std::size_t(results)), result_memory(2 * count);
+  auto *source = static_cast<bf16*>(source_memory.at), *result = static_cast<bf16*>(result_memory.at);
+  auto *w = static_cast<float*>(weight_memory.at), *b = static_cast<float*>(bias_memory.at);
+  std::mt19937 random(std::uint32_t(g.in_voxels() + g.in_channels + 7 * int(pass)));
+  std::normal_distribution<float> draw;
+  for (std::size_t i = 0; i < voxels * std::size_t(sources); ++i) source[i] = bf16(draw(random));
+  for (std::int64_t i = 0; i < g.weights(); ++i) w[i] = draw(random);
+  for (std::int64_t i = 0; i < results; ++i) b[i] = draw(random);
+  std::vector<void*> operands{source, w, result};
+  if (bias) operands.insert(operands.begin() + 2, b);
+  own_conv(g, pass, bias, true)(operands.data());
+
+  const std::int64_t nz = g.in[0], ny = g.in[1], nx = g.in[2];
+  const auto tap_of = [&](int a, std::int64_t tap) { return (forward ? 1 : -1) * (a < g.spatial ? tap - 1 : 0); };
+  std::int64_t wrong = 0;
+  for (std::int64_t v = 0; v < std::int64_t(voxels); ++v) {
+    const std::int64_t c = v % nx, r = v / nx % ny, z = v / nx / ny % nz, sample = v / nx / ny / nz;
+    for (std::int64_t to = 0; to < results; ++to) {
+      double sum = bias ? double(b[to]) : 0;
+      for (std::int64_t tap = 0; tap < g.taps(); ++tap) {
+        const std::int64_t k2 = tap % g.kernel[2], k1 = tap / g.kernel[2] % g.kernel[1], k0 = tap / g.kernel[2] / g.kernel[1];
+        const std::int64_t fz = z + tap_of(0, k0), fr = r + tap_of(1, k1), fc = c + tap_of(2, k2);
+        if (fz < 0 || fz >= nz || fr < 0 || fr >= ny || fc < 0 || fc >= nx) continue;
+        for (std::int64_t from = 0; from < sources; ++from) {
+          const float weight = w[forward ? (to * g.taps() + tap) * sources + from : (from * g.taps() + tap) * results + to];
+          sum += double(float(source[(((sample * nz + fz) * ny + fr) * nx + fc) * sources + from])) * double(float(bf16(weight)));
+        }
+      }
+      // rounded to 8 bits, after sums in f32
+      wrong += !(std::abs(double(float(result[v * results + to])) - sum) <= std::ldexp(std::abs(sum), -8) + 1e-4);
+    }
+  }
+  CHECK(wrong == 0);
+}
+
 }  // namespace
+
+TEST_CASE("convolutions and input gradients on tensor cores are the sums over the taps", "[conv]") {
+  TENON_NEEDS_DEVICE();
+  for (const bool bias : {false, true}) {
+    check_pass(geometry(1, {1, 1, 1}, 32, 32), ConvPass::forward, bias);
+    check_pass(geometry(1, {1, 1, 1}, 32, 32), ConvPass::input_gradient, bias);
+    check_pass(geometry(2, {5, 4, 6}, 32, 64), ConvPass::forward, bias);
+    check_pass(geometry(2, {5, 4, 6}, 96, 32), ConvPass::input_gradient, bias);
+    check_pass(geometry(3, {7, 5}, 32, 32), ConvPass::forward, bias);
+    check_pass(geometry(3, {7, 5}, 64, 32), ConvPass::input_gradient, bias);
+  }
+}
+
+TEST_CASE("convolutions on tensor cores of planes in several pieces", "[conv][slow]") {
+  TENON_NEEDS_DEVICE();
+  for (const ConvPass pass : {ConvPass::forward, ConvPass::input_gradient}) {
+    check_pass(geometry(1, {3, 3, 130}, 32, 32), pass, false);  // three pieces across
+    check_pass(geometry(1, {2, 40, 20}, 32, 32), pass, true);   // several down
+    check_pass(geometry(1, {300, 2, 3}, 32, 32), pass, false);  // planes in parts of several
+  }
+}
 
 TEST_CASE("weight gradients on tensor cores are the sums over the voxels", "[conv]") {
   TENON_NEEDS_DEVICE();
@@ -85,13 +148,18 @@ TEST_CASE("weight gradients on tensor cores of planes in several pieces", "[conv
   check_geometry(geometry(2, {12, 13, 40}, 32, 32));  // a block has several pieces
 }
 
-TEST_CASE("which weight gradients tensor cores take", "[conv]") {
+TEST_CASE("which convolutions tensor cores take", "[conv]") {
+  TENON_NEEDS_DEVICE();
+  CHECK(conv_tensor_fits(geometry(2, {8, 8, 8}, 32, 64), ConvPass::forward));
+  CHECK_FALSE(conv_tensor_fits(geometry(2, {8, 8, 8}, 64, 32), ConvPass::forward));
+  CHECK(conv_tensor_fits(geometry(2, {8, 8, 8}, 64, 32), ConvPass::input_gradient));
+  CHECK_FALSE(conv_tensor_fits(geometry(2, {8, 8, 8}, 32, 64), ConvPass::input_gradient));
   const ConvGeometry good = geometry(2, {8, 8, 8}, 32, 64);
-  CHECK(conv_tensor_weights_fit(good));
+  CHECK(conv_tensor_fits(good, ConvPass::weight_gradient));
   auto without = [&](auto change) {
     ConvGeometry g = good;
     change(g);
-    return conv_tensor_weights_fit(g);
+    return conv_tensor_fits(g, ConvPass::weight_gradient) || conv_tensor_fits(g, ConvPass::forward);
   };
   CHECK_FALSE(without([](ConvGeometry& g) { g.dtype = DType::f32; }));
   CHECK_FALSE(without([](ConvGeometry& g) { g.in_channels = 48; }));
