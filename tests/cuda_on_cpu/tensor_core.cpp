@@ -42,6 +42,12 @@ void load_all(void* const* lanes) {
   for (int l = 0; l < 32; ++l) std::memcpy(*static_cast<const Matrices*>(lanes[l])->r, result[l], sizeof result[l]);
 }
 
+/// Towards 0, as tensor cores do.
+float cut_off(double x) {
+  const float nearest = float(x);
+  return std::abs(double(nearest)) > std::abs(x) ? std::nextafter(nearest, 0.0f) : nearest;
+}
+
 struct Fragments {
   float* c;
   float a[8], b[4];  ///< bf16: two a register; TF32: one
@@ -68,7 +74,7 @@ void multiply_all(void* const* lanes) {
       const int row = l / 4 + 8 * (e / 2), column = 2 * (l % 4) + e % 2;
       double sum = double(f.c[e]);
       for (int k = 0; k < 8 * Pairs; ++k) sum += a[row][k] * b[k][column];
-      f.c[e] = float(sum);
+      f.c[e] = cut_off(sum);
     }
   }
 }

@@ -60,7 +60,7 @@ Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums, bool tensor) {
   return [=](void* const* p) {
     const bool summing = sums != ConvSums::none;
     auto* workspace = w.bytes() > 0 ? static_cast<std::byte*>(p[summing ? 4 : 3]) : nullptr;
-    const bool on_tensor_cores = w.tensor_cuts > 0 && lies_on_16_bytes(p[0]) && lies_on_16_bytes(p[1]);
+    const bool on_tensor_cores = w.tensor_cuts > 0 && lies_on_16_bytes(p[0]) && lies_on_16_bytes(p[1]) && lies_on_16_bytes(p[2]);
     const std::int64_t cuts = on_tensor_cores ? w.tensor_cuts : w.cuts;
     void* partial = cuts > 1 ? workspace : p[2];
     if (on_tensor_cores) conv_tensor_weights(g, p[0], p[1], partial);

@@ -155,8 +155,8 @@ class Fused {
     };
     const bool keep = (history_ && before_activation_needed()) || will_be_recomputed();
     if (!keep || gelu_) return ask(keep);
-    const bool reads_bits = (needs_.bias1 && fused_matmul(sizes_.device, gradient_product(true))) || fused_matmul(sizes_.device, gradient_product(false));
-    return (reads_bits && ask(true)) || ask(false);
+    const auto bits_are_read = [&] { return (needs_.bias1 && fused_matmul(sizes_.device, gradient_product(true))) || fused_matmul(sizes_.device, gradient_product(false)); };
+    return (ask(true) && bits_are_read()) || ask(false);
   }
 
   Tensor compute() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/cpu/fft/fft_tables.hpp"
+#include "backend/cuda/device_attribute.cuh"
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/tensor_core.cuh"
 
@@ -22,7 +23,7 @@ constexpr int kWarps = 4, kThreads = 32 * kWarps;
 constexpr int kWarpColumns = 32, kColumns = kWarps * kWarpColumns;  ///< lines of a warp, four tiles of 8, and of a block
 constexpr int kTiles = kWarpColumns / 8;
 constexpr int kMostRowTiles = 6;                          ///< of 16 rows, whose sums a warp keeps
-constexpr std::size_t kMostTableBytes = 192 * 1024;       ///< stays in the first-level cache
+constexpr std::size_t kMostTableBytes = 192 * 1024;       ///< in the first-level cache, where that is so large
 constexpr int kPieceBytes = 2 * 32 * int(sizeof(float4));  ///< of the matrix: 16 rows of 8, both halves of each number
 
 /// The shapes of a transform as a product: what its matrix depends on, and the lines.
@@ -253,13 +254,19 @@ __global__ void __launch_bounds__(kThreads) tensor_fft(const float* x, float* y,
 #pragma unroll
       for (int m = 0; m < RowTiles; ++m) {
         const float4 a = piece[m * 64], a_low = piece[m * 64 + 32];
-        // the small ones first; one tile after the other, so that no sum waits for the one before
+        // Tensor cores cut their sums off, rather than round them: a chain of them drifts. So a step's are begun anew, and added by an addition that rounds. The
+        // small ones first; one tile after the other, so that no sum waits for the one before.
+        float part[kTiles][4] = {};
 #pragma unroll
-        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(sums[m][j], a_low, high[j][0], high[j][1]);
+        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(part[j], a_low, high[j][0], high[j][1]);
 #pragma unroll
-        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(sums[m][j], a, low[j][0], low[j][1]);
+        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(part[j], a, low[j][0], low[j][1]);
 #pragma unroll
-        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(sums[m][j], a, high[j][0], high[j][1]);
+        for (int j = 0; j < kTiles; ++j) mma::multiply_tf32(part[j], a, high[j][0], high[j][1]);
+#pragma unroll
+        for (int j = 0; j < kTiles; ++j)
+#pragma unroll
+          for (int e = 0; e < 4; ++e) sums[m][j][e] += part[j][e];
       }
       piece += RowTiles * 64;
     }
@@ -297,7 +304,8 @@ bool lies_on_16_bytes(const void* p) {
 
 bool tensor_fft_fits(const FftGeometry& g) {
   const Product p(g, 1);
-  return g.scalar == DType::f32 && g.inner % 4 == 0 && g.inner > 0 && g.outer > 0 && p.to > 0 && p.from > 0 && p.table_bytes() <= kMostTableBytes;
+  return g.scalar == DType::f32 && g.inner % 4 == 0 && g.inner > 0 && g.outer > 0 && p.to > 0 && p.from > 0 &&
+         p.table_bytes() <= std::min(kMostTableBytes, std::size_t(device_attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor)));
 }
 
 Kernel make_tensor_fft(const FftGeometry& g, double scale, Kernel plain) {

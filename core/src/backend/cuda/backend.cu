@@ -1,10 +1,12 @@
 /// What libtenon_cuda.so offers the core: its devices, an allocator, and the CUDA column of the kernel slots.
+#include <map>
 #include <mutex>
 
 #include "backend/backend.hpp"
 #include "backend/cuda/check.cuh"
 #include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/launch.cuh"
 #include "backend/cuda/staging.hpp"
 #include "tensor/memory.hpp"
 #include "tenon/storage.hpp"
@@ -19,6 +21,18 @@ cudaStream_t stream() {
   }();
   return s;
 }
+
+#if !defined(TENON_CUDA_ON_CPU)
+void allow_shared_bytes(const char* name, const void* kernel, std::size_t bytes) {
+  static std::mutex& mutex = *new std::mutex;
+  static auto& allowed = *new std::map<const void*, std::size_t>;
+  std::lock_guard lock(mutex);
+  std::size_t& most = allowed[kernel];
+  if (bytes <= most) return;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(bytes)), name);
+  most = bytes;
+}
+#endif
 
 std::string device_name() {
   cudaDeviceProp p{};

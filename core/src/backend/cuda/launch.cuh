@@ -22,10 +22,12 @@ template <class T> T* dynamic_shared() { return static_cast<T*>(on_cpu::block_me
 
 #else
 
+/// Raises what a kernel may have; it is never lowered again, for another thread's launch, or a graph that is not instantiated yet, may count on it.
+void allow_shared_bytes(const char* name, const void* kernel, std::size_t bytes);
+
 template <class... P, class... A>
 void start(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*kernel)(P...), A... args) {
-  if (shared_bytes > kPlainSharedBytes)
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared_bytes)), name);
+  if (shared_bytes > kPlainSharedBytes) allow_shared_bytes(name, reinterpret_cast<const void*>(kernel), shared_bytes);
   kernel<<<blocks, threads, shared_bytes, stream()>>>(P(args)...);
   check_launch(name);
 }

@@ -1,5 +1,5 @@
 /// Tensor cores as the lanes of a warp that compute together: what backend/cuda/tensor_core.cuh declares for a device. Products are exact, sums are made in double
-/// and rounded once an operation. Addresses that a device would not take are told.
+/// and cut off once an operation, as tensor cores do. Addresses that a device would not take are told.
 #pragma once
 
 #include <cstdint>

@@ -119,7 +119,7 @@ class EpilogueTrial {
           product_.take(std::size_t(count_) * 4) && before_.take(bits() ? std::size_t(count_) * 4 : 0) && kept_.take(aux ? kept : 0) &&
           kept_again_.take(s_.auxiliary ? kept : 0) && sums_.take(s_.sums ? std::size_t(s_.n) * 4 : 0) && sums_again_.take(s_.sums ? std::size_t(s_.n) * 4 : 0) &&
           workspace_.take(std::size_t(s_.n) * sizeof(T)) && flag_.take(sizeof(int)) && worst_.take(sizeof(float))))
-      return "no memory to try it";
+      throw Error(ErrorKind::device, "memory.exhausted", "no memory to try it");
     // what pre-activations are made of: some units large
     fill(b_.data, b_bytes_ / sizeof(T), 2, 4.5f / std::sqrt(float(s_.k)));
     start_items("fill_scaled", s_.n, fill_scaled<float>, static_cast<float*>(bias_.data), s_.n, 3u, 1.0f);

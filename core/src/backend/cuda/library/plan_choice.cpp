@@ -90,7 +90,8 @@ std::vector<std::string> choices_made() {
 }
 
 PlanMemory& plan_memory() {
-  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 2");
+  // the last number is that of our own candidates: with new ones all is asked anew
+  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 3");
   return m;
 }
 

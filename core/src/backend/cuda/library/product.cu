@@ -47,8 +47,24 @@ std::size_t most_workspace() {
   return most;
 }
 
-PlanMemory& memory() {
-  static PlanMemory& m = *new PlanMemory(device_name() + " cublaslt " + std::to_string(cublasLtGetVersion()) + " 1");
+/// What was chosen on this device with this version of cuBLASLt; for any thread.
+class Choices {
+ public:
+  std::string find(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    return memory_.find(key);
+  }
+  void keep(const std::string& key, const std::string& value) {
+    std::lock_guard lock(mutex_);
+    memory_.keep(key, value);
+  }
+
+ private:
+  std::mutex mutex_;
+  PlanMemory memory_{device_name() + " cublaslt " + std::to_string(cublasLtGetVersion()) + " 1"};
+};
+Choices& memory() {
+  static Choices& m = *new Choices;
   return m;
 }
 
@@ -138,7 +154,9 @@ class Product {
   /// False where sums were asked for and the library does not add them up on the way: then there is nothing to run.
   bool gives_sums() const { return s_.sums && in_library_; }
 
-  /// Of a product with an epilogue: empty, or why it is not to be used. Waits for the device.
+  bool has_epilogue() const { return in_library_; }
+
+  /// Of a product with an epilogue: empty, or why it is not to be used. Waits for the device; an Error where there is no memory to try it.
   std::string refusal() {
     if (!in_library_) return "the library has none";
     ProductShape plain = s_, other = s_;
@@ -156,7 +174,8 @@ class Product {
     auto runs = [](Product& p) { return [&p, area = p.area()](const FusedOperands& o) { p.run(o, area ? area->as<>() : nullptr); }; };
     trial::EpilogueCandidates candidates{runs(*this), runs(reference), {}};
     if (partner) candidates.other = runs(*partner);
-    return trial::judge_epilogue(s_, tf32_, candidates);
+    const std::string wrong = trial::judge_epilogue(s_, tf32_, candidates);
+    return wrong.empty() && !pays() ? "no faster than the product and a pass over its result" : wrong;
   }
 
   /// What run() works in, for as long as it may be called; null where nothing is wanted.
@@ -182,6 +201,49 @@ class Product {
 
  private:
   bool fused() const { return s_.epilogue != Epilogue::none; }
+
+  /// Whether a product with an epilogue takes no longer than the plain one and what an activation apart would read and write at the least: its result twice, its
+  /// gradient what was kept, too, and sums the result once more. Copies stand for that. True where there is no memory to time it.
+  bool pays() {
+    const std::size_t results = std::size_t(s_.m * s_.n) * size_of(s_.out), row = std::size_t(auxiliary_row(s_.epilogue, s_.n));
+    const std::size_t kept_bytes = has_auxiliary() ? std::size_t(s_.m) * row * size_of(s_.in) : 0;
+    trial::Memory a, b, c, copy, bias, kept, sums, rounded;
+    const std::size_t a_bytes = span(1, 0, s_.m, s_.a_row, s_.k, s_.a_col, s_.in), b_bytes = span(1, 0, s_.k, s_.b_row, s_.n, s_.b_col, s_.in);
+    if (!(a.take(a_bytes) && b.take(b_bytes) && c.take(results) && copy.take(results) && bias.take(std::size_t(s_.n) * 4) && kept.take(kept_bytes) &&
+          sums.take(std::size_t(s_.n) * 4) && rounded.take(std::size_t(s_.n) * 4)))
+      return true;
+    trial::fill_operand(a.data, a_bytes, s_.in, 1);
+    trial::fill_operand(b.data, b_bytes, s_.in, 2);
+    trial::fill_operand(bias.data, std::size_t(s_.n) * 4, DType::f32, 3);
+    check(cudaMemsetAsync(kept.data, 0, std::max<std::size_t>(kept_bytes, 1), stream()), "cudaMemsetAsync");
+    FusedOperands o{.a = a.data, .b = b.data, .bias = s_.bias ? bias.data : nullptr, .c = c.data, .workspace = rounded.data};
+    ProductShape alone = s_;
+    alone.epilogue = Epilogue::none, alone.auxiliary = alone.sums = false;
+    Product apart(alone, tf32_);
+    const auto apart_area = apart.area(), own_area = area();
+    const std::size_t passes = 2 + (is_gradient(s_.epilogue) ? 1 : 0) + (s_.sums ? 1 : 0);  // halves of a copy
+    const float plain = time_of([&] {
+      apart.run(o, apart_area ? apart_area->as<>() : nullptr);
+      for (std::size_t left = passes; left > 0; left -= std::min<std::size_t>(left, 2))
+        check(cudaMemcpyAsync(copy.data, c.data, std::max<std::size_t>(left >= 2 ? results : results / 2, 1), cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+    });
+    if (has_auxiliary()) o.auxiliary = kept.data;
+    if (s_.sums) o.sums = sums.data;
+    return time_of([&] { run(o, own_area ? own_area->as<>() : nullptr); }) <= plain;
+  }
+
+  template <class F>
+  static float time_of(const F& enqueue) {
+    trial::Clock clock;
+    float time = 0;
+    enqueue();  // warm
+    check(cudaEventRecord(clock.begin, stream()), "cudaEventRecord");
+    for (int i = 0; i < kTimedRuns; ++i) enqueue();
+    check(cudaEventRecord(clock.end, stream()), "cudaEventRecord");
+    check(cudaEventSynchronize(clock.end), "cudaEventSynchronize");
+    check(cudaEventElapsedTime(&time, clock.begin, clock.end), "cudaEventElapsedTime");
+    return time;
+  }
   bool has_side() const { return s_.bias || s_.sums; }
   bool has_auxiliary() const { return s_.auxiliary || is_gradient(s_.epilogue); }
   /// `side`: the bias, which is read, or the sums, which are written.
@@ -365,15 +427,7 @@ class Product {
   }
 
   float seconds(const Proposal& p, const void* a, const void* b, void* c, void* area) const {
-    trial::Clock clock;
-    float time = 0;
-    check_blas(enqueue(p, a, b, c, area), "cublasLtMatmul");  // warm
-    check(cudaEventRecord(clock.begin, stream()), "cudaEventRecord");
-    for (int i = 0; i < kTimedRuns; ++i) check_blas(enqueue(p, a, b, c, area), "cublasLtMatmul");
-    check(cudaEventRecord(clock.end, stream()), "cudaEventRecord");
-    check(cudaEventSynchronize(clock.end), "cudaEventSynchronize");
-    check(cudaEventElapsedTime(&time, clock.begin, clock.end), "cudaEventElapsedTime");
-    return time;
+    return time_of([&] { check_blas(enqueue(p, a, b, c, area), "cublasLtMatmul"); });
   }
 
   ProductShape s_;
@@ -397,6 +451,9 @@ std::shared_ptr<Product> product_of(const ProductShape& shape) {
   if (!p) p = std::make_shared<Product>(shape, tf32);
   return p;
 }
+
+/// The verdict on a product with an epilogue that is used, as it is remembered; any other is the reason why one is not.
+constexpr const char* kInOnePass = "in one pass";
 
 /// "bf16 [64, 256] x [256, 1024] with relu of the biased, kept for the gradient"
 std::string fused_name(const ProductShape& s, bool tf32) {
@@ -442,14 +499,23 @@ FusedProductCall make_fused_product(const ProductShape& shape) {
       std::string why;
       try {
         p = std::make_shared<Product>(shape, tf32);
-        why = p->refusal();
-      } catch (const Error& e) {  // no memory for a trial, or the library's refusal of what it proposed: the plain product needs neither
+        const std::string question = product_key(shape, tf32, true, most_workspace()) + " verdict";
+        const std::string known_verdict = memory().find(question);
+        if (known_verdict.empty()) {
+          why = p->refusal();
+          memory().keep(question, why.empty() ? kInOnePass : why);
+        } else if (known_verdict != kInOnePass) {
+          why = known_verdict;
+        } else if (!p->has_epilogue()) {
+          why = "the library has none any more";
+        }
+      } catch (const Error& e) {  // no memory for a trial, or the library's refusal of what it proposed: the plain product needs neither, and nothing is kept
         forget_error();
         why = e.message();
       }
       if (!why.empty()) p = nullptr;
       known.emplace(key, p);
-      line = "product " + fused_name(shape, tf32) + ": " + (p ? "in one pass" : "apart, " + why);
+      line = "product " + fused_name(shape, tf32) + ": " + (p ? kInOnePass : "apart, " + why);
     }
   }
   if (!line.empty()) {
