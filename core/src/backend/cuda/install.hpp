@@ -20,6 +20,7 @@ void install_adafactor();
 void install_norm();
 void install_norm_gradient();
 void install_row_norm();
+void install_row_norm_cudnn();  ///< after install_row_norm: takes over what cuDNN does better, where it is
 void install_softmax();
 void install_label_loss();
 void install_label_loss_gradient();
@@ -62,7 +63,7 @@ void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
 /// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
 std::vector<std::pair<std::string, std::string>> library_versions();
 
-/// One line a convolution or attention of this process: what makes it, in what time.
+/// One line a convolution, attention or norm of rows of this process: what makes it, in what time.
 std::vector<std::string> choices_made();
 
 }  // namespace tenon::cuda
