@@ -17,6 +17,7 @@
 
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/attention_tune.hpp"
+#include "backend/cuda/library/row_norm_tune.hpp"
 #include "ops/conv_kernels.hpp"
 #include "tenon/dropout.hpp"
 #include "tenon/io/file.hpp"
@@ -276,6 +277,95 @@ TEST_CASE("long attention runs in parts whose workspace is bounded", "[described
     CHECK(plan.index >= 0);
     CHECK(plan.workspace < std::size_t(kMostScoreBytes) + (std::size_t(64) << 20));
   }
+}
+
+namespace {
+
+/// While one is alive, every norm of rows for which a kernel is asked on this CPU is noted.
+class NormListener {
+ public:
+  NormListener() {
+    for_row_norm_slots([this](auto& slot, RowNormPass pass) {
+      before_.push_back(slot);
+      slot.set(DeviceType::cpu, [this, pass, own = slot](const RowNorm& p) {
+        heard.insert({p, pass});
+        return own(kCpu, p);
+      });
+    });
+  }
+  ~NormListener() {
+    std::size_t at = 0;
+    for_row_norm_slots([&](auto& slot, RowNormPass) { slot = before_[at++]; });
+  }
+  NormListener(const NormListener&) = delete;
+  NormListener& operator=(const NormListener&) = delete;
+  std::set<CudnnRowNorm> heard;
+
+ private:
+  std::vector<KernelSlot<const RowNorm&>> before_;
+};
+
+constexpr RowNormPass kNormPasses[] = {RowNormPass::layer, RowNormPass::layer_gradient, RowNormPass::rms, RowNormPass::rms_gradient};
+
+std::string text_of(const CudnnRowNorm& q) {
+  return std::string(is_rms(q.pass) ? "RMS norm" : "layer norm") + (is_gradient(q.pass) ? " gradient " : " ") + std::string(name_of(q.all.dtype)) + " " +
+         std::to_string(q.all.rows) + " rows of " + std::to_string(q.all.channels);
+}
+
+/// The first plan that can be built, as the backend would take it; its index is -1 where there is none.
+CudnnPlan first_plan(const CudnnRowNorm& q) {
+  const std::shared_ptr<CudnnGraph> graph = CudnnGraph::make_for(h100(), q);
+  CudnnPlan plan;
+  for (std::int64_t i = 0; graph && i < graph->plans(); ++i)
+    if (graph->build(i, plan)) return plan;
+  return {};
+}
+
+/// Norms for which cuDNN has no deterministic plan on an H100: none with 9.19.
+const std::set<std::string> kNoPlan{};
+
+}  // namespace
+
+TEST_CASE("cuDNN has a deterministic plan on an H100 for the norms of rows of the reference models", "[described][row_norm][slow]") {
+  if (!can_describe()) return;
+  for (DType type : {DType::f32, DType::bf16}) {
+    NormListener listener;
+    const bench::Workload w = bench::workloads().at("transformer")(type);
+    w.model->initialise(0);
+    w.model->set_random_key(random_key(0, kCpu));
+    (void)StepPlan::record([&] { w.loss().backward(); });
+    CHECK(listener.heard.size() == 2);
+    for (const CudnnRowNorm& q : listener.heard) {
+      INFO(text_of(q));
+      CHECK(first_plan(q).index >= 0);
+    }
+  }
+}
+
+TEST_CASE("cuDNN has a deterministic plan on an H100 for norms of rows of each kind", "[described][row_norm][slow]") {
+  if (!can_describe()) return;
+  const std::pair<std::int64_t, std::int64_t> sizes[] = {{2048, 256}, {2048, 512}, {2048, 768}, {16384, 1024}, {2048, 4096}, {1000, 8191}, {200000, 3}, {4, 300000}};
+  std::set<std::string> without;
+  for (DType type : {DType::f32, DType::bf16, DType::f16})
+    for (RowNormPass pass : kNormPasses)
+      for (const auto& [rows, channels] : sizes) {
+        const CudnnRowNorm q{RowNorm{type, rows, channels}, pass};
+        const CudnnPlan plan = first_plan(q);
+        if (plan.index < 0) without.insert(text_of(q));
+        INFO(text_of(q));
+        CHECK((plan.index < 0 || !plan.engine.empty()));
+        CHECK(plan.workspace <= std::size_t(32 * rows + (64 << 10)));
+      }
+  CHECK(without == kNoPlan);
+}
+
+TEST_CASE("without a device cuDNN computes nothing", "[described]") {
+  REQUIRE(take_fake_driver());
+  CHECK_FALSE(cudnn_here());
+  CHECK(cudnn_device_description().empty());
+  CHECK(CudnnGraph::make(CudnnConvolution{geometry(2, DType::bf16, 1, 1, 1), ConvPass::forward, false, false, false, false}) == nullptr);
+  CHECK(CudnnGraph::make(attention_part(attention(DType::bf16, 64, false), AttentionPass::forward)) == nullptr);
+  CHECK(CudnnGraph::make(CudnnRowNorm{RowNorm{DType::bf16, 2048, 768}, RowNormPass::layer}) == nullptr);
 }
 
 TEST_CASE("a description that is none gives no plans", "[described]") {

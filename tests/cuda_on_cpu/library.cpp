@@ -236,8 +236,5 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
 }
 void install_fft_library() {}
 void install_linalg_library() {}
-std::vector<std::string> choices_made() {
-  return {};
-}
 
 }  // namespace tenon::cuda

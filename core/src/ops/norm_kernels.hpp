@@ -5,6 +5,8 @@
 /// scale and shift are in the accumulation type (f32; f64 for f64), partial sums in f64.
 #pragma once
 
+#include <compare>
+
 #include "tenon/kernel.hpp"
 
 namespace tenon {
@@ -37,6 +39,8 @@ struct RowNorm {
   double eps = 1e-5;
   std::int64_t block() const { return 64; }  ///< rows of one partial sum
   std::int64_t blocks() const { return (rows + block() - 1) / block(); }
+
+  auto operator<=>(const RowNorm&) const = default;
 };
 /// x, scale, shift -> y, mean, rstd [rows]
 extern TENON_API KernelSlot<const RowNorm&> row_norm_kernel;

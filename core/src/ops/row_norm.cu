@@ -2,6 +2,7 @@
 /// parameters' gradients by columns, in a second pass that finds the rows in the cache where they fit.
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/row_norm_own.hpp"
 #include "backend/cuda/row_team.cuh"
 #include "kernels/norm.hpp"
 #include "ops/dispatch.hpp"
@@ -191,29 +192,29 @@ void run_gradient(const RowNorm& p, const void* x_, const void* dy_, const void*
   });
 }
 
+template <class T>
+Kernel make_kernel(const RowNorm& p, RowNormPass pass) {
+  switch (pass) {
+    case RowNormPass::layer:
+      return [p](void* const* o) { run_rows<T, false>(p, o[0], o[1], o[2], o[3], o[4], o[5]); };
+    case RowNormPass::layer_gradient:
+      return [p](void* const* o) { run_gradient<T, false, double>(p, o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[8], o[7]); };
+    case RowNormPass::rms:
+      return [p](void* const* o) { run_rows<T, true>(p, o[0], o[1], nullptr, o[2], nullptr, o[3]); };
+    default:
+      return [p](void* const* o) { run_gradient<T, true, Acc<T>>(p, o[0], o[1], nullptr, o[2], o[3], o[4], o[5], o[6], nullptr); };
+  }
+}
+
 }  // namespace
 
+Kernel own_row_norm(const RowNorm& p, RowNormPass pass) {
+  return dispatch_floating("row_norm", p.dtype, [&](auto tag) -> Kernel { return make_kernel<typename decltype(tag)::type>(p, pass); });
+}
+
 void install_row_norm() {
-  row_norm_kernel.set(DeviceType::cuda, [](const RowNorm& p) -> Kernel {
-    return dispatch_floating("layer_norm", p.dtype, [&](auto tag) -> Kernel {
-      using T = typename decltype(tag)::type;
-      return [p](void* const* o) { run_rows<T, false>(p, o[0], o[1], o[2], o[3], o[4], o[5]); };
-    });
-  });
-  row_norm_gradient_kernel.set(DeviceType::cuda, [](const RowNorm& p) -> Kernel {
-    return dispatch_floating("layer_norm", p.dtype, [&](auto tag) -> Kernel {
-      using T = typename decltype(tag)::type;
-      return [p](void* const* o) { run_gradient<T, false, double>(p, o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[8], o[7]); };
-    });
-  });
-  rms_norm_kernel.set(DeviceType::cuda, [](const RowNorm& p) -> Kernel {
-    auto run = p.dtype == DType::f64 ? run_rows<double, true> : run_rows<float, true>;
-    return [p, run](void* const* o) { run(p, o[0], o[1], nullptr, o[2], nullptr, o[3]); };
-  });
-  rms_norm_gradient_kernel.set(DeviceType::cuda, [](const RowNorm& p) -> Kernel {
-    auto run = p.dtype == DType::f64 ? run_gradient<double, true, double> : run_gradient<float, true, float>;
-    return [p, run](void* const* o) { run(p, o[0], o[1], nullptr, o[2], o[3], o[4], o[5], o[6], nullptr); };
-  });
+  for_row_norm_slots(
+      [](auto& slot, RowNormPass pass) { slot.set(DeviceType::cuda, [pass](const RowNorm& p) { return own_row_norm(p, pass); }); });
 }
 
 }  // namespace tenon::cuda

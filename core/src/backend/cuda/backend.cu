@@ -188,6 +188,7 @@ void install() {
   install_norm();
   install_norm_gradient();
   install_row_norm();
+  install_row_norm_cudnn();
   install_softmax();
   install_label_loss();
   install_label_loss_gradient();

@@ -21,6 +21,7 @@ void install_adafactor();
 void install_norm();
 void install_norm_gradient();
 void install_row_norm();
+void install_row_norm_cudnn();  ///< after install_row_norm: takes over what cuDNN does better, where it is
 void install_softmax();
 void install_label_loss();
 void install_label_loss_gradient();
@@ -66,7 +67,7 @@ void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
 /// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
 std::vector<std::pair<std::string, std::string>> library_versions();
 
-/// One line a convolution, attention or product with an activation of this process: what makes it, and in what time or why.
+/// One line a convolution, attention, norm of rows, transform or product with an activation of this process: what makes it, and in what time or why.
 std::vector<std::string> choices_made();
 
 }  // namespace tenon::cuda

@@ -116,6 +116,7 @@ void output(const TensorPtr& made, std::int64_t uid, DataType_t type, const Dims
 // What is asked, as graphs: each has `describe`, `unwanted` notes, `most_workspace` and `plans_of`. The frontend is included here alone.
 #include "backend/cuda/library/cudnn_attention.inl"
 #include "backend/cuda/library/cudnn_convolution.inl"
+#include "backend/cuda/library/cudnn_row_norm.inl"
 
 namespace tenon::cuda {
 namespace {
@@ -230,10 +231,16 @@ std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnConvolution& question) {
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnAttention& question) {
   return graph_of(question);
 }
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnRowNorm& question) {
+  return graph_of(question);
+}
 std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnConvolution& question) {
   return graph_for(description, question);
 }
 std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnAttention& question) {
+  return graph_for(description, question);
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description, const CudnnRowNorm& question) {
   return graph_for(description, question);
 }
 
@@ -258,10 +265,16 @@ std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnConvolution&) {
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnAttention&) {
   return nullptr;
 }
+std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnRowNorm&) {
+  return nullptr;
+}
 std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnConvolution&) {
   return nullptr;
 }
 std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnAttention&) {
+  return nullptr;
+}
+std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string&, const CudnnRowNorm&) {
   return nullptr;
 }
 

@@ -1,4 +1,4 @@
-/// cuDNN's graphs of one convolution or of one attention, behind an interface that needs none of its headers: cuDNN is found at run time, or
+/// cuDNN's graphs of one convolution, attention or norm of rows, behind an interface that needs none of its headers: cuDNN is found at run time, or
 /// is not there (private).
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/conv_geometry.hpp"
+#include "backend/cuda/row_norm_own.hpp"
 #include "ops/attention_kernels.hpp"
 
 namespace tenon::cuda {
@@ -37,6 +38,14 @@ struct CudnnAttention {
   std::int64_t samples = 1, heads = 1;  ///< of `all`, that a run computes where they lie: some samples, or some heads of one
 };
 
+/// Layer norm or RMS norm in f32, bf16 or f16. Operands are those of its kernel slot without the partial sums.
+struct CudnnRowNorm {
+  RowNorm all;
+  RowNormPass pass = RowNormPass::layer;
+
+  auto operator<=>(const CudnnRowNorm&) const = default;
+};
+
 struct CudnnPlan {
   std::int64_t index = -1;
   std::size_t workspace = 0;
@@ -49,9 +58,11 @@ class CudnnGraph {
   /// Null where cuDNN has no plan for it.
   static std::shared_ptr<CudnnGraph> make(const CudnnConvolution& question);
   static std::shared_ptr<CudnnGraph> make(const CudnnAttention& question);
+  static std::shared_ptr<CudnnGraph> make(const CudnnRowNorm& question);
   /// The same for a device that is described and need not be here: its plans can be built, not run.
   static std::shared_ptr<CudnnGraph> make_for(const std::string& description, const CudnnConvolution& question);
   static std::shared_ptr<CudnnGraph> make_for(const std::string& description, const CudnnAttention& question);
+  static std::shared_ptr<CudnnGraph> make_for(const std::string& description, const CudnnRowNorm& question);
   virtual ~CudnnGraph() = default;
   virtual std::int64_t plans() const = 0;
   /// The engine of a plan and its settings: the same plan in any process on this device with this version of cuDNN. Empty where it has none.

@@ -1,6 +1,8 @@
 /// What trials of cuDNN's plans share: operands full of noise, a clock, and how far two results are apart (private).
 #pragma once
 
+#include <array>
+
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/launch.cuh"
 #include "ops/dispatch.hpp"
@@ -11,15 +13,15 @@ inline constexpr int kRuns = 3;
 /// NMSE that results of 16 bits may be apart.
 inline constexpr double kFarIn16Bits = 1e-3;
 
-/// Numbers in [-1, 1): zeros would flatter the clock rate.
+/// Numbers from 1 below `middle` to 1 above: zeros would flatter the clock rate.
 template <class T>
-__global__ void fill_noise(T* to, std::int64_t count, unsigned seed) {
+__global__ void fill_noise(T* to, std::int64_t count, unsigned seed, float middle) {
   const std::int64_t pace = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += pace) {
     unsigned h = (unsigned(i) ^ seed) * 0x9e3779b1u;
     h = (h ^ (h >> 15)) * 0x85ebca6bu;
     h ^= h >> 13;
-    to[i] = T(float(h >> 8) * (2.0f / 16777216.0f) - 1.0f);
+    to[i] = T(float(h >> 8) * (2.0f / 16777216.0f) - 1.0f + middle);
   }
 }
 
@@ -30,7 +32,9 @@ static __global__ void hold_device(long long cycles) {
   }
 }
 
-/// sums[0] += (a - b)^2, sums[1] += b^2; places that neither wrote stay NaN in both and do not count.
+inline constexpr int kDifferenceBlocks = 512;
+
+/// sums [blocks, 2]: of (a - b)^2 and of b^2; places that neither wrote stay NaN in both and do not count.
 template <class T>
 __global__ void sum_differences(const T* a, const T* b, std::int64_t count, double* sums) {
   __shared__ double parts[2][256];
@@ -48,7 +52,7 @@ __global__ void sum_differences(const T* a, const T* b, std::int64_t count, doub
   if (threadIdx.x < 2) {
     double sum = 0;
     for (int i = 0; i < 256; ++i) sum += parts[threadIdx.x][i];
-    atomicAdd(sums + threadIdx.x, sum);
+    sums[2 * blockIdx.x + threadIdx.x] = sum;
   }
 }
 
@@ -94,28 +98,29 @@ class Stopwatch {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-inline void noise(const Scratch& to, DType type, unsigned seed) {
+inline void noise(const Scratch& to, DType type, unsigned seed, float middle = 0) {
   const auto count = std::int64_t(to.bytes() / size_of(type));
   dispatch_floating("trial", type, [&](auto t) {
     using T = typename decltype(t)::type;
-    if constexpr (sizeof(T) <= 4) start_items("trial_noise", count, fill_noise<T>, static_cast<T*>(to.get()), count, seed);
+    if constexpr (sizeof(T) <= 4) start_items("trial_noise", count, fill_noise<T>, static_cast<T*>(to.get()), count, seed, middle);
   });
 }
 
 /// NMSE of a result; NaN, or more than any bound, where it was not all written.
 inline double difference(const Scratch& result, const Scratch& wanted, DType type) {
-  Scratch sums(16);
-  check(cudaMemsetAsync(sums.get(), 0, 16, stream()), "cudaMemsetAsync");
+  std::array<double, 2 * kDifferenceBlocks> sum{};
+  const Scratch sums(sizeof sum);
   dispatch_floating("trial", type, [&](auto t) {
     using T = typename decltype(t)::type;
     if constexpr (sizeof(T) <= 4)
-      start("trial_difference", dim3(512), dim3(256), 0, sum_differences<T>, static_cast<const T*>(result.get()),
+      start("trial_difference", dim3(kDifferenceBlocks), dim3(256), 0, sum_differences<T>, static_cast<const T*>(result.get()),
             static_cast<const T*>(wanted.get()), std::int64_t(wanted.bytes() / sizeof(T)), static_cast<double*>(sums.get()));
   });
-  double sum[2] = {0, 0};
-  check(cudaMemcpyAsync(sum, sums.get(), 16, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+  check(cudaMemcpyAsync(sum.data(), sums.get(), sizeof sum, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
-  return sum[1] > 0 ? sum[0] / sum[1] : sum[0];
+  double far = 0, size = 0;
+  for (std::size_t i = 0; i < sum.size(); i += 2) far += sum[i], size += sum[i + 1];
+  return size > 0 ? far / size : far;
 }
 
 }  // namespace tenon::cuda
