@@ -42,10 +42,12 @@ device_tests() {  # name of the logs, seconds, command before the program
     (TENON_CASES="$table: " ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[rows],[values]" >"$out/$name.$table.log" 2>&1) &
     pids+=($!)
   done
-  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "~[rows]~[values]~[kept]" >"$out/$name.extra.log" 2>&1) &
+  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "~[rows]~[values]~[kept]~[long_rows]" >"$out/$name.extra.log" 2>&1) &
+  pids+=($!)
+  (ours timeout "$seconds" "$@" "$BINARIES/bin/cuda_tests" "[long_rows]" >"$out/$name.long_rows.log" 2>&1) &
   pids+=($!)
   local bad=0 i=0
-  for log in $tables extra; do
+  for log in $tables extra long_rows; do
     wait "${pids[$i]}" || {
       bad=$((bad + 1))
       echo "failed: $out/$name.$log.log"
