@@ -1,4 +1,4 @@
-// The kernels that come from NVIDIA's libraries (core/src/backend/cuda/library) have no source to run here. In their place stand the CPU's
+// The kernels that come from NVIDIA's libraries (core/src/backend/cuda/library) have no source to run here, but for passes of ours around their calls, which run on a device alone. In their place stand the CPU's
 // ("device" memory is host memory) and plain loops. Where a library only takes over what it does faster, our own kernels stay.
 #include <algorithm>
 #include <cstdint>

@@ -9,7 +9,8 @@
 /// lie on one device, and may be views. Nothing here is differentiable; everything may be recorded in a step.
 ///
 /// Shapes and types that do not fit are usage errors, opened by the metric's name, and so are no elements to score, values that are not finite, labels that are no
-/// class and weights that are negative or 0 alone: the first such element is told, when the kernel runs, or on a GPU at the next copy to the host. Where a metric is
+/// class and weights that are negative or 0 alone: the first such element is told (of scores and labels the one at the lower place of its own operand), when the kernel
+/// runs, or on a GPU at the next copy to the host. Where a metric is
 /// not defined (no positive case, say) its value is NaN. Stateless: any thread may call.
 #pragma once
 
@@ -28,7 +29,7 @@ struct ConfusionOptions {
 /// Integer labels of equal shapes -> counts i64 [cases..., classes, classes], truth before predicted.
 TENON_API Tensor confusion(const Tensor& predicted, const Tensor& truth, std::int64_t classes, const ConfusionOptions& options = {});
 /// The same of the class with the largest score, the first of equals: scores [cases..., elements..., classes], floating; truth without the last axis. The labels are
-/// never stored. Infinite scores are taken, NaN is refused.
+/// never stored. Infinite scores are taken, NaN is refused, at ignored elements too.
 TENON_API Tensor confusion_of_scores(const Tensor& scores, const Tensor& truth, const ConfusionOptions& options = {});
 
 // ---- numbers: floating types, which may differ ----------------------------------------------------------------------

@@ -69,7 +69,7 @@ TENON_MATHS A gelu_tanh_fast(A x) {
 /// With s = sigmoid(z), z = 2 u: s + x s (1 - s) dz/dx, where s (1 - s) = e / (1 + e)^2 and e = exp(-|z|) lose no digits.
 template <class A>
 TENON_MATHS A gelu_tanh_slope(A x) {
-  x = x < A(-10) ? A(-10) : x;  // beyond, the slope is 0 or 1 to the last bit
+  x = x < A(-10) ? A(-10) : x;  // beyond, the slope is that there: 0 but for some 1e-35
   x = x > A(10) ? A(10) : x;
   const A square = x * x, z = x * (A(1.59576912160573071176) + A(0.07135481627260025) * square);
   const A e = exp_fast(z < A(0) ? z : -z), part = A(1) / (A(1) + e);

@@ -376,15 +376,17 @@ double anomaly_correlation(std::span<const double> x, std::span<const double> tr
   const double cross = mean([&](std::size_t i) { return (x[i] - climatology[i]) * (truth[i] - climatology[i]); });
   const double a = mean([&](std::size_t i) { return (x[i] - climatology[i]) * (x[i] - climatology[i]); });
   const double b = mean([&](std::size_t i) { return (truth[i] - climatology[i]) * (truth[i] - climatology[i]); });
-  return a > 0 && b > 0 ? cross / std::sqrt(a * b) : kNaN;
+  return a > 0 && b > 0 ? cross / (std::sqrt(a) * std::sqrt(b)) : kNaN;
 }
 
 double pearson(std::span<const double> x, std::span<const double> y) {
   check_numbers("pearson", x, y, {});
+  const auto varies = [](std::span<const double> v) { return std::any_of(v.begin(), v.end(), [&](double e) { return e != v[0]; }); };
+  if (!varies(x) || !varies(y)) return kNaN;  // its mean may be off by a rounding
   const double mx = weighted_mean(x.size(), {}, [&](std::size_t i) { return x[i]; }), my = weighted_mean(y.size(), {}, [&](std::size_t i) { return y[i]; });
   double cross = 0, a = 0, b = 0;
   for (std::size_t i = 0; i < x.size(); ++i) cross += (x[i] - mx) * (y[i] - my), a += (x[i] - mx) * (x[i] - mx), b += (y[i] - my) * (y[i] - my);
-  return a > 0 && b > 0 ? cross / std::sqrt(a * b) : kNaN;
+  return a > 0 && b > 0 ? cross / (std::sqrt(a) * std::sqrt(b)) : kNaN;
 }
 
 double spearman(std::span<const double> x, std::span<const double> y) {

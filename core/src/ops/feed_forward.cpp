@@ -39,6 +39,8 @@ Tensor of_ops(const Block& b) {
 
 void check(const Block& b) {
   if (!b.x.defined()) throw_usage(kOp, "an operand is undefined");
+  if (int(b.activation) < 0 || int(b.activation) > int(FeedForwardActivation::gelu_tanh))
+    throw_usage(kOp, "activation " + std::to_string(int(b.activation)) + " is none", "relu, gelu or gelu_tanh");
   check_linear(kOp, b.x, b.x.shape(), b.weight1, b.bias1);
   Shape hidden = b.x.shape();
   hidden[-1] = b.weight1.size(0);

@@ -156,7 +156,7 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
   bool a_needed = wants_grad({a}), b_needed = wants_grad({b}), bias_needed = wants_grad({bias});
   return differentiable(op, c, {a, b, bias}, [=](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_c = d[0].to(a.dtype()), d_a, d_b, d_bias;
-    if (a_needed) d_a = sum_to(product(op, d_c, swap_last(b), {}, d_a_type), a.shape());
+    if (a_needed) d_a = sum_to(product(op, d_c, swap_last(b), {}, d_a_type, a.dtype(), d_b_type), a.shape());
     if (b_needed) {
       // the gradient of a transposed b is made transposed too: what b is a view of, a layer's weight, then has a dense one, and no copy is made
       const bool turned = b.strides()[-2] == 1 && b.strides()[-1] >= b.size(-2) && b.size(-1) > 1;
@@ -165,7 +165,7 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, const Tensor& b
         const SummedProduct both = run_summed_product(op, d_c, a, d_b_type);
         return {d_a, swap_last(both.product), both.sums.to(bias.dtype())};
       }
-      d_b = turned ? swap_last(product(op, swap_last(d_c), a, {}, d_b_type)) : product(op, swap_last(a), d_c, {}, d_b_type);
+      d_b = turned ? swap_last(product(op, swap_last(d_c), a, {}, d_b_type, a.dtype(), d_a_type)) : product(op, swap_last(a), d_c, {}, d_b_type, d_a_type, a.dtype());
       d_b = sum_to(d_b, b.shape());
     }
     if (bias_needed) d_bias = sum_to(d[0].to(bias.dtype()), bias.shape());

@@ -123,7 +123,7 @@ ErrorSums errors(const char* op, const Tensor& x, const Tensor& truth, const Ten
 }
 
 Tensor correlation(const ErrorSums& s) {
-  return s.product / sqrt(s.x_square * s.truth_square);  // 0 / 0 where either does not vary
+  return s.product / (sqrt(s.x_square) * sqrt(s.truth_square));  // 0 / 0 where either is 0 throughout
 }
 
 // ---- scores of a yes or no -------------------------------------------------------------------------------------------
@@ -205,7 +205,14 @@ Tensor pearson(const Tensor& x, const Tensor& y, int case_axes) {
   constexpr const char* op = "pearson";
   const Cases c = number_cases(op, x, y, case_axes);
   const Tensor means = sum_errors(op, x, y, {}, {}, {}, c).narrow(0, 4, 2) * (1 / double(c.cut.n));
-  return correlation(named(sum_errors(op, x, y, {}, {}, means.contiguous(), c), c.cases));
+  const Tensor r = correlation(named(sum_errors(op, x, y, {}, {}, means.contiguous(), c), c.cases));
+  if (c.cut.rows == 0) return r;
+  const auto varies = [&](const Tensor& t) {  // a mean may be off by a rounding
+    const Tensor rows = t.detach().reshape(c.rows());
+    return greater(max(rows, 1), min(rows, 1)).reshape(c.cases);
+  };
+  const Tensor none = Tensor::full(c.cases, std::numeric_limits<double>::quiet_NaN(), DType::f64, r.device());
+  return where(varies(x), where(varies(y), r, none), none);
 }
 
 Tensor auroc(const Tensor& scores, const Tensor& truth, int case_axes) { return ranked("auroc", scores, truth, case_axes, true); }

@@ -217,6 +217,12 @@ TEST_CASE("errors by case, with one row of weights for all, and their closed for
   CHECK(relative_l2(s).item() == Approx(std::sqrt(9.0 / 57)).epsilon(1e-15));
   CHECK(std::isnan(relative_l2(tensor(Values{1, 2}), tensor(Values{0, 0})).item()));
   CHECK(std::isnan(pearson(tensor(Values{1, 2, 3}), tensor(Values{2, 2, 2})).item()));
+  // what does not vary has no correlation, though its mean is off by a rounding; small numbers have one, though its square is none
+  const Values tenth(1000, 0.1), fifth(1000, 0.2), small{1e-100, 2e-100, 4e-100}, others{1e-100, 3e-100, 4e-100};
+  CHECK(std::isnan(pearson(tenth, fifth)));
+  CHECK(std::isnan(pearson(tensor(tenth), tensor(fifth)).item()));
+  CHECK(pearson(small, others) == Approx(pearson(Values{1, 2, 4}, Values{1, 3, 4})));
+  CHECK(pearson(tensor(small), tensor(others)).item() == Approx(pearson(small, others)));
   // many short rows
   const Tensor short_x = tensor(normal(3000, 5)).reshape({1000, 3}), short_t = tensor(normal(3000, 6)).reshape({1000, 3});
   const Values bias_of = bias(short_x, short_t, {}, 1).to_vector(), a = short_x.to_vector(), b = short_t.to_vector();

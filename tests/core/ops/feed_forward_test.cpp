@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/ops/gradient_check.hpp"
+#include "tenon/dropout.hpp"
 #include "tenon/feed_forward.hpp"
 #include "tenon/nn/attention.hpp"
 
@@ -57,8 +58,37 @@ TEST_CASE("an encoder layer's feed-forward block takes gelu_tanh, with dropout a
     layer.initialise(3);
     layer.eval();
     results.push_back(layer.forward(x).to_vector());
+    // with dropout between the products they are ops of their own: of a rate at which nothing is dropped
+    nn::TransformerOptions rare = o;
+    rare.dropout = 1e-12;
+    nn::TransformerEncoderLayer training(rare);
+    training.initialise(3);
+    training.train();
+    training.set_random_key(random_key(1));
+    check::require_close(training.forward(x).to_vector(), results.back(), 1e-6);
   }
   CHECK(results[1] != results[0]);
   CHECK(results[1] != results[2]);
   check::require_close(results[2], results[1], 1e-2);
+}
+
+TEST_CASE("gradients of gradients go through layers of 16-bit values and f32 weights", "[feed_forward]") {
+  const std::vector<Tensor> w{made(2, {9, 5}, DType::f32) * 0.1, made(3, {9}, DType::f32) * 0.1, made(4, {4, 9}, DType::f32) * 0.1, made(5, {4}, DType::f32) * 0.1};
+  const auto penalty = [&](DType type) {  // of a gradient's size, by the weights
+    std::vector<Tensor> leaves;
+    for (const Tensor& t : w) leaves.push_back(t.detach().clone().set_requires_grad(true));
+    Tensor x = (made(1, {6, 5}, DType::f32) * 0.3).detach().clone().set_requires_grad(true);
+    const Tensor y = feed_forward(x.to(type), leaves[0], leaves[1], leaves[2], leaves[3], FeedForwardActivation::gelu_tanh).to(DType::f32);
+    const Tensor d_x = gradients({sum(y * y)}, {x}, {}, true)[0];
+    return gradients({sum(d_x * d_x)}, {leaves[0], leaves[2]});
+  };
+  const auto exact = penalty(DType::f32);
+  for (const DType type : {DType::bf16, DType::f16}) {
+    const auto rounded = penalty(type);
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      CHECK(rounded[i].dtype() == DType::f32);
+      const double off = sum((rounded[i] - exact[i]) * (rounded[i] - exact[i])).item(), whole = sum(exact[i] * exact[i]).item();
+      CHECK(off <= 1e-2 * whole);  // some roundings to 8 bits
+    }
+  }
 }
