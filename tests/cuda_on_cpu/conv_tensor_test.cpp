@@ -7,19 +7,13 @@
 #include "backend/cuda/conv_own.hpp"
 #include "cuda/device.hpp"
 #include "kernels/types.hpp"
-#include "memory.hpp"
+#include "on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;
+using under_test::OnDevice;
 
 namespace {
-
-struct OnDevice {
-  explicit OnDevice(std::size_t bytes) : at(on_cpu::take(bytes)) {}
-  ~OnDevice() { on_cpu::give_back(at); }
-  OnDevice(const OnDevice&) = delete;
-  void* at;
-};
 
 ConvGeometry geometry(std::int64_t batch, std::vector<std::int64_t> sizes, std::int64_t in, std::int64_t out) {
   ConvGeometry g;
@@ -34,10 +28,11 @@ void check_geometry(const ConvGeometry& g) {
   CAPTURE(g.spatial, g.batch, g.in[0], g.in[1], g.in[2], g.in_channels, g.out_channels);
   REQUIRE(conv_tensor_fits(g, ConvPass::weight_gradient));
   const std::size_t x_count = std::size_t(g.batch * g.in_voxels() * g.in_channels), y_count = std::size_t(g.batch * g.out_voxels() * g.out_channels);
-  OnDevice x_memory(2 * x_count), y_memory(2 * y_count), w_memory(4 * std::size_t(g.weights())),
-      workspace(own_conv_buffers(g, ConvPass::weight_gradient, ConvSums::none, true).workspace + 1);
-  auto *x = static_cast<bf16*>(x_memory.at), *y = static_cast<bf16*>(y_memory.at);
-  auto* w = static_cast<float*>(w_memory.at);
+  OnDevice<bf16> x_memory(x_count), y_memory(y_count);
+  OnDevice<float> w_memory{std::size_t(g.weights())};
+  OnDevice<std::byte> workspace(own_conv_buffers(g, ConvPass::weight_gradient, ConvSums::none, true).workspace + 1);
+  bf16 *const x = x_memory.at, *const y = y_memory.at;
+  float* const w = w_memory.at;
   std::mt19937 random(std::uint32_t(g.in_voxels() + g.in_channels));
   std::normal_distribution<float> draw;
   for (std::size_t i = 0; i < x_count; ++i) x[i] = bf16(draw(random) + 0.3f);
@@ -73,9 +68,10 @@ void check_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
   const bool forward = pass == ConvPass::forward;
   const std::int64_t sources = forward ? g.in_channels : g.out_channels, results = forward ? g.out_channels : g.in_channels;
   const std::size_t voxels = std::size_t(g.batch * g.in_voxels()), count = voxels * std::size_t(results);
-  OnDevice source_memory(2 * voxels * std::size_t(sources)), weight_memory(4 * std::size_t(g.weights())), bias_memory(4 * std::size_t(results)), result_memory(2 * count);
-  auto *source = static_cast<bf16*>(source_memory.at), *result = static_cast<bf16*>(result_memory.at);
-  auto *w = static_cast<float*>(weight_memory.at), *b = static_cast<float*>(bias_memory.at);
+  OnDevice<bf16> source_memory(voxels * std::size_t(sources)), result_memory(count);
+  OnDevice<float> weight_memory{std::size_t(g.weights())}, bias_memory{std::size_t(results)};
+  bf16 *const source = source_memory.at, *const result = result_memory.at;
+  float *const w = weight_memory.at, *const b = bias_memory.at;
   std::mt19937 random(std::uint32_t(g.in_voxels() + g.in_channels + 7 * int(pass)));
   std::normal_distribution<float> draw;
   for (std::size_t i = 0; i < voxels * std::size_t(sources); ++i) source[i] = bf16(draw(random));

@@ -3,13 +3,14 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <complex>
 #include <numbers>
 #include <random>
 #include <vector>
 
 #include "cuda/device.hpp"
-#include "memory.hpp"
+#include "on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;
@@ -17,13 +18,6 @@ using namespace tenon::cuda;
 namespace {
 
 using Complex64 = std::complex<double>;
-
-struct OnDevice {
-  explicit OnDevice(std::size_t floats) : at(static_cast<float*>(on_cpu::take(4 * floats))) {}
-  ~OnDevice() { on_cpu::give_back(at); }
-  OnDevice(const OnDevice&) = delete;
-  float* at;
-};
 
 /// What FftGeometry says, sum by sum. x and the result hold `parts` numbers a value.
 std::vector<double> sums_of(const FftGeometry& g, double scale, const float* x) {
@@ -56,7 +50,7 @@ void check_transform(const FftGeometry& g, double scale = 0.37) {
   const bool real_in = g.kind == FftKind::real_forward, real_out = g.kind == FftKind::real_inverse, inverse = real_out || (g.kind == FftKind::complex && g.inverse);
   const std::size_t lines = std::size_t(g.outer * g.inner), in = lines * std::size_t(inverse ? g.kept() : g.n) * (real_in ? 1 : 2),
                     out = lines * std::size_t(inverse ? g.n : g.kept()) * (real_out ? 1 : 2);
-  OnDevice x(in), y(out);
+  under_test::OnDevice<float> x(in), y(out);
   std::mt19937 random(std::uint32_t(g.n + 31 * g.inner));
   std::normal_distribution<float> draw;
   for (std::size_t i = 0; i < in; ++i) x.at[i] = draw(random);
@@ -105,7 +99,7 @@ TEST_CASE("what tensor cores cannot take is left to the plain kernel", "[fft]") 
   REQUIRE(tensor_fft_fits(g));
   int plain = 0;
   const Kernel kernel = make_tensor_fft(g, 1, [&](void* const*) { ++plain; });
-  OnDevice x(65), y(73);
+  under_test::OnDevice<float> x(65), y(73);
   void *off_x[] = {x.at + 1, y.at}, *off_y[] = {x.at, y.at + 1};
   kernel(off_x);
   kernel(off_y);
@@ -115,7 +109,7 @@ TEST_CASE("what tensor cores cannot take is left to the plain kernel", "[fft]") 
 TEST_CASE("a value that is not finite spoils its own line", "[fft]") {
   TENON_NEEDS_DEVICE();
   const FftGeometry g{.kind = FftKind::real_forward, .outer = 1, .n = 8, .inner = 8};
-  OnDevice x(64), y(80);
+  under_test::OnDevice<float> x(64), y(80);
   for (int i = 0; i < 64; ++i) x.at[i] = 1;
   x.at[8 * 3 + 5] = std::numeric_limits<float>::infinity();
   void* operands[] = {x.at, y.at};

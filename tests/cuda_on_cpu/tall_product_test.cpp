@@ -6,20 +6,12 @@
 #include <random>
 #include <vector>
 
-#include "memory.hpp"
+#include "on_device.hpp"
 #include "tenon/device.hpp"
 
 using namespace tenon::cuda;
 
 namespace {
-
-/// Device memory that ends with its last element.
-struct OnDevice {
-  explicit OnDevice(std::size_t bytes) : at(static_cast<float*>(on_cpu::take(bytes))) {}
-  ~OnDevice() { on_cpu::give_back(at); }
-  OnDevice(const OnDevice&) = delete;
-  float* at;
-};
 
 struct Case {
   TallShape s;
@@ -33,8 +25,8 @@ void check_case(const Case& given) {
   std::mt19937 random(std::uint32_t(s.k + 7 * s.m + 11 * s.n));
   std::normal_distribution<float> draw;
   const std::size_t a_count = std::size_t((s.k - 1) * s.a_row + s.m), b_count = std::size_t((s.k - 1) * s.b_row + s.n);
-  OnDevice a((a_count + given.offset) * 4), b((b_count + given.offset) * 4), c(std::size_t(s.m * s.n) * 4), sums(std::size_t(s.m) * 4),
-      workspace(tall_product_workspace(s, given.sums));
+  under_test::OnDevice<float> a(a_count + given.offset), b(b_count + given.offset), c(std::size_t(s.m * s.n)), sums(std::size_t(s.m)),
+      workspace((tall_product_workspace(s, given.sums) + 3) / 4);
   float *x = a.at + given.offset, *y = b.at + given.offset;
   for (std::size_t i = 0; i < a_count; ++i) x[i] = draw(random);
   for (std::size_t i = 0; i < b_count; ++i) y[i] = draw(random) + 0.5f;

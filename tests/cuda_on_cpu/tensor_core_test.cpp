@@ -2,24 +2,19 @@
 #include "backend/cuda/tensor_core.cuh"
 
 #include <catch2/catch.hpp>
+#include <bit>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
-#include "memory.hpp"
+#include "on_device.hpp"
 #include "tenon/error.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;
 
 namespace {
-
-struct OnDevice {
-  explicit OnDevice(std::size_t floats) : at(static_cast<float*>(on_cpu::take(4 * floats))) {}
-  ~OnDevice() { on_cpu::give_back(at); }
-  OnDevice(const OnDevice&) = delete;
-  float* at;
-};
 
 template <class F>
 std::string told(F&& f) {
@@ -100,7 +95,7 @@ void off_its_place(float* c) {
 
 TEST_CASE("a warp's products have rows and columns where a tensor core has them", "[tensor_core]") {
   for (const auto& [depth, kernel] : {std::pair{16, &product_16}, std::pair{8, &product_8}}) {
-    OnDevice a(std::size_t(16 * depth)), b(std::size_t(depth * 8)), c(128);
+    under_test::OnDevice<float> a(std::size_t(16 * depth)), b(std::size_t(depth * 8)), c(128);
     for (int i = 0; i < 16 * depth; ++i) a.at[i] = float(i * 37 % 101 - 50);
     for (int i = 0; i < depth * 8; ++i) b.at[i] = float(i * 53 % 97 - 48);
     start("product", dim3(1), dim3(32), 1024, kernel, static_cast<const float*>(a.at), static_cast<const float*>(b.at), c.at);
@@ -114,7 +109,7 @@ TEST_CASE("a warp's products have rows and columns where a tensor core has them"
 }
 
 TEST_CASE("matrices come from shared memory as they lie, or turned", "[tensor_core]") {
-  OnDevice from(256), rows(256), turned(256);
+  under_test::OnDevice<float> from(256), rows(256), turned(256);
   for (int i = 0; i < 256; ++i) from.at[i] = float(i);
   start("matrices", dim3(1), dim3(32), 1024, rows_and_turned, static_cast<const float*>(from.at), rows.at, turned.at);
   for (int i = 0; i < 256; ++i) {
@@ -124,7 +119,7 @@ TEST_CASE("matrices come from shared memory as they lie, or turned", "[tensor_co
 }
 
 TEST_CASE("what is fetched is there once it is waited for, and no sooner", "[tensor_core]") {
-  OnDevice from(128), to(128);
+  under_test::OnDevice<float> from(128), to(128);
   for (int i = 0; i < 128; ++i) from.at[i] = float(i + 1);
   auto run = [&](void (*kernel)(const float*, float*)) { start("fetch", dim3(1), dim3(32), 512, kernel, static_cast<const float*>(from.at), to.at); };
   run(fetched<true, true>);
@@ -135,7 +130,7 @@ TEST_CASE("what is fetched is there once it is waited for, and no sooner", "[ten
 }
 
 TEST_CASE("what a tensor core would not take is told", "[tensor_core]") {
-  OnDevice c(32);
+  under_test::OnDevice<float> c(32);
   auto run = [&](void (*kernel)(float*)) { return told([&] { start("wrong", dim3(1), dim3(32), 1024, kernel, c.at); }); };
   CHECK_THAT(run(half_a_warp), Catch::Contains("of which lanes have ended"));
   CHECK_THAT(run(not_rounded), Catch::Contains("not rounded to TF32"));

@@ -4,6 +4,7 @@
 
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/lanes.cuh"
 #include "backend/cuda/launch.cuh"
 
 namespace tenon::cuda {
@@ -36,17 +37,13 @@ WeightWorkspace weight_workspace(const ConvGeometry& g, ConvSums sums, bool tens
   return w;
 }
 
-bool lies_on_16_bytes(const void* p) {
-  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
-}
-
 }  // namespace
 
 Kernel own_conv(const ConvGeometry& g, ConvPass pass, bool bias, bool tensor) {
   const bool few = conv_few_fits(g, pass), gemm = !few && conv_gemm_fits(g, pass), on_tensor_cores = tensor && conv_tensor_fits(g, pass);
   return [=](void* const* p) {
     const ConvOperands operands{p[0], p[1], bias ? p[2] : nullptr, p[bias ? 3 : 2]};
-    if (on_tensor_cores && lies_on_16_bytes(operands.source) && lies_on_16_bytes(operands.weights) && lies_on_16_bytes(operands.result))
+    if (on_tensor_cores && is_aligned(operands.source, 16) && is_aligned(operands.weights, 16) && is_aligned(operands.result, 16))
       return conv_tensor(g, pass, operands);
     if (few) return conv_few(g, pass, operands);
     gemm ? conv_gemm(g, pass, operands) : conv_direct(g, pass, operands);
@@ -60,7 +57,7 @@ Kernel own_conv_weights(const ConvGeometry& g, ConvSums sums, bool tensor) {
   return [=](void* const* p) {
     const bool summing = sums != ConvSums::none;
     auto* workspace = w.bytes() > 0 ? static_cast<std::byte*>(p[summing ? 4 : 3]) : nullptr;
-    const bool on_tensor_cores = w.tensor_cuts > 0 && lies_on_16_bytes(p[0]) && lies_on_16_bytes(p[1]) && lies_on_16_bytes(p[2]);
+    const bool on_tensor_cores = w.tensor_cuts > 0 && is_aligned(p[0], 16) && is_aligned(p[1], 16) && is_aligned(p[2], 16);
     const std::int64_t cuts = on_tensor_cores ? w.tensor_cuts : w.cuts;
     void* partial = cuts > 1 ? workspace : p[2];
     if (on_tensor_cores) conv_tensor_weights(g, p[0], p[1], partial);

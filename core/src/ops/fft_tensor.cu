@@ -8,12 +8,14 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "backend/cpu/fft/fft_tables.hpp"
 #include "backend/cuda/device_attribute.cuh"
 #include "backend/cuda/device_memory.hpp"
+#include "backend/cuda/lanes.cuh"
 #include "backend/cuda/tensor_core.cuh"
 
 namespace tenon::cuda {
@@ -296,10 +298,6 @@ TensorFft kernel_of(const Product& p) {
   return p.real_in() ? kernel_of<true, false>(p.row_tiles) : p.real_out() ? kernel_of<false, true>(p.row_tiles) : kernel_of<false, false>(p.row_tiles);
 }
 
-bool lies_on_16_bytes(const void* p) {
-  return reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
-}
-
 }  // namespace
 
 bool tensor_fft_fits(const FftGeometry& g) {
@@ -314,7 +312,7 @@ Kernel make_tensor_fft(const FftGeometry& g, double scale, Kernel plain) {
   s.tiles = (s.columns + kColumns - 1) / kColumns;
   const auto blocks = unsigned(std::min<std::int64_t>(s.tiles * s.groups, std::int64_t(1) << 30));
   return [=, table = device_table(p), kernel = kernel_of(p), plain = std::move(plain)](void* const* o) {
-    if (!lies_on_16_bytes(o[0]) || !lies_on_16_bytes(o[1])) return plain(o);
+    if (!is_aligned(o[0], 16) || !is_aligned(o[1], 16)) return plain(o);
     start("tensor_fft", dim3(blocks), dim3(kThreads), 0, kernel, static_cast<const float*>(o[0]), static_cast<float*>(o[1]),
           table->as<const float4>(), s);
   };

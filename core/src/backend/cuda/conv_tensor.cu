@@ -4,6 +4,7 @@
 /// once, one while the three before it are used: what a tap reads of 16 voxels in a row is 16 rows in a row of a plane, moved by the tap.
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "backend/cuda/conv_own.hpp"
 #include "backend/cuda/conv_tensor.cuh"

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "backend/cuda/install.hpp"
-#include "ops/attention_mma.cuh"
 #include "backend/cuda/library/attention_tune.hpp"
+#include "ops/attention_mma.cuh"
 
 namespace tenon::cuda {
 namespace {

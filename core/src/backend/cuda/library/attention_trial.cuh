@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "ops/attention_mma.cuh"
 #include "backend/cuda/library/attention_tune.hpp"
 #include "backend/cuda/library/plan_trial.cuh"
+#include "ops/attention_mma.cuh"
 
 namespace tenon::cuda {
 

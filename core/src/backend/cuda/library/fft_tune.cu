@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdio>
 #include <string>
+#include <tuple>
 
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/library/plan_choice.hpp"
