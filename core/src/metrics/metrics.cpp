@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include "metrics/number_text.hpp"
 #include "ops/check.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
@@ -25,11 +26,11 @@ void check_lengths(const char* metric, std::size_t a, std::size_t b) {
 
 void check_finite(const char* metric, std::span<const double> values) {
   for (std::size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i])) throw_usage(metric, "value " + std::to_string(i) + " is " + std::to_string(values[i]), "leave such cases out, and say how many");
+    if (!std::isfinite(values[i])) throw_usage(metric, "value " + std::to_string(i) + " is " + number_text(values[i]), "leave such cases out, and say how many");
 }
 
 void check_level(const char* metric, double level) {
-  if (!(level > 0 && level < 1)) throw_usage(metric, "level " + std::to_string(level), "between 0 and 1");
+  if (!(level > 0 && level < 1)) throw_usage(metric, "level " + number_text(level), "between 0 and 1");
 }
 
 std::span<const double> checked_weights(const char* metric, std::size_t n, std::span<const double> weights) {
@@ -37,7 +38,7 @@ std::span<const double> checked_weights(const char* metric, std::size_t n, std::
   if (weights.size() != n) throw_usage(metric, std::to_string(weights.size()) + " weights for " + std::to_string(n) + " values");
   double sum = 0;
   for (double w : weights) {
-    if (!(w >= 0) || !std::isfinite(w)) throw_usage(metric, "weight " + std::to_string(w), "weights are 0 or more");
+    if (!(w >= 0) || !std::isfinite(w)) throw_usage(metric, "weight " + number_text(w), "weights are 0 or more");
     sum += w;
   }
   if (!(sum > 0)) throw_usage(metric, "all weights are 0");
@@ -152,7 +153,7 @@ void check_scores(const char* metric, std::span<const double> scores, std::span<
 }  // namespace
 
 Interval bootstrap(std::int64_t n, const std::function<double(std::span<const std::int64_t>)>& statistic, std::int64_t resamples, double level, std::uint64_t seed) {
-  if (n < 1 || resamples < 1 || !(level > 0 && level < 1)) throw_usage("bootstrap", std::to_string(n) + " values, " + std::to_string(resamples) + " resamples, level " + std::to_string(level));
+  if (n < 1 || resamples < 1 || !(level > 0 && level < 1)) throw_usage("bootstrap", std::to_string(n) + " values, " + std::to_string(resamples) + " resamples, level " + number_text(level));
   std::vector<std::int64_t> all = within_memory("bootstrap", [&] { return std::vector<std::int64_t>(static_cast<std::size_t>(n)); });
   std::iota(all.begin(), all.end(), std::int64_t(0));
   const double value = statistic(all);
@@ -326,7 +327,7 @@ double calibration_error(std::span<const double> probabilities, std::span<const 
   std::vector<double> count(static_cast<std::size_t>(bins)), believed(count.size()), true_share(count.size());
   for (std::size_t i = 0; i < truth.size(); ++i) {
     const double p = probabilities[i];
-    if (p < 0 || p > 1) throw_usage("calibration_error", "probability " + std::to_string(p) + " at " + std::to_string(i));
+    if (p < 0 || p > 1) throw_usage("calibration_error", "probability " + number_text(p) + " at " + std::to_string(i));
     const auto bin = std::min(count.size() - 1, std::size_t(p * bins));
     count[bin] += 1, believed[bin] += p, true_share[bin] += truth[i] ? 1 : 0;
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/number_text.hpp"
 #include "ops/check.hpp"
 #include "ops/metric_kernels.hpp"
 #include "tenon/autograd.hpp"
@@ -19,7 +20,7 @@ namespace tenon {
 
 void refuse_metric(const char* op, std::int64_t value, std::int64_t at, std::int64_t classes) {
   if (at >= kNoWeight) throw_usage(op, "all weights are 0" + (value > 1 ? " in case " + std::to_string(at - kNoWeight) : std::string()));
-  const std::string place = std::to_string(at / kWhys), number = std::to_string(std::bit_cast<double>(value)), label = std::to_string(value);
+  const std::string place = std::to_string(at / kWhys), number = number_text(std::bit_cast<double>(value)), label = std::to_string(value);
   const std::string of_classes = ", of " + std::to_string(classes) + " classes", hint = "leave such cases out, and say how many";
   switch (Why(at % kWhys)) {
     case Why::value: throw_usage(op, "value " + place + " is " + number, hint);

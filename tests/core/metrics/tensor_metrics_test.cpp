@@ -365,9 +365,9 @@ TEST_CASE("metrics of tensors refuse what those of plain values do, and say wher
   CHECK(said([&] { bias(x, with(ones, 0, kInf)); }) == "bias: value 0 of truth is inf");
   CHECK(said([&] { pearson(x, with(ones, 0, kNaN)); }) == "pearson: value 0 of truth is nan");
   CHECK(said([&] { pearson(x, with(ones, 2, -kInf)); }) == "pearson: value 2 of truth is -inf");
-  CHECK(said([&] { rmse(x, t, with(ones, 1, -1)); }) == "rmse: weight -1.000000 of value 1");
+  CHECK(said([&] { rmse(x, t, with(ones, 1, -1)); }) == "rmse: weight -1 of value 1");
   CHECK(said([&] { rmse(x, t, with(ones, 1, kNaN)); }) == "rmse: weight nan of value 1");
-  CHECK(said([&] { rmse(x, t, with({0, 0, 0}, 1, -1)); }) == "rmse: weight -1.000000 of value 1");
+  CHECK(said([&] { rmse(x, t, with({0, 0, 0}, 1, -1)); }) == "rmse: weight -1 of value 1");
   CHECK(said([&] { relative_l2(x, t, tensor(Values{0, 0, 0})); }) == "relative_l2: all weights are 0");
   CHECK(said([&] { error_sums(x.reshape({3, 1}), t.reshape({3, 1}), tensor(Values{1, 0, 1}).reshape({3, 1}), 1); }) == "error_sums: all weights are 0 in case 1");
   CHECK(said([&] { anomaly_correlation(x, t, with(ones, 1, kNaN)); }) == "anomaly_correlation: the climatology of value 1 is nan");
@@ -377,8 +377,9 @@ TEST_CASE("metrics of tensors refuse what those of plain values do, and say wher
   CHECK(said([&] { auroc(with(ones, 1, kNaN), yes_no); }) == "auroc: value 1 is nan");
   CHECK(said([&] { average_precision(x, tensor(Labels{0, 2, 5})); }) == "average_precision: truth 2 at 1");
   CHECK(said([&] { brier_score(with(ones, 2, kInf), yes_no); }) == "brier_score: value 2 is inf");
-  CHECK(said([&] { calibration_error(with(ones, 0, 1.5), yes_no); }) == "calibration_error: probability 1.500000 at 0");
-  CHECK(said([&] { calibration_error(with(ones, 2, -0.5), yes_no, 4); }) == "calibration_error: probability -0.500000 at 2");
+  CHECK(said([&] { calibration_error(with(ones, 0, 1.5), yes_no); }) == "calibration_error: probability 1.5 at 0");
+  CHECK(said([&] { calibration_error(with(ones, 2, -0.5), yes_no, 4); }) == "calibration_error: probability -0.5 at 2");
+  CHECK(said([&] { calibration_error(with(ones, 2, 1.0000001), yes_no, 4); }) == "calibration_error: probability 1.0000001 at 2");
   // the first of many, whichever thread meets it
   Values many(std::size_t(kLarge), 1.0);
   for (const std::size_t at : {std::size_t(900000), std::size_t(20001), std::size_t(500000)}) many[at] = kNaN;
