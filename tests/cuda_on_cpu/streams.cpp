@@ -3,7 +3,6 @@
 // for it, so that memory which is read, written or given back too early shows; and what the copy itself must wait for is checked.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -12,6 +11,7 @@
 
 #include "cuda_runtime.h"
 #include "memory.hpp"
+#include "work.hpp"
 
 using namespace tenon::cuda::on_cpu;
 
@@ -36,7 +36,7 @@ struct CUstream_st {
   }
 };
 struct CUevent_st {
-  std::chrono::steady_clock::time_point at{};
+  double at = 0;  ///< by the device's clock
   cudaStream_t stream = nullptr;  ///< null: never recorded
   std::uint64_t position = 0;
 };
@@ -54,9 +54,6 @@ std::map<const char*, std::size_t>& pinned() {
 std::atomic<std::uint64_t> now{0};  ///< operations of the first stream so far
 std::uint64_t host_knows = 0;       ///< how far the host waited for it
 
-bool first(cudaStream_t s) {
-  return !s || s->at_once;
-}
 bool is_pinned(const void* at) {
   const auto next = pinned().upper_bound(static_cast<const char*>(at));
   if (next == pinned().begin()) return false;
@@ -73,7 +70,22 @@ void refuse_late(const void* at, std::size_t bytes, const char* what) {
   }
 }
 
+void copy_on_first_stream(void* to, const void* from, std::size_t bytes) {
+  refuse_late(from, bytes, "read");
+  refuse_late(to, bytes, "written");
+  ++now;
+  for (BlockTimes* block : {times_of(from), times_of(to)})
+    if (block) block->used = now;
+  std::memcpy(to, from, bytes);
+  spend(2 + 1e-6 * double(bytes));
+}
+
+/// What waits for the first stream, or asks it or the device for anything at once.
+cudaError_t may_wait(cudaStream_t s) { return is_first(s) ? allowed_while_recording() : cudaSuccess; }
+
 }  // namespace
+
+bool tenon::cuda::on_cpu::is_first(cudaStream_t s) { return !s || s->at_once; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new CUstream_st;
@@ -88,21 +100,25 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-  if (first(s)) host_knows = now;
+  if (const cudaError_t status = may_wait(s)) return status;
+  if (is_first(s)) host_knows = now;
   else s->make_until(s->given);
   return cudaSuccess;
 }
 cudaError_t cudaStreamQuery(cudaStream_t s) {
-  return first(s) || s->late.empty() ? cudaSuccess : cudaErrorNotReady;
+  if (const cudaError_t status = may_wait(s)) return status;
+  return is_first(s) || s->late.empty() ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t status = allowed_while_recording()) return status;
   for (cudaStream_t s : streams()) cudaStreamSynchronize(s);
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t event, unsigned) {
   if (!event->stream) return cudaSuccess;
-  if (!first(event->stream)) event->stream->make_until(event->position);
-  else if (!first(s)) s->knows = std::max(s->knows, event->position);
+  if (recording() && is_first(s)) return allowed_while_recording(), cudaErrorStreamCaptureIsolation;
+  if (!is_first(event->stream)) event->stream->make_until(event->position);
+  else if (!is_first(s)) s->knows = std::max(s->knows, event->position);
   return cudaSuccess;
 }
 
@@ -113,41 +129,50 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return delete event, cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t s) {
-  event->at = std::chrono::steady_clock::now();
+  if (const cudaError_t status = may_wait(s)) return status;  // an event within a graph is what this stand-in does not have
+  event->at = device_time();
   event->stream = s ? s : streams().empty() ? nullptr : streams().front();
-  event->position = first(s) ? now.load() : s->given;
+  event->position = is_first(s) ? now.load() : s->given;
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (!event->stream) return cudaSuccess;
-  if (first(event->stream)) host_knows = std::max(host_knows, event->position);
+  if (const cudaError_t status = may_wait(event->stream)) return status;
+  if (is_first(event->stream)) host_knows = std::max(host_knows, event->position);
   else event->stream->make_until(event->position);
   return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return !event->stream || first(event->stream) || event->stream->made >= event->position ? cudaSuccess : cudaErrorNotReady;
+  if (!event->stream) return cudaSuccess;
+  if (const cudaError_t status = may_wait(event->stream)) return status;
+  return is_first(event->stream) || event->stream->made >= event->position ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-  *milliseconds = std::chrono::duration<float, std::milli>(to->at - from->at).count();
+  *milliseconds = float((to->at - from->at) / 1000);
   return cudaSuccess;
 }
 
 cudaError_t cudaMallocAsync(void** at, std::size_t bytes, cudaStream_t s) {
+  if (recording() && is_first(s)) return take_in_graph(at, bytes);
   const cudaError_t status = cudaMalloc(at, bytes);
-  if (BlockTimes* block = first(s) && status == cudaSuccess ? times_of(*at) : nullptr) block->taken = ++now;
+  if (BlockTimes* block = is_first(s) && status == cudaSuccess ? times_of(*at) : nullptr) block->taken = ++now;
   return status;
 }
+cudaError_t cudaFreeAsync(void* at, cudaStream_t s) { return recording() && is_first(s) ? give_back_in_graph(at) : cudaFree(at); }
 cudaError_t cudaFree(void* at) {
+  if (const cudaError_t status = allowed_while_recording()) return status;
   if (BlockTimes* block = times_of(at)) refuse_late(at, block->bytes, "given back");
   return give_back(at), cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** at, std::size_t bytes) {
+  if (const cudaError_t status = allowed_while_recording()) return status;
   *at = std::malloc(bytes ? bytes : 1);
   if (!*at) return cudaErrorMemoryAllocation;
   pinned()[static_cast<const char*>(*at)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* at) {
+  if (const cudaError_t status = allowed_while_recording()) return status;
   if (const auto block = pinned().find(static_cast<const char*>(at)); block != pinned().end()) {
     refuse_late(at, block->second, "given back");
     pinned().erase(block);
@@ -157,16 +182,10 @@ cudaError_t cudaFreeHost(void* at) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t s) {
   if (!bytes) return cudaSuccess;
-  BlockTimes *const read = times_of(from), *const written = times_of(to);
-  if (first(s)) {
-    refuse_late(from, bytes, "read");
-    refuse_late(to, bytes, "written");
-    ++now;
-    if (read) read->used = now;
-    if (written) written->used = now;
-    const Open open;
-    std::memcpy(to, from, bytes);
-    return cudaSuccess;
+  const BlockTimes *const read = times_of(from), *const written = times_of(to);
+  if (is_first(s)) {
+    if (recording() && ((!read && !is_pinned(from)) || (!written && !is_pinned(to)))) note_damage("a graph copies memory of the host that may be gone when it runs");
+    return enqueue([=] { copy_on_first_stream(to, from, bytes); }), cudaSuccess;
   }
   const std::uint64_t known = std::max(s->knows, host_knows);
   for (const BlockTimes* block : {read, written})

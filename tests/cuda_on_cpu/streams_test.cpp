@@ -7,6 +7,7 @@
 #include "cuda/device.hpp"
 #include "cuda_runtime.h"
 #include "memory.hpp"
+#include "work.hpp"
 #include "tenon/device_stream.hpp"
 #include "train/step_runner.hpp"
 
@@ -114,6 +115,10 @@ TEST_CASE("a wait that is missing is found", "[cuda_on_cpu][streams]") {
 
 TEST_CASE("why a step is not one graph is said once", "[cuda_on_cpu][train]") {
   REQUIRE(under_test::has_device());
+  struct NoGraphs {
+    NoGraphs() { set_graphs(false); }
+    ~NoGraphs() { set_graphs(true); }
+  } none;
   DeviceScope on(under_test::kDevice);
   Wave task(6, DType::f32, true);
   Net net;

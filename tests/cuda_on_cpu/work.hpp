@@ -1,11 +1,33 @@
-/// Work on the first stream, as a kernel or a library enqueues it.
+/// Work on the first stream, as kernels, copies and libraries enqueue it: done at once, or recorded while a graph is captured there.
 #pragma once
 
 #include <functional>
 
+#include "cuda_on_cpu/runtime_api.hpp"
+
 namespace tenon::cuda::on_cpu {
 
-/// `work` finds device memory open (memory.hpp). What it needs it has by value, but for device memory.
+/// `work` finds device memory open (memory.hpp). What it needs it has by value, but for device memory: a graph does it again and again.
 void enqueue(std::function<void()> work);
+
+/// The device's clock, by which events are timed: `work` says how long it takes, kernels and copies by their sizes. Nothing else moves it, so that what is chosen by
+/// measurement is chosen the same way each time.
+void spend(double microseconds);
+double device_time();  ///< in microseconds
+
+/// The backend's own stream, which is made first.
+bool is_first(cudaStream_t stream);
+/// Whether the first stream is captured now.
+bool recording();
+/// For calls that CUDA does not allow while a graph is captured: cudaSuccess where none is, else the capture is lost.
+cudaError_t allowed_while_recording();
+/// Memory that is taken and given back within a graph.
+cudaError_t take_in_graph(void** at, std::size_t bytes);
+cudaError_t give_back_in_graph(void* at);
+
+/// False: graphs are reported as unsupported, as on a device or a driver that has none.
+void set_graphs(bool have);
+/// Graphs started since the last call.
+int graphs_started();
 
 }  // namespace tenon::cuda::on_cpu

@@ -30,7 +30,7 @@ struct MatmulGeometry {
   std::vector<std::int64_t> a_offset{0}, b_offset{0};  ///< in elements, one a matrix of the result
   bool bias = false;                                   ///< one value a column: f32, for f64 f64
   /// Also the sums of a's rows, one a row of c, f32, for f64 f64: what a layer's weight gradient and its bias' have in common. One matrix,
-  /// no bias; a is the transpose of a dense matrix (a_row 1, a_col m). With an activation's gradient: the sums of c's columns instead, which are
+  /// no bias; a is the transpose of a dense matrix (a_row 1, a_col m; of one row a_row k, a_col 1). With an activation's gradient: the sums of c's columns instead, which are
   /// those of the bias before the activation.
   bool sums = false;
   Epilogue epilogue = Epilogue::none;  ///< one matrix, and `out` is `in`

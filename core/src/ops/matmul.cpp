@@ -129,7 +129,7 @@ SummedProduct run_summed_product(const char* op, const Tensor& y, const Tensor& 
   MatmulGeometry g;
   g.in = y.dtype(), g.out = out;
   g.m = y.size(1), g.k = y.size(0), g.n = x.size(1);
-  g.a_row = 1, g.a_col = g.m;
+  g.a_row = g.m > 1 ? 1 : g.k, g.a_col = g.m;  // one row lies as a row: its stride spans it
   g.b_row = right.strides.row, g.b_col = right.strides.col;
   g.sums = true;
   SummedProduct r{Tensor::empty({g.m, g.n}, out, y.device()), Tensor::empty({g.m}, bias_type(g.in), y.device())};

@@ -1,5 +1,5 @@
 /// The part of the CUDA runtime that the backend uses, with one device. What the first stream does is done at once, copies on another one as
-/// late as they may be (streams.cpp); graphs are reported as unsupported.
+/// late as they may be (streams.cpp), and a graph does again what was recorded of it (work.cpp).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,9 @@ enum cudaError_t {
   cudaErrorNotReady = 600,
   cudaErrorNotSupported = 801,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureIsolation = 905,
+  cudaErrorStreamCaptureWrongThread = 908,
 };
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
@@ -53,8 +56,6 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeT
 enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive, cudaStreamCaptureStatusInvalidated };
 inline constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2;
-inline constexpr unsigned cudaHostAllocDefault = 0, cudaHostAllocPortable = 1, cudaHostAllocMapped = 2, cudaHostAllocWriteCombined = 4,
-                          cudaHostRegisterDefault = 0;
 
 struct cudaDeviceProp {
   char name[256] = {};
@@ -78,7 +79,6 @@ cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaDeviceSynchronize();
-cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total);
 
 // memory
 cudaError_t cudaMalloc(void** at, std::size_t bytes);
@@ -92,44 +92,21 @@ template <class T>
 cudaError_t cudaMallocAsync(T** at, std::size_t bytes, cudaStream_t stream) {
   return cudaMallocAsync(reinterpret_cast<void**>(at), bytes, stream);
 }
-inline cudaError_t cudaFreeAsync(void* at, cudaStream_t) {
-  return cudaFree(at);
-}
+cudaError_t cudaFreeAsync(void* at, cudaStream_t stream);
 cudaError_t cudaMallocHost(void** at, std::size_t bytes);
 template <class T>
 cudaError_t cudaMallocHost(T** at, std::size_t bytes) {
   return cudaMallocHost(reinterpret_cast<void**>(at), bytes);
 }
-inline cudaError_t cudaHostAlloc(void** at, std::size_t bytes, unsigned) {
-  return cudaMallocHost(at, bytes);
-}
 cudaError_t cudaFreeHost(void* at);
-inline cudaError_t cudaHostGetDevicePointer(void** on_device, void* on_host, unsigned) {
-  return *on_device = on_host, cudaSuccess;
-}
-inline cudaError_t cudaHostRegister(void*, std::size_t, unsigned) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaHostUnregister(void*) {
-  return cudaSuccess;
-}
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream = nullptr);
-cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width, std::size_t height,
-                         cudaMemcpyKind kind);
-inline cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
-                                     std::size_t height, cudaMemcpyKind kind, cudaStream_t = nullptr) {
-  return cudaMemcpy2D(to, to_pitch, from, from_pitch, width, height, kind);
-}
 cudaError_t cudaMemset(void* at, int value, std::size_t bytes);
-inline cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t = nullptr) {
-  return cudaMemset(at, value, bytes);
-}
+cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t stream = nullptr);
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device);
 inline cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
   return cudaSuccess;
 }
-cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
 inline cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
   return cudaSuccess;
 }
@@ -152,9 +129,6 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to);
-inline cudaError_t cudaLaunchHostFunc(cudaStream_t, void (*f)(void*), void* data) {
-  return f(data), cudaSuccess;
-}
 
 // kernels
 template <class F>
@@ -166,34 +140,15 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, F*, int t
   return *blocks = threads > 0 ? 2048 / threads : 1, cudaSuccess;
 }
 
-// graphs: there are none
-inline cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
-  return cudaErrorNotSupported;
-}
-inline cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
-  return *graph = nullptr, cudaErrorNotSupported;
-}
-inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  return *status = cudaStreamCaptureStatusNone, cudaSuccess;
-}
+// graphs
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status);
 inline cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) {
   return cudaSuccess;
 }
-inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* graph, cudaGraph_t, unsigned long long = 0) {
-  return *graph = nullptr, cudaErrorNotSupported;
-}
-inline cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) {
-  return cudaErrorNotSupported;
-}
-inline cudaError_t cudaGraphGetNodes(cudaGraph_t, cudaGraphNode_t*, std::size_t*) {
-  return cudaErrorNotSupported;
-}
-inline cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) {
-  return cudaErrorNotSupported;
-}
-inline cudaError_t cudaGraphDestroy(cudaGraph_t) {
-  return cudaSuccess;
-}
-inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) {
-  return cudaSuccess;
-}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long flags = 0);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
