@@ -117,6 +117,19 @@ TEST_CASE("operands that lie on no more than their own size have an algorithm fo
     (void)matmul(a, b), (void)matmul(moved, b), (void)matmul(a, b);
     CHECK(products_run() == Runs{2, 1});
   }
+  // so has a bias
+  {
+    const Having has({{.alignment = 16, .microseconds = 1}, {.microseconds = 10}});
+    const Tensor x = check::made(1, {33, 148}, DType::f32), w = check::made(2, {20, 148}, DType::f32), numbers = check::made(3, {21}, DType::f32);
+    const DeviceScope on(kDevice);
+    const Tensor there = numbers.to(kDevice);
+    for (const std::int64_t first : {0, 1}) {
+      products_run();
+      const Tensor y = linear(x.to(kDevice), w.to(kDevice), there.narrow(0, first, 20));
+      CHECK(nmse(y.to(kCpu), linear(x, w, numbers.narrow(0, first, 20))) < 1e-12);
+      CHECK(products_run().size() == 2);
+    }
+  }
   // rows that are no multiple of 16 bytes have but that one
   const Having has({{.alignment = 16, .microseconds = 1}, {.microseconds = 10}});
   CHECK(Operands(143).right(Operands(143).on_device()));
@@ -178,6 +191,12 @@ TEST_CASE("product in a process: the chosen algorithm works in more than it may"
   say_runs();
 }
 
+TEST_CASE("product in a process: another algorithm is proposed first", "[.product_process]") {
+  const Having has({{.workspace = std::size_t(65) << 20}, {.microseconds = 50}, {.microseconds = 10}});
+  CHECK(Operands(160).right(Operands(160).on_device()));
+  say_runs();
+}
+
 TEST_CASE("what algorithm is fastest is remembered from process to process", "[cuda_on_cpu][product]") {
   TENON_NEEDS_DEVICE();
   const TemporaryFolder folder("products");
@@ -186,5 +205,6 @@ TEST_CASE("what algorithm is fastest is remembered from process to process", "[c
   CHECK(in_a_process(folder.path, "product in a process: three algorithms") == "runs: 0 1");
   CHECK(in_a_process(folder.path, "product in a process: the chosen algorithm is gone") == "runs: 1");
   CHECK(in_a_process(folder.path, "product in a process: the chosen algorithm works in more than it may") == "runs: " + std::to_string(kTried) + " 0 " + std::to_string(kTried + 1));
+  CHECK(in_a_process(folder.path, "product in a process: another algorithm is proposed first") == "runs: 0 " + std::to_string(kTried) + " " + std::to_string(kTried + 1));
   CHECK(in_a_process("none", "product in a process: three algorithms") == all);
 }
