@@ -63,7 +63,8 @@ void job(const Site& site, const std::string& recipe, std::vector<std::string> c
   site.done(train);
   const json state = json::parse(slurp(site.folder.path / "run" / "state.json"));
   CHECK(state["device"] == "cuda:0");
-  CHECK(slurp(site.folder.path / "run" / "log.txt").find("launched one by one") == std::string::npos);  // the third step is a graph
+  CHECK(slurp(site.folder.path / "run" / "plan.txt").find("\n# one CUDA graph of ") != std::string::npos);
+  CHECK(slurp(site.folder.path / "run" / "log.txt").find("launched one by one") == std::string::npos);
   std::map<std::string, std::string> scores;
   for (const char* device : {"cuda", "cpu"}) {
     const Result r = site.run({"evaluate", "run", "--split", split, "--device", device, "--json"});

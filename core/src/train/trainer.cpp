@@ -224,6 +224,12 @@ class Trainer {
     allocator(options_.device.type).trim();
     log_news();
     if (options_.explain_plan) observer_.message(step_->explain());
+    keep_plan();
+  }
+
+  /// Once more at the end, when a GPU's step has been captured.
+  void keep_plan() const {
+    if (options_.explain_plan) write_atomic(directory_.path() / "plan.txt", step_->explain());
   }
 
   void log_news() {
@@ -296,6 +302,7 @@ class Trainer {
     info_.finished = !interrupted_;
     save();
     report_memory();
+    keep_plan();
     step_.reset();  // the arena is not needed for evaluation
   }
 
