@@ -7,7 +7,7 @@ double digamma_of(double x);   ///< x > 0
 double trigamma_of(double x);  ///< x > 0
 double normal_density(double x);
 double normal_cdf(double x);
-/// Inverse of normal_cdf, 0 < p < 1: Acklam's rational start and one step of Halley.
+/// Inverse of normal_cdf; infinite at 0 and 1, NaN outside.
 double normal_quantile(double p);
 /// Quantile of Student's t with nu > 2 degrees of freedom scaled to unit variance.
 double unit_t_quantile(double p, double nu);

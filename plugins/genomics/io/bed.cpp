@@ -11,16 +11,6 @@
 namespace tenon::genomics {
 namespace {
 
-std::vector<std::string_view> columns_of(std::string_view line) {
-  std::vector<std::string_view> out;
-  for (std::size_t at = 0;;) {
-    auto tab = line.find('\t', at);
-    out.push_back(line.substr(at, tab == std::string_view::npos ? tab : tab - at));
-    if (tab == std::string_view::npos) return out;
-    at = tab + 1;
-  }
-}
-
 class BedReader {
  public:
   BedReader(const std::filesystem::path& path, const Genome* genome, PastEnd past_end, bool aliases) : text_(path), genome_(genome), past_end_(past_end), aliases_(aliases) {}

@@ -66,4 +66,14 @@ std::string TextInput::place(std::size_t column) const {
   return text;
 }
 
+std::vector<std::string_view> columns_of(std::string_view line) {
+  std::vector<std::string_view> out;
+  for (std::size_t at = 0;;) {
+    auto tab = line.find('\t', at);
+    out.push_back(line.substr(at, tab == std::string_view::npos ? tab : tab - at));
+    if (tab == std::string_view::npos) return out;
+    at = tab + 1;
+  }
+}
+
 }  // namespace tenon::genomics

@@ -50,4 +50,7 @@ class TextInput {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> blocks_;
 };
 
+/// What stands between the tabs of a line, one empty part at least; valid as long as `line` is.
+std::vector<std::string_view> columns_of(std::string_view line);
+
 }  // namespace tenon::genomics
