@@ -133,6 +133,8 @@ void losses() {
     first([=](const In& x) { return cross_entropy(x[0], labels(voxels, classes)); }, {made(1, shape)});
     first([=](const In& x) { return dice_cross_entropy(x[0], labels(voxels, classes, DType::u8)); }, {made(1, shape)});
   }
+  for (std::int64_t classes : {257, 1000})  // a team of threads a row
+    first([=](const In& x) { return cross_entropy(x[0], labels({2, 9}, classes)); }, {made(1, {2, 9, classes})});
   for (std::int64_t n : kLengths) first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {3, n}), made(2, {3, n})});
   first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {40007}), made(2, {40007})});
 }
