@@ -40,4 +40,10 @@ fi
 build release -DTENON_BUILD_TESTS=ON -DTENON_BUILD_BENCH=OFF -DTENON_CUDA_ARCHITECTURES=one
 args=(--test-dir build/release -j "$jobs" --output-on-failure --no-tests=error)
 [ "$suite" = fast ] && args+=(-LE slow)
+if [ "$suite" = full ] && [ $# -eq 0 ]; then
+  export TENON_KERNELS_RAN=$PWD/build/release/kernels-ran
+  rm -f "$TENON_KERNELS_RAN"
+  ctest "${args[@]}"
+  exec bash tests/cuda_on_cpu/kernels_ran.sh "$TENON_KERNELS_RAN"
+fi
 ctest "${args[@]}" "$@"

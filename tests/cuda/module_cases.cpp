@@ -1,8 +1,10 @@
 // Whole networks, forward and backward with equal parameters, and short trainings by recorded steps.
+#include <limits>
 #include <regex>
 
 #include "core/ops/gradient_check.hpp"
 #include "cuda/cases.hpp"
+#include "tenon/loss_scale.hpp"
 #include "tenon/nn/attention.hpp"
 #include "tenon/nn/fno.hpp"
 #include "tenon/nn/layers.hpp"
@@ -11,6 +13,7 @@
 #include "tenon/ops.hpp"
 #include "tenon/optim.hpp"
 #include "tenon/plan.hpp"
+#include "tenon/weight_average.hpp"
 
 using namespace tenon;
 using namespace under_test;
@@ -94,6 +97,22 @@ std::unique_ptr<Optimiser> adamw(nn::Module& m) {
   return make_adamw(m, {.clip = 5});
 }
 
+std::unique_ptr<Optimiser> adam(nn::Module& m) {
+  return make_adam(m, {.weight_decay = 0.01, .clip_value = 0.05});
+}
+std::unique_ptr<Optimiser> rmsprop(nn::Module& m) {
+  return make_rmsprop(m, {.momentum = 0.9, .weight_decay = 0.01, .centred = true});
+}
+std::unique_ptr<Optimiser> lamb(nn::Module& m) {
+  return make_lamb(m, {.clip = 5});
+}
+std::unique_ptr<Optimiser> adafactor(nn::Module& m) {
+  return make_adafactor(m, {.weight_decay = 0.01, .groups = {{"vectors", 0.5, 0}}});
+}
+std::unique_ptr<Optimiser> muon(nn::Module& m) {
+  return make_muon(m, {.clip = 5});
+}
+
 void train(nn::Module& module, MakeOptimiser make, double rate, const Tensor& x, const std::function<Tensor(const Tensor&)>& loss_of, int steps = 20) {
   auto optimiser = make(module);
   Tensor loss;
@@ -121,16 +140,16 @@ void train_unet(MakeOptimiser make, double rate) {
   train(*with_same_values<nn::UNet>(o), make, rate, made(1, {1, 8, 8, 8, 1}),
         [&](const Tensor& y) { return dice_cross_entropy(y, labels); }, 6);
 }
+class Perceptron : public nn::Module {
+ public:
+  Tensor forward(const Tensor& x) override { return last_->forward(gelu(first_->forward(x))); }
+
+ private:
+  std::shared_ptr<nn::Linear> first_ = add_module("first", std::make_shared<nn::Linear>(7, 40)),
+                              last_ = add_module("last", std::make_shared<nn::Linear>(40, 3));
+};
 void train_perceptron(MakeOptimiser make, double rate) {
   const Tensor target = made(2, {33, 3});
-  class Perceptron : public nn::Module {
-   public:
-    Tensor forward(const Tensor& x) override { return last_->forward(gelu(first_->forward(x))); }
-
-   private:
-    std::shared_ptr<nn::Linear> first_ = add_module("first", std::make_shared<nn::Linear>(7, 40)),
-                                last_ = add_module("last", std::make_shared<nn::Linear>(40, 3));
-  };
   train(*with_same_values<Perceptron>(), make, rate, made(1, {33, 7}), [&](const Tensor& y) { return mse_loss(y, target); });
 }
 
@@ -154,7 +173,42 @@ void train_many_parameters() {
   train(*with_same_values<Many>(), adamw, 0.01, made(1, {5, 2}), [&](const Tensor& y) { return mse_loss(y, target); }, 2);
 }
 
+/// Gradients that are divided by a loss scale, and found not finite; `parameters` as in train_many_parameters.
+void loss_scale() {
+  LossScale scale({.initial = 1024, .interval = 2});
+  std::vector<Tensor> gradients;
+  for (std::int64_t i = 0; i < 700; ++i) gradients.push_back(made(int(i), {1 + i % 5, 3}));
+  for (const float last : {1.0f, std::numeric_limits<float>::infinity(), 2.0f, std::numeric_limits<float>::quiet_NaN(), 3.0f, 4.0f}) {
+    gradients.push_back(Tensor::full({1}, double(last)));
+    scale.unscale(gradients);
+    gradients.pop_back();
+    const bool finite = scale.finite();
+    scale.update();
+    note("finite", Tensor::full({1}, finite ? 1.0 : 0.0));
+    note("scale", Tensor::full({1}, scale.value()));
+  }
+  for (std::size_t i : {std::size_t(0), std::size_t(511), std::size_t(699)}) note("gradient " + std::to_string(i), gradients[i]);
+  note("scaled", scale.scaled(Tensor::full({1}, 0.3)));
+}
+
+void weight_average() {
+  const auto model = with_same_values<Perceptron>();
+  WeightAverage average(*model, WeightAverage::decay(0.9));
+  for (std::int64_t step = 1; step < 4; ++step) {
+    for (const auto& [name, p] : model->parameters()) p.detach().assign(made(int(step), p.shape()));
+    average.update(step);
+  }
+  for (const auto& [name, t] : average.weights()) note("average of " + name, t);
+  {
+    const WeightAverage::Scope averaged(&average);
+    note("output by the average", model->forward(made(1, {4, 7})));
+  }
+  note("output", model->forward(made(1, {4, 7})));
+}
+
 const Register cases(std::vector<Extra>{
+    {"a loss scale", loss_scale, {DType::f32}},
+    {"an average of weights", weight_average, {DType::f32}},
     {"UNet", unet, {DType::f32}, 1e-9},
     {"UNet in bf16", unet_16_bit, {DType::f32}, 1e-3},
     {"FNO", fno, {DType::f32}, 1e-9},
@@ -162,6 +216,11 @@ const Register cases(std::vector<Extra>{
     {"transformer block", transformer, {DType::f32}, 1e-9},
     {"training a perceptron by SGD", [] { train_perceptron(sgd, 0.02); }, {DType::f32}, 1e-7},
     {"training a perceptron by AdamW", [] { train_perceptron(adamw, 0.01); }, {DType::f32}, 1e-7},
+    {"training a perceptron by Adam", [] { train_perceptron(adam, 0.01); }, {DType::f32}, 1e-7},
+    {"training a perceptron by RMSprop", [] { train_perceptron(rmsprop, 0.001); }, {DType::f32}, 1e-7},
+    {"training a perceptron by LAMB", [] { train_perceptron(lamb, 0.01); }, {DType::f32}, 1e-7},
+    {"training a perceptron by Adafactor", [] { train_perceptron(adafactor, 0.01); }, {DType::f32}, 1e-7},
+    {"training a perceptron by Muon", [] { train_perceptron(muon, 0.01); }, {DType::f32}, 1e-7},
     {"training 1040 parameters by AdamW", train_many_parameters, {DType::f32}, 1e-7},
     {"training a UNet by SGD", [] { train_unet(sgd, 0.02); }, {DType::f32}, 1e-5},
     {"training a UNet by AdamW", [] { train_unet(adamw, 0.003); }, {DType::f32}, 1e-5},

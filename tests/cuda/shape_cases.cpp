@@ -82,9 +82,9 @@ void norms() {
   // of two values the gradient is 0 but for rounding
   note("two voxels", instance_norm(made(1, {1, 1, 2, 24}), spread({24}, 0.5, 2), spread({24}), 1e-5, 0.01));
   channel_norms(4, {3, 2000});
-  for (std::int64_t channels : {4, 6, 64})
+  for (const auto& [channels, rows] : {std::pair<std::int64_t, std::int64_t>{4, 9}, {6, 9}, {64, 9}, {96, 30}})  // the last: several chunks a sample
     first([](const In& x) { return group_norm(x[0], 2, x[1], x[2], 1e-4, 0.1); },
-          {made(1, {2, 9, 11, channels}), spread({channels}, 0.5, 2), spread({channels}, -0.3, 0.4)});
+          {made(1, {2, rows, 11, channels}), spread({channels}, 0.5, 2), spread({channels}, -0.3, 0.4)});
   first(
       [](const In& x) {
         const DType wide = x[0].dtype() == DType::f64 ? DType::f64 : DType::f32;
@@ -121,6 +121,7 @@ void many_groups() {
   channel_norms(3, {1030, 3});
   note("rows", sum(made(2, {1025, 2049}), {1}));
   note("columns", sum(made(2, {1030, 70, 3}), {1}));
+  note("many rows of few columns", sum(made(2, {33792, 11}), {0}));
   for (std::int64_t classes : {60, 256})
     first([=](const In& x) { return dice_cross_entropy(x[0], labels({2, 300}, classes, DType::u8)); }, {made(1, {2, 300, classes})});
 }

@@ -6,12 +6,15 @@
 #include <array>
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -398,6 +401,14 @@ Scheduler& scheduler() {
 }
 std::mutex running;
 
+/// TENON_KERNELS_RAN names a file: the names of kernels that run are added to it, for kernels_ran.sh.
+void note_run(const char* name) {
+  static const char* const file = std::getenv("TENON_KERNELS_RAN");
+  static auto& noted = *new std::set<std::string>;
+  if (!file || !noted.insert(name).second) return;
+  std::ofstream(file, std::ios::app) << std::string(name) + "\n" << std::flush;
+}
+
 }  // namespace
 
 void set_order(Order order, unsigned seed) {
@@ -408,6 +419,7 @@ void set_order(Order order, unsigned seed) {
 
 void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*body)(const void*), const void* given) {
   std::lock_guard lock(running);
+  note_run(name);
   reports_of(name);
   scheduler().run(name, blocks, threads, shared_bytes, body, given);
   if (const std::string damage = damaged_guards(); !damage.empty()) fail("kernel " + std::string(name) + ": " + damage);
