@@ -1,4 +1,4 @@
-// What has no stand-in yet: CUB, which is a header of NVIDIA's compiler, cuDNN's convolutions and attention, cuFFT, cuSOLVER and NVTX.
+// What has no stand-in of its own: CUB, which is a header of NVIDIA's compiler, cuDNN's convolutions and attention, and NVTX.
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
@@ -64,7 +64,5 @@ void install_nvtx() {}
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {};
 }
-void install_fft_library() {}
-void install_linalg_library() {}
 
 }  // namespace tenon::cuda

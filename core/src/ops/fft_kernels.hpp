@@ -10,7 +10,7 @@ namespace tenon {
 TENON_API extern KernelSlot<const FftGeometry&, double> fft_kernel;
 using FftWorkspaceFn = std::function<std::size_t(const FftGeometry&)>;
 TENON_API void set_fft_workspace(DeviceType type, FftWorkspaceFn bytes);
-std::size_t fft_workspace(Device device, const FftGeometry& g);
+TENON_API std::size_t fft_workspace(Device device, const FftGeometry& g);
 
 /// Three products that are each other's gradients: with x [n, k, i], w [k, i, o], y [n, k, o], all dense and complex,
 /// y = x w; x = y conj(w); w = conj(x) y, summed over what is not in the result.
