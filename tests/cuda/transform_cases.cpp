@@ -68,7 +68,8 @@ void operations() {
     check::first_gradients([n](const In& x) { return irfft(rfft(x[0], {1}), n, {1}); }, {irregular({5, n, 3})});
   }
   check::first_gradients([](const In& x) { return view_as_real(ifft(view_as_complex(x[0]), {0, 1})); }, {irregular({70, 35, 2})});
-  check::first_gradients([](const In& x) { return spectral_conv(x[0], x[1], {30, 50}); }, {irregular({2, 70, 103, 1}), irregular({60, 50, 1, 2, 2})});
+  check::first_gradients([](const In& x) { return spectral_conv(x[0], x[1], {50}); }, {irregular({2, 103, 3}), irregular({50, 3, 2, 2})});
+  check::first_gradients([](const In& x) { return spectral_conv(x[0], x[1], {30, 5}); }, {irregular({2, 70, 33, 1}), irregular({60, 5, 1, 2, 2})});
 }
 
 const Register cases(std::vector<Extra>{

@@ -131,6 +131,10 @@ cufftResult execute(cufftHandle handle, cufftType type, From* x, To* y, int dire
   if (!plan.area) return CUFFT_NO_WORKSPACE;
   if (!plan.stream) note_damage("cuFFT was given no stream");
   const Layout& l = *plan.layout;
+  if (!tenon::cuda::on_cpu::holds(plan.area, l.area_bytes)) {
+    note_damage("cuFFT's work area is smaller than it asked for");
+    return CUFFT_NO_WORKSPACE;
+  }
   const auto *x_begin = reinterpret_cast<const char*>(x), *y_begin = reinterpret_cast<const char*>(y);
   if (x_begin != y_begin && x_begin < y_begin + l.to.extent() * sizeof(To) && y_begin < x_begin + l.from.extent() * sizeof(From))
     note_damage("cuFFT was given an output that overlaps its input");

@@ -145,6 +145,11 @@ TEST_CASE("the stand-in for cuFFT refuses what cuFFT refuses", "[cuda_on_cpu][cu
   CHECK(cufftExecR2C(plan, x.at, y.at) == CUFFT_SUCCESS);
   CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("cuFFT was given no stream"));
   cufftSetStream(plan, stream());
+  const OnDevice<unsigned char> short_area(bytes - 1);
+  cufftSetWorkArea(plan, short_area.at);
+  CHECK(cufftExecR2C(plan, x.at, y.at) == CUFFT_NO_WORKSPACE);
+  CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("smaller than it asked for"));
+  cufftSetWorkArea(plan, area.at);
   CHECK(cufftExecR2C(plan, x.at, reinterpret_cast<float2*>(x.at + 2)) == CUFFT_SUCCESS);
   CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("overlaps"));
   CHECK(cufftDestroy(plan) == CUFFT_SUCCESS);

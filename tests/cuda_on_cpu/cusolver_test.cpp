@@ -14,6 +14,7 @@
 #include "cuda/device.hpp"
 #include "cusolver.hpp"
 #include "on_device.hpp"
+#include "ops/linalg_kernels.hpp"
 #include "tenon/error.hpp"
 #include "tenon/linalg.hpp"
 #include "tenon/ops.hpp"
@@ -102,6 +103,9 @@ TEST_CASE("the stand-in's Cholesky factors", "[cuda_on_cpu][cusolver]") {
     CHECK(cusolverDnDpotrf(solver(), fill_mode, n, a.at(), n - 1, work.at, lwork, info.at) == kInvalid);
     CHECK(cusolverDnDpotrf(solver(), fill_mode, n, a.at(), a.lead, work.at, lwork - 1, info.at) == kInvalid);
     CHECK(cusolverDnDpotrf(solver(), fill_mode, n, a.at(), a.lead, nullptr, lwork, info.at) == kInvalid);
+    const OnDevice<double> short_work(std::size_t(lwork - 1));
+    CHECK(cusolverDnDpotrf(solver(), fill_mode, n, a.at(), a.lead, short_work.at, lwork, info.at) == kInvalid);
+    CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("smaller than it asked for"));
     CHECK(cusolverDnDpotrf(nullptr, fill_mode, n, a.at(), a.lead, work.at, lwork, info.at) == CUSOLVER_STATUS_NOT_INITIALIZED);
   }
   under_test::end_run();
@@ -234,7 +238,7 @@ TEST_CASE("the stand-in's eigenvalues", "[cuda_on_cpu][cusolver]") {
 namespace {
 
 int calls(const std::function<void(const Tensor&)>& f, const Shape& shape) {
-  const Tensor x = (check::made(1, shape) + Tensor::full({}, 0.0, DType::f64)).to(under_test::kDevice);
+  const Tensor x = check::made(1, shape).to(under_test::kDevice);
   on_cpu::solver_calls_run();
   f(x);
   return on_cpu::solver_calls_run();
@@ -277,5 +281,27 @@ TEST_CASE("what cuSOLVER does not bring to an end is refused", "[cuda_on_cpu][cu
   };
   said("svd", [](const Tensor& x) { return linalg::svd(x).u; });
   said("eigh", [](const Tensor& x) { return linalg::eigh(x).v; });
+  under_test::end_run();
+}
+
+TEST_CASE("a kernel that refused a matrix takes the next one", "[cuda_on_cpu][cusolver]") {
+  REQUIRE(under_test::has_device());
+  constexpr int n = 66;
+  const OnDevice<double> none(n * n), one(n * n), u(n * n), w(n), v(n * n);
+  const OnDevice<int> pivots(n);
+  for (int e = 0; e < n * n; ++e) none.at[e] = 0, one.at[e] = e % (n + 1) == 0 ? 1 + e : 0.125;
+  const linalg::Matrices p{"factor", 1, n, n, true};
+  const auto twice = [](const Kernel& kernel, std::vector<void*> operands, double* refused, double* taken) {
+    operands[0] = refused;
+    CHECK_THROWS_WITH(kernel(operands.data()), Catch::Matchers::Contains("factor: matrix 0 of 1"));
+    operands[0] = taken;
+    CHECK_NOTHROW(kernel(operands.data()));
+  };
+  twice(linalg::cholesky_kernel(under_test::kDevice, p), {nullptr, u.at}, none.at, one.at);
+  twice(linalg::lu_kernel(under_test::kDevice, p), {nullptr, u.at, pivots.at}, none.at, one.at);
+  on_cpu::leave_unconverged(1);
+  twice(linalg::svd_kernel(under_test::kDevice, p), {nullptr, u.at, w.at, v.at, nullptr}, one.at, one.at);
+  on_cpu::leave_unconverged(1);
+  twice(linalg::eigh_kernel(under_test::kDevice, p), {nullptr, w.at, v.at, nullptr}, one.at, one.at);
   under_test::end_run();
 }

@@ -198,7 +198,7 @@ bool eigenvalues(const Columns& a, bool upper, double* w) {
   const std::vector<int> order = order_of(values, true);
   for (int j = 0; j < n; ++j) {
     w[j] = values[std::size_t(order[std::size_t(j)])];
-    for (int i = 0; i < n; ++i) a(i, j) = v.all(i, order[std::size_t(j)]);
+    for (int i = 0; i < n; ++i) a(i, j) = (j % 2 ? -1 : 1) * v.all(i, order[std::size_t(j)]);  // a sign is nobody's promise
   }
   return !turned;
 }

@@ -172,6 +172,14 @@ BlockTimes* times_of(const void* at) {
   return at < static_cast<const char*>(begin) + block.bytes ? &block.times : nullptr;
 }
 
+bool holds(const void* at, std::size_t bytes) {
+  std::lock_guard lock(mutex);
+  const auto next = blocks().upper_bound(const_cast<void*>(at));
+  if (next == blocks().begin()) return false;
+  const auto& [begin, block] = *std::prev(next);
+  return static_cast<const char*>(at) + bytes <= static_cast<const char*>(begin) + block.bytes;
+}
+
 void note_damage(const std::string& text) {
   std::lock_guard lock(mutex);
   add_damage(text);

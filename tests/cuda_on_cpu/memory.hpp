@@ -28,6 +28,8 @@ struct BlockTimes {
 };
 /// Of the block that holds `at`; null where none does.
 BlockTimes* times_of(const void* at);
+/// Whether one block has so many bytes from there on.
+bool holds(const void* at, std::size_t bytes);
 
 /// Told by damaged_guards(), too.
 void note_damage(const std::string& text);
