@@ -50,8 +50,8 @@ class AttentionTrial {
       for (std::size_t i = 0; i < result_.size(); ++i)
         if (!(difference(*result_[i], *wanted_[i], types_[i]) <= (size_of(types_[i]) == 2 ? kFarIn16Bits : kFarLogSum))) return -1;
       return watch_.microseconds(enqueue);
-    } catch (const Error&) {
-      forget_error();
+    } catch (const Error& e) {
+      pass_over(e);
       return -1;
     }
   }

@@ -73,8 +73,8 @@ class ConvTrial {
       enqueue();
       if (!(difference(result_, wanted_, result_type_) <= far)) return -1;
       return watch_.microseconds(enqueue);
-    } catch (const Error&) {
-      (void)cudaGetLastError();
+    } catch (const Error& e) {
+      pass_over(e);
       return -1;
     }
   }

@@ -9,9 +9,6 @@
 namespace tenon::cuda {
 namespace {
 
-constexpr int kCandidates = 6;
-constexpr double kGraphSeconds = 0.5, kAllSeconds = 60;  // then no more candidates of a graph; then only the first of each
-
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -31,16 +28,22 @@ std::mutex& choosing() {
   return m;
 }
 
+PlanBounds& plan_bounds() {
+  static PlanBounds bounds;
+  return bounds;
+}
+
 PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make,
                         const std::function<double(const PlanChoice&)>& microseconds) {
   const auto start = Clock::now();
   const std::shared_ptr<CudnnGraph> graph = make();
+  const PlanBounds& bounds = plan_bounds();
   PlanChoice best;
   int tried = 0;
   for (std::int64_t i = 0; graph && i < graph->plans(); ++i) {
     const double spent = seconds_since(start);
-    if (best.graph && (tried >= kCandidates || spent > kGraphSeconds || all_spent > kAllSeconds)) break;
-    if (spent > 4 * kGraphSeconds) break;
+    if (best.graph && (tried >= bounds.candidates || spent > bounds.graph_seconds || all_spent > bounds.all_seconds)) break;
+    if (spent > 4 * bounds.graph_seconds) break;
     PlanChoice c{graph, {}, 0};
     if (!graph->build(i, c.plan)) continue;
     ++tried;
@@ -57,6 +60,7 @@ PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make
 }
 
 PlanChoice plan_named(const std::shared_ptr<CudnnGraph>& graph, const std::string& name) {
+  if (name.empty()) return {};  // which of those without a name it was, nobody knows
   for (std::int64_t i = 0; graph && i < graph->plans(); ++i) {
     if (graph->name(i) != name) continue;
     PlanChoice c{graph, {}, 0};

@@ -24,12 +24,20 @@ struct PlanChoice {
 /// Held while a choice is made: by choice_for, around the functions below.
 std::mutex& choosing();
 
-/// Times the plans of one graph, the heuristics' best first, within bounds of time; `microseconds` gives a negative number where a plan fails.
+/// How long is searched for the best plan.
+struct PlanBounds {
+  int candidates = 6;          ///< of a graph
+  double graph_seconds = 0.5;  ///< then no more candidates of a graph
+  double all_seconds = 60;     ///< of this process; then only the first of each graph
+};
+PlanBounds& plan_bounds();  ///< to be changed by tests alone
+
+/// Times the plans of one graph, the heuristics' best first, within these bounds; `microseconds` gives a negative number where a plan fails.
 /// No graph where there is none or none of its plans works.
 PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make,
                         const std::function<double(const PlanChoice&)>& microseconds);
 
-/// The plan of that name (CudnnGraph::name), built. No graph where it is not there any more.
+/// The plan of that name (CudnnGraph::name), built. No graph where it is not there any more, or has no name.
 PlanChoice plan_named(const std::shared_ptr<CudnnGraph>& graph, const std::string& name);
 
 /// "cuDNN ENGINE: 12.3 us, workspace 0.1 MiB (own kernels 20.0 us)", or "own kernels: 20.0 us"; times where they are known (`own` > 0).

@@ -5,6 +5,7 @@
 
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/launch.cuh"
+#include "backend/cuda/library/plan_choice.hpp"
 #include "ops/dispatch.hpp"
 
 namespace tenon::cuda {
@@ -54,6 +55,13 @@ __global__ void sum_differences(const T* a, const T* b, std::int64_t count, doub
     for (int i = 0; i < 256; ++i) sum += parts[threadIdx.x][i];
     sums[2 * blockIdx.x + threadIdx.x] = sum;
   }
+}
+
+/// Of an error that a candidate's trial ended with, while it is handled: the candidate is none. Where there was no memory nothing is known of it; then
+/// the choice ends (choice_for), so that it is not remembered.
+inline void pass_over(const Error& error) {
+  if (error.code() == "memory.exhausted") throw;
+  forget_error();
 }
 
 /// Memory of a trial, in the order of the stream.

@@ -51,8 +51,8 @@ class RowNormTrial {
               (size_of(result_[i].type) == 2 ? kFarIn16Bits : kFarInF32)))
           return -1;
       return watch_.microseconds(enqueue);
-    } catch (const Error&) {
-      forget_error();
+    } catch (const Error& e) {
+      pass_over(e);
       return -1;
     }
   }
