@@ -13,6 +13,7 @@
 #include "kernels/activation.hpp"
 #include "cuda_on_cpu/tensor_core.hpp"
 #include "kernels/types.hpp"
+#include "device_clock.hpp"
 #include "memory.hpp"
 #include "ops/convert.hpp"
 #include "work.hpp"

@@ -1,13 +1,39 @@
-/// A stand-in for cuDNN: it is there while a test has said what graphs of norms it makes.
+/// A stand-in for cuDNN, by plain loops: it is there while a test has said what plans it has.
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "backend/cuda/library/cudnn_graph.hpp"
 
 namespace tenon::cuda::on_cpu {
 
+/// What a plan does that it should not.
+enum class Deed { none, wrong, in_tf32, places_unwritten, unbuildable, refused, past_workspace };
+
+struct StandInPlan {
+  std::string name = "stand-in";
+  Deed deed = Deed::none;
+  double microseconds = 10;      ///< that a run takes by the clock of device_clock.hpp
+  std::size_t workspace = 4096;  ///< spoilt from end to end by each run
+  std::size_t output = 0;        ///< which result the deed is done to
+};
+
+/// The plans of a graph, in the order of the heuristics; none: there is no graph.
+template <class Question>
+using Plans = std::function<std::vector<StandInPlan>(const Question&)>;
 using MakeRowNormGraph = std::function<std::shared_ptr<CudnnGraph>(const CudnnRowNorm&)>;
-MakeRowNormGraph& row_norm_graphs();
+
+/// Where it has none of the three it is not there.
+struct Cudnn {
+  Plans<CudnnConvolution> convolutions;
+  Plans<CudnnAttention> attentions;
+  MakeRowNormGraph norms;
+  bool refuses = false;          ///< to run any plan from now on
+  std::vector<std::string> ran;  ///< names of plans, one a run
+  int built = 0;                 ///< plans that were built and not dropped
+};
+Cudnn& cudnn();
 
 }  // namespace tenon::cuda::on_cpu

@@ -1,4 +1,4 @@
-// What has no stand-in of its own: CUB, which is a header of NVIDIA's compiler, cuDNN's convolutions and attention, and NVTX.
+// What has no stand-in of its own: CUB, which is a header of NVIDIA's compiler, and NVTX.
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
@@ -58,8 +58,6 @@ WholeSum make_whole_sum(std::int64_t n) {
   };
 }
 
-void install_attention_cudnn() {}
-void install_conv_cudnn() {}
 void install_nvtx() {}
 std::vector<std::pair<std::string, std::string>> library_versions() {
   return {};

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cuda_runtime.h"
+#include "device_clock.hpp"
 #include "memory.hpp"
 #include "work.hpp"
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cuda_on_cpu/threads.hpp"
+#include "device_clock.hpp"
 #include "memory.hpp"
 #include "reports.hpp"
 #include "tenon/error.hpp"
@@ -422,6 +423,7 @@ void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_by
   note_run(name);
   reports_of(name);
   scheduler().run(name, blocks, threads, shared_bytes, body, given);
+  spend_on(name, double(blocks.x) * blocks.y * blocks.z * threads.x * threads.y * threads.z);
   if (const std::string damage = damaged_guards(); !damage.empty()) fail("kernel " + std::string(name) + ": " + damage);
   if (const int n = reports_of(nullptr))
     fail("kernel " + std::string(name) + ": undefined behaviour (" + std::to_string(n) + " reports on standard error)");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda_runtime.h"
+#include "device_clock.hpp"
 #include "memory.hpp"
 #include "work.hpp"
 

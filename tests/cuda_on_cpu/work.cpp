@@ -43,7 +43,6 @@ Recording& now() {
 }
 std::atomic<bool> is_recording{false}, have_graphs{true};
 std::atomic<int> started{0};
-std::atomic<double> clock_now{0};
 
 void spoil(void* at) {
   if (const BlockTimes* block = times_of(at)) std::memset(at, 0xff, block->bytes);
@@ -52,9 +51,6 @@ void spoil(void* at) {
 }  // namespace
 
 namespace tenon::cuda::on_cpu {
-
-void spend(double microseconds) { clock_now = clock_now + microseconds; }
-double device_time() { return clock_now; }
 
 bool recording() { return is_recording; }
 

@@ -10,11 +10,6 @@ namespace tenon::cuda::on_cpu {
 /// `work` finds device memory open (memory.hpp). What it needs it has by value, but for device memory: a graph does it again and again.
 void enqueue(std::function<void()> work);
 
-/// The device's clock, by which events are timed: `work` says how long it takes, kernels and copies by their sizes. Nothing else moves it, so that what is chosen by
-/// measurement is chosen the same way each time.
-void spend(double microseconds);
-double device_time();  ///< in microseconds
-
 /// The backend's own stream, which is made first.
 bool is_first(cudaStream_t stream);
 /// Whether the first stream is captured now.

@@ -1,0 +1,32 @@
+/// What graphs of the stand-in compute (cudnn.hpp): sums in f64, rounded once.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "backend/cuda/library/cudnn_graph.hpp"
+
+namespace tenon::cuda::on_cpu {
+
+/// Values by rows of `width`; a row lies together where `row` says.
+struct Result {
+  DType type;
+  std::int64_t width;
+  std::vector<double> values;
+  std::function<void*(std::int64_t)> row;
+};
+
+std::size_t operands_of(const CudnnConvolution& question);
+std::size_t operands_of(const CudnnAttention& question);
+/// Throws where cuDNN would have no plan, whatever the device.
+void check_question(const CudnnConvolution& question);
+void check_question(const CudnnAttention& question);
+
+/// What the graph gives of operands on the device, in the order in which it writes. `tf32`: factors are rounded to 11 bits first.
+std::vector<Result> results_of(const CudnnConvolution& question, const std::vector<void*>& operands, bool tf32);
+std::vector<Result> results_of(const CudnnAttention& question, const std::vector<void*>& operands, bool tf32);
+
+/// Throws std::logic_error, which no trial takes for a plan that failed.
+void want(bool condition, const char* what);
+
+}  // namespace tenon::cuda::on_cpu
