@@ -124,6 +124,23 @@ TEST_CASE("attention's choice is remembered from process to process", "[cuda_on_
     CHECK_FALSE(ask(p).graph);
     CHECK_THAT(last_told(), EndsWith(", causal: own kernels"));
   }
+  {
+    // what differs in where rows lie, in causality or in the pass is another question
+    const Attention p = small(DType::bf16, more++);
+    const CudnnScope here(always({{}}));
+    in_another_process([&] { (void)ask(p); });
+    Attention moved = p, all = p;
+    moved.k.offset = 8;
+    all.causal = false;
+    for (const Attention& other : {moved, all}) {
+      (void)ask(other);
+      CHECK_FALSE(plans_run().empty());
+    }
+    (void)attention_choice(p, AttentionPass::gradient);
+    CHECK_FALSE(plans_run().empty());
+    (void)ask(p);
+    CHECK(plans_run().empty());
+  }
   struct Gone {
     List before, after;
   };

@@ -5,6 +5,7 @@
 
 #include "cudnn_loops.hpp"
 #include "device_clock.hpp"
+#include "memory.hpp"
 #include "ops/convert.hpp"
 #include "ops/dispatch.hpp"
 #include "work.hpp"
@@ -74,12 +75,15 @@ class Graph final : public CudnnGraph {
   bool run(const CudnnPlan& plan, std::span<const void* const> given, void* workspace) const override {
     const StandInPlan& how = at(plan.index);
     want(built_[std::size_t(plan.index)], "a plan runs that is not built");
-    want(given.size() == operands_of(question_), "another number of operands");
+    const std::vector<std::int64_t> bytes = operands_of(question_);
+    want(given.size() == bytes.size(), "another number of operands");
     std::vector<void*> operands;
     for (const void* operand : given) {
       want(operand && on_16_bytes(operand), "an operand is missing, or off the 16 bytes");
+      want(std::int64_t(bytes_from(operand)) >= bytes[operands.size()], "an operand's memory ends before it does");
       operands.push_back(const_cast<void*>(operand));
     }
+    want(bytes_from(workspace) >= how.workspace, "the workspace's memory ends before it does");
     want(plan.workspace == how.workspace && (how.workspace == 0 || (workspace && on_16_bytes(workspace))), "the workspace is missing, or off the 16 bytes");
     if (how.deed == Deed::refused || cudnn().refuses) return false;
     cudnn().ran.push_back(how.name);

@@ -121,7 +121,16 @@ class Run {
 
 }  // namespace
 
-std::size_t operands_of(const CudnnAttention& q) { return q.backward ? 9 : 5; }
+std::vector<std::int64_t> operands_of(const CudnnAttention& question) {
+  const Attention& p = question.all;
+  auto bytes = [&](const AttentionStrides& s, std::int64_t rows, std::int64_t width) {
+    return ((question.samples - 1) * s.sample + (rows - 1) * s.row + (question.heads - 1) * s.head + width) * std::int64_t(size_of(p.dtype));
+  };
+  const std::int64_t q = bytes(p.q, p.queries, p.depth), k = bytes(p.k, p.keys, p.depth), v = bytes(p.v, p.keys, p.features), y = bytes(p.out(), p.queries, p.features);
+  std::vector<std::int64_t> all{q, k, v, y, question.samples * question.heads * p.queries * 4};
+  if (question.backward) all.insert(all.end(), {y, q, k, v});
+  return all;
+}
 
 void check_question(const CudnnAttention& q) {
   const Attention& p = q.all;

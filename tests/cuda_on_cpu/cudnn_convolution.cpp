@@ -66,7 +66,16 @@ void convolve(const CudnnConvolution& q, Values& x, Values& y, Values& w) {
 
 }  // namespace
 
-std::size_t operands_of(const CudnnConvolution& q) { return q.bias ? 4 : 3; }
+std::vector<std::int64_t> operands_of(const CudnnConvolution& q) {
+  const ConvGeometry& g = q.geometry;
+  const bool forward = q.pass == ConvPass::forward, weights = q.pass == ConvPass::weight_gradient;
+  const auto item = std::int64_t(size_of(g.dtype));
+  const std::int64_t x = g.batch * g.in_voxels() * g.in_channels * item, y = g.batch * g.out_voxels() * g.out_channels * item;
+  if (weights) return {x, y, g.weights() * (q.half_weights ? item : 4)};
+  std::vector<std::int64_t> bytes{forward ? x : y, g.weights() * item, forward ? y : x};
+  if (q.bias) bytes.insert(bytes.begin() + 2, (forward ? g.out_channels : g.in_channels) * 4);
+  return bytes;
+}
 
 void check_question(const CudnnConvolution& q) {
   const ConvGeometry& g = q.geometry;

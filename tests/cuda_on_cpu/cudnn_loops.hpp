@@ -16,8 +16,9 @@ struct Result {
   std::function<void*(std::int64_t)> row;
 };
 
-std::size_t operands_of(const CudnnConvolution& question);
-std::size_t operands_of(const CudnnAttention& question);
+/// Bytes of each operand, from where it is given to the last that is read or written.
+std::vector<std::int64_t> operands_of(const CudnnConvolution& question);
+std::vector<std::int64_t> operands_of(const CudnnAttention& question);
 /// Throws where cuDNN would have no plan, whatever the device.
 void check_question(const CudnnConvolution& question);
 void check_question(const CudnnAttention& question);

@@ -131,7 +131,7 @@ cufftResult execute(cufftHandle handle, cufftType type, From* x, To* y, int dire
   if (!plan.area) return CUFFT_NO_WORKSPACE;
   if (!plan.stream) note_damage("cuFFT was given no stream");
   const Layout& l = *plan.layout;
-  if (!tenon::cuda::on_cpu::holds(plan.area, l.area_bytes)) {
+  if (tenon::cuda::on_cpu::bytes_from(plan.area) < l.area_bytes) {
     note_damage("cuFFT's work area is smaller than it asked for");
     return CUFFT_NO_WORKSPACE;
   }

@@ -41,7 +41,7 @@ cusolverStatus_t answer(cusolverDnHandle_t h, int m, int n, int lda, int* lwork,
 /// `work`, given by value, between two spoilings of its area.
 cusolverStatus_t run(cusolverDnHandle_t h, double* area, int lwork, std::function<void()> work) {
   if (!h->stream) on_cpu::note_damage("cuSOLVER was given no stream");
-  if (!on_cpu::holds(area, std::size_t(lwork) * sizeof(double))) {
+  if (on_cpu::bytes_from(area) < std::size_t(lwork) * sizeof(double)) {
     on_cpu::note_damage("cuSOLVER's work area is smaller than it asked for");
     return CUSOLVER_STATUS_INVALID_VALUE;
   }

@@ -172,12 +172,13 @@ BlockTimes* times_of(const void* at) {
   return at < static_cast<const char*>(begin) + block.bytes ? &block.times : nullptr;
 }
 
-bool holds(const void* at, std::size_t bytes) {
+std::size_t bytes_from(const void* at) {
   std::lock_guard lock(mutex);
   const auto next = blocks().upper_bound(const_cast<void*>(at));
-  if (next == blocks().begin()) return false;
+  if (next == blocks().begin()) return 0;
   const auto& [begin, block] = *std::prev(next);
-  return static_cast<const char*>(at) + bytes <= static_cast<const char*>(begin) + block.bytes;
+  const auto before = std::size_t(static_cast<const char*>(at) - static_cast<const char*>(begin));
+  return before < block.bytes ? block.bytes - before : 0;
 }
 
 void note_damage(const std::string& text) {

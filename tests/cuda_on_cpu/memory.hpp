@@ -28,8 +28,8 @@ struct BlockTimes {
 };
 /// Of the block that holds `at`; null where none does.
 BlockTimes* times_of(const void* at);
-/// Whether one block has so many bytes from there on.
-bool holds(const void* at, std::size_t bytes);
+/// From `at` to the end of the block that holds it; 0 where none does.
+std::size_t bytes_from(const void* at);
 
 /// Told by damaged_guards(), too.
 void note_damage(const std::string& text);
