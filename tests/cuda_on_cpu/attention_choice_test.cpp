@@ -64,6 +64,7 @@ TEST_CASE("which attention cuDNN is asked for", "[cuda_on_cpu][attention_choice]
   CHECK(attention_part(parts, AttentionPass::gradient).heads < parts.heads);
   CHECK(attention_workspace(DeviceType::cuda)(parts, AttentionPass::gradient) == own_attention_workspace(parts, AttentionPass::gradient));
   CHECK(asked == 0);
+  CHECK(choices_made().size() == before);
 }
 
 TEST_CASE("of attention's plans the fastest that gives the same is taken", "[cuda_on_cpu][attention_choice][slow]") {

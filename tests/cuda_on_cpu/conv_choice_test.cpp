@@ -96,6 +96,12 @@ TEST_CASE("a convolution goes by plans of last resort where there are no others"
   CHECK(c.last_resort);
   CHECK(c.bias_inside);
   CHECK(c.plan.engine == "last");
+  // not in other forms, where one form has plans
+  int last = 0;
+  cudnn().convolutions = [&](const CudnnConvolution& q) { return last += q.fallback, q.geometry.in_channels == 66 ? List{{}} : List{}; };
+  REQUIRE_FALSE(conv_forms(small(DType::bf16, 101)).empty());
+  CHECK(conv_choice(small(DType::bf16, 101), ConvPass::forward, true).graph);
+  CHECK(last == 0);
 }
 
 TEST_CASE("a weight gradient in 16 bits must be half as fast again as one in f32", "[cuda_on_cpu][conv_choice][slow]") {
@@ -132,20 +138,21 @@ TEST_CASE("a bias is added by the plan or after it, whatever is faster", "[cuda_
 TEST_CASE("our kernels on tensor cores are tried beside plans", "[cuda_on_cpu][conv_choice][slow]") {
   for (ConvPass pass : kPasses) {
     CAPTURE(int(pass));
+    const bool bias = pass == ConvPass::forward;
     const CudnnScope here(always({{.microseconds = 49}}));
-    CHECK(conv_choice(of_32(), pass, false).graph);
+    CHECK(conv_choice(of_32(), pass, bias).graph);
     CHECK_THAT(last_told(), Contains(": cuDNN stand-in: 49.0 us"));
     cudnn().convolutions = always({{.microseconds = 52}});
-    const ConvChoice c = conv_choice(of_32(1), pass, false);
+    const ConvChoice c = conv_choice(of_32(1), pass, bias);
     CHECK_FALSE(c.graph);
     CHECK(c.tensor);
     CHECK_THAT(last_told(), Contains(": own kernels: 5") && EndsWith(", tensor cores"));
     cudnn().convolutions = nullptr;
     cudnn().attentions = [](const CudnnAttention&) { return List{}; };
-    CHECK(conv_choice(of_32(2), pass, false).tensor);
+    CHECK(conv_choice(of_32(2), pass, bias).tensor);
     // not where they would be slower than our general ones
     on_cpu::count_time([](const std::string& kernel) { return kernel.starts_with("conv_tensor") ? 150.0 : time_of(kernel); });
-    const ConvChoice general = conv_choice(of_32(3), pass, false);
+    const ConvChoice general = conv_choice(of_32(3), pass, bias);
     CHECK_FALSE(general.tensor);
     CHECK_FALSE(general.graph);
     CHECK_THAT(last_told(), Contains(": own kernels: 10") && !EndsWith("tensor cores"));
