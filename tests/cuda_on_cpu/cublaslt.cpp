@@ -31,7 +31,7 @@ Epilogues epilogues = Epilogues::all;
 Fault fault = Fault::none;
 std::vector<Algorithm> algorithms;
 std::vector<int> runs;
-int fused_runs = 0;
+int fused_runs = 0, calls = 0;
 
 const std::vector<Algorithm>& all_algorithms() {
   static const std::vector<Algorithm> plain{{.alignment = 16}, {}};
@@ -74,7 +74,7 @@ struct Call {
   double alpha, beta;
   bool other_sums;
   Fault fault;
-  int run;  ///< which one of those with an activation
+  int number;  ///< of this call
 };
 
 template <class F>
@@ -169,8 +169,8 @@ void multiply(const Call& c) {
     }
   }
   if (c.fault == Fault::bits_change) {
-    if (parts.row_sums) sums[std::size_t(rows / 2)] += 1e-6 * c.run;
-    else put(c.d, type, 0, number(c.d, type, 0) + 0.01 * (c.run % 2));
+    if (parts.row_sums) sums[std::size_t(rows / 2)] += 1e-6 * c.number;
+    else put(c.d, type, 0, number(c.d, type, 0) + 0.01 * (c.number % 2));
   }
   if (parts.row_sums)
     for (std::int64_t i = 0; i < rows; ++i) put(c.desc.side, side_type, i, sums[std::size_t(i)]);
@@ -310,12 +310,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   if (parts.auxiliary() && !lies_on(desc->auxiliary, algo->data[2])) note_damage("a product's auxiliary matrix lies off the bytes that it was proposed for");
   if (how.workspace > workspace_bytes || (how.workspace > 0 && !workspace)) return CUBLAS_STATUS_INVALID_VALUE;
   if (how.fails) return CUBLAS_STATUS_EXECUTION_FAILED;
-  runs.resize(std::max(runs.size(), index + 1));
-  ++runs[index];
-  if (parts.activation()) ++fused_runs;
   auto scalar = [&](const void* p) { return desc->scale == CUDA_R_64F ? *static_cast<const double*>(p) : double(*static_cast<const float*>(p)); };
-  const Call call{*desc, *a_layout, *b_layout, *d_layout, a, b, d, scalar(alpha), scalar(beta), how.other_sums, parts.activation() ? fault : Fault::none, fused_runs};
-  enqueue([call, how, workspace, slow = parts.activation() && fault == Fault::slow] {
+  const Call call{*desc, *a_layout, *b_layout, *d_layout, a, b, d, scalar(alpha), scalar(beta), how.other_sums, parts.activation() ? fault : Fault::none, ++calls};
+  enqueue([call, how, index, workspace, activation = parts.activation(), slow = parts.activation() && fault == Fault::slow] {
+    runs.resize(std::max(runs.size(), index + 1));
+    ++runs[index];
+    if (activation) ++fused_runs;
     if (how.workspace > 0) std::memset(workspace, 0xff, how.workspace);
     multiply(call);
     spend(slow ? 1000 : how.microseconds);

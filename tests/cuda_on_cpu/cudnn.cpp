@@ -86,8 +86,8 @@ class Graph final : public CudnnGraph {
     want(bytes_from(workspace) >= how.workspace, "the workspace's memory ends before it does");
     want(plan.workspace == how.workspace && (how.workspace == 0 || (workspace && on_16_bytes(workspace))), "the workspace is missing, or off the 16 bytes");
     if (how.deed == Deed::refused || cudnn().refuses) return false;
-    cudnn().ran.push_back(how.name);
     enqueue([question = question_, how, operands, workspace] {
+      cudnn().ran.push_back(how.name);
       spoil(workspace, how.workspace);
       const std::vector<Result> results = results_of(question, operands, how.deed == Deed::in_tf32);
       for (std::size_t i = 0; i < results.size(); ++i) write(results[i], i == how.output ? how.deed : Deed::none);
