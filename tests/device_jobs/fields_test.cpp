@@ -89,7 +89,9 @@ TEST_CASE("the shim is a device to the command") {
   const Result r = site.run({"devices", "--json"});
   INFO(r.out << r.err);
   REQUIRE(r.status == 0);
-  CHECK(json::parse(r.out)["devices"][1]["usable"] == true);
+  const json device = json::parse(r.out)["devices"][1];
+  CHECK(device["usable"] == true);
+  CHECK(device["libraries"] == json{{"cuBLASLt", "13.1.0"}, {"cuFFT", "12.0.1"}, {"cuSOLVER", "12.0.10"}});
 }
 
 #if TENON_WITH_MEDICAL

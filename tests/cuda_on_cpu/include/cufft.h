@@ -1,4 +1,4 @@
-/// Stands in for cuFFT's header: what backend/cuda/library/fft.cu uses of it, with the meaning that NVIDIA documents (cufft.cpp).
+/// Stands in for cuFFT's header: what the backend uses of it, with the meaning that NVIDIA documents (cufft.cpp).
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,7 @@ using cufftDoubleReal = double;
 using cufftComplex = float2;
 using cufftDoubleComplex = double2;
 
+cufftResult cufftGetVersion(int* version);
 cufftResult cufftCreate(cufftHandle* plan);
 cufftResult cufftDestroy(cufftHandle plan);
 cufftResult cufftSetAutoAllocation(cufftHandle plan, int on);

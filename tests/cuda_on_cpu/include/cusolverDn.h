@@ -1,4 +1,4 @@
-/// Stands in for cuSOLVER's header: what backend/cuda/library/linalg.cu uses of it, with the meaning that NVIDIA documents (cusolver.cpp).
+/// Stands in for cuSOLVER's header: what the backend uses of it, with the meaning that NVIDIA documents (cusolver.cpp).
 #pragma once
 
 #include "cuda_runtime.h"
@@ -8,6 +8,7 @@ enum cusolverEigMode_t { CUSOLVER_EIG_MODE_NOVECTOR = 0, CUSOLVER_EIG_MODE_VECTO
 enum cublasFillMode_t { CUBLAS_FILL_MODE_LOWER = 0, CUBLAS_FILL_MODE_UPPER = 1 };
 using cusolverDnHandle_t = struct cusolverDnContext*;
 
+cusolverStatus_t cusolverGetVersion(int* version);
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle);
 cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle);
 cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t stream);

@@ -42,7 +42,8 @@ class AttentionTrial {
   /// Negative where the candidate fails or does not compute the same.
   double microseconds(const AttentionChoice& c) {
     try {
-      Scratch workspace(c.plan.workspace);
+      const Scratch workspace(c.plan.workspace);
+      workspace.spoil();  // nobody clears it later
       const std::vector<void*> operands = pointers(read_, result_);
       auto enqueue = [&] { run_attention_choice(c, p_, pass_, operands.data(), workspace.get()); };
       for (const auto& r : result_) r->spoil();

@@ -45,7 +45,8 @@ class ConvTrial {
 
   /// Negative where the candidate fails or does not compute the same.
   double microseconds(const ConvChoice& c) {
-    Scratch workspace(conv_choice_workspace(c, g_, pass_));
+    const Scratch workspace(conv_choice_workspace(c, g_, pass_));
+    workspace.spoil();  // nobody clears it later
     const bool packing = half_ && !weight_pass_;
     Scratch packed(packing ? conv_choice_weights(c, g_) : 0);
     if (packing) pack_conv_choice(c, g_, second_.get(), packed.get());
@@ -59,6 +60,7 @@ class ConvTrial {
   /// Of our own kernel on tensor cores, where it fits; negative as above.
   double tensor_microseconds() {
     const Scratch workspace(own_conv_buffers(g_, pass_, ConvSums::none, true).workspace);
+    workspace.spoil();
     const Kernel kernel = weight_pass_ ? own_conv_weights(g_, ConvSums::none, true) : own_conv(g_, pass_, with_bias_, true);
     const auto operands = operands_of(result_, workspace);
     // sums in f32 of exact products; else weights and results are rounded to 8 bits

@@ -40,8 +40,8 @@ class RowNormTrial {
   /// Negative where the candidate fails or does not compute the same.
   double microseconds(const PlanChoice& c) {
     try {
-      Scratch workspace(c.plan.workspace);
-      workspace.spoil();  // kernels before it leave anything there
+      const Scratch workspace(c.plan.workspace);
+      workspace.spoil();  // nobody clears it later
       const std::vector<void*> operands = pointers(read_, result_);
       auto enqueue = [&] { run_row_norm_choice(c, q_.pass, operands.data(), workspace.get()); };
       for (const Operand& r : result_) r.memory->spoil();
