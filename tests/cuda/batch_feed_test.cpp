@@ -197,7 +197,7 @@ TEST_CASE("scalars are taken down in order with the device's work, and come when
   end_run();
 }
 
-TEST_CASE("steps that take batches ahead, or are started before the last one's losses are read, give the same bits", "[batch_feed]") {
+TEST_CASE("steps that take batches ahead, or are started before the last one's losses are read, give the same bits", "[batch_feed][slow]") {
   TENON_NEEDS_DEVICE();
   for (const bool ragged : {false, true})
     for (const std::int64_t accumulate : {1, 3}) {

@@ -92,7 +92,7 @@ TEST_CASE("a chain on the device reads what is broadcast, strided, or bool, at a
   }, tolerance_of(DType::bf16));
 }
 
-TEST_CASE("casts in one launch on the device have the bits of each", "[cuda][chains]") {
+TEST_CASE("casts in one launch on the device have the bits of each", "[cuda][chains][slow]") {
   TENON_NEEDS_DEVICE();
   std::vector<Tensor> given;
   for (const std::int64_t n : {1, 7, 8, 2047, 2048, 2049, 5000, 3})

@@ -115,7 +115,7 @@ Tensors summed_from_behind(const Tensor& x) {
 
 }  // namespace
 
-TEST_CASE("rows too long for shared memory are sorted alike by CPU, library and our own kernels", "[cuda][long_rows]") {
+TEST_CASE("rows too long for shared memory are sorted alike by CPU, library and our own kernels", "[cuda][long_rows][slow]") {
   TENON_NEEDS_DEVICE();
   for (DType t : kByLibrary) check_op("sort", mixed({2, 4099}, t), sorted(t == DType::f16));
   check_op("descending", mixed({4099}, DType::f32), sorted(true));
@@ -124,7 +124,7 @@ TEST_CASE("rows too long for shared memory are sorted alike by CPU, library and 
   check_op("topk", mixed({4099}, DType::f32), first_of(2500));
 }
 
-TEST_CASE("whole numbers are added up alike by CPU, library and our own kernels", "[cuda][long_rows]") {
+TEST_CASE("whole numbers are added up alike by CPU, library and our own kernels", "[cuda][long_rows][slow]") {
   TENON_NEEDS_DEVICE();
   check_op("cumsum", mixed({3, 9001}, DType::i64), summed);  // past the ends of the range
   check_op("cumsum", mixed({9001}, DType::i16), summed);

@@ -200,7 +200,7 @@ TEST_CASE("what metrics refuse is told on the device in the CPU's words", "[cuda
   }
 }
 
-TEST_CASE("metrics recorded in a step on the device give what they give alone", "[cuda][tensor_metrics]") {
+TEST_CASE("metrics recorded in a step on the device give what they give alone", "[cuda][tensor_metrics][slow]") {
   TENON_NEEDS_DEVICE();
   const DeviceScope scope(kDevice);
   begin_run(0);

@@ -127,7 +127,7 @@ TEST_CASE("convolutions on tensor cores of planes in several pieces", "[conv][sl
   }
 }
 
-TEST_CASE("weight gradients on tensor cores are the sums over the voxels", "[conv]") {
+TEST_CASE("weight gradients on tensor cores are the sums over the voxels", "[conv][slow]") {
   TENON_NEEDS_DEVICE();
   check_geometry(geometry(1, {1, 1, 1}, 32, 32));
   check_geometry(geometry(2, {3, 4, 5}, 32, 32));

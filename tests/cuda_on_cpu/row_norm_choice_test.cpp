@@ -158,7 +158,7 @@ TEST_CASE("norms of rows are a library's where it is faster and gives the same",
   end_run();
 }
 
-TEST_CASE("small norms, f64 and operands off the 16 bytes stay with our kernels", "[cuda_on_cpu][row_norm_choice]") {
+TEST_CASE("small norms, f64 and operands off the 16 bytes stay with our kernels", "[cuda_on_cpu][row_norm_choice][slow]") {
   const Cudnn here(Answer::right);
   const DeviceScope on(kDevice);
   (void)layer(operand(1, {511, 512}));
