@@ -94,6 +94,20 @@ TEST_CASE("the shim is a device to the command") {
   CHECK(device["libraries"] == json{{"cuBLASLt", "13.1.0"}, {"cuFFT", "12.0.1"}, {"cuSOLVER", "12.0.10"}});
 }
 
+TEST_CASE("the device passes the command's own checks", "[slow]") {
+  const Site site;
+  const Result r = site.run({"doctor", "--json"});
+  INFO(r.out << r.err);
+  REQUIRE(r.status == 0);
+  int on_device = 0;
+  for (const json& check : json::parse(r.out)["checks"]) {
+    INFO(check.dump());
+    CHECK(check["passed"] == true);
+    on_device += check["device"] == "cuda:0";
+  }
+  CHECK(on_device >= 20);
+}
+
 #if TENON_WITH_MEDICAL
 TEST_CASE("medical: a segmentation on the device", "[slow]") {
   const Site site;
