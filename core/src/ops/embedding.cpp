@@ -24,11 +24,7 @@ Kernel gather(const EmbeddingRows& p) {
     auto* y = static_cast<std::byte*>(o[2]);
     const std::size_t row = std::size_t(p.channels) * size_of(p.dtype);
     for (std::int64_t i = 0; i < p.count; ++i)
-      if (index[i] < 0 || index[i] >= p.rows)
-        throw Error(ErrorKind::data, "embedding.index",
-                    "embedding: index " + std::to_string(index[i]) + " at position " + std::to_string(i) + " of a table of " +
-                        std::to_string(p.rows) + " rows",
-                    "indices lie in [0, rows)");
+      if (index[i] < 0 || index[i] >= p.rows) refuse_row(index[i], i, p.rows);
     parallel_blocks(p.count, std::max<std::int64_t>(1, 32768 / std::max<std::int64_t>(std::int64_t(row), 1)),
                     [&](std::int64_t begin, std::int64_t end) {
                       for (std::int64_t i = begin; i < end; ++i)

@@ -2,10 +2,11 @@
 ///
 /// The gradient sums rows without atomics on floats: a block owns a tile of the table in shared memory and a piece of the positions, finds
 /// those that fall into its tile and adds their rows in the order of the positions; pieces are then added in order. An index outside the
-/// table cannot stop a kernel: it makes its row NaN, and is left out of the gradient.
+/// table is noted, to be thrown; until then its row is NaN, and it is left out of the gradient.
 #include <algorithm>
 
 #include "backend/cuda/columns.cuh"
+#include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
 #include "ops/embedding_kernels.hpp"
 
@@ -18,9 +19,9 @@ struct GatherCut {
   int tx, ty;
 };
 
-/// Units of `Bytes` bytes.
+/// Units of `Bytes` bytes. A row that is not there is NaN until its error is thrown.
 template <int Bytes>
-__global__ void gather_rows(GatherCut k, const unsigned char* table, const std::int64_t* index, unsigned char* y) {
+__global__ void gather_rows(GatherCut k, const unsigned char* table, const std::int64_t* index, unsigned char* y, FaultSite fault) {
   const unsigned slice = blockIdx.x % k.slices;
   const std::int64_t i = std::int64_t(blockIdx.x / k.slices) * k.ty + int(threadIdx.x) / k.tx,
                      unit = std::int64_t(slice) * k.tx + int(threadIdx.x) % k.tx;
@@ -30,6 +31,7 @@ __global__ void gather_rows(GatherCut k, const unsigned char* table, const std::
   if (from >= 0 && from < k.rows) {
     copy_bytes<Bytes>(raw, table + (from * k.units + unit) * Bytes);
   } else {
+    if (unit == 0) fault.raise(i, from);
 #pragma unroll
     for (int b = 0; b < Bytes; ++b) raw[b] = 0xff;  // every floating type's NaN
   }
@@ -37,22 +39,23 @@ __global__ void gather_rows(GatherCut k, const unsigned char* table, const std::
 }
 
 template <int Bytes>
-void start_gather(const EmbeddingRows& p, std::int64_t row_bytes, void* const* o) {
+void start_gather(const EmbeddingRows& p, std::int64_t row_bytes, const FaultSite& fault, void* const* o) {
   const std::int64_t units = row_bytes / Bytes;
   const ColumnTile t = column_tile(units, kFillBlocks);
   const GatherCut k{p.rows, p.count, units, t.slices, t.tx, t.ty};
   start("embedding", dim3(grid_blocks((p.count + t.ty - 1) / t.ty * t.slices)), dim3(t.threads()), 0, gather_rows<Bytes>, k,
-        static_cast<const unsigned char*>(o[0]), static_cast<const std::int64_t*>(o[1]), static_cast<unsigned char*>(o[2]));
+        static_cast<const unsigned char*>(o[0]), static_cast<const std::int64_t*>(o[1]), static_cast<unsigned char*>(o[2]), fault);
 }
 
 Kernel make_gather(const EmbeddingRows& p) {
-  return [p](void* const* o) {
+  const FaultSite fault = fault_site("embedding " + std::to_string(p.rows), [rows = p.rows](std::int64_t value, std::int64_t at) { refuse_row(value, at, rows); });
+  return [p, fault](void* const* o) {
     const std::int64_t element = std::int64_t(size_of(p.dtype)), row_bytes = p.channels * element;
     if (p.count == 0 || row_bytes == 0) return;
-    if (row_bytes % 16 == 0 && aligned16({o[0], o[2]})) return start_gather<16>(p, row_bytes, o);
-    if (element == 8) return start_gather<8>(p, row_bytes, o);
-    if (element == 4) return start_gather<4>(p, row_bytes, o);
-    start_gather<2>(p, row_bytes, o);
+    if (row_bytes % 16 == 0 && aligned16({o[0], o[2]})) return start_gather<16>(p, row_bytes, fault, o);
+    if (element == 8) return start_gather<8>(p, row_bytes, fault, o);
+    if (element == 4) return start_gather<4>(p, row_bytes, fault, o);
+    start_gather<2>(p, row_bytes, fault, o);
   };
 }
 
