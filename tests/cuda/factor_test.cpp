@@ -1,6 +1,7 @@
 // Large matrices that have no factors: what a library leaves of them is refused in the CPU's words.
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -8,9 +9,12 @@
 #include <vector>
 
 #include "cuda/device.hpp"
+#include "cuda/twin.hpp"
 #include "tenon/error.hpp"
+#include "tenon/indexing.hpp"
 #include "tenon/linalg.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 
 using namespace tenon;
 using namespace under_test;
@@ -71,4 +75,45 @@ TEST_CASE("large matrices without factors are refused as on the CPU", "[cuda][li
   }
   // what stands in a batch beside one that is refused is refused with it; alone it is not
   CHECK(refusal(factor, spoilt(3, 0, 0), kDevice) == "none");
+}
+
+namespace {
+
+/// What a recorded step is made of is not the library's, which waits for the device; and nothing is refused there: NaN says it.
+void check_recorded(std::int64_t count, std::int64_t order, int steps) {
+  const auto all = [](const Tensor& x) {
+    return std::vector<Tensor>{linalg::cholesky(x), linalg::inv(x), linalg::qr(x).r, linalg::svd(x).s, linalg::eigvalsh(x)};
+  };
+  const auto cut = [&](const Tensor& x) { return x.narrow(0, 1, count).narrow(1, 0, order).narrow(2, 0, order).contiguous(); };
+  const Tensor good = cut(spoilt(3, 0, 0)) + tril(Tensor::full({order, order}, 0.1, DType::f64)), bad = cut(spoilt(std::numeric_limits<double>::quiet_NaN(), 3, 1));
+  const std::vector<Tensor> expected = all(good);
+  begin_run(0);
+  const Tensor x = good.to(kDevice);
+  std::vector<Tensor> found;
+  const StepPlan plan = StepPlan::record([&] { found = all(x); });
+  for (int step = 0; step < steps; ++step) {  // launch by launch, captured, a graph
+    const Tensor& next = step == 2 ? bad : good;
+    x.copy_from_host(next.raw(), next.nbytes());
+    plan.run();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      INFO("order " << order << ", step " << step << ", result " << i);
+      const Tensor y = found[i].to(kCpu);
+      if (step == 2) CHECK(std::isnan(sum(y.narrow(0, 0, 1)).item()));
+      else CHECK(nmse(y, expected[i]) < 1e-18);
+    }
+  }
+  CHECK_THAT(plan.replay_note(), Catch::Matchers::StartsWith("one CUDA graph of "));
+  end_run();
+}
+
+}  // namespace
+
+TEST_CASE("factors in a recorded step are a graph's, and NaN where there are none", "[cuda][linalg]") {
+  TENON_NEEDS_DEVICE();
+  check_recorded(2, 5, 4);
+}
+
+TEST_CASE("large factors in a recorded step are a graph's, and NaN where there are none", "[cuda][linalg][slow]") {
+  TENON_NEEDS_DEVICE();
+  check_recorded(1, 65, 3);
 }

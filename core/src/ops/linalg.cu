@@ -230,13 +230,9 @@ struct SolveShape {
 }  // namespace
 
 bool capturing() {
-#if defined(TENON_CUDA_ON_CPU)
-  return false;
-#else
   cudaStreamCaptureStatus status{};
   check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
   return status != cudaStreamCaptureStatusNone;
-#endif
 }
 
 void Verdict::clear() const {
