@@ -24,7 +24,7 @@ constexpr std::int64_t auxiliary_row(Epilogue e, std::int64_t columns) {
 struct MatmulGeometry {
   DType in = DType::f32;   ///< of a and b: f32, f64 or bf16; on CUDA f16 too
   DType out = DType::f32;  ///< of c: that of a and b, or f32 for 16-bit ones
-  std::int64_t m = 0, n = 0, k = 0;
+  std::int64_t m = 0, n = 0, k = 0;  ///< at least 1
   // Strides in elements; of each pair one is 1 and the other spans at least the other axis. c is dense, row major.
   std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;
   std::vector<std::int64_t> a_offset{0}, b_offset{0};  ///< in elements, one a matrix of the result

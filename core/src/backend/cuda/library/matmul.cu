@@ -136,15 +136,6 @@ Kernel make_summed(const MatmulGeometry& g) {
 Kernel make_matmul(const MatmulGeometry& g) {
   if (const auto tall = tall_shape(g)) return make_tall(*tall, g.sums);
   if (g.sums) return make_summed(g);
-  const std::size_t all = g.a_offset.size();
-  if (all == 0 || g.m == 0 || g.n == 0) return [](void* const*) {};
-  if (g.k == 0) {
-    if (g.bias)
-      throw Error(ErrorKind::internal, "matmul.depth", "a product of depth 0 with a bias");  // matmul.cpp makes it without a kernel
-    return [bytes = all * std::size_t(g.m * g.n) * size_of(g.out)](void* const* p) {
-      check(cudaMemsetAsync(p[2], 0, bytes, stream()), "cudaMemsetAsync");
-    };
-  }
   return [calls = calls_of(g), bias = g.bias, workspace = g.bias && matmul_workspace(g) > 0](void* const* p) {
     const auto *a = static_cast<const std::byte*>(p[0]), *b = static_cast<const std::byte*>(p[1]);
     auto* c = static_cast<std::byte*>(p[bias ? 3 : 2]);
