@@ -5,6 +5,7 @@
 
 #include "cuda_runtime.h"
 #include "device_clock.hpp"
+#include "machine.hpp"
 #include "memory.hpp"
 #include "work.hpp"
 
@@ -36,14 +37,19 @@ const char* cudaGetErrorString(cudaError_t status) {
   return cudaGetErrorName(status);
 }
 
+Machine& tenon::cuda::on_cpu::machine() {
+  static Machine m;
+  return m;
+}
+
 cudaError_t cudaDriverGetVersion(int* version) {
-  return *version = kVersion, cudaSuccess;
+  return *version = machine().driver, cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
   return *version = kVersion, cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int* count) {
-  return *count = 1, cudaSuccess;
+  return *count = int(machine().majors.size()), machine().counted;
 }
 cudaError_t cudaGetDevice(int* device) {
   return *device = 0, cudaSuccess;
@@ -53,14 +59,14 @@ cudaError_t cudaSetDevice(int device) {
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= int(machine().majors.size()) || machine().majors[std::size_t(device)] == 0) return cudaErrorInvalidDevice;
   *p = {};
   std::strcpy(p->name, "CUDA on the CPU");
   p->totalGlobalMem = memory_size();
   p->sharedMemPerBlock = 48 * 1024;
   p->sharedMemPerBlockOptin = 227 * 1024;
   p->sharedMemPerMultiprocessor = 228 * 1024;
-  p->major = 9;
+  p->major = machine().majors[std::size_t(device)];
   p->multiProcessorCount = 132;
   p->warpSize = 32;
   p->maxThreadsPerBlock = 1024;
@@ -115,8 +121,10 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = 1;
       break;
     case cudaDevAttrMemoryClockRate:
+      *value = machine().kilohertz;
+      break;
     case cudaDevAttrGlobalMemoryBusWidth:
-      *value = 0;  // not known
+      *value = machine().bits;
       break;
   }
   return cudaSuccess;

@@ -61,9 +61,12 @@ __global__ void __launch_bounds__(kBlock) walk_kernel(Walk<N> w, Body body) {
 template <int N, int V>
 class WalkLoop {
  public:
-  /// `sizes`: bytes of an element of each operand.
-  WalkLoop(const StridedAxes<N>& axes, const std::array<std::size_t, N>& sizes) : sizes_(sizes) {
-    if (axes.count > 0) cut(axes, {});
+  /// Of a launch: indices of the next grid step stay within 32 bits.
+  static constexpr std::int64_t kMost = std::int64_t(1) << 30;
+
+  /// `sizes`: bytes of an element of each operand. More than `most` elements are several launches.
+  WalkLoop(const StridedAxes<N>& axes, const std::array<std::size_t, N>& sizes, std::int64_t most = kMost) : sizes_(sizes) {
+    if (axes.count > 0) cut(axes, {}, most);
   }
 
   /// make(pointers) gives the Body for operands that begin at `pointers`. `shared_bytes`: of dynamic memory, for a block.
@@ -87,11 +90,10 @@ class WalkLoop {
     std::array<std::int64_t, N> base;
     Walk<N> wide, single;
   };
-  static constexpr std::int64_t kMost = std::int64_t(1) << 30;  // indices of the next grid step stay within 32 bits
 
-  void cut(StridedAxes<N> axes, const std::array<std::int64_t, N>& base) {
-    if (axes.count <= kMost) return parts_.push_back({base, wide_of(axes), single_of(axes)});
-    const std::int64_t whole = axes.sizes[0], below = axes.count / whole, length = std::max<std::int64_t>(1, kMost / below);
+  void cut(StridedAxes<N> axes, const std::array<std::int64_t, N>& base, std::int64_t most) {
+    if (axes.count <= most) return parts_.push_back({base, wide_of(axes), single_of(axes)});
+    const std::int64_t whole = axes.sizes[0], below = axes.count / whole, length = std::max<std::int64_t>(1, most / below);
     for (std::int64_t begin = 0; begin < whole; begin += length) {
       StridedAxes<N> part = axes;
       part.sizes[0] = std::min(length, whole - begin);
@@ -105,7 +107,7 @@ class WalkLoop {
           part.strides[a] = part.strides[a + 1];
         }
       }
-      cut(part, at);
+      cut(part, at, most);
     }
   }
 
