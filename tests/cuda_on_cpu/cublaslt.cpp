@@ -278,7 +278,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     const std::size_t alignment = have[i].alignment;
     const bool lies = alignment == 0 || (std::all_of(std::begin(wish->alignment), std::end(wish->alignment), [&](std::uint32_t w) { return w >= alignment; }) &&
                                          strides_lie(*a, alignment) && strides_lie(*b, alignment) && strides_lie(*d, alignment));
-    if (!lies || have[i].workspace > wish->workspace) continue;
+    if (!lies || have[i].workspace > wish->workspace || (Parts(desc->epilogue).side() && !have[i].side)) continue;
     results[(*count)++] = {written(i, *desc), have[i].workspace, CUBLAS_STATUS_SUCCESS};
     if (algorithms.empty()) break;
   }

@@ -23,6 +23,7 @@ struct Algorithm {
   double microseconds = 1;
   bool other_sums = false;  ///< adds up from the last term to the first
   bool fails = false;       ///< when it is run
+  bool side = true;         ///< adds a bias and gives sums
 };
 /// Empty: as at first, one for operands on 16 bytes and one for all, of which the better one is proposed.
 void set_algorithms(std::vector<Algorithm> have);

@@ -14,11 +14,14 @@
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/fft_tune.hpp"
+#include "core/io/temporary_folder.hpp"
 #include "cuda/cases.hpp"
 #include "cuda/device.hpp"
 #include "cufft.hpp"
+#include "device_clock.hpp"
 #include "on_device.hpp"
 #include "ops/fft_kernels.hpp"
+#include "process.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;
@@ -186,6 +189,37 @@ TEST_CASE("transforms are the CPU's by our own sums alone, too", "[cuda_on_cpu][
       for (const DType type : e.types) CHECK(under_test::compare(e.name, e.run, type) == under_test::Verdict::agrees);
   CHECK(on_cpu::fft_calls_run() == 0);
   install_fft_library();
+}
+
+namespace {
+
+/// Asks where a product on tensor cores takes 10 us and the plain one `plain`.
+std::string asked(double plain) {
+  REQUIRE(under_test::has_device());
+  const FftGeometry g{.kind = FftKind::real_forward, .outer = 1, .n = 32, .inner = 7360, .low = 9};
+  REQUIRE(direct_fft_on_tensor_cores(g));
+  on_cpu::count_time([=](const std::string& kernel) { return kernel == "tensor_fft" ? 10.0 : kernel == "direct_fft" ? plain : 0.0; });
+  const bool faster = tensor_cores_are_faster(g);
+  on_cpu::count_time(nullptr);
+  CHECK_THAT(choices_made().back(), Catch::Matchers::Contains(faster ? "tensor cores" : "plain arithmetic"));
+  return choices_made().back();
+}
+
+}  // namespace
+
+TEST_CASE("transform in a process: faster on tensor cores", "[.transform_process]") { std::printf("%s\n", asked(100).c_str()); }
+TEST_CASE("transform in a process: slower on tensor cores", "[.transform_process]") { std::printf("%s\n", asked(5).c_str()); }
+
+TEST_CASE("a transform runs on tensor cores where these are faster, from process to process", "[cuda_on_cpu][cufft]") {
+  const std::string name = "real transform f32 of 1 x 32 x 7360, 9 values kept: ";
+  const auto in = [&](const TemporaryFolder& folder, const std::string& test) {
+    return under_test::in_a_process(folder.path, "transform in a process: " + test + " on tensor cores", "real transform");
+  };
+  const TemporaryFolder faster("faster"), slower("slower");
+  CHECK(in(faster, "faster") == name + "tensor cores: 10.0 us (plain arithmetic 100.0 us)");
+  CHECK(in(faster, "slower") == name + "tensor cores");
+  CHECK(in(slower, "slower") == name + "plain arithmetic: 5.0 us");
+  CHECK(in(slower, "faster") == name + "plain arithmetic");
 }
 
 TEST_CASE("whether a transform of many sums runs on tensor cores is asked once", "[cuda_on_cpu][cufft]") {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <functional>
+#include <stdexcept>
 #include <utility>
 
 #include "backend/backend.hpp"
@@ -11,6 +12,7 @@
 #include "cuda_runtime.h"
 #include "memory.hpp"
 #include "tenon/device_stream.hpp"
+#include "tenon/kernel.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
 #include "train/step_runner.hpp"
@@ -168,5 +170,29 @@ TEST_CASE("a training's steps are graphs, whatever they are made of", "[cuda_on_
       }});
     CHECK(graphs_started() >= 3);
     CHECK_THAT(runner.pass().replay_note(), StartsWith("one CUDA graph of "));
+  }
+}
+
+TEST_CASE("a step that cannot be captured says why, and is launched one by one", "[cuda_on_cpu][graph]") {
+  REQUIRE(under_test::has_device());
+  const DeviceScope on(under_test::kDevice);
+  const Tensor x = Tensor::full({4}, 1.0), y = Tensor::zeros({4});
+  struct Case {
+    const char *error, *note;
+  };
+  for (const Case& c : {Case{"this kernel cannot be captured", "launched one by one: this kernel cannot be captured"}, Case{nullptr, "launched one by one: capture failed: cudaError"}}) {
+    int launched = 0;
+    const StepPlan plan = StepPlan::record([&] {
+      launch("test", {x}, {y}, [&](void* const*) {
+        if (recording() && c.error) throw std::runtime_error(c.error);
+        if (recording()) (void)cudaStreamSynchronize(main_stream());
+        else ++launched;
+      });
+    });
+    const int before = launched;
+    for (int run = 0; run < 3; ++run) plan.run();
+    CHECK(launched == before + 3);
+    CHECK(plan.replay_note() == c.note);
+    CHECK_FALSE(recording());
   }
 }

@@ -12,6 +12,9 @@
 #include "cublaslt.hpp"
 #include "cuda/device.hpp"
 #include "cuda/twin.hpp"
+#include "memory.hpp"
+#include "process.hpp"
+#include "tenon/feed_forward.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/precision.hpp"
 
@@ -100,6 +103,39 @@ TEST_CASE("algorithms work in memory of their own", "[cuda_on_cpu][product]") {
   end_run();
 }
 
+TEST_CASE("where the library adds no bias and gives no sums, we do", "[cuda_on_cpu][product]") {
+  TENON_NEEDS_DEVICE();
+  begin_run(0);
+  const Having has(std::vector<Algorithm>{{.side = false}});
+  for (const DType type : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+    const DType wide = type == DType::f64 ? type : DType::f32;
+    const Tensor x = check::made(1, {33, 151}, type), w = check::made(2, {20, 151}, wide), b = check::made(3, {20}, wide);
+    auto all = [&](Device device) {
+      const DeviceScope on(device);
+      const auto given = check::leaves({x.to(device), w.to(device), b.to(device)});
+      const Tensor y = linear(given[0], given[1], given[2]);
+      const auto d = gradients({sum(y)}, {given[1], given[2]});
+      return std::vector<Tensor>{y.detach().to(kCpu), d[0].to(kCpu), d[1].to(kCpu)};
+    };
+    const std::vector<Tensor> found = all(kDevice), expected = all(kCpu);
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(nmse(found[i], expected[i]) <= tolerance_of(type));
+  }
+  end_run();
+}
+
+TEST_CASE("where there is no memory to try algorithms the first one is taken", "[cuda_on_cpu][product]") {
+  TENON_NEEDS_DEVICE();
+  const Having has({{.microseconds = 50}, {.microseconds = 10}});
+  const Operands given(152);
+  const DeviceScope on(kDevice);
+  const Tensor a = given.a.to(kDevice), b = given.b.to(kDevice);
+  cuda::on_cpu::set_memory_size(cuda::on_cpu::bytes_in_use() + 33 * 20 * 4 + 1000);
+  const Tensor c = matmul(a, b);
+  cuda::on_cpu::set_memory_size(0);
+  CHECK(products_run() == Runs{1});
+  CHECK(given.right(c.to(kCpu)));
+}
+
 TEST_CASE("operands that lie on no more than their own size have an algorithm for that", "[cuda_on_cpu][product]") {
   TENON_NEEDS_DEVICE();
   begin_run(0);
@@ -155,17 +191,7 @@ TEST_CASE("products are rounded to TF32 where that is allowed, and there alone",
 
 namespace {
 
-/// A hidden test of this program in a process of its own, which remembers in `folder`.
-std::string in_a_process(const std::filesystem::path& folder, const std::string& test) {
-  const std::string command = "TENON_PLAN_MEMORY='" + folder.string() + "' '" + std::filesystem::read_symlink("/proc/self/exe").string() + "' '" + test + "' 2>&1";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  std::string said;
-  for (char text[4096]; const std::size_t n = std::fread(text, 1, sizeof text, pipe);) said.append(text, n);
-  CAPTURE(said);
-  REQUIRE(::pclose(pipe) == 0);
-  return said.substr(said.find("runs:"), said.find('\n', said.find("runs:")) - said.find("runs:"));
-}
+std::string in_a_process(const std::filesystem::path& folder, const std::string& test) { return under_test::in_a_process(folder, test, "runs:"); }
 
 void say_runs() {
   std::string said = "runs:";
@@ -195,6 +221,39 @@ TEST_CASE("product in a process: another algorithm is proposed first", "[.produc
   const Having has({{.workspace = std::size_t(65) << 20}, {.microseconds = 50}, {.microseconds = 10}});
   CHECK(Operands(160).right(Operands(160).on_device()));
   say_runs();
+}
+
+namespace {
+
+/// A feed-forward block, right whatever the library has; says how many products with an activation ran, trials among them.
+void run_block(cuda::on_cpu::Epilogues have, cuda::on_cpu::Fault fault) {
+  has_device();
+  cuda::on_cpu::set_epilogues(have);
+  cuda::on_cpu::set_fault(fault);
+  auto block = [](Device device) {
+    const DeviceScope on(device);
+    const auto given = [&](int seed, const Shape& shape) { return check::spread(shape, -0.4, 0.5 + 0.1 * seed, DType::f32).to(device); };
+    return feed_forward(given(1, {9, 24}), given(2, {56, 24}), given(3, {56}), given(4, {16, 56}), given(5, {16}), FeedForwardActivation::gelu_tanh).to(kCpu);
+  };
+  CHECK(nmse(block(kDevice), block(kCpu)) < 1e-10);
+  std::printf("runs: %d\n", cuda::on_cpu::fused_products_run());
+}
+
+}  // namespace
+
+TEST_CASE("product in a process: with an activation", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::all, cuda::on_cpu::Fault::none); }
+TEST_CASE("product in a process: with another activation", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::all, cuda::on_cpu::Fault::other_gelu); }
+TEST_CASE("product in a process: without activations", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::none, cuda::on_cpu::Fault::none); }
+
+TEST_CASE("whether a product does its activation is remembered from process to process", "[cuda_on_cpu][product]") {
+  TENON_NEEDS_DEVICE();
+  const TemporaryFolder right("right-products"), wrong("wrong-products");
+  const std::string tried = in_a_process(right.path, "product in a process: with an activation");
+  CHECK((tried != "runs: 0" && tried != "runs: 1"));
+  CHECK(in_a_process(right.path, "product in a process: with an activation") == "runs: 1");
+  CHECK(in_a_process(right.path, "product in a process: without activations") == "runs: 0");  // the library has none any more
+  CHECK(in_a_process(wrong.path, "product in a process: with another activation") != "runs: 0");
+  CHECK(in_a_process(wrong.path, "product in a process: with an activation") == "runs: 0");  // known to be wrong
 }
 
 TEST_CASE("what algorithm is fastest is remembered from process to process", "[cuda_on_cpu][product]") {
