@@ -76,6 +76,10 @@ TEST_CASE("a chain on the device reads what is broadcast, strided, or bool, at a
       const Tensor x = numbers({n}, type, 1), y = numbers({n + 2}, type, 2);
       compare("line of " + std::to_string(n), [&] { return [x = here(x), y = here(y), n] { return std::vector{tanh(x * y.narrow(0, 1, n)) + y.narrow(0, 2, n)}; }; }, tolerance_of(type), 1);
     }
+    const Tensor line = numbers({4099}, type, 1), other = numbers({4099}, type, 2);
+    compare("flags", [&] {
+      return [x = here(line), y = here(other), flags = greater(here(other), Tensor::zeros(Shape{}, type))] { return std::vector{where(flags, x, y) * x}; };
+    }, tolerance_of(type), 1);
     const Tensor x = numbers({3, 4, 72}, type, 1), row = numbers({72}, type, 2), column = numbers({3, 1, 1}, type, 3), turned = numbers({72, 4, 3}, type, 4), flags = numbers({4, 72}, type, 5),
                  one = numbers({}, type, 6), part = numbers({3, 9, 90}, type, 7);
     compare("broadcast", [&] {

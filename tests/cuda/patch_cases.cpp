@@ -159,3 +159,10 @@ TEST_CASE("a recorded step on the device keeps volumes that are placed part by p
   for (std::size_t i = 0; i < given.size(); ++i) CHECK(nmse(results[i], given[i]) < 1e-10);
   CHECK(nmse(given[0], given[1]) > 0.01);
 }
+
+TEST_CASE("a patch too long for a block's memory is refused on the device", "[cuda][patches]") {
+  TENON_NEEDS_DEVICE();
+  const Tensor patch = Tensor::zeros({1, 1, 1, 20000, 1}).to(kDevice);
+  CHECK_THROWS_WITH(change_intensity(patch, changes({kAll}, 1).to(kDevice), keys(1, 1).to(kDevice)).to(kCpu),
+                    Catch::Matchers::Contains("change_intensity: no kernel for patches of more than 12032 voxels along an axis on cuda"));
+}

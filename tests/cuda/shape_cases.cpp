@@ -3,10 +3,13 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "cuda/cases.hpp"
+#include "ops/matmul_kernels.hpp"
 #include "tenon/attention.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/cumulative.hpp"
 #include "tenon/conv_codes.hpp"
+#include "tenon/dropout.hpp"
+#include "tenon/einsum.hpp"
 #include "tenon/embedding.hpp"
 #include "tenon/fft.hpp"
 #include "tenon/indexing.hpp"
@@ -52,6 +55,14 @@ void elementwise() {
   first([](const In& x) { return where(less(x[0], x[1]), x[0], x[1]); }, {spread({7, 1, 129}), spread({5, 1})});
 }
 
+void dropouts() {
+  const Tensor key = random_key(5, default_device());
+  for (std::int64_t n : {1, 6, 1023}) {
+    first([=](const In& x) { return dropout(x[0], 0.4, key, 3); }, {spread({n})});
+    first([=](const In& x) { return dropout(x[0].narrow(0, 1, n), 0.4, key, 3); }, {spread({n + 1})});
+  }
+}
+
 void sums() {
   const Tensor x = spread({7, 33, 65}), y = made(1, {2, 20, 28, 20, 16});
   for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {}})
@@ -76,6 +87,7 @@ void channel_norms(std::int64_t channels, const Shape& spatial) {
 void norms_3d() {
   channel_norms(16, {2, 20, 28, 20});
   channel_norms(64, {1, 20, 28, 20});
+  channel_norms(1, {528, 300});  // so many samples that a thread takes several voxels of one
 }
 void norms() {
   for (std::int64_t channels : {1, 3, 5, 8, 17, 96, 320}) channel_norms(channels, {2, 5, 7, 3});
@@ -134,6 +146,7 @@ void losses() {
     first([=](const In& x) { return cross_entropy(x[0], labels(voxels, classes)); }, {made(1, shape)});
     first([=](const In& x) { return dice_cross_entropy(x[0], labels(voxels, classes, DType::u8)); }, {made(1, shape)});
   }
+  for (DType type : {DType::i8, DType::i16, DType::i32}) first([=](const In& x) { return cross_entropy(x[0], labels({2, 9}, 5, type)); }, {made(1, {2, 9, 5})});
   for (std::int64_t classes : {257, 1000})  // a team of threads a row
     first([=](const In& x) { return cross_entropy(x[0], labels({2, 9}, classes)); }, {made(1, {2, 9, classes})});
   for (std::int64_t n : kLengths) first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {3, n}), made(2, {3, n})});
@@ -214,6 +227,28 @@ void products() {
   first([](const In& x) { return matmul(x[0].transpose(0, 1), x[1].narrow(1, 3, 1)); }, {made(1, {2600, 70}), made(2, {2600, 5})});
   first([](const In& x) { return matmul(x[0], x[1]); }, {made(1, {5000}), made(2, {5000})});
   first([](const In& x) { return matmul(x[0], x[1].transpose(1, 2)); }, {made(1, {6, 17, 33}), made(2, {6, 20, 33})});
+}
+/// Of many positions side by side, by a vector.
+void products_side_by_side() {
+  for (std::int64_t p : {11, 4096}) {
+    first([](const In& x) { return einsum("ikp,kp->ip", x); }, {made(1, {5, 3, p}), made(2, {3, p})});
+    first([](const In& x) { return einsum("kp,kjp->jp", x); }, {made(1, {2, p}), made(2, {2, 6, p})});
+  }
+}
+/// Matrices that lie at no equal distances, which the slot may be given.
+void scattered_products() {
+  MatmulGeometry g;
+  g.in = g.out = check::number_type();
+  g.m = 3, g.n = 4, g.k = 5;
+  g.a_row = 5, g.a_col = 1, g.b_row = 4, g.b_col = 1;
+  g.a_offset = {0, 7, 30, 2}, g.b_offset = {20, 0, 3, 3};
+  const Tensor a = made(1, {45}), b = made(2, {40});
+  std::vector<Tensor> writes{Tensor::empty({4, 3, 4}, g.out, a.device())};
+  if (const auto& workspace = matmul_workspace(a.device().type))
+    if (const std::size_t bytes = workspace(g)) writes.push_back(Tensor::empty({std::int64_t(bytes)}, DType::u8, a.device()));
+  const Tensor reads[] = {a, b};
+  launch("matmul", std::span<const Tensor>(reads), std::span<const Tensor>(writes), matmul_slot(a.device(), g));
+  note("scattered", writes[0]);
 }
 void convolutions() {
   first(
@@ -309,9 +344,19 @@ void recurrences() {
     }
   }
 }
-/// More hidden units than one block keeps, and more samples than there are multiprocessors to give each a block of its own.
+/// More hidden units than one block keeps, and more samples than there are multiprocessors to give each a block of its own: one in f64 and of 65 units, several
+/// of few units in f32.
 void large_recurrences() {
-  for (const auto& [batch, h] : {std::pair<std::int64_t, std::int64_t>{2, 131}, {270, 5}, {134, 33}}) {
+  const bool wide = check::number_type() == DType::f64;
+  {
+    const RecurrentOptions shorter{true, Tensor::from(std::vector<std::int64_t>{3, 0, 2}, {3})};
+    const std::int64_t h = 131;
+    first([=](const In& v) { return joined(lstm(v[0], {}, {}, v[1], v[2], v[3], v[4], shorter)); },
+          {spread({3, 3, 2}), spread({4 * h, 2}), spread({4 * h, h}, -0.3, 0.3), spread({4 * h}), spread({4 * h}, -0.2, 0.2)});
+    first([=](const In& v) { return joined(gru(v[0], {}, v[1], v[2], v[3], v[4], shorter)); },
+          {spread({3, 3, 2}), spread({3 * h, 2}), spread({3 * h, h}, -0.3, 0.3), spread({3 * h}), spread({3 * h}, -0.2, 0.2)});
+  }
+  for (const auto& [batch, h] : {std::pair<std::int64_t, std::int64_t>{2, 131}, {270, wide ? 5 : 65}, {134, wide ? 33 : 65}}) {
     const Tensor x = spread({batch, 2, 3});
     first([](const In& v) { return joined(lstm(v[0], {}, {}, v[1], v[2], v[3], v[4])); },
           {x, spread({4 * h, 3}), spread({4 * h, h}, -0.3, 0.3), spread({4 * h}), spread({4 * h}, -0.2, 0.2)});
@@ -326,6 +371,7 @@ void transforms() {
   }
   first([](const In& x) { return view_as_real(rfft(x[0], {1, 2})); }, {spread({2, 16, 20, 5})});
   first([](const In& x) { return spectral_conv(x[0], x[1], {5, 6}); }, {spread({2, 16, 18, 4}), spread({10, 6, 4, 3, 2})});
+  first([](const In& x) { return spectral_conv(x[0], x[1], {2, 2}); }, {spread({2, 5, 6, 19}), spread({4, 2, 19, 18, 2})});
   // lines in fours, as tensor cores take them: more than a warp's, and an odd length
   first([](const In& x) { return spectral_conv(x[0], x[1], {9, 12}); }, {spread({2, 37, 30, 8}), spread({18, 12, 8, 8, 2})});
   first([](const In& x) { return view_as_real(rfft(x[0], {1, 2})); }, {spread({2, 32, 24, 12})});
@@ -333,8 +379,9 @@ void transforms() {
 
 const Register cases(std::vector<Extra>{
     {"elementwise shapes", elementwise, kAll},
+    {"dropout", dropouts, kAll},
     {"sums", sums, kAll},
-    {"channel norms of 11200 voxels", norms_3d, {DType::f32}},
+    {"channel norms of many voxels or samples", norms_3d, {DType::f32}},
     {"channel norms", norms, kAll},
     {"sums in many groups", many_groups, {DType::f32}},
     {"row norms", row_norms, {DType::f64, DType::f32, DType::bf16, DType::f16}},
@@ -347,13 +394,15 @@ const Register cases(std::vector<Extra>{
     {"convolutions of codes", codes_of_letters, {DType::f32}},
     {"running sums and products", running, kExact},
     {"products of matrices", products, kAll},
+    {"products side by side", products_side_by_side, kExact},
+    {"products of scattered matrices", scattered_products, kAll},
     {"convolutions", convolutions, kAll},
     {"bf16 activations with f32 weights", mixed_types, {DType::f32}, 1e-4},
     {"attention", attentions, kExact},
     {"long attention", long_attentions, {DType::bf16, DType::f16}},
     {"attention on tensor cores", tensor_core_attentions, {DType::bf16}},
     {"recurrences", recurrences, kExact},
-    {"large recurrences", large_recurrences, {DType::f32}},
+    {"large recurrences", large_recurrences, kExact},
     {"Fourier transforms", transforms, kExact},
 });
 

@@ -45,6 +45,7 @@ void conversions() {
   const Tensor z = complex(spread({40}), spread({40}, -2, 1));
   note("complex", z.to(DType::c64).to(DType::c128));
   note("complex from real", spread({40}).to(DType::c64));
+  for (DType a : {DType::f32, DType::f64, DType::i32}) note("a column, spread", whole({5, 1}, -60, 60, a).expand({5, 48}).to(DType::bf16));
 }
 
 void integer_maths() {
@@ -81,6 +82,8 @@ void copies() {
   note("assigned across", square);
   note("expanded", spread({1, 7, 1}).expand({33, 7, 9}).contiguous());
   for (DType t : kAllTypes) note("filled", Tensor::full({77}, 3, t));
+  for (DType t : {DType::c64, DType::c128}) note("filled", Tensor::full({77}, 3, t));
+  for (DType t : kAllTypes) note("one of five", one_hot(whole({30}, 0, 5, DType::i64), 5, t));
 }
 
 void empties() {
@@ -96,6 +99,7 @@ void empties() {
   note("concat", concat({none, spread({2, 5}), none}, 0));
   note("matmul, no rows", matmul(none, spread({5, 4})));
   note("matmul, nothing to add", matmul(narrow, Tensor::zeros({0, 4}, t)));
+  check::first_gradients([](const In& x) { return linear(x[0], x[1], x[2]); }, {none, spread({4, 5}), spread({4})});
   note("transposed", none.transpose(0, 1).contiguous());
   note("flip", flip(none, {1}));
   note("pad", pad(narrow, {0, 1}, {0, 2}, 0.5));
@@ -115,8 +119,26 @@ void parts() {
     check::first_gradients([=](const In& v) { return topk(v[0], k).values; }, {x});
     note("indices", topk(x, k, -1, false).indices);
   }
+  // rows that are too long for one block to sort: few of each number, or so many that their places tell them apart
+  check::first_gradients([](const In& v) { return topk(v[0], 9).values; }, {made(1, {2, 4300})});
+  for (bool largest : {false, true}) {
+    const Ordered few = topk(whole({2, 4300}, 0, 700, check::number_type()), 12, -1, largest), equal = topk(whole({9001}, 0, 2, check::number_type()), 5, -1, largest);
+    note("of many", few.values), note("of many", few.indices), note("of equals", equal.values), note("of equals", equal.indices);
+  }
   const Unique u = unique(whole({7, 50}, 0, 9, check::number_type()));
   note("unique", u.values), note("inverse", u.inverse), note("counts", u.counts);
+}
+
+/// In a block's own counts, and where these would be too many.
+void counts() {
+  for (DType t : kIntegers)
+    for (std::int64_t n : {0, 30, 9000})
+      for (std::int64_t bins : {40, 100, 9000}) note("bincount", bincount(whole({n}, 0, 40, t), bins));
+  note("bincount, as many as it takes", bincount(whole({9, 31}, 0, 40, DType::i64)));
+  note("bincount, weighed", bincount(whole({9, 31}, 0, 40, DType::i64), 50, whole({9, 31}, -7, 8, DType::i64)));
+  note("whole numbers added", scatter_add(whole({9, 7}, -5, 90, DType::i64), 0, whole({40, 7}, 0, 9, DType::i64), whole({40, 7}, -90, 90, DType::i64)));
+  note("rows of them", index_add(whole({3, 9, 7}, -5, 90, DType::i32), 1, whole({40}, 0, 9, DType::i64), whole({3, 40, 7}, -90, 90, DType::i32)));
+  note("none", scatter_add(spread({9, 7}), 0, Tensor::zeros({0, 7}, DType::i64), Tensor::zeros({0, 7}, check::number_type())));
 }
 
 Tensor irregular(int k, const Shape& shape) {
@@ -139,6 +161,16 @@ void decompositions() {
   note("complete", linalg::qr(irregular(1, {2, 5, 3}), linalg::QRMode::complete).q);
   note("larger", linalg::solve(irregular(1, {3, 40, 40}), irregular(2, {3, 40, 7})));
   note("larger", linalg::det(irregular(1, {3, 33, 33}) * 0.3));
+  // of less than full rank
+  const Tensor thin = matmul(irregular(3, {2, 9, 3}), irregular(4, {2, 3, 6}));
+  for (const Tensor& a : {thin, thin.transpose(1, 2).contiguous(), Tensor::zeros({4, 4}, check::number_type())}) {
+    const linalg::SVD d = linalg::svd(a);
+    note("values", d.s), note("product", matmul(d.u * d.s.unsqueeze(-2), d.vh));
+    note("orthogonal", matmul(d.u.transpose(-2, -1), d.u)), note("orthogonal", matmul(d.vh, d.vh.transpose(-2, -1)));
+  }
+  note("singular", linalg::det(concat({thin.narrow(1, 0, 6), irregular(1, {1, 6, 6}) * 0.5}, 0)));
+  note("a zero pivot", linalg::slogdet(Tensor::from(std::vector<double>{0, 2, 1, 0, 3, 1, 0, 4, 1}, {3, 3}).to(check::number_type())).sign);
+  note("NaN", linalg::matrix_exp(Tensor::full({3, 3}, std::numeric_limits<double>::quiet_NaN(), check::number_type())));
 }
 
 const Register cases(std::vector<Extra>{
@@ -147,6 +179,7 @@ const Register cases(std::vector<Extra>{
     {"copies", copies, {DType::f64, DType::f32, DType::bf16}},
     {"empty tensors", empties, {DType::f32, DType::bf16}},
     {"sort, topk, unique", parts, {DType::f64, DType::f32, DType::bf16}},
+    {"counts and sums of whole numbers", counts, {DType::f64, DType::f32}},
     {"decompositions", decompositions, {DType::f64, DType::f32}},
 });
 

@@ -12,7 +12,7 @@ namespace {
 const std::vector<WindowPlace> kPlaces{{{0, 0, 0}}, {{-2, 1, 3}}, {{3, 4, 5}, {2}}, {{-3, -1, -2}, {0, 1}}, {{1, 2, 6}, {0, 1, 2}}, {{9, 0, 0}}};
 
 void cuts() {
-  for (const DType type : {DType::f32, DType::u8, DType::bf16, DType::f64})
+  for (const DType type : {DType::f32, DType::u8, DType::bf16, DType::f64, DType::c128})
     for (const std::int64_t channels : {1, 3}) {
       const Tensor x = made(1, {6, 7, 9, channels}).to(type);
       for (const auto& place : kPlaces) {
