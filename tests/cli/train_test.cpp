@@ -409,6 +409,7 @@ TEST_CASE("train --profile writes a trace beside the run, and prints the costlie
   CHECK(trained.says("profile of 20 steps"));
   CHECK(trained.says("optimiser.sgd"));
   CHECK(trained.says("launches, arena"));
+  CHECK(slurp(folder.path / "run" / "plan.txt").find("launches, arena") != std::string::npos);
   CHECK(ops("profile.json") > 100);
   CHECK(toy(folder, {"evaluate", "run", "--profile"}).says("profile-evaluate.json"));
   CHECK(ops("profile-evaluate.json") > 0);

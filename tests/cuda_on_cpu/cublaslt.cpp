@@ -16,6 +16,7 @@
 #include "device_clock.hpp"
 #include "memory.hpp"
 #include "ops/convert.hpp"
+#include "spoil.hpp"
 #include "work.hpp"
 
 using namespace tenon;
@@ -55,10 +56,11 @@ struct Parts {
   bool activation() const { return relu || gelu || reads_auxiliary; }
 };
 
-bool supported(const Parts& p, cudaDataType_t result) {
+bool supported(const Parts& p, cudaDataType_t result, cudaDataType_t side) {
   if (result == CUDA_R_64F) return !p.side() && !p.activation();
   if (p.activation() && epilogues == Epilogues::none) return false;
   if (p.row_sums && epilogues == Epilogues::without_sums) return false;
+  if (p.side() && side != result && !(p.row_sums && side == CUDA_R_32F && epilogues == Epilogues::sums_in_f32)) return false;
   if (p.writes_auxiliary && epilogues == Epilogues::without_auxiliary) return false;
   return !(p.reads_auxiliary && epilogues == Epilogues::without_gradients);
 }
@@ -197,7 +199,7 @@ cublasStatus_t checked(const cublasLtMatmulDescOpaque_t& desc, const cublasLtMat
     if (l->rows == 0 || l->columns == 0 || l->column_stride < std::int64_t(l->rows) || l->count != d.count || l->step < 0) return CUBLAS_STATUS_INVALID_VALUE;
   if (a.type != b.type || (d.type != a.type && d.type != CUDA_R_32F)) return CUBLAS_STATUS_NOT_SUPPORTED;
   if ((desc.compute == CUBLAS_COMPUTE_64F) != (a.type == CUDA_R_64F) || (desc.scale == CUDA_R_64F) != (a.type == CUDA_R_64F)) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (!supported(parts, d.type)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  if (!supported(parts, d.type, desc.side_type < 0 ? d.type : cudaDataType_t(desc.side_type))) return CUBLAS_STATUS_NOT_SUPPORTED;
   if ((parts.side() && !desc.side) || (parts.auxiliary() && !desc.auxiliary)) return CUBLAS_STATUS_INVALID_VALUE;
   if (parts.auxiliary() && (desc.auxiliary_row < std::int64_t(d.rows) || desc.auxiliary_row % (parts.relu || parts.relu_slope ? kBitsRow : kInputsRow) != 0)) return CUBLAS_STATUS_INVALID_VALUE;
   return CUBLAS_STATUS_SUCCESS;
@@ -231,6 +233,7 @@ const char* cublasLtGetStatusString(cublasStatus_t status) {
 }
 std::size_t cublasLtGetVersion() { return 130100; }
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  if (allowed_while_recording() != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;  // it takes memory
   static cublasLtContext only;
   return *handle = &only, CUBLAS_STATUS_SUCCESS;
 }
@@ -309,6 +312,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   if (parts.side() && !lies_on(desc->side, algo->data[1])) note_damage("a product's bias or sums lie off the bytes that it was proposed for");
   if (parts.auxiliary() && !lies_on(desc->auxiliary, algo->data[2])) note_damage("a product's auxiliary matrix lies off the bytes that it was proposed for");
   if (how.workspace > workspace_bytes || (how.workspace > 0 && !workspace)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (how.workspace > 0 && (!lies_on(workspace, 256) || bytes_from(workspace) < workspace_bytes)) note_damage("a product's workspace is off 256 bytes, or smaller than was said");
   if (how.fails) return CUBLAS_STATUS_EXECUTION_FAILED;
   auto scalar = [&](const void* p) { return desc->scale == CUDA_R_64F ? *static_cast<const double*>(p) : double(*static_cast<const float*>(p)); };
   const Call call{*desc, *a_layout, *b_layout, *d_layout, a, b, d, scalar(alpha), scalar(beta), how.other_sums, parts.activation() ? fault : Fault::none, ++calls};
@@ -316,7 +320,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     runs.resize(std::max(runs.size(), index + 1));
     ++runs[index];
     if (activation) ++fused_runs;
-    if (how.workspace > 0) std::memset(workspace, 0xff, how.workspace);
+    spoil(workspace, how.workspace);
     multiply(call);
     spend(slow ? 1000 : how.microseconds);
   });

@@ -6,8 +6,8 @@
 
 namespace tenon::cuda::on_cpu {
 
-/// Epilogues with an activation that it has.
-enum class Epilogues { all, without_sums, without_gradients, without_auxiliary, none };
+/// Epilogues with an activation that it has: `all` those of its header, which give sums in the result's type; `sums_in_f32` also of 16-bit results.
+enum class Epilogues { all, sums_in_f32, without_sums, without_gradients, without_auxiliary, none };
 void set_epilogues(Epilogues have);
 /// Products with an activation that ran since the last call.
 int fused_products_run();

@@ -8,6 +8,7 @@
 #include "memory.hpp"
 #include "ops/convert.hpp"
 #include "ops/dispatch.hpp"
+#include "spoil.hpp"
 #include "work.hpp"
 
 namespace tenon::cuda {
@@ -36,10 +37,6 @@ void write(const Result& r, Deed deed) {
       static_cast<T*>(r.row(i / r.width))[i % r.width] = convert<T>(value);
     }
   });
-}
-
-void spoil(void* workspace, std::size_t bytes) {
-  if (bytes > 0) std::memset(workspace, 0xff, bytes);  // NaN in any type
 }
 
 bool on_16_bytes(const void* at) { return reinterpret_cast<std::uintptr_t>(at) % 16 == 0; }

@@ -7,13 +7,13 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/plan_choice.hpp"
-#include "core/io/temporary_folder.hpp"
 #include "cuda/device.hpp"
 #include "cudnn.hpp"
 #include "device_clock.hpp"
@@ -58,15 +58,14 @@ class CudnnScope {
   CudnnScope(const CudnnScope&) = delete;
   CudnnScope& operator=(const CudnnScope&) = delete;
 
-  /// Of this process; the first choice of a process opens it.
-  static const std::filesystem::path& memory() {
-    static const TemporaryFolder folder("chosen-plans");
-    return folder.path;
+  /// Of this process.
+  static std::filesystem::path memory() {
+    has_device();
+    return std::getenv("TENON_PLAN_MEMORY");
   }
 
  private:
   CudnnScope() {
-    ::setenv("TENON_PLAN_MEMORY", memory().c_str(), 1);
     has_device();
     tenon::cuda::on_cpu::count_time(time_of);
     tenon::cuda::on_cpu::cudnn().ran.clear();

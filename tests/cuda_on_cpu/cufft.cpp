@@ -129,7 +129,7 @@ cufftResult execute(cufftHandle handle, cufftType type, From* x, To* y, int dire
   for (const void* p : {static_cast<const void*>(x), static_cast<const void*>(y)})
     if (reinterpret_cast<std::uintptr_t>(p) % complex_bytes != 0) return CUFFT_INVALID_VALUE;
   if (!plan.area) return CUFFT_NO_WORKSPACE;
-  if (!plan.stream) note_damage("cuFFT was given no stream");
+  if (!tenon::cuda::on_cpu::is_first(plan.stream)) note_damage("cuFFT was given another stream than the backend's");
   const Layout& l = *plan.layout;
   if (tenon::cuda::on_cpu::bytes_from(plan.area) < l.area_bytes) {
     note_damage("cuFFT's work area is smaller than it asked for");
@@ -163,11 +163,13 @@ cufftResult cufftGetVersion(int* version) { return *version = 12001, CUFFT_SUCCE
 cufftResult cufftCreate(cufftHandle* plan) {
   static cufftHandle last = 0;
   if (!plan) return CUFFT_INVALID_VALUE;
+  if (tenon::cuda::on_cpu::allowed_while_recording() != cudaSuccess) return CUFFT_INTERNAL_ERROR;  // it takes memory
   const std::lock_guard lock(mutex);
   plans()[*plan = ++last];
   return CUFFT_SUCCESS;
 }
 cufftResult cufftDestroy(cufftHandle plan) {
+  if (tenon::cuda::on_cpu::allowed_while_recording() != cudaSuccess) return CUFFT_INTERNAL_ERROR;
   const std::lock_guard lock(mutex);
   return plans().erase(plan) ? CUFFT_SUCCESS : CUFFT_INVALID_PLAN;
 }
@@ -184,6 +186,7 @@ cufftResult cufftSetWorkArea(cufftHandle plan, void* area) {
 cufftResult cufftMakePlanMany64(cufftHandle plan, int rank, long long* n, long long* inembed, long long istride, long long idist, long long* onembed,
                                 long long ostride, long long odist, cufftType type, long long batch, std::size_t* work_bytes) {
   return of_plan(plan, [&](Plan& p) {
+    if (tenon::cuda::on_cpu::allowed_while_recording() != cudaSuccess) return CUFFT_INTERNAL_ERROR;
     if (p.layout) return CUFFT_INVALID_PLAN;                      // a plan is made once
     if (rank != 1 || p.allocates) return CUFFT_NOT_IMPLEMENTED;  // memory is not the library's to take
     if (!n || !work_bytes) return CUFFT_INVALID_VALUE;

@@ -146,7 +146,7 @@ TEST_CASE("the stand-in for cuFFT refuses what cuFFT refuses", "[cuda_on_cpu][cu
   CHECK(cufftExecR2C(plan, x.at + 1, y.at) == CUFFT_INVALID_VALUE);  // between two pairs
   CHECK(cufftExecC2R(plan, y.at, x.at) == CUFFT_INVALID_PLAN);
   CHECK(cufftExecR2C(plan, x.at, y.at) == CUFFT_SUCCESS);
-  CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("cuFFT was given no stream"));
+  CHECK_THROWS_WITH(under_test::end_run(), Catch::Matchers::Contains("work on the null stream"));
   cufftSetStream(plan, stream());
   const OnDevice<unsigned char> short_area(bytes - 1);
   cufftSetWorkArea(plan, short_area.at);

@@ -40,7 +40,8 @@ cusolverStatus_t answer(cusolverDnHandle_t h, int m, int n, int lda, int* lwork,
 
 /// `work`, given by value, between two spoilings of its area.
 cusolverStatus_t run(cusolverDnHandle_t h, double* area, int lwork, std::function<void()> work) {
-  if (!h->stream) on_cpu::note_damage("cuSOLVER was given no stream");
+  if (!on_cpu::is_first(h->stream)) on_cpu::note_damage("cuSOLVER was given another stream than the backend's");
+  if (on_cpu::allowed_while_recording() != cudaSuccess) return CUSOLVER_STATUS_INTERNAL_ERROR;  // its iterations may wait for the device
   if (on_cpu::bytes_from(area) < std::size_t(lwork) * sizeof(double)) {
     on_cpu::note_damage("cuSOLVER's work area is smaller than it asked for");
     return CUSOLVER_STATUS_INVALID_VALUE;
@@ -86,11 +87,9 @@ void on_cpu::leave_unconverged(int count, int skip) { unconverged = count, befor
 cusolverStatus_t cusolverGetVersion(int* version) { return *version = 12010, CUSOLVER_STATUS_SUCCESS; }
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {
   if (!handle) return CUSOLVER_STATUS_INVALID_VALUE;
+  if (tenon::cuda::on_cpu::allowed_while_recording() != cudaSuccess) return CUSOLVER_STATUS_INTERNAL_ERROR;  // it takes memory
   *handle = new cusolverDnContext;
   return CUSOLVER_STATUS_SUCCESS;
-}
-cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle) {
-  return delete handle, CUSOLVER_STATUS_SUCCESS;
 }
 cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t stream) {
   if (!handle) return CUSOLVER_STATUS_NOT_INITIALIZED;

@@ -63,7 +63,7 @@ TEST_CASE("a feed-forward block does its activation in the products that the dev
     Epilogues what;
     int relu, gelu;  ///< fused products that run: forward and backward
   };
-  const std::vector<Have> all{{Epilogues::all, 2, 2}, {Epilogues::without_sums, 2, 2}, {Epilogues::without_gradients, 1, 1}, {Epilogues::without_auxiliary, 1, 0}, {Epilogues::none, 0, 0}};
+  const std::vector<Have> all{{Epilogues::all, 2, 2}, {Epilogues::sums_in_f32, 2, 2}, {Epilogues::without_sums, 2, 2}, {Epilogues::without_gradients, 1, 1}, {Epilogues::without_auxiliary, 1, 0}, {Epilogues::none, 0, 0}};
   for (const DType type : {DType::f32, DType::bf16, DType::f16, DType::f64})
     for (const Have& have : all)
       for (const auto a : {FeedForwardActivation::relu, FeedForwardActivation::gelu_tanh, FeedForwardActivation::gelu}) {
@@ -203,6 +203,7 @@ const Epilogue kAll[] = {Epilogue::relu, Epilogue::gelu_tanh, Epilogue::relu_gra
 
 TEST_CASE("a trial takes products that do their activation right", "[cuda_on_cpu][epilogue_trial]") {
   TENON_NEEDS_DEVICE();
+  const Having has(Epilogues::sums_in_f32);
   begin_run(0);
   for (const DType type : {DType::f32, DType::bf16, DType::f16})
     for (const Epilogue e : kAll)
@@ -219,6 +220,7 @@ TEST_CASE("a trial takes products that do their activation right", "[cuda_on_cpu
 
 TEST_CASE("a trial finds what products with an activation do wrong", "[cuda_on_cpu][epilogue_trial]") {
   TENON_NEEDS_DEVICE();
+  const Having has(Epilogues::sums_in_f32);
   begin_run(0);
   std::int64_t rows = 200;
   auto shape = [&](DType type, Epilogue e, bool bias, bool auxiliary, bool sums) { return ::shape(type, e, bias, auxiliary, sums, ++rows); };
@@ -243,6 +245,7 @@ TEST_CASE("a trial finds what products with an activation do wrong", "[cuda_on_c
 
 TEST_CASE("a trial tells products whose bits change, and finds no memory", "[cuda_on_cpu][epilogue_trial]") {
   TENON_NEEDS_DEVICE();
+  const Having has(Epilogues::sums_in_f32);
   begin_run(0);
   auto product = [](std::int64_t rows) { return shape(DType::bf16, Epilogue::gelu_tanh_gradient, false, false, true, rows); };
   CHECK(judged(product(300), Fault::bits_change) == "its bits do not repeat");
@@ -252,5 +255,7 @@ TEST_CASE("a trial tells products whose bits change, and finds no memory", "[cud
   CHECK(judged(product(302), Fault::none) == "no memory to try it");
   cuda::on_cpu::set_memory_size(0);
   CHECK(judged(product(303), Fault::none) == "");
+  cuda::on_cpu::set_epilogues(Epilogues::all);
+  CHECK(judged(product(304), Fault::none) == "the library has none");  // sums in f32 beside 16-bit results
   end_run();
 }

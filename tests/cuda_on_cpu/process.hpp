@@ -10,7 +10,7 @@ namespace under_test {
 
 /// Plans are remembered in `folder`. What the test wrote from `mark` to the line's end.
 inline std::string in_a_process(const std::filesystem::path& folder, const std::string& test, const std::string& mark) {
-  const std::string command = "TENON_PLAN_MEMORY='" + folder.string() + "' '" + std::filesystem::read_symlink("/proc/self/exe").string() + "' '" + test + "' 2>&1";
+  const std::string command = "TENON_TEST_PLANS='" + folder.string() + "' '" + std::filesystem::read_symlink("/proc/self/exe").string() + "' '" + test + "' 2>&1";
   FILE* pipe = ::popen(command.c_str(), "r");
   REQUIRE(pipe);
   std::string said;

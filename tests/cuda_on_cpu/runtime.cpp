@@ -155,7 +155,8 @@ cudaError_t cudaMemset(void* at, int value, std::size_t bytes) {
   if (bytes) std::memset(at, value, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* at, int value, std::size_t bytes, cudaStream_t stream) {
+  if (!is_first(stream)) return cudaErrorNotSupported;
   enqueue([=] {
     if (bytes) std::memset(at, value, bytes);
     spend(2 + 1e-6 * double(bytes));

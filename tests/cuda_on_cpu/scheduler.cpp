@@ -1,15 +1,18 @@
 #include "cuda_on_cpu/scheduler.hpp"
 
+#include <dlfcn.h>
 #include <link.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -402,14 +405,6 @@ Scheduler& scheduler() {
 }
 std::mutex running;
 
-/// TENON_KERNELS_RAN names a file: the names of kernels that run are added to it, for kernels_ran.sh.
-void note_run(const char* name) {
-  static const char* const file = std::getenv("TENON_KERNELS_RAN");
-  static auto& noted = *new std::set<std::string>;
-  if (!file || !noted.insert(name).second) return;
-  std::ofstream(file, std::ios::app) << std::string(name) + "\n" << std::flush;
-}
-
 }  // namespace
 
 void set_order(Order order, unsigned seed) {
@@ -420,13 +415,22 @@ void set_order(Order order, unsigned seed) {
 
 void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*body)(const void*), const void* given) {
   std::lock_guard lock(running);
-  note_run(name);
   reports_of(name);
   scheduler().run(name, blocks, threads, shared_bytes, body, given);
   spend_on(name, double(blocks.x) * blocks.y * blocks.z * threads.x * threads.y * threads.z);
   if (const std::string damage = damaged_guards(); !damage.empty()) fail("kernel " + std::string(name) + ": " + damage);
   if (const int n = reports_of(nullptr))
     fail("kernel " + std::string(name) + ": undefined behaviour (" + std::to_string(n) + " reports on standard error)");
+}
+
+void note_run(const void* kernel) {
+  static const char* const file = std::getenv("TENON_KERNELS_RAN");
+  static auto& noted = *new std::set<const void*>;
+  Dl_info module{};
+  if (!file || !kernel || !noted.insert(kernel).second || !dladdr(kernel, &module)) return;
+  char place[32];
+  std::snprintf(place, sizeof place, " %016llx\n", static_cast<unsigned long long>(static_cast<const char*>(kernel) - static_cast<const char*>(module.dli_fbase)));
+  std::ofstream(file, std::ios::app) << std::filesystem::canonical(module.dli_fname).string() + place << std::flush;  // one write, so that processes do not mix theirs
 }
 
 void* block_memory() {

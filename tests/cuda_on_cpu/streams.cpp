@@ -81,12 +81,15 @@ void copy_on_first_stream(void* to, const void* from, std::size_t bytes) {
   spend(2 + 1e-6 * double(bytes));
 }
 
-/// What waits for the first stream, or asks it or the device for anything at once.
-cudaError_t may_wait(cudaStream_t s) { return is_first(s) ? allowed_while_recording() : cudaSuccess; }
+/// What waits for the first stream, or asks it for anything: no thread may, while it is captured.
+cudaError_t may_wait(cudaStream_t s) { return is_first(s) ? allowed_while_recording(true) : cudaSuccess; }
 
 }  // namespace
 
-bool tenon::cuda::on_cpu::is_first(cudaStream_t s) { return !s || s->at_once; }
+bool tenon::cuda::on_cpu::is_first(cudaStream_t s) {
+  if (!s) note_damage("work on the null stream, which waits for none of ours and is in no graph");
+  return !s || s->at_once;
+}
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new CUstream_st;
@@ -132,7 +135,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t s) {
   if (const cudaError_t status = may_wait(s)) return status;  // an event within a graph is what this stand-in does not have
   event->at = device_time();
-  event->stream = s ? s : streams().empty() ? nullptr : streams().front();
+  event->stream = s;
   event->position = is_first(s) ? now.load() : s->given;
   return cudaSuccess;
 }

@@ -2,7 +2,6 @@
 #include "work.hpp"
 
 #include <atomic>
-#include <cstring>
 #include <memory>
 #include <set>
 #include <thread>
@@ -11,6 +10,7 @@
 
 #include "cuda_runtime.h"
 #include "memory.hpp"
+#include "spoil.hpp"
 
 using namespace tenon::cuda::on_cpu;
 
@@ -34,6 +34,7 @@ namespace {
 struct Recording {
   std::unique_ptr<CUgraph_st> graph;  ///< null: nothing is captured
   std::thread::id by;
+  bool every_thread = false;  ///< what the capturing thread may not do none may
   bool lost = false;
   std::set<void*> open;  ///< memory taken within the graph and not yet given back
 };
@@ -44,9 +45,7 @@ Recording& now() {
 std::atomic<bool> is_recording{false}, have_graphs{true};
 std::atomic<int> started{0};
 
-void spoil(void* at) {
-  if (const BlockTimes* block = times_of(at)) std::memset(at, 0xff, block->bytes);
-}
+void spoil_block(void* at) { spoil(at, bytes_from(at)); }
 
 }  // namespace
 
@@ -60,8 +59,8 @@ void enqueue(std::function<void()> work) {
   work();
 }
 
-cudaError_t allowed_while_recording() {
-  if (!recording() || now().by != std::this_thread::get_id()) return cudaSuccess;
+cudaError_t allowed_while_recording(bool any_thread) {
+  if (!recording() || (!any_thread && !now().every_thread && now().by != std::this_thread::get_id())) return cudaSuccess;
   now().lost = true;
   return cudaErrorStreamCaptureUnsupported;
 }
@@ -71,12 +70,12 @@ cudaError_t take_in_graph(void** at, std::size_t bytes) {
   *at = take(bytes);
   now().graph->work->memory.push_back(*at);
   now().open.insert(*at);
-  enqueue([at = *at] { spoil(at); });
+  enqueue([at = *at] { spoil_block(at); });
   return cudaSuccess;
 }
 cudaError_t give_back_in_graph(void* at) {
   if (now().open.erase(at) == 0) return now().lost = true, cudaErrorInvalidValue;
-  enqueue([at] { spoil(at); });
+  enqueue([at] { spoil_block(at); });
   return cudaSuccess;
 }
 
@@ -85,10 +84,10 @@ int graphs_started() { return started.exchange(0); }
 
 }  // namespace tenon::cuda::on_cpu
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
   if (!have_graphs) return cudaErrorNotSupported;
   if (recording() || !is_first(s)) return cudaErrorStreamCaptureUnsupported;
-  now() = {std::make_unique<CUgraph_st>(), std::this_thread::get_id(), false, {}};
+  now() = {std::make_unique<CUgraph_st>(), std::this_thread::get_id(), mode == cudaStreamCaptureModeGlobal, false, {}};
   is_recording = true;
   return cudaSuccess;
 }

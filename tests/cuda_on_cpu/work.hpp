@@ -14,8 +14,8 @@ void enqueue(std::function<void()> work);
 bool is_first(cudaStream_t stream);
 /// Whether the first stream is captured now.
 bool recording();
-/// For calls that CUDA does not allow while a graph is captured: cudaSuccess where none is, else the capture is lost.
-cudaError_t allowed_while_recording();
+/// For calls that CUDA does not allow the thread that captures a graph, or any thread: cudaSuccess where none is captured, else the capture is lost.
+cudaError_t allowed_while_recording(bool any_thread = false);
 /// Memory that is taken and given back within a graph.
 cudaError_t take_in_graph(void** at, std::size_t bytes);
 cudaError_t give_back_in_graph(void* at);

@@ -23,7 +23,7 @@ namespace {
 struct Site : WithBackend {
   Site() : WithBackend(SHIM_BACKEND) {}
   Result run(const std::vector<std::string>& arguments) const {
-    return WithBackend::run(arguments, {"TENON_SHARE=" TENON_SOURCE_DIR "/data", "TENON_PLUGIN_PATH=" TENON_BINARY_DIR "/lib/tenon/plugins"});
+    return WithBackend::run(arguments, {"TENON_PLAN_MEMORY=none", "TENON_SHARE=" TENON_SOURCE_DIR "/data", "TENON_PLUGIN_PATH=" TENON_BINARY_DIR "/lib/tenon/plugins"});
   }
   void done(const std::vector<std::string>& arguments) const {
     const Result r = run(arguments);

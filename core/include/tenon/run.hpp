@@ -7,7 +7,7 @@
 ///     checkpoints/       last, best, previous: <name>.safetensors + <name>.json
 ///     evaluation.json    last evaluation, per case    log.txt          what was said
 ///     pictures/          of the last evaluation       report.html
-///     tensorboard/       where train.tensorboard      profile.json    where asked for
+///     tensorboard/       where train.tensorboard      profile.json, plan.txt    where asked for
 ///
 /// Everything is written atomically; from the moment recipe.toml is there the directory can be resumed from.
 #pragma once

@@ -121,7 +121,7 @@ double variance_of(const std::vector<double>& v) {
 }
 
 Interval normal_interval(double value, double variance, double level, double low, double high) {
-  const double half = boost::math::quantile(boost::math::normal(), (1 + level) / 2) * std::sqrt(variance);
+  const double half = boost::math::quantile(boost::math::complement(boost::math::normal(), (1 - level) / 2)) * std::sqrt(variance);
   return {value, std::max(low, value - half), std::min(high, value + half)};
 }
 
@@ -158,7 +158,7 @@ Interval mean_interval(std::span<const double> values, double level) {
   for (double v : values) mean += v / n;
   if (values.size() == 1) return {mean, kNaN, kNaN};
   for (double v : values) squares += (v - mean) * (v - mean);
-  const double half = boost::math::quantile(boost::math::students_t(n - 1), (1 + level) / 2) * std::sqrt(squares / (n - 1) / n);
+  const double half = boost::math::quantile(boost::math::complement(boost::math::students_t(n - 1), (1 - level) / 2)) * std::sqrt(squares / (n - 1) / n);
   return {mean, mean - half, mean + half};
 }
 

@@ -227,9 +227,14 @@ class Trainer {
     keep_plan();
   }
 
-  /// Once more at the end, when a GPU's step has been captured.
-  void keep_plan() const {
-    if (options_.explain_plan) write_atomic(directory_.path() / "plan.txt", step_->explain());
+  /// Once more at the end, when a GPU's step has been captured. Of batches of several shapes the last one's. A run does not end for want of it.
+  void keep_plan() {
+    if (!options_.explain_plan) return;
+    try {
+      write_atomic(directory_.path() / "plan.txt", step_->explain());
+    } catch (const Error& e) {
+      say("warning: plan.txt was not written: " + e.message());
+    }
   }
 
   void log_news() {

@@ -10,16 +10,6 @@
 #include "tenon/error.hpp"
 
 namespace tenon::finance {
-namespace {
-
-/// P(T <= t) of Student's t.
-double student_t_cdf(double t, double degrees) {
-  const double tail = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t));
-  return t > 0 ? 1 - tail : tail;
-}
-
-}  // namespace
-
 DieboldMariano diebold_mariano(std::span<const double> first, std::span<const double> second, std::int64_t horizon) {
   if (first.size() != second.size())
     throw_usage("diebold_mariano", std::to_string(first.size()) + " losses against " + std::to_string(second.size()), "give one loss an origin of both");

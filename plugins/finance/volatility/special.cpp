@@ -1,7 +1,6 @@
 #include "finance/volatility/special.hpp"
 
 #include <boost/math/distributions/students_t.hpp>
-#include <boost/math/special_functions/beta.hpp>
 #include <boost/math/special_functions/erf.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
@@ -13,11 +12,12 @@ namespace {
 /// Where a function is not defined it is NaN or infinite, as those of <cmath> are: an optimiser may look there.
 using boost::math::policies::ignore_error;
 using Quiet = boost::math::policies::policy<boost::math::policies::domain_error<ignore_error>, boost::math::policies::pole_error<ignore_error>,
-                                            boost::math::policies::overflow_error<ignore_error>, boost::math::policies::evaluation_error<ignore_error>>;
+                                            boost::math::policies::overflow_error<ignore_error>, boost::math::policies::evaluation_error<ignore_error>,
+                                            boost::math::policies::promote_double<false>>;
 constexpr Quiet kQuiet;
 
 /// Of a unit variance to that of Student's t as it is tabulated.
-double t_scale(double nu) { return std::sqrt(nu / (nu - 2)); }
+double t_scale(double nu) { return std::isinf(nu) ? 1 : std::sqrt(nu / (nu - 2)); }
 boost::math::students_t_distribution<double, Quiet> student(double nu) { return boost::math::students_t_distribution<double, Quiet>(nu); }
 
 }  // namespace
@@ -43,7 +43,7 @@ double normal_density(double x) { return std::exp(-0.5 * x * x) * (1 / std::sqrt
 double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 double normal_quantile(double p) { return -std::numbers::sqrt2 * boost::math::erfc_inv(2 * p, kQuiet); }
 
-double incomplete_beta(double a, double b, double x) { return x <= 0 ? 0 : x >= 1 ? 1 : boost::math::ibeta(a, b, x, kQuiet); }
+double student_t_cdf(double t, double nu) { return boost::math::cdf(student(nu), t); }
 double unit_t_cdf(double x, double nu) { return boost::math::cdf(student(nu), x * t_scale(nu)); }
 double unit_t_quantile(double p, double nu) { return boost::math::quantile(student(nu), p) / t_scale(nu); }
 double chi_squared_tail(double x, int n) { return x > 0 ? boost::math::gamma_q(0.5 * n, 0.5 * x, kQuiet) : 1; }

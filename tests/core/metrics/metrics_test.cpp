@@ -71,6 +71,10 @@ TEST_CASE("AUROC counts pairs, ties by half, and DeLong's variance is the one of
   CHECK(a.low == Approx(std::max(0.0, area - half)).epsilon(1e-12));
   CHECK(a.high == Approx(std::min(1.0, area + half)).epsilon(1e-12));
   CHECK(std::isnan(auroc(scores, Truth(8, 1)).value));
+  const double nearly_all = std::nextafter(1.0, 0.0);
+  CHECK(auroc(scores, truth, nearly_all).low == 0);
+  CHECK(auroc(scores, truth, nearly_all).high == 1);
+  CHECK(std::isfinite(mean_interval(scores, nearly_all).high));
   CHECK_THROWS_WITH(auroc(Values{0.5, NAN}, Truth{0, 1}), Contains("auroc") && Contains("value 1 is"));
 }
 

@@ -162,6 +162,14 @@ TEST_CASE("special functions against tables", "[finance][garch]") {
   CHECK(normal_quantile(1e-10) == Approx(-6.361340902404056).epsilon(1e-13));
   CHECK(unit_t_quantile(0.01, 5) == Approx(-3.364929998907217 * std::sqrt(3.0 / 5)).epsilon(1e-12));
   CHECK(unit_t_cdf(unit_t_quantile(0.3, 4.1), 4.1) == Approx(0.3).epsilon(1e-13));
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  CHECK(normal_quantile(0) == -kInfinity);
+  CHECK(normal_quantile(1) == kInfinity);
+  for (const double outside : {-0.1, 1.1, std::nan("")}) CHECK(std::isnan(normal_quantile(outside)));
+  CHECK(unit_t_quantile(0.01, kInfinity) == Approx(normal_quantile(0.01)).epsilon(1e-12));
+  CHECK(unit_t_cdf(-2, 1e300) == Approx(normal_cdf(-2)).epsilon(1e-12));
+  CHECK(std::isnan(unit_t_cdf(std::nan(""), 5)));
+  CHECK(student_t_cdf(3, 2) == Approx(0.5 + 1.5 / std::sqrt(11.0)).epsilon(1e-14));
   CHECK(chi_squared_tail(3.841458820694124, 1) == Approx(0.05).epsilon(1e-12));
   CHECK(chi_squared_tail(5.991464547107979, 2) == Approx(0.05).epsilon(1e-12));
   CHECK(chi_squared_tail(7.814727903251179, 3) == Approx(0.05).epsilon(1e-12));

@@ -13,7 +13,7 @@ inline constexpr std::size_t kPlainSharedBytes = 48 * 1024;
 
 template <class... P, class... A>
 void start(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*kernel)(P...), A... args) {
-  on_cpu::run_grid(name, blocks, threads, shared_bytes, [=] { kernel(P(args)...); });
+  on_cpu::enqueue_grid(name, reinterpret_cast<const void*>(kernel), blocks, threads, shared_bytes, [=] { kernel(P(args)...); });
   check_launch(name);
 }
 

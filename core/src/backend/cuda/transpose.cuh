@@ -4,7 +4,8 @@
 #include <optional>
 
 #include "backend/cuda/divider.cuh"
-#include "backend/cuda/strided.cuh"
+#include "backend/cuda/launch.cuh"
+#include "ops/strided_axes.hpp"
 
 namespace tenon::cuda {
 

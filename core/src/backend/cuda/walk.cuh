@@ -8,9 +8,15 @@
 
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/lanes.cuh"
-#include "backend/cuda/strided.cuh"
+#include "backend/cuda/launch.cuh"
+#include "ops/strided_axes.hpp"
 
 namespace tenon::cuda {
+
+/// Of one element, in each of N operands.
+template <int N> struct Offsets {
+  std::int64_t of[N];
+};
 
 /// A part of the elements, fewer than 2^31, as a kernel argument.
 template <int N>

@@ -19,10 +19,15 @@ void set_order(Order order, unsigned seed = 1);
 
 void enqueue(std::function<void()> work);  ///< work.hpp
 void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*body)(const void*), const void* given);
+/// TENON_KERNELS_RAN names a file: it is told what kernels run, by module and place there, for kernels_ran.sh.
+void note_run(const void* kernel);
 /// A kernel is enqueued: `body()` for every thread.
 template <class Body>
-void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, const Body& body) {
-  enqueue([=] { run_grid(name, blocks, threads, shared_bytes, [](const void* b) { (*static_cast<const Body*>(b))(); }, &body); });
+void enqueue_grid(const char* name, const void* kernel, dim3 blocks, dim3 threads, std::size_t shared_bytes, const Body& body) {
+  enqueue([=] {
+    note_run(kernel);
+    run_grid(name, blocks, threads, shared_bytes, [](const void* b) { (*static_cast<const Body*>(b))(); }, &body);
+  });
 }
 /// The dynamic shared memory of the block that runs now.
 void* block_memory();

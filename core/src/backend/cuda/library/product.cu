@@ -203,7 +203,7 @@ class Product {
   bool fused() const { return s_.epilogue != Epilogue::none; }
 
   /// Whether a product with an epilogue takes no longer than the plain one and what an activation apart would read and write at the least: its result twice, its
-  /// gradient what was kept, too, and sums the result once more. Copies stand for that. True where there is no memory to time it.
+  /// gradient what was kept, too, and sums the result once more. Copies stand for that. An Error where there is no memory to time it.
   bool pays() {
     const std::size_t results = std::size_t(s_.m * s_.n) * size_of(s_.out), row = std::size_t(auxiliary_row(s_.epilogue, s_.n));
     const std::size_t kept_bytes = has_auxiliary() ? std::size_t(s_.m) * row * size_of(s_.in) : 0;
@@ -211,7 +211,7 @@ class Product {
     const std::size_t a_bytes = span(1, 0, s_.m, s_.a_row, s_.k, s_.a_col, s_.in), b_bytes = span(1, 0, s_.k, s_.b_row, s_.n, s_.b_col, s_.in);
     if (!(a.take(a_bytes) && b.take(b_bytes) && c.take(results) && copy.take(results) && bias.take(std::size_t(s_.n) * 4) && kept.take(kept_bytes) &&
           sums.take(std::size_t(s_.n) * 4) && rounded.take(std::size_t(s_.n) * 4)))
-      return true;
+      throw Error(ErrorKind::device, "memory.exhausted", "no memory to time it");
     trial::fill_operand(a.data, a_bytes, s_.in, 1);
     trial::fill_operand(b.data, b_bytes, s_.in, 2);
     trial::fill_operand(bias.data, std::size_t(s_.n) * 4, DType::f32, 3);
