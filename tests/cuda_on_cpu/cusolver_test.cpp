@@ -18,6 +18,7 @@
 #include "tenon/error.hpp"
 #include "tenon/linalg.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;
@@ -268,6 +269,26 @@ TEST_CASE("few large matrices are factored by cuSOLVER, small and many middling 
   CHECK(calls(cholesky, {16, 129, 129}) == 16);
   CHECK(calls(qr, {2, 64, 300}) == 0);
   CHECK(calls(spectrum, {2, 64, 64}) == 0);
+  under_test::end_run();
+}
+
+TEST_CASE("a recorded step has our own factors, with the same bits in each run", "[cuda_on_cpu][cusolver]") {
+  REQUIRE(under_test::has_device());
+  const DeviceScope on(under_test::kDevice);
+  const Tensor x = definite(check::made(1, {66, 66}, DType::f64).to(under_test::kDevice));
+  on_cpu::solver_calls_run();
+  std::vector<Tensor> found;
+  const StepPlan plan = StepPlan::record([&] { found = {linalg::qr(x).r, linalg::eigvalsh(x), linalg::inv(x)}; });
+  std::vector<std::vector<double>> first;
+  for (int run = 0; run < 3; ++run) {  // launch by launch, captured, a graph
+    plan.run();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (run == 0) first.push_back(found[i].to_vector());
+      else CHECK(found[i].to_vector() == first[i]);
+    }
+  }
+  CHECK(on_cpu::solver_calls_run() == 0);
+  CHECK_THAT(plan.replay_note(), Catch::Matchers::StartsWith("one CUDA graph of "));
   under_test::end_run();
 }
 

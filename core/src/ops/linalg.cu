@@ -227,13 +227,14 @@ struct SolveShape {
         threads(unsigned(block::threads_for(std::max(p.n, std::min(p.k, kRightSides))))) {}
 };
 
-}  // namespace
-
+/// Whether what is enqueued now goes into a graph.
 bool capturing() {
   cudaStreamCaptureStatus status{};
   check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
   return status != cudaStreamCaptureStatusNone;
 }
+
+}  // namespace
 
 void Verdict::clear() const {
   start("clear_verdict", dim3(1), dim3(32), 0, clear_verdict, first());

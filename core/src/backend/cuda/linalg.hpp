@@ -6,9 +6,6 @@
 
 namespace tenon::cuda {
 
-/// Whether what is enqueued now goes into a graph.
-bool capturing();
-
 /// The first matrix that a kernel refuses. Kernels write NaN for it; outside a recorded step the host then throws what the CPU would.
 class Verdict {
  public:

@@ -1,7 +1,7 @@
 /// Factorisations of few large matrices through cuSOLVER. It takes columns where we have rows, and other signs: passes around it see to
 /// that.
 ///
-/// While a step is captured our own kernels run instead: cuSOLVER's iterations may wait for the device.
+/// A recorded step is made of our own kernels: cuSOLVER's iterations may wait for the device, which a graph cannot, and all runs of a step have the same bits.
 #include <cusolverDn.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include "backend/cuda/linalg.hpp"
 #include "ops/linalg_block.cuh"
 #include "ops/linalg_refuse.hpp"
+#include "tenon/plan.hpp"
 
 namespace tenon::cuda {
 namespace {
@@ -45,6 +46,7 @@ double* out(void* const* p, int i) {
 /// Our own kernels do many matrices at once: cuSOLVER is for large ones, and for middling ones that are few.
 bool library_is_best(const Matrices& p) {
   constexpr std::int64_t kSmall = 64, kMiddling = 128, kMany = 16, kMostValues = 0x7fffffff;
+  if (is_recording()) return false;
   const std::int64_t order = std::min(p.m, p.n), largest = std::max(p.m, p.n);
   if (order <= kSmall || largest * largest > kMostValues) return false;
   return order > kMiddling || p.count < kMany;
@@ -126,13 +128,11 @@ __global__ void finish_cholesky(double* l, Index n, const int* info, Index matri
 }
 
 Kernel make_cholesky(const Matrices& p) {
-  Kernel ours = own::cholesky(p);
-  if (!library_is_best(p)) return ours;
+  if (!library_is_best(p)) return own::cholesky(p);
   const int n = int(p.n);
   int lwork = 0;
   check_solver(cusolverDnDpotrf_bufferSize(solver(), CUBLAS_FILL_MODE_UPPER, n, nullptr, n, &lwork), "cusolverDnDpotrf_bufferSize");
-  return [p, n, ours, space = Space(lwork, 0, 0, 0), verdict = Verdict()](void* const* o) {
-    if (capturing()) return ours(o);
+  return [p, n, space = Space(lwork, 0, 0, 0), verdict = Verdict()](void* const* o) {
     verdict.clear();
     check(cudaMemcpyAsync(o[1], o[0], std::size_t(p.count * p.n * p.n) * sizeof(double), cudaMemcpyDeviceToDevice, stream()),
           "cudaMemcpyAsync");
@@ -157,13 +157,11 @@ __global__ void finish_lu(double* factors, std::int32_t* pivots, Index n, bool r
 }
 
 Kernel make_lu(const Matrices& p) {
-  Kernel ours = own::lu(p);
-  if (!library_is_best(p)) return ours;
+  if (!library_is_best(p)) return own::lu(p);
   const int n = int(p.n);
   int lwork = 0;
   check_solver(cusolverDnDgetrf_bufferSize(solver(), n, n, nullptr, n, &lwork), "cusolverDnDgetrf_bufferSize");
-  return [p, n, ours, space = Space(lwork, p.n * p.n, 0, 0), verdict = Verdict()](void* const* o) {
-    if (capturing()) return ours(o);
+  return [p, n, space = Space(lwork, p.n * p.n, 0, 0), verdict = Verdict()](void* const* o) {
     verdict.clear();
     for (std::int64_t i = 0; i < p.count; ++i) {
       double* factors = out(o, 1) + i * p.n * p.n;
@@ -196,15 +194,13 @@ __global__ void finish_qr(const double* a, const double* q_columns, const double
 }
 
 Kernel make_qr(const Matrices& p) {
-  Kernel ours = own::qr(p);
-  if (!library_is_best(p)) return ours;
+  if (!library_is_best(p)) return own::qr(p);
   const std::int64_t k = std::min(p.m, p.n), columns = p.flag ? p.m : k;
   const int m = int(p.m), n = int(p.n), reflectors = int(k), wide = int(columns);
   int lwork = 0, more = 0;
   check_solver(cusolverDnDgeqrf_bufferSize(solver(), m, n, nullptr, m, &lwork), "cusolverDnDgeqrf_bufferSize");
   check_solver(cusolverDnDorgqr_bufferSize(solver(), m, wide, reflectors, nullptr, m, nullptr, &more), "cusolverDnDorgqr_bufferSize");
   return [=, space = Space(std::max(lwork, more), p.m * p.n, p.m * columns, k)](void* const* o) {
-    if (capturing()) return ours(o);
     for (std::int64_t i = 0; i < p.count; ++i) {
       const double* a = in(o, 0) + i * p.m * p.n;
       run_scale(a, p.m * p.n, space.scale);
@@ -260,13 +256,11 @@ unsigned warp_blocks(Index lines) {
 }
 
 Kernel make_svd(const Matrices& p) {
-  Kernel ours = own::svd(p);
-  if (!library_is_best(p)) return ours;
+  if (!library_is_best(p)) return own::svd(p);
   const std::int64_t k = std::min(p.m, p.n), tall = std::max(p.m, p.n);
   int lwork = 0;
   check_solver(cusolverDnDgesvd_bufferSize(solver(), int(tall), int(k), &lwork), "cusolverDnDgesvd_bufferSize");
   return [=, space = Space(lwork, tall * k, tall * k, k * k + k), verdict = Verdict()](void* const* o) {
-    if (capturing()) return ours(o);
     verdict.clear();
     double *turned = space.c, *values = space.c + k * k;
     for (std::int64_t i = 0; i < p.count; ++i) {
@@ -301,15 +295,13 @@ __global__ void finish_eigh(const double* lines, const double* values, const dou
 }
 
 Kernel make_eigh(const Matrices& p) {
-  Kernel ours = own::eigh(p);
-  if (!library_is_best(p)) return ours;
+  if (!library_is_best(p)) return own::eigh(p);
   const int n = int(p.n);
   const cusolverEigMode_t mode = p.flag ? CUSOLVER_EIG_MODE_VECTOR : CUSOLVER_EIG_MODE_NOVECTOR;
   int lwork = 0;
   check_solver(cusolverDnDsyevd_bufferSize(solver(), mode, CUBLAS_FILL_MODE_LOWER, n, nullptr, n, nullptr, &lwork),
                "cusolverDnDsyevd_bufferSize");
   return [=, space = Space(lwork, p.n * p.n, p.n, 0), verdict = Verdict()](void* const* o) {
-    if (capturing()) return ours(o);
     verdict.clear();
     for (std::int64_t i = 0; i < p.count; ++i) {
       const double* a = in(o, 0) + i * p.n * p.n;
