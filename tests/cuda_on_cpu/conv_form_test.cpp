@@ -7,7 +7,7 @@
 #include "backend/cuda/conv_form.hpp"
 #include "backend/cuda/conv_own.hpp"
 #include "cuda/device.hpp"
-#include "memory.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "tenon/random.hpp"
 
 using namespace tenon;

@@ -6,8 +6,8 @@
 
 #include "backend/cuda/conv_own.hpp"
 #include "cuda/device.hpp"
+#include "cuda_on_cpu/on_device.hpp"
 #include "kernels/types.hpp"
-#include "on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;

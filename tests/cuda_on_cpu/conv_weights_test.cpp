@@ -7,7 +7,7 @@
 
 #include "backend/cuda/conv_own.hpp"
 #include "cuda/device.hpp"
-#include "on_device.hpp"
+#include "cuda_on_cpu/on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;

@@ -5,7 +5,7 @@
 #include "backend/cuda/check.cuh"
 #include "backend/cuda/packs.cuh"
 #include "cuda/device.hpp"
-#include "machine.hpp"
+#include "cuda_on_cpu/runtime/machine.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/storage.hpp"
 

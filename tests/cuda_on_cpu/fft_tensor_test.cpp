@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cuda/device.hpp"
-#include "on_device.hpp"
+#include "cuda_on_cpu/on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;

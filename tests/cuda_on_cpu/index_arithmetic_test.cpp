@@ -9,7 +9,7 @@
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/walk.cuh"
 #include "cuda/device.hpp"
-#include "on_device.hpp"
+#include "cuda_on_cpu/on_device.hpp"
 
 using namespace tenon;
 using namespace tenon::cuda;

@@ -11,7 +11,7 @@
 #include "backend/cuda/scratch.cuh"
 #include "backend/cuda/upload.cuh"
 #include "cuda/device.hpp"
-#include "memory.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel.hpp"
 #include "tenon/memory.hpp"

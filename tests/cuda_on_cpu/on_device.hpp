@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "memory.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 
 namespace under_test {
 

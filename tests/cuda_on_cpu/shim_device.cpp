@@ -4,8 +4,8 @@
 #include "backend/backend.hpp"
 #include "core/io/temporary_folder.hpp"
 #include "cuda/device.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "cuda_runtime.h"
-#include "memory.hpp"
 #include "tenon/error.hpp"
 
 extern "C" tenon::CudaBackend tenon_cuda_backend;

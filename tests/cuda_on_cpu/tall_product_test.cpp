@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "on_device.hpp"
+#include "cuda_on_cpu/on_device.hpp"
 #include "tenon/device.hpp"
 
 using namespace tenon::cuda;

@@ -1,6 +1,6 @@
 // The shim as a backend that the command loads: a libtenon_cuda.so whose device is the CPU, and whose memory the host cannot touch.
 #include "backend/backend.hpp"
-#include "cuda_on_cpu/memory.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 
 extern "C" tenon::CudaBackend tenon_cuda_backend;
 

@@ -4,7 +4,7 @@
 
 #include "core/ops/gradient_check.hpp"
 #include "cuda/device.hpp"
-#include "cuda_on_cpu/memory.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "medical/image/resample.hpp"
 #include "medical/tasks/sliding_window.hpp"
 #include "tenon/ops.hpp"
