@@ -13,8 +13,10 @@ void set_epilogues(Epilogues have);
 int fused_products_run();
 
 /// How products with an activation go wrong.
-enum class Fault { none, no_bias, other_gelu, nan_to_zero, bits_at_zero, bits_turned, last_sum, bits_change, slow };
+enum class Fault { none, no_bias, other_gelu, nan_to_zero, bits_at_zero, bits_turned, last_sum, bits_change };
 void set_fault(Fault fault);
+/// What a product with an activation takes, in place of what its algorithm says; 0: that.
+void set_fused_time(double microseconds);
 
 /// An algorithm: the first of them that can is proposed first.
 struct Algorithm {
