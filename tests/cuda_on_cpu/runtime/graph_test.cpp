@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "backend/backend.hpp"
 #include "core/ops/gradient_check.hpp"
@@ -150,6 +152,26 @@ TEST_CASE("a recorded step is one graph from its second run on", "[cuda_on_cpu][
   }
   CHECK_THAT(plan.replay_note(), StartsWith("one CUDA graph of "));
   CHECK_THAT(plan.explain(), StartsWith("# one CUDA graph of "));
+}
+
+TEST_CASE("threads that do not capture go on using CUDA while a step is captured", "[cuda_on_cpu][graph]") {
+  REQUIRE(under_test::has_device());
+  const DeviceScope on(under_test::kDevice);
+  const Tensor y = Tensor::zeros({1});
+  std::vector<cudaError_t> said;
+  const StepPlan plan = StepPlan::record([&] {
+    launch("probe", std::vector<Tensor>{}, std::vector<Tensor>{y}, [&](void* const*) {
+      std::thread([&] {
+        void* locked = nullptr;
+        said.push_back(cudaMallocHost(&locked, 1));
+        said.push_back(cudaFreeHost(locked));
+      }).join();
+    });
+  });
+  plan.run();
+  plan.run();
+  CHECK(said == std::vector<cudaError_t>(4, cudaSuccess));
+  CHECK_THAT(plan.replay_note(), StartsWith("one CUDA graph of "));
 }
 
 TEST_CASE("a training's steps are graphs, those that sum several batches, too", "[cuda_on_cpu][graph][train]") {
