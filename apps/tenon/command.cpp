@@ -87,7 +87,7 @@ struct CommandLine {
     t.add_option("--seed", train.seed, "The recipe's seed, replaced")->type_name("N");
     add_device(t, common);
     t.add_flag("--dry-run", train.dry_run, "Check the recipe, print it with every value, write nothing");
-    t.add_flag("--explain-plan", train.explain_plan, "Show the recorded step: kernels, memory, fusions; on a GPU what was chosen by measurement");
+    t.add_flag("--explain-plan", train.explain_plan, "Show the recorded step, kept as plan.txt in the run: kernels, memory, fusions; on a GPU what was chosen by measurement");
     t.add_flag("--profile", train.profile, "Time some steps op by op: table, and profile.json (a Chrome trace) in the run");
 
     CLI::App& e = sub("evaluate", "Score a run's checkpoint on a split", true);

@@ -8,6 +8,7 @@
 #include "core/ops/gradient_check.hpp"
 #include "cuda/twin.hpp"
 #include "cuda_on_cpu/libraries/attention_choice.hpp"
+#include "cuda_on_cpu/libraries/numbers.hpp"
 #include "cuda_on_cpu/on_device.hpp"
 #include "cuda_on_cpu/runtime/memory.hpp"
 #include "ops/attention_tiles.hpp"
@@ -39,30 +40,6 @@ std::int64_t span_of(const Attention& p, const AttentionStrides& s, std::int64_t
   return s.offset + (p.samples - 1) * s.sample + (rows - 1) * s.row + (p.heads - 1) * s.head + width;
 }
 
-/// Device memory of `count` numbers, random where there is a seed; ends with its last byte.
-struct Numbers {
-  Numbers(DType type_, std::int64_t count_, std::uint64_t seed = 0) : type(type_), count(count_), memory(std::size_t(count) * size_of(type)) {
-    if (seed == 0) return;
-    const on_cpu::Open open;
-    const Random random(7, seed);
-    dispatch_floating("test", type, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for (std::int64_t i = 0; i < count; ++i) reinterpret_cast<T*>(memory.at)[i] = T(float(2 * random.uniform(std::uint64_t(i)) - 1));
-    });
-  }
-  std::vector<double> values() const {
-    const on_cpu::Open open;
-    std::vector<double> all;
-    dispatch_floating("test", type, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for (std::int64_t i = 0; i < count; ++i) all.push_back(double(float(reinterpret_cast<const T*>(memory.at)[i])));
-    });
-    return all;
-  }
-  DType type;
-  std::int64_t count;
-  OnDevice<std::byte> memory;
-};
 using Memory = std::shared_ptr<Numbers>;
 
 /// What is read and written, in the order of the slot; one memory for q, k and v, and for their gradients, where they lie in one tensor.
@@ -88,16 +65,15 @@ struct Operands {
   }
   /// What the pass writes.
   void spoil(AttentionPass pass) const {
-    const on_cpu::Open open;
-    for (const Memory& n : pass == AttentionPass::forward ? forward : gradients) std::fill_n(n->memory.at, std::size_t(n->count) * size_of(n->type), std::byte(0xff));
+    for (const Memory& n : pass == AttentionPass::forward ? forward : gradients) n->spoil();
   }
   std::vector<void*> pointers(AttentionPass pass) const {
     std::vector<void*> all;
     for (const auto* m : {&q_k_v, &forward})
-      for (const Memory& n : *m) all.push_back(n->memory.at);
+      for (const Memory& n : *m) all.push_back(n->get());
     if (pass == AttentionPass::forward) return all;
-    all.push_back(d_y->memory.at);
-    for (const Memory& n : gradients) all.push_back(n->memory.at);
+    all.push_back(d_y->get());
+    for (const Memory& n : gradients) all.push_back(n->get());
     return all;
   }
 };

@@ -6,6 +6,7 @@
 
 #include "backend/cuda/conv_own.hpp"
 #include "cuda_on_cpu/libraries/conv_choice.hpp"
+#include "cuda_on_cpu/libraries/numbers.hpp"
 #include "cuda_on_cpu/on_device.hpp"
 #include "cuda_on_cpu/runtime/memory.hpp"
 #include "ops/dispatch.hpp"
@@ -22,43 +23,6 @@ using Catch::Matchers::StartsWith;
 using on_cpu::cudnn;
 
 namespace {
-
-/// Device memory of `count` numbers that are exact in 16 bits.
-class Numbers {
- public:
-  Numbers(DType type, std::int64_t count, std::uint64_t seed = 0) : type_(type), count_(count), memory_(std::size_t(count) * size_of(type)) {
-    if (seed == 0) return;
-    const on_cpu::Open open;
-    const Random random(7, seed);
-    dispatch_floating("test", type, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for (std::int64_t i = 0; i < count; ++i) static_cast<T*>(get())[i] = T(float(std::int64_t(32 * random.uniform(std::uint64_t(i))) - 15) / 16);
-    });
-  }
-  void* get() const { return memory_.at; }
-  std::vector<double> values() const {
-    const on_cpu::Open open;
-    std::vector<double> all;
-    dispatch_floating("test", type_, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      for (std::int64_t i = 0; i < count_; ++i) all.push_back(double(float(static_cast<const T*>(get())[i])));
-    });
-    return all;
-  }
-
- private:
-  DType type_;
-  std::int64_t count_;
-  OnDevice<std::byte> memory_;
-};
-
-void check_near(const std::vector<double>& a, const std::vector<double>& b, double bound) {
-  REQUIRE(a.size() == b.size());
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) error += (a[i] - b[i]) * (a[i] - b[i]), size += b[i] * b[i];
-  CHECK(size > 0);
-  CHECK(error <= bound * size);
-}
 
 ConvChoice built(const ConvGeometry& g, ConvPass pass, const ConvForm& form, bool inside, bool half_weights) {
   ConvChoice c;
