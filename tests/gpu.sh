@@ -27,7 +27,7 @@ fi
 libraries=$(cd "$BINARIES" && pwd)/lib:/usr/local/cuda/lib64
 for dir in $("$python" -c 'import site, glob; print(*[d for p in site.getsitepackages() for d in glob.glob(p + "/nvidia/*/lib")])' 2>/dev/null); do libraries+=:$dir; done
 failed=0
-ours() { LD_LIBRARY_PATH="$libraries" "$@"; }
+ours() { LD_LIBRARY_PATH="$libraries" CUBLAS_WORKSPACE_CONFIG="${CUBLAS_WORKSPACE_CONFIG:-:4096:2}" "$@"; }  # as the command sets it: else cuDNN's recurrent layers are not asked
 at_most() {  # seconds, none past the end
   local left=$((${END:-540} + 50 - SECONDS))
   echo $((left < 1 ? 1 : left < $1 ? left : $1))

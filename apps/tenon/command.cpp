@@ -330,6 +330,7 @@ int run_command(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of the write, which cleans up behind itself
   std::signal(SIGCHLD, SIG_DFL);  // children are waited for, whatever the parent did about its own
   std::atexit(refuse_exit);
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:2", 0);  // so that cuDNN's recurrent layers give the same bits each run; read when a device is first used
   working = ::getpid();
   const int exit_status = status_of(argc, argv);
   working = 0;

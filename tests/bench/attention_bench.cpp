@@ -4,14 +4,14 @@
 ///   attention_bench [--device cuda|cpu] [--dtype bf16|f16|f32] [--causal] [--sizes 4x16x2048x64,...] [--rounds 9] [--explain]
 ///
 /// A round is as many replays as fit into 0.05 s. With --explain what was chosen by measurement, and why, follows on stderr.
-#include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "backend/backend.hpp"
+#include "replays.hpp"
 #include "tenon/attention.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/error.hpp"
@@ -21,10 +21,6 @@
 using namespace tenon;
 
 namespace {
-
-struct Size {
-  long long batch, heads, length, width;
-};
 
 struct Options {
   Device device{DeviceType::cuda, 0};
@@ -40,10 +36,8 @@ Options parse(int argc, char** argv) {
     const std::string a = argv[i];
     auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
     if (a == "--device") o.device = Device::parse(value());
-    else if (a == "--dtype") {
-      const std::string t = value();
-      o.dtype = t == "f32" ? DType::f32 : t == "f16" ? DType::f16 : DType::bf16;
-    } else if (a == "--sizes") o.sizes = value();
+    else if (a == "--dtype") o.dtype = bench::float_type(value());
+    else if (a == "--sizes") o.sizes = value();
     else if (a == "--rounds") o.rounds = std::atoi(value().c_str());
     else if (a == "--causal") o.causal = true;
     else if (a == "--explain") o.explain = true;
@@ -55,43 +49,9 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-std::vector<Size> sizes_of(const std::string& text) {
-  std::vector<Size> all;
-  for (std::size_t at = 0; at < text.size();) {
-    Size s{};
-    const std::size_t end = std::min(text.find(',', at), text.size());
-    if (std::sscanf(text.substr(at, end - at).c_str(), "%lldx%lldx%lldx%lld", &s.batch, &s.heads, &s.length, &s.width) != 4) {
-      std::fprintf(stderr, "a size is BATCHxHEADSxLENGTHxWIDTH, not %s\n", text.substr(at, end - at).c_str());
-      std::exit(2);
-    }
-    all.push_back(s);
-    at = end + 1;
-  }
-  return all;
-}
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// Milliseconds a replay, of each round.
-std::vector<double> timed(const StepPlan& plan, int rounds) {
-  auto replay = [&](int times) {
-    const double begin = now();
-    for (int i = 0; i < times; ++i) plan.run();
-    wait_for_device();
-    return now() - begin;
-  };
-  replay(3);  // launch by launch, captured, replayed
-  const int times = std::max(1, int(0.05 / replay(1)));
-  std::vector<double> all;
-  for (int i = 0; i < rounds; ++i) all.push_back(replay(times) * 1e3 / times);
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
-void measure(const Options& o, const Size& s, bool gradient) {
-  const Shape shape{s.batch, s.length, s.heads, s.width};
+void measure(const Options& o, const std::array<long long, 4>& size, bool gradient) {
+  const auto [batch, heads, length, width] = size;
+  const Shape shape{batch, length, heads, width};
   auto operand = [&](std::uint64_t stream) { return random_normal(shape, 0, stream).to(o.dtype); };
   Tensor q = operand(1), k = operand(2), v = operand(3);
   const Tensor d_y = operand(4);
@@ -106,11 +66,11 @@ void measure(const Options& o, const Size& s, bool gradient) {
     for (Tensor* t : {&q, &k, &v}) t->set_requires_grad(true);
     kept = gradients({scaled_dot_product_attention(q, k, v, options)}, {q, k, v}, {d_y});
   });
-  const std::vector<double> ms = timed(plan, o.rounds);
+  const std::vector<double> ms = bench::replay_times(plan, o.rounds);
   std::printf(
       "{\"what\": \"tenon\", \"pass\": \"%s\", \"dtype\": \"%s\", \"causal\": %s, \"batch\": %lld, \"heads\": %lld, \"length\": %lld, \"width\": %lld, \"ms\": %.4f, "
       "\"ms_min\": %.4f, \"arena_mb\": %.1f}\n",
-      gradient ? "forward+backward" : "forward", std::string(name_of(o.dtype)).c_str(), o.causal ? "true" : "false", s.batch, s.heads, s.length, s.width, ms[ms.size() / 2], ms[0],
+      gradient ? "forward+backward" : "forward", std::string(name_of(o.dtype)).c_str(), o.causal ? "true" : "false", batch, heads, length, width, ms[ms.size() / 2], ms[0],
       double(plan.arena_bytes()) / 1048576);
   std::fflush(stdout);
 }
@@ -121,7 +81,7 @@ int main(int argc, char** argv) {
   const Options o = parse(argc, argv);
   try {
     DeviceScope on(o.device);
-    for (const Size& s : sizes_of(o.sizes))
+    for (const auto& s : bench::four_sizes(o.sizes, "BATCHxHEADSxLENGTHxWIDTH"))
       for (bool gradient : {false, true}) measure(o, s, gradient);
   } catch (const Error& e) {
     std::fprintf(stderr, "%s\n", e.message().c_str());

@@ -6,6 +6,7 @@
 #include "cuda/device.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
+#include "tenon/plan.hpp"
 
 using namespace tenon;
 
@@ -98,6 +99,23 @@ Verdict compare(const std::string& name, const Case& run, DType type, double tol
     CHECK(same_bytes(device[i], first));
   }
   return Verdict::agrees;
+}
+
+void check_recorded_bits(const std::function<std::vector<Tensor>()>& step) {
+  const DeviceScope on(kDevice);
+  std::vector<Tensor> made = step();
+  const auto values = [&] {
+    std::vector<std::vector<double>> all;
+    for (const Tensor& t : made) all.push_back(t.to_vector());
+    return all;
+  };
+  const auto alone = values();
+  const StepPlan plan = StepPlan::record([&] { made = step(); });
+  for (int i = 0; i < 4; ++i) {
+    plan.run();
+    const bool same = values() == alone;
+    CHECK(same);
+  }
 }
 
 }  // namespace under_test

@@ -30,4 +30,7 @@ enum class Verdict { agrees, not_for_this_type, no_kernel };
 /// refuses, the device must refuse too.
 Verdict compare(const std::string& name, const Case& run, tenon::DType type, double tolerance = 0);
 
+/// The bits of what `step` gives, alone and each time that it is run as a recorded step: launch by launch, captured, as a graph.
+void check_recorded_bits(const std::function<std::vector<tenon::Tensor>()>& step);
+
 }  // namespace under_test

@@ -47,7 +47,7 @@ class TENON_API StepPlan {
   /// Where a device can start a step as one: how this one is started, or "launched one by one: " and why it could not be captured. Known
   /// after the second run; empty before it, and on the CPU.
   const std::string& replay_note() const;
-  /// One line a launch: index, name, operands with sizes and arena offsets; then what is fused, what is done once and, on a GPU, how convolutions, attention and norms of rows are computed and why.
+  /// One line a launch: index, name, operands with sizes and arena offsets; then what is fused, what is done once and, on a GPU, how convolutions, attention, recurrent layers and norms of rows are computed and why.
   std::string explain() const;
   /// Runs once with a clock around each launch; (name, seconds) in order.
   std::vector<std::pair<std::string, double>> profile() const;

@@ -4,6 +4,8 @@
 #include "kernels/types.hpp"
 #include "ops/check.hpp"
 #include "ops/recurrent_kernels.hpp"
+#include "ops/recurrent_layer.hpp"
+#include "ops/recurrent_steps.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
@@ -13,27 +15,17 @@ namespace {
 
 using List = std::vector<Tensor>;
 
-/// The arguments of a recurrence, checked and in the type they are computed in.
+/// The arguments of a recurrence, in the type they are computed in.
 struct Given {
   Tensor x, w_ih, w_hh, b_ih, b_hh, lengths;
   Recurrence p;
 
-  Given(const char* op, std::int64_t gates, const Tensor& x_given, List states, const List& weights, const RecurrentOptions& options) {
-    check_floating(op, x_given);
-    if (x_given.rank() != 3) throw_usage(op, "x " + x_given.str() + " is not [N, T, F]");
-    check_weights(op, gates, x_given, weights);
-    const DType type = acc_dtype(x_given.dtype());
-    p = {type, x_given.size(1), x_given.size(0), weights[1].size(1), options.reverse, options.lengths.defined()};
-    if (p.steps < 1 || p.batch < 1) throw_usage(op, "x " + x_given.str() + " has no steps or no samples");
+  Given(const LayerOperands& o, const Tensor& lengths_given) {
+    const DType type = acc_dtype(o.x.dtype());
+    p = {type, o.x.size(1), o.x.size(0), o.w_hh.size(1), o.reverse, lengths_given.defined()};
     auto typed = [&](const Tensor& t) { return t.defined() ? t.to(type) : t; };
-    x = typed(x_given), w_ih = typed(weights[0]), w_hh = typed(weights[1]).contiguous(), b_ih = typed(weights[2]), b_hh = typed(weights[3]);
-    for (const Tensor& s : states)
-      if (s.defined()) check_same_device(op, x_given, s);
-    for (const Tensor& s : states)
-      if (s.defined() && s.shape() != Shape{p.batch, p.hidden})
-        throw_usage(op, "a first state " + s.str() + " for x " + x_given.str() + " and " + std::to_string(p.hidden) + " hidden units",
-                    "first states are [N, H] (undefined: 0)");
-    if (options.lengths.defined()) take_lengths(op, options.lengths);
+    x = typed(o.x), w_ih = typed(o.w_ih), w_hh = typed(o.w_hh).contiguous(), b_ih = typed(o.b_ih), b_hh = typed(o.b_hh);
+    if (p.lengths) lengths = lengths_given.contiguous();
   }
 
   Tensor state(const Tensor& s) const {
@@ -48,32 +40,42 @@ struct Given {
     launch("sequence_mask", {lengths}, {mask}, sequence_mask_kernel(y.device(), p));
     return where(mask, y, Tensor::zeros(Shape{}, y.dtype(), y.device())).transpose(0, 1);
   }
-
- private:
-  static void check_weights(const char* op, std::int64_t gates, const Tensor& x, const List& w) {
-    const std::string given =
-        "x " + x.str() + ", w_ih " + (w[0].defined() ? w[0].str() : "undefined") + ", w_hh " + (w[1].defined() ? w[1].str() : "undefined");
-    const std::string wanted =
-        "w_ih is [" + std::to_string(gates) + " H, F], w_hh [" + std::to_string(gates) + " H, H], biases [" + std::to_string(gates) + " H]";
-    for (int i = 0; i < 4; ++i) {
-      if (i > 1 && !w[std::size_t(i)].defined()) continue;
-      check_floating(op, w[std::size_t(i)], i == 0 ? "w_ih" : i == 1 ? "w_hh" : i == 2 ? "b_ih" : "b_hh");
-      check_same_device(op, x, w[std::size_t(i)]);
-    }
-    if (w[0].rank() != 2 || w[1].rank() != 2 || w[0].size(1) != x.size(-1) || w[1].size(0) != gates * w[1].size(1) ||
-        w[0].size(0) != w[1].size(0) || w[1].size(1) < 1)
-      throw_usage(op, given, wanted);
-    for (const Tensor& b : {w[2], w[3]})
-      if (b.defined() && b.shape() != Shape{w[0].size(0)}) throw_usage(op, given + ", bias " + b.str(), wanted);
-  }
-
-  void take_lengths(const char* op, const Tensor& given) {
-    if (given.dtype() != DType::i64 || given.shape() != Shape{p.batch})
-      throw_usage(op, "lengths " + given.str() + " for " + std::to_string(p.batch) + " samples", "lengths are i64 [N]");
-    check_same_device(op, x, given);
-    lengths = given.contiguous();
-  }
 };
+
+void check_weights(const char* op, std::int64_t gates, const Tensor& x, const List& w) {
+  const std::string given =
+      "x " + x.str() + ", w_ih " + (w[0].defined() ? w[0].str() : "undefined") + ", w_hh " + (w[1].defined() ? w[1].str() : "undefined");
+  const std::string wanted =
+      "w_ih is [" + std::to_string(gates) + " H, F], w_hh [" + std::to_string(gates) + " H, H], biases [" + std::to_string(gates) + " H]";
+  for (int i = 0; i < 4; ++i) {
+    if (i > 1 && !w[std::size_t(i)].defined()) continue;
+    check_floating(op, w[std::size_t(i)], i == 0 ? "w_ih" : i == 1 ? "w_hh" : i == 2 ? "b_ih" : "b_hh");
+    check_same_device(op, x, w[std::size_t(i)]);
+  }
+  if (w[0].rank() != 2 || w[1].rank() != 2 || w[0].size(1) != x.size(-1) || w[1].size(0) != gates * w[1].size(1) ||
+      w[0].size(0) != w[1].size(0) || w[1].size(1) < 1)
+    throw_usage(op, given, wanted);
+  for (const Tensor& b : {w[2], w[3]})
+    if (b.defined() && b.shape() != Shape{w[0].size(0)}) throw_usage(op, given + ", bias " + b.str(), wanted);
+}
+
+void check_layer(const char* op, std::int64_t gates, const LayerOperands& o, const Tensor& lengths) {
+  check_floating(op, o.x);
+  if (o.x.rank() != 3) throw_usage(op, "x " + o.x.str() + " is not [N, T, F]");
+  check_weights(op, gates, o.x, {o.w_ih, o.w_hh, o.b_ih, o.b_hh});
+  const std::int64_t batch = o.x.size(0), hidden = o.w_hh.size(1);
+  if (o.x.size(1) < 1 || batch < 1) throw_usage(op, "x " + o.x.str() + " has no steps or no samples");
+  for (const Tensor& s : o.states)
+    if (s.defined()) check_same_device(op, o.x, s);
+  for (const Tensor& s : o.states)
+    if (s.defined() && s.shape() != Shape{batch, hidden})
+      throw_usage(op, "a first state " + s.str() + " for x " + o.x.str() + " and " + std::to_string(hidden) + " hidden units",
+                  "first states are [N, H] (undefined: 0)");
+  if (!lengths.defined()) return;
+  if (lengths.dtype() != DType::i64 || lengths.shape() != Shape{batch})
+    throw_usage(op, "lengths " + lengths.str() + " for " + std::to_string(batch) + " samples", "lengths are i64 [N]");
+  check_same_device(op, o.x, lengths);
+}
 
 /// Slots from `first` on, as `shape`.
 Tensor slot(const Tensor& states, std::int64_t first, const Shape& shape) {
@@ -95,42 +97,6 @@ List with_lengths(List reads, const Tensor& lengths) {
 Tensor over_time(const Tensor& a, const Tensor& b) {
   const std::int64_t rows = a.size(0) * a.size(1);
   return matmul(a.reshape({rows, a.size(2)}).transpose(0, 1), b.reshape({rows, b.size(2)}));
-}
-
-/// One step in plain ops: x's share of the gates' sums [N, 4H], h, c [N, H] -> h', c'.
-std::pair<Tensor, Tensor> lstm_step(const Tensor& share, const Tensor& h, const Tensor& c, const Tensor& w_hh, const Tensor& b_hh) {
-  const std::int64_t H = h.size(-1);
-  List g = split(share + linear(h, w_hh, b_hh), {H, H, H, H}, -1);
-  Tensor cell = sigmoid(g[1]) * c + sigmoid(g[0]) * tanh(g[2]);
-  return {sigmoid(g[3]) * tanh(cell), cell};
-}
-
-/// x's share of the gates' sums [N, 3H], h [N, H] -> h'.
-Tensor gru_step(const Tensor& share, const Tensor& h, const Tensor& w_hh, const Tensor& b_hh) {
-  const std::int64_t H = h.size(-1);
-  List from_x = split(share, {H, H, H}, -1), from_h = split(linear(h, w_hh, b_hh), {H, H, H}, -1);
-  Tensor z = sigmoid(from_x[1] + from_h[1]), n = tanh(from_x[2] + sigmoid(from_x[0] + from_h[0]) * from_h[2]);
-  return n + z * (h - n);
-}
-
-/// The recurrence in plain ops, for second derivatives: states [N, H] through `step`, which is given a time. Gives the first state's values
-/// [T, N, H] and the last states.
-template <class Step>
-List recurrence_of_ops(const Recurrence& p, const Tensor& lengths, List states, Step step) {
-  List values(std::size_t(p.steps));
-  for (std::int64_t i = 0; i < p.steps; ++i) {
-    const std::int64_t t = p.reverse ? p.steps - 1 - i : i;
-    List next = step(t, states);
-    if (lengths.defined()) {  // from its length on a sample keeps its state
-      const Tensor on = greater(lengths, Tensor::full(Shape{}, double(t), lengths.dtype(), lengths.device())).reshape({p.batch, 1});
-      for (std::size_t k = 0; k < next.size(); ++k) next[k] = where(on, next[k], states[k]);
-    }
-    states = std::move(next);
-    values[std::size_t(t)] = states[0];
-  }
-  List out{stack(values, 0)};
-  out.insert(out.end(), states.begin(), states.end());
-  return out;
 }
 
 /// y [T, N, H], h_T, c_T.
@@ -201,6 +167,13 @@ List rounded(List all, DType type) {
   return all;
 }
 
+List layer(const char* op, std::int64_t gates, const LayerOperands& o, const Tensor& lengths) {
+  check_layer(op, gates, o, lengths);
+  if (!lengths.defined())
+    if (List made = layer_by_library(op, o); !made.empty()) return made;
+  return layer_by_own_kernels(o, lengths);
+}
+
 /// What a single step checks: x [N, F], states [N, H], weights of `gates` H rows.
 void check_cell(const char* op, std::int64_t gates, const Tensor& x, const List& states, const List& w) {
   check_floating(op, x);
@@ -223,20 +196,26 @@ void check_cell(const char* op, std::int64_t gates, const Tensor& x, const List&
 
 }  // namespace
 
+List layer_by_own_kernels(const LayerOperands& o, const Tensor& lengths) {
+  const Given g(o, lengths);
+  if (o.states.size() == 2) {
+    const Tensor bias = g.b_ih.defined() && g.b_hh.defined() ? g.b_ih + g.b_hh : g.b_ih.defined() ? g.b_ih : g.b_hh;
+    const List out = lstm_core(g, bias, g.state(o.states[0]), g.state(o.states[1]));
+    return rounded({g.output(out[0]), out[1], out[2]}, o.x.dtype());
+  }
+  const Tensor bias = g.b_hh.defined() ? g.b_hh.contiguous() : Tensor::zeros({3 * g.p.hidden}, g.p.dtype, o.x.device());
+  const List out = gru_core(g, bias, g.state(o.states[0]));
+  return rounded({g.output(out[0]), out[1]}, o.x.dtype());
+}
+
 List lstm(const Tensor& x, const Tensor& h0, const Tensor& c0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,
           const Tensor& b_hh, const RecurrentOptions& options) {
-  Given g("lstm", 4, x, {h0, c0}, {w_ih, w_hh, b_ih, b_hh}, options);
-  Tensor bias = g.b_ih.defined() && g.b_hh.defined() ? g.b_ih + g.b_hh : g.b_ih.defined() ? g.b_ih : g.b_hh;
-  List out = lstm_core(g, bias, g.state(h0), g.state(c0));
-  return rounded({g.output(out[0]), out[1], out[2]}, x.dtype());
+  return layer("lstm", 4, {x, w_ih, w_hh, b_ih, b_hh, {h0, c0}, options.reverse}, options.lengths);
 }
 
 List gru(const Tensor& x, const Tensor& h0, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih, const Tensor& b_hh,
          const RecurrentOptions& options) {
-  Given g("gru", 3, x, {h0}, {w_ih, w_hh, b_ih, b_hh}, options);
-  Tensor bias = g.b_hh.defined() ? g.b_hh.contiguous() : Tensor::zeros({3 * g.p.hidden}, g.p.dtype, x.device());
-  List out = gru_core(g, bias, g.state(h0));
-  return rounded({g.output(out[0]), out[1]}, x.dtype());
+  return layer("gru", 3, {x, w_ih, w_hh, b_ih, b_hh, {h0}, options.reverse}, options.lengths);
 }
 
 List lstm_cell(const Tensor& x, const Tensor& h, const Tensor& c, const Tensor& w_ih, const Tensor& w_hh, const Tensor& b_ih,

@@ -7,38 +7,13 @@ Operands are [batch, length, heads, width] in memory, as ours. Forward, and forw
 replayed. Prints one JSON line a size, pass and backend, with the keys of attention_bench. --deterministic asks for gradients that are the
 same bits each run, as ours are; where a backend has none it says so on stderr.
 """
-import argparse, json, statistics, sys, time
+import argparse, json, statistics, sys
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch_graphs import captured, timed
 
 BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
-
-
-def captured(step):
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph
-
-
-def timed(graph, rounds):
-    """Milliseconds a replay, of each round of as many replays as fit into 0.05 s."""
-    def replay(times):
-        begin = time.perf_counter()
-        for _ in range(times):
-            graph.replay()
-        torch.cuda.synchronize()
-        return time.perf_counter() - begin
-    replay(3)
-    times = max(1, int(0.05 / replay(1)))
-    return sorted(replay(times) * 1e3 / times for _ in range(rounds))
 
 
 args = argparse.ArgumentParser()
@@ -65,7 +40,7 @@ for size in args.sizes.split(","):
         for backend in args.backends.split(","):
             try:
                 with sdpa_kernel([BACKENDS[backend]]):
-                    ms = timed(captured(step), args.rounds)
+                    ms = timed(captured(step).replay, args.rounds)
             except Exception as e:  # a backend may refuse a size
                 print(f"{backend} {size} {'backward' if backward else 'forward'}: {str(e).splitlines()[0]}", file=sys.stderr)
                 continue

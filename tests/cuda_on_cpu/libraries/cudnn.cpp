@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "cuda_on_cpu/libraries/cudnn_loops.hpp"
+#include "cuda_on_cpu/libraries/cudnn_recurrent.hpp"
 #include "cuda_on_cpu/runtime/device_clock.hpp"
 #include "cuda_on_cpu/runtime/memory.hpp"
 #include "cuda_on_cpu/runtime/spoil.hpp"
@@ -117,7 +118,7 @@ std::shared_ptr<CudnnGraph> graph_of(const Question& question, const Plans<Quest
 
 bool cudnn_here() {
   const on_cpu::Cudnn& c = on_cpu::cudnn();
-  return c.convolutions || c.attentions || c.norms;
+  return c.convolutions || c.attentions || c.norms || !on_cpu::recurrent_layers().algorithms.empty();
 }
 std::size_t cudnn_version() {
   return 0;

@@ -217,6 +217,7 @@ void install() {
   install_ordering();
   install_search();
   install_recurrent();
+  install_recurrent_cudnn();
   install_attention();
   install_attention_mma();
   install_attention_cudnn();

@@ -50,6 +50,7 @@ void install_masking();
 void install_ordering();
 void install_search();
 void install_recurrent();
+void install_recurrent_cudnn();  ///< whole layers by cuDNN where that is faster, where it is
 void install_attention();
 void install_attention_mma();    ///< after install_attention: tensor cores for the sizes that suit them
 void install_attention_cudnn();  ///< after install_attention_mma: takes over what cuDNN does better, where it is
@@ -67,7 +68,7 @@ void install_nvtx();  ///< ranges of steps and ops for NVIDIA's profilers
 /// NVIDIA's libraries that compute here, name and version: cuDNN where it could be loaded. Needs no device.
 std::vector<std::pair<std::string, std::string>> library_versions();
 
-/// One line a convolution, attention, norm of rows, transform or product with an activation of this process: what makes it, and in what time or why.
+/// One line a convolution, attention, recurrent layer, norm of rows, transform or product with an activation of this process: what makes it, and in what time or why.
 std::vector<std::string> choices_made();
 
 }  // namespace tenon::cuda

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/cuda/check.cuh"
+#include "backend/cuda/library/cudnn_handle.hpp"
 
 namespace tenon::cuda {
 
@@ -76,26 +77,7 @@ bool load_cudnn() noexcept {
   return loaded;
 }
 
-/// One handle a process; a handle is for one thread at a time.
-struct Cudnn {
-  cudnnHandle_t handle = nullptr;
-  std::mutex mutex;
-
-  Cudnn() noexcept {
-    if (!load_cudnn()) return;
-    try {
-      cudnnHandle_t made = nullptr;
-      if (fe::detail::create_handle(&made) != CUDNN_STATUS_SUCCESS) return;
-      if (fe::detail::set_stream(made, stream()) == CUDNN_STATUS_SUCCESS) handle = made;
-    } catch (...) {  // a library without these functions is none
-    }
-  }
-};
-
-Cudnn& cudnn() {
-  static Cudnn& c = *new Cudnn;  // never destroyed: CUDA may be gone by then
-  return c;
-}
+CudnnHandle& cudnn() { return cudnn_handle(); }
 
 DataType_t type_of(DType t) {
   return t == DType::bf16 ? DataType_t::BFLOAT16 : t == DType::f16 ? DataType_t::HALF : DataType_t::FLOAT;
@@ -209,6 +191,24 @@ std::shared_ptr<CudnnGraph> graph_for(const std::string& description, const Ques
 
 }  // namespace
 
+CudnnHandle& cudnn_handle() {
+  static CudnnHandle& made = *[] {
+    auto* c = new CudnnHandle;  // never destroyed: CUDA may be gone by then
+    if (!load_cudnn()) return c;
+    try {
+      cudnnHandle_t handle = nullptr;
+      if (fe::detail::create_handle(&handle) == CUDNN_STATUS_SUCCESS && fe::detail::set_stream(handle, stream()) == CUDNN_STATUS_SUCCESS) c->handle = handle;
+    } catch (...) {  // a library without these functions is none
+    }
+    return c;
+  }();
+  return made;
+}
+
+void* cudnn_function(const char* name) {
+  return load_cudnn() ? ::dlsym(fe::cudnn_dlhandle, name) : nullptr;
+}
+
 bool cudnn_here() {
   return cudnn().handle != nullptr;
 }
@@ -248,8 +248,17 @@ std::shared_ptr<CudnnGraph> CudnnGraph::make_for(const std::string& description,
 
 #else
 
+#include "backend/cuda/library/cudnn_handle.hpp"
+
 namespace tenon::cuda {
 
+CudnnHandle& cudnn_handle() {
+  static CudnnHandle& none = *new CudnnHandle;
+  return none;
+}
+void* cudnn_function(const char*) {
+  return nullptr;
+}
 bool cudnn_here() {
   return false;
 }

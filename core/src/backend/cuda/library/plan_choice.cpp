@@ -95,7 +95,7 @@ std::vector<std::string> choices_made() {
 
 PlanMemory& plan_memory() {
   // the last number is that of our own candidates: with new ones all is asked anew
-  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 3");
+  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 4");
   return m;
 }
 

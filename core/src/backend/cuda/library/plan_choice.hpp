@@ -24,11 +24,13 @@ struct PlanChoice {
 /// Held while a choice is made: by choice_for, around the functions below.
 std::mutex& choosing();
 
-/// How long is searched for the best plan.
+/// What is searched for the best plan, and how long.
 struct PlanBounds {
   int candidates = 6;          ///< of a graph
   double graph_seconds = 0.5;  ///< then no more candidates of a graph
   double all_seconds = 60;     ///< of this process; then only the first of each graph
+  /// A recurrent layer is asked about from so many multiplications of its states by weights on: below, a kernel of ours for the whole sequence is hardly beaten.
+  double recurrent_products = 1e8;
 };
 PlanBounds& plan_bounds();  ///< to be changed by tests alone
 

@@ -1,0 +1,335 @@
+// Who makes a recurrent layer: a stand-in for cuDNN against our kernels.
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/cuda/install.hpp"
+#include "backend/cuda/library/plan_choice.hpp"
+#include "backend/cuda/library/recurrent_tune.hpp"
+#include "core/ops/gradient_check.hpp"
+#include "cuda/device.hpp"
+#include "cuda/twin.hpp"
+#include "cuda_on_cpu/libraries/cudnn_recurrent.hpp"
+#include "cuda_on_cpu/runtime/device_clock.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
+#include "cuda_on_cpu/runtime/work.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/indexing.hpp"
+#include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
+#include "tenon/precision.hpp"
+#include "tenon/recurrent.hpp"
+
+using namespace tenon;
+using namespace tenon::cuda;
+using namespace under_test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
+using check::made;
+using on_cpu::LayerDeed;
+using on_cpu::recurrent_layers;
+using on_cpu::StandInLayer;
+using In = std::vector<Tensor>;
+using Algorithms = std::map<int, StandInLayer>;
+
+namespace {
+
+constexpr int kStandard = 0, kPersistent = 1, kSmall = 3;
+constexpr double kOwn = 100;  ///< microseconds of each kernel of ours that does steps; all others take 1
+
+/// While one is alive cuDNN has these layers, and is asked about all.
+class Scope {
+ public:
+  explicit Scope(Algorithms have) {
+    has_device();
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:2", 1);
+    on_cpu::count_time([](const std::string& kernel) { return kernel.starts_with("lstm") || kernel.starts_with("gru") ? kOwn : 1.0; });
+    recurrent_layers().algorithms = std::move(have);
+    recurrent_layers().forward = recurrent_layers().gradient = 0;
+    plan_bounds().recurrent_products = 0;
+    install_recurrent_cudnn();
+  }
+  ~Scope() {
+    plan_bounds() = {};
+    set_library_layer(DeviceType::cuda, nullptr);
+    recurrent_layers().algorithms.clear();
+    on_cpu::count_time(nullptr);
+    ::unsetenv("CUBLAS_WORKSPACE_CONFIG");
+  }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+};
+
+Algorithms standard(const StandInLayer& how = {}) { return {{kStandard, how}}; }
+
+/// Another number of samples each time, so that each is asked about.
+RecurrentLayer another(DType type = DType::f32, int gates = 4, bool training = true) {
+  static std::int64_t batch = 20;
+  return {type, 3, batch++, 5, 6, gates, training};
+}
+
+std::string last_told() {
+  const std::vector<std::string> all = choices_made();
+  return all.empty() ? "" : all.back();
+}
+
+struct LayerCase {
+  bool gru = false, reverse = false, biases = true, states = true;
+  std::int64_t batch = 3, steps = 5, features = 4, hidden = 7;
+
+  In operands() const {
+    const std::int64_t rows = (gru ? 3 : 4) * hidden;
+    In x{made(1, {batch, steps, features}), made(2, {rows, features}), made(3, {rows, hidden})};
+    if (biases) x.push_back(made(4, {rows})), x.push_back(made(5, {rows}));
+    if (states)
+      for (int i = 0; i < (gru ? 1 : 2); ++i) x.push_back(made(6 + i, {batch, hidden}));
+    return x;
+  }
+  In run(const In& x) const {
+    std::size_t at = 3;
+    const Tensor b_ih = biases ? x[at++] : Tensor{}, b_hh = biases ? x[at++] : Tensor{}, h = states ? x[at++] : Tensor{}, c = states && !gru ? x[at++] : Tensor{};
+    const RecurrentOptions options{reverse, {}};
+    return gru ? tenon::gru(x[0], h, x[1], x[2], b_ih, b_hh, options) : tenon::lstm(x[0], h, c, x[1], x[2], b_ih, b_hh, options);
+  }
+  /// All results in one.
+  Tensor joined(const In& x) const {
+    In all;
+    for (const Tensor& t : run(x)) all.push_back(t.reshape({t.numel()}));
+    return concat(all, 0);
+  }
+  std::string str() const {
+    return std::string(gru ? "GRU" : "LSTM") + (reverse ? ", reversed" : "") + (biases ? "" : ", no biases") + (states ? "" : ", no states");
+  }
+};
+
+std::vector<LayerCase> cases() {
+  std::vector<LayerCase> all;
+  for (bool gru : {false, true})
+    for (bool reverse : {false, true})
+      for (bool biases : {false, true})
+        for (bool states : {false, true}) all.push_back({gru, reverse, biases, states, 3 + std::int64_t(all.size())});
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("recurrent layers by cuDNN give what ours give", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  for (DType type : {DType::f32, DType::bf16, DType::f16})
+    for (const LayerCase& c : cases()) {
+      CAPTURE(name_of(type), c.str());
+      const int before = recurrent_layers().forward, gradients_before = recurrent_layers().gradient;
+      compare(c.str(), [&] { check::first_gradients([&](const In& x) { return c.joined(x); }, c.operands()); }, type);
+      CHECK(recurrent_layers().forward > before);
+      CHECK(recurrent_layers().gradient > gradients_before);
+    }
+  end_run();
+}
+
+TEST_CASE("a recurrent layer by cuDNN can be differentiated twice and recomputed", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  for (const LayerCase& c : {LayerCase{}, LayerCase{.gru = true}, LayerCase{.reverse = true}}) {
+    CAPTURE(c.str());
+    In on_cpu_values, on_device_values, recomputed;
+    for (Device device : {kCpu, kDevice}) {
+      In x;
+      for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f32).to(device).set_requires_grad(true));
+      const auto loss = [](const In& y) {
+        Tensor sum_of_all = sum(square(y[0]));
+        for (std::size_t i = 1; i < y.size(); ++i) sum_of_all = sum_of_all + sum(square(y[i]));
+        return sum_of_all;
+      };
+      const In first = gradients({loss(c.run(x))}, x, {}, true);
+      const In second = gradients({loss(first)}, x);
+      for (const Tensor& t : second) (device == kCpu ? on_cpu_values : on_device_values).push_back(t.to(kCpu));
+      if (device == kCpu) continue;
+      const In once = gradients({loss(c.run(x))}, x), again = gradients({loss(recompute([&](const In& in) { return c.run(in); }, x))}, x);
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(again[i].to_vector() == once[i].to_vector());
+    }
+    for (std::size_t i = 0; i < on_cpu_values.size(); ++i) CHECK(nmse(on_device_values[i], on_cpu_values[i]) <= 1e-8);
+  }
+  end_run();
+}
+
+TEST_CASE("operands off 16 bytes and of other strides reach a recurrent layer all the same", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const LayerCase c;
+  compare("shifted", [&] {
+    check::first_gradients(
+        [&](const In& x) {
+          In in = x;
+          in[0] = x[0].narrow(1, 1, c.steps).narrow(2, 1, c.features);
+          in[1] = x[1].transpose(0, 1);
+          in[5] = x[5].narrow(0, 1, c.batch * c.hidden).reshape({c.batch, c.hidden});
+          return c.joined(in);
+        },
+        {made(1, {c.batch, c.steps + 1, c.features + 1}), made(2, {c.features, 4 * c.hidden}), made(3, {4 * c.hidden, c.hidden}), made(4, {4 * c.hidden}), made(5, {4 * c.hidden}),
+         made(6, {c.batch * c.hidden + 1}), made(7, {c.batch, c.hidden})});
+  }, DType::f32);
+  CHECK(recurrent_layers().forward > 0);
+  end_run();
+}
+
+TEST_CASE("of a recurrent layer's algorithms the fastest that gives the same is taken", "[cuda_on_cpu][recurrent_choice]") {
+  const int before = recurrent_layers().descriptors;
+  int chosen = 0;
+  const Scope here({{kStandard, {.microseconds = 20}}, {kPersistent, {.microseconds = 12}}, {kSmall, {.microseconds = 30}}});
+  for (DType type : {DType::f32, DType::bf16})
+    for (int gates : {4, 3}) {
+      CAPTURE(name_of(type), gates);
+      recurrent_layers().algorithms = {{kStandard, {.microseconds = 20}}, {kPersistent, {.microseconds = 12}}, {kSmall, {.microseconds = 30}}};
+      const RecurrentChoice c = recurrent_choice(another(type, gates));
+      REQUIRE(c.layer);
+      CHECK(c.algorithm == 1);
+      CHECK(c.microseconds > 36);
+      CHECK(c.microseconds < 60);
+      CHECK_THAT(last_told(), Contains(gates == 4 ? "LSTM " : "GRU ") && Contains(" x 3 steps, 5 to 6 units, trained: cuDNN, persistent: ") && Contains(" us (own kernels 2"));
+      CHECK(recurrent_layers().descriptors - before == 5 * ++chosen);
+      // one that is not faster than ours is not taken, nor is one that cuDNN does not have
+      recurrent_layers().algorithms = standard({.microseconds = 2 * kOwn});
+      CHECK_FALSE(recurrent_choice(another(type, gates)).layer);
+      CHECK_THAT(last_told(), Contains(", trained: own kernels: 2"));
+      recurrent_layers().algorithms = {{2, {}}};
+      CHECK_FALSE(recurrent_choice(another(type, gates)).layer);
+      CHECK_THAT(last_told(), EndsWith(", trained: own kernels"));
+      CHECK(recurrent_layers().descriptors - before == 5 * chosen);
+    }
+  end_run();
+}
+
+TEST_CASE("a recurrent layer that gives something else is not taken", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  for (int gates : {4, 3})
+    for (int output = 0; output < 7; ++output)
+      for (LayerDeed deed : {LayerDeed::wrong, LayerDeed::other_bits_each_run}) {
+        if (gates == 3 && (output == 2 || output == 5)) continue;  // cells
+        CAPTURE(gates, output, int(deed));
+        recurrent_layers().algorithms = {{kStandard, {.deed = deed, .output = output}}, {kPersistent, {.microseconds = 30}}};
+        CHECK(recurrent_choice(another(DType::f32, gates)).algorithm == 1);
+        CHECK_THAT(last_told(), Contains("; cuDNN, standard: result ") && Contains(deed == LayerDeed::wrong ? " is another, NMSE 1.0e-02" : " has other bits in another run"));
+      }
+  // what is not wanted is not looked at
+  recurrent_layers().algorithms = standard({.deed = LayerDeed::wrong, .output = 3});
+  CHECK(recurrent_choice(another(DType::f32, 4, false)).layer);
+  end_run();
+}
+
+TEST_CASE("a recurrent layer that cuDNN refuses, or cannot record, is not taken", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const std::map<LayerDeed, std::string> deeds{{LayerDeed::refused_forward, "; cuDNN, standard: cuDNN refused a recurrent layer"},
+                                               {LayerDeed::refused_gradient, "; cuDNN, standard: cuDNN refused a recurrent layer"},
+                                               {LayerDeed::waits_for_device, "; cuDNN, standard: it cannot be captured: "}};
+  for (const auto& [deed, why] : deeds) {
+    recurrent_layers().algorithms = standard({.deed = deed});
+    CHECK_FALSE(recurrent_choice(another()).layer);
+    CHECK_THAT(last_told(), Contains(", trained: own kernels: ") && Contains(why));
+  }
+  end_run();
+}
+
+TEST_CASE("recurrent layers that round to TF32 are taken where that is allowed", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard({.deed = LayerDeed::in_tf32}));
+  const RecurrentLayer q = another();
+  CHECK_FALSE(recurrent_choice(q).layer);
+  const Tf32Scope allowed;
+  CHECK(recurrent_choice(q).layer);
+  CHECK_THAT(last_told(), Contains("LSTM tf32 of ") && Contains(": cuDNN, standard: "));
+  end_run();
+}
+
+TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const auto asked = [](const std::function<void()>& run) {
+    const std::size_t before = choices_made().size();
+    run();
+    return choices_made().size() - before;
+  };
+  const auto layer = [](DType type, bool lengths) {
+    const NoGrad off;
+    static std::int64_t batch = 200;
+    const auto of = [&](const Shape& s) { return made(1, s, type).to(kDevice); };
+    ++batch;
+    (void)lstm(of({batch, 2, 3}), {}, {}, of({16, 3}), of({16, 4}), {}, {}, {false, lengths ? Tensor::full({batch}, 1, DType::i64, kDevice) : Tensor{}});
+  };
+  CHECK(asked([&] { layer(DType::f32, false); }) == 1);
+  CHECK(asked([&] { layer(DType::bf16, false); }) == 1);
+  CHECK(asked([&] { layer(DType::f32, true); }) == 0);
+  CHECK(asked([&] { layer(DType::f64, false); }) == 0);
+  plan_bounds().recurrent_products = 203.0 * 2 * 4 * 4 * 4 + 1;
+  CHECK(asked([&] { layer(DType::f32, false); }) == 1);  // 204 samples
+  CHECK(asked([&] { (void)recurrent_choice({DType::f32, 2, 203, 3, 4, 4, false}); }) == 0);
+  plan_bounds().recurrent_products = 0;
+  for (const char* sizes : {"", ":4096:2:16:8", ":4096", "4096:2", ":4096:"}) {  // several sizes, or what says nothing
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", sizes, 1);
+    CAPTURE(sizes);
+    CHECK(asked([&] { layer(DType::f32, false); }) == 0);
+  }
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8", 1);
+  CHECK(asked([&] { layer(DType::f32, false); }) == 1);
+  end_run();
+}
+
+TEST_CASE("a recorded step with a recurrent layer by cuDNN is one graph with the same bits", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const LayerCase c{.batch = 40};
+  In x, result;
+  for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f32).to(kDevice).set_requires_grad(true));
+  const auto step = [&] { result = gradients({sum(square(c.run(x)[0]))}, x); };
+  const auto values = [&] {
+    std::vector<std::vector<double>> all;
+    for (const Tensor& t : result) all.push_back(t.to_vector());
+    return all;
+  };
+  const StepPlan plan = StepPlan::record(step);  // asks while it records
+  const int asked = recurrent_layers().forward;
+  CHECK(asked > 0);
+  plan.run();
+  const auto once = values();
+  for (int i = 0; i < 3; ++i) {
+    plan.run();
+    CHECK(values() == once);
+  }
+  CHECK(recurrent_layers().forward - asked == 4);
+  CHECK_THAT(plan.replay_note(), Contains("one CUDA graph"));
+  CHECK_THAT(plan.explain(), Contains("# chosen: LSTM f32 of 40 x 5 steps, 4 to 7 units, trained: cuDNN, standard: "));
+  step();
+  CHECK(values() == once);
+  end_run();
+}
+
+TEST_CASE("without memory for a trial a recurrent layer goes by our kernels, and nothing is remembered", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const RecurrentLayer q = another();
+  on_cpu::set_memory_size(on_cpu::bytes_in_use() + 4096);
+  CHECK_FALSE(recurrent_choice(q).layer);
+  on_cpu::set_memory_size(0);
+  CHECK_THAT(last_told(), EndsWith(", trained: own kernels"));
+  CHECK(plan_memory().find("LSTM f32 of " + std::to_string(q.batch) + " x 3 steps, 5 to 6 units, trained").empty());
+  end_run();
+}
+
+TEST_CASE("what was chosen for a recurrent layer is remembered and recalled", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(Algorithms{{kPersistent, {}}});
+  const RecurrentLayer q = another();
+  REQUIRE(recurrent_choice(q).algorithm == 1);
+  const std::string key = "LSTM f32 of " + std::to_string(q.batch) + " x 3 steps, 5 to 6 units, trained";
+  CHECK(plan_memory().find(key) == "cudnn persistent");
+  // as another process would, of a layer that this one was not asked about
+  const auto remembered = [&](const std::string& text) {
+    const RecurrentLayer r = another();
+    plan_memory().keep("LSTM f32 of " + std::to_string(r.batch) + " x 3 steps, 5 to 6 units, trained", text);
+    const int before = recurrent_layers().forward;
+    const RecurrentChoice c = recurrent_choice(r);
+    return std::pair(c.layer ? c.algorithm : -1, recurrent_layers().forward - before > 0);
+  };
+  CHECK(remembered("cudnn persistent") == std::pair(1, false));
+  CHECK_THAT(last_told(), EndsWith(", trained: cuDNN, persistent"));
+  CHECK(remembered("own") == std::pair(-1, false));
+  CHECK(remembered("cudnn standard") == std::pair(1, true));  // not there any more
+  CHECK(remembered("cudnn of another kind") == std::pair(1, true));
+  end_run();
+}
