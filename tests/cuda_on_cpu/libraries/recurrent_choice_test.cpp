@@ -214,7 +214,9 @@ TEST_CASE("a recurrent layer that gives something else is not taken", "[cuda_on_
       }
   // what is not wanted is not looked at
   recurrent_layers().algorithms = standard({.deed = LayerDeed::wrong, .output = 3});
-  CHECK(recurrent_choice(another(DType::f32, 4, false)).layer);
+  const RecurrentChoice forward = recurrent_choice(another(DType::f32, 4, false));
+  REQUIRE(forward.layer);
+  CHECK(forward.layer->kept_bytes() == 0);
   end_run();
 }
 
@@ -238,6 +240,8 @@ TEST_CASE("recurrent layers that round to TF32 are taken where that is allowed",
   const Tf32Scope allowed;
   CHECK(recurrent_choice(q).layer);
   CHECK_THAT(last_told(), Contains("LSTM tf32 of ") && Contains(": cuDNN, standard: "));
+  CHECK(recurrent_choice(another(DType::bf16)).layer);
+  CHECK_THAT(last_told(), Contains("LSTM bf16 of "));
   end_run();
 }
 
@@ -259,6 +263,14 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
   CHECK(asked([&] { layer(DType::bf16, false); }) == 1);
   CHECK(asked([&] { layer(DType::f32, true); }) == 0);
   CHECK(asked([&] { layer(DType::f64, false); }) == 0);
+  {
+    const LayerCase c{.batch = 300};
+    In x;
+    for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f32).to(kDevice).set_requires_grad(true));
+    // as for a training, with history or without: the second run must compute what the first did
+    CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return c.run(in); }, x)[0])}, x); }) == 1);
+    CHECK_THAT(last_told(), Contains("LSTM f32 of 300 x 5 steps, 4 to 7 units, trained: "));
+  }
   plan_bounds().recurrent_products = 203.0 * 2 * 4 * 4 * 4 + 1;
   CHECK(asked([&] { layer(DType::f32, false); }) == 1);  // 204 samples
   CHECK(asked([&] { (void)recurrent_choice({DType::f32, 2, 203, 3, 4, 4, false}); }) == 0);
@@ -303,12 +315,20 @@ TEST_CASE("a recorded step with a recurrent layer by cuDNN is one graph with the
 
 TEST_CASE("without memory for a trial a recurrent layer goes by our kernels, and nothing is remembered", "[cuda_on_cpu][recurrent_choice]") {
   const Scope here(standard());
-  const RecurrentLayer q = another();
-  on_cpu::set_memory_size(on_cpu::bytes_in_use() + 4096);
-  CHECK_FALSE(recurrent_choice(q).layer);
-  on_cpu::set_memory_size(0);
-  CHECK_THAT(last_told(), EndsWith(", trained: own kernels"));
-  CHECK(plan_memory().find("LSTM f32 of " + std::to_string(q.batch) + " x 3 steps, 5 to 6 units, trained").empty());
+  // from too little for any trial to enough, by way of too little for cuDNN's part of it
+  int without = 0;
+  for (std::size_t more = 4096;; more += 4096) {
+    const RecurrentLayer q = another();
+    on_cpu::set_memory_size(on_cpu::bytes_in_use() + more);
+    const bool chosen = recurrent_choice(q).layer != nullptr;
+    on_cpu::set_memory_size(0);
+    CAPTURE(more);
+    if (chosen) break;
+    ++without;
+    CHECK_THAT(last_told(), EndsWith(", trained: own kernels"));
+    CHECK(plan_memory().find("LSTM f32 of " + std::to_string(q.batch) + " x 3 steps, 5 to 6 units, trained").empty());
+  }
+  CHECK(without > 5);
   end_run();
 }
 
