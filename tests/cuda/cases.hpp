@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -11,21 +12,22 @@ namespace under_test {
 
 /// Of ops without a gradient, by "header: signature" as in the tables: they note what they give.
 std::map<std::string, Case>& value_cases();
-/// What else there is of ops: results of several parts, other element types, shapes that cross the bounds of blocks and vectors.
+/// What else there is of ops: results of several parts, other element types, shapes that cross the bounds of blocks and vectors. Each is a test of its own.
 struct Extra {
   std::string name;
   Case run;
   std::vector<tenon::DType> types;
   double tolerance = 0;  ///< NMSE; 0: that of the type
 };
-std::vector<Extra>& extra_cases();
+/// Fails where there is none of that name.
+const Extra& extra_case(const std::string& name);
 
 inline void note(const std::string& what, const tenon::Tensor& t) {
   check::Twin::active()->note(what, t);
 }
 struct Register {
   explicit Register(std::map<std::string, Case> cases) { value_cases().merge(cases); }
-  explicit Register(const std::vector<Extra>& cases) { extra_cases().insert(extra_cases().end(), cases.begin(), cases.end()); }
+  explicit Register(const std::vector<Extra>& cases, const std::source_location& here = std::source_location::current());
 };
 
 }  // namespace under_test
