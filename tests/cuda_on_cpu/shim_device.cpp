@@ -14,10 +14,8 @@ namespace under_test {
 
 bool has_device() {
   static const bool installed = [] {
-    // what is measured here is this process' own affair, or that of the test that names a folder for several
-    static const TemporaryFolder own("plans");
-    const char* named = std::getenv("TENON_TEST_PLANS");
-    ::setenv("TENON_PLAN_MEMORY", named ? named : own.path.c_str(), 1);
+    static const TemporaryFolder plans("plans");  // what is measured here is this process' own affair, and that of its children
+    ::setenv("TENON_PLAN_MEMORY", plans.path.c_str(), 1);
     tenon::list_devices();  // a backend that was built beside the library installs itself here: ours replaces it
     tenon_cuda_backend.install();
     return true;

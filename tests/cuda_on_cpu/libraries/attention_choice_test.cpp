@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cuda_on_cpu/libraries/attention_choice.hpp"
+#include "cuda_on_cpu/libraries/process.hpp"
 #include "ops/attention_tiles.hpp"
 
 using namespace tenon;

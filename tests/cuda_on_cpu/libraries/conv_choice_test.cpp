@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cuda_on_cpu/libraries/conv_choice.hpp"
+#include "cuda_on_cpu/libraries/process.hpp"
 #include "tenon/precision.hpp"
 
 using namespace tenon;

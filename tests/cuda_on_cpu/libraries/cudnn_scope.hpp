@@ -2,12 +2,7 @@
 /// enough of it to try six plans of each graph.
 #pragma once
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,12 +53,6 @@ class CudnnScope {
   CudnnScope(const CudnnScope&) = delete;
   CudnnScope& operator=(const CudnnScope&) = delete;
 
-  /// Of this process.
-  static std::filesystem::path memory() {
-    has_device();
-    return std::getenv("TENON_PLAN_MEMORY");
-  }
-
  private:
   CudnnScope() {
     has_device();
@@ -80,25 +69,6 @@ inline std::vector<std::string> plans_run() { return std::exchange(tenon::cuda::
 inline std::string last_told() {
   const std::vector<std::string> all = tenon::cuda::choices_made();
   return all.empty() ? "" : all.back();
-}
-
-/// Another process of this program asks first; what it chooses goes through the memory of plans.
-template <class Ask>
-void in_another_process(const Ask& ask) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    int status = 1;
-    try {
-      ask();
-      status = 0;
-    } catch (...) {
-    }
-    ::_exit(status);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(status == 0);
 }
 
 }  // namespace under_test

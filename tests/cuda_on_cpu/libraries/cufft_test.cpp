@@ -14,7 +14,6 @@
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/library/fft_tune.hpp"
-#include "core/io/temporary_folder.hpp"
 #include "cuda/cases.hpp"
 #include "cuda/device.hpp"
 #include "cuda_on_cpu/libraries/cufft.hpp"
@@ -192,33 +191,25 @@ TEST_CASE("transforms are the CPU's by our own sums alone, too", "[cuda_on_cpu][
 
 namespace {
 
-/// Asks where a product on tensor cores takes 10 us and the plain one `plain`.
-std::string asked(double plain) {
-  REQUIRE(under_test::has_device());
-  const FftGeometry g{.kind = FftKind::real_forward, .outer = 1, .n = 32, .inner = 7360, .low = 9};
-  REQUIRE(direct_fft_on_tensor_cores(g));
-  on_cpu::count_time([=](const std::string& kernel) { return kernel == "tensor_fft" ? 10.0 : kernel == "direct_fft" ? plain : 0.0; });
-  const bool faster = tensor_cores_are_faster(g);
-  on_cpu::count_time(nullptr);
-  CHECK_THAT(choices_made().back(), Catch::Matchers::Contains(faster ? "tensor cores" : "plain arithmetic"));
-  return choices_made().back();
+/// What another process chooses that finds a product on tensor cores to take 10 us and the plain one `plain`; of so many lines.
+std::string chosen(double plain, std::int64_t inner) {
+  return under_test::in_another_process([=] {
+    const FftGeometry g{.kind = FftKind::real_forward, .outer = 1, .n = 32, .inner = inner, .low = 9};
+    on_cpu::count_time([=](const std::string& kernel) { return kernel == "tensor_fft" ? 10.0 : kernel == "direct_fft" ? plain : 0.0; });
+    const bool faster = tensor_cores_are_faster(g);
+    return (faster ? "faster; " : "not faster; ") + choices_made().back();
+  });
 }
 
 }  // namespace
 
-TEST_CASE("transform in a process: faster on tensor cores", "[.transform_process]") { std::printf("%s\n", asked(100).c_str()); }
-TEST_CASE("transform in a process: slower on tensor cores", "[.transform_process]") { std::printf("%s\n", asked(5).c_str()); }
-
 TEST_CASE("a transform runs on tensor cores where these are faster, from process to process", "[cuda_on_cpu][cufft]") {
-  const std::string name = "real transform f32 of 1 x 32 x 7360, 9 values kept: ";
-  const auto in = [&](const TemporaryFolder& folder, const std::string& test) {
-    return under_test::in_a_process(folder.path, "transform in a process: " + test + " on tensor cores", "real transform");
-  };
-  const TemporaryFolder faster("faster"), slower("slower");
-  CHECK(in(faster, "faster") == name + "tensor cores: 10.0 us (plain arithmetic 100.0 us)");
-  CHECK(in(faster, "slower") == name + "tensor cores");
-  CHECK(in(slower, "slower") == name + "plain arithmetic: 5.0 us");
-  CHECK(in(slower, "faster") == name + "plain arithmetic");
+  REQUIRE(under_test::has_device());
+  const std::string one = "faster; real transform f32 of 1 x 32 x 7360, 9 values kept: ", other = "not faster; real transform f32 of 1 x 32 x 7364, 9 values kept: ";
+  CHECK(chosen(100, 7360) == one + "tensor cores: 10.0 us (plain arithmetic 100.0 us)");
+  CHECK(chosen(5, 7360) == one + "tensor cores");
+  CHECK(chosen(5, 7364) == other + "plain arithmetic: 5.0 us");
+  CHECK(chosen(100, 7364) == other + "plain arithmetic");
 }
 
 TEST_CASE("whether a transform of many sums runs on tensor cores is asked once", "[cuda_on_cpu][cufft]") {

@@ -1,23 +1,48 @@
-/// A hidden test of this program in a process of its own, for what is remembered from one to the next.
+/// A choice as the next process finds it: what this one knows it knows, too, and what it learns this one finds in the memory of plans alone.
 #pragma once
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <filesystem>
+#include <exception>
 #include <string>
+#include <type_traits>
 
 namespace under_test {
 
-/// Plans are remembered in `folder`. What the test wrote from `mark` to the line's end.
-inline std::string in_a_process(const std::filesystem::path& folder, const std::string& test, const std::string& mark) {
-  const std::string command = "TENON_TEST_PLANS='" + folder.string() + "' '" + std::filesystem::read_symlink("/proc/self/exe").string() + "' '" + test + "' 2>&1";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
+/// What `ask` gives as text, if anything, in another process. A check that fails there is lost: what is to be checked is given back, or thrown.
+template <class Ask>
+std::string in_another_process(const Ask& ask) {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::string said;
+    int status = 1;
+    try {
+      if constexpr (std::is_void_v<decltype(ask())>) ask();
+      else said = ask();
+      status = 0;
+    } catch (const std::exception& e) {
+      said = e.what();
+    } catch (...) {
+      said = "a check failed";
+    }
+    const bool told = ::write(ends[1], said.data(), said.size()) == ssize_t(said.size());
+    ::_exit(told ? status : 1);
+  }
+  ::close(ends[1]);
   std::string said;
-  for (char text[4096]; const std::size_t n = std::fread(text, 1, sizeof text, pipe);) said.append(text, n);
+  char text[256];
+  for (ssize_t n; (n = ::read(ends[0], text, sizeof text)) > 0;) said.append(text, std::size_t(n));
+  ::close(ends[0]);
+  int status = 0;
   CAPTURE(said);
-  REQUIRE(::pclose(pipe) == 0);
-  return said.substr(said.find(mark), said.find('\n', said.find(mark)) - said.find(mark));
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(status == 0);
+  return said;
 }
 
 }  // namespace under_test

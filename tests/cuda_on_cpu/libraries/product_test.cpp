@@ -1,13 +1,10 @@
 // Matrix products by a library: which of its algorithms, in what memory, and for operands that lie anyhow.
 #include <catch2/catch.hpp>
 
-#include <cstdio>
-#include <filesystem>
 #include <numeric>
 #include <string>
 #include <vector>
 
-#include "core/io/temporary_folder.hpp"
 #include "core/ops/gradient_check.hpp"
 #include "cuda/device.hpp"
 #include "cuda/twin.hpp"
@@ -191,79 +188,59 @@ TEST_CASE("products are rounded to TF32 where that is allowed, and there alone",
 
 namespace {
 
-std::string in_a_process(const std::filesystem::path& folder, const std::string& test) { return under_test::in_a_process(folder, test, "runs:"); }
+std::string said(const Runs& runs) {
+  std::string text = "runs:";
+  for (const int n : runs) text += " " + std::to_string(n);
+  return text;
+}
 
-void say_runs() {
-  std::string said = "runs:";
-  for (const int n : products_run()) said += " " + std::to_string(n);
-  std::printf("%s\n", said.c_str());
+/// Products that ran, by algorithm, in another process that makes one of a depth.
+std::string runs_with(const std::vector<Algorithm>& have, std::int64_t depth) {
+  return in_another_process([&] {
+    const Having has(have);
+    const Operands given(depth);
+    return given.right(given.on_device()) ? said(products_run()) : "wrong";
+  });
+}
+
+/// Products with an activation that ran, trials among them, in another process that makes a feed-forward block of a width, whatever the library has.
+std::string fused_runs_with(cuda::on_cpu::Epilogues have, cuda::on_cpu::Fault fault, std::int64_t width) {
+  return in_another_process([&] {
+    cuda::on_cpu::set_epilogues(have);
+    cuda::on_cpu::set_fault(fault);
+    cuda::on_cpu::fused_products_run();
+    auto block = [&](Device device) {
+      const DeviceScope on(device);
+      const auto given = [&](int seed, const Shape& shape) { return check::spread(shape, -0.4, 0.5 + 0.1 * seed, DType::f32).to(device); };
+      return feed_forward(given(1, {9, 24}), given(2, {width, 24}), given(3, {width}), given(4, {16, width}), given(5, {16}), FeedForwardActivation::gelu_tanh).to(kCpu);
+    };
+    const bool right = nmse(block(kDevice), block(kCpu)) < 1e-10;
+    return right ? said({cuda::on_cpu::fused_products_run()}) : "wrong";
+  });
 }
 
 }  // namespace
-
-TEST_CASE("product in a process: three algorithms", "[.product_process]") {
-  const Having has({{.microseconds = 50}, {.microseconds = 10}, {.microseconds = 30}});
-  CHECK(Operands(160).right(Operands(160).on_device()));
-  say_runs();
-}
-TEST_CASE("product in a process: the chosen algorithm is gone", "[.product_process]") {
-  const Having has(std::vector<Algorithm>{{.microseconds = 50}});
-  CHECK(Operands(160).right(Operands(160).on_device()));
-  say_runs();
-}
-TEST_CASE("product in a process: the chosen algorithm works in more than it may", "[.product_process]") {
-  const Having has({{.microseconds = 50}, {.workspace = std::size_t(65) << 20, .microseconds = 10}, {.microseconds = 30}});
-  CHECK(Operands(160).right(Operands(160).on_device()));
-  say_runs();
-}
-
-TEST_CASE("product in a process: another algorithm is proposed first", "[.product_process]") {
-  const Having has({{.workspace = std::size_t(65) << 20}, {.microseconds = 50}, {.microseconds = 10}});
-  CHECK(Operands(160).right(Operands(160).on_device()));
-  say_runs();
-}
-
-namespace {
-
-/// A feed-forward block, right whatever the library has; says how many products with an activation ran, trials among them.
-void run_block(cuda::on_cpu::Epilogues have, cuda::on_cpu::Fault fault) {
-  has_device();
-  cuda::on_cpu::set_epilogues(have);
-  cuda::on_cpu::set_fault(fault);
-  auto block = [](Device device) {
-    const DeviceScope on(device);
-    const auto given = [&](int seed, const Shape& shape) { return check::spread(shape, -0.4, 0.5 + 0.1 * seed, DType::f32).to(device); };
-    return feed_forward(given(1, {9, 24}), given(2, {56, 24}), given(3, {56}), given(4, {16, 56}), given(5, {16}), FeedForwardActivation::gelu_tanh).to(kCpu);
-  };
-  CHECK(nmse(block(kDevice), block(kCpu)) < 1e-10);
-  std::printf("runs: %d\n", cuda::on_cpu::fused_products_run());
-}
-
-}  // namespace
-
-TEST_CASE("product in a process: with an activation", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::all, cuda::on_cpu::Fault::none); }
-TEST_CASE("product in a process: with another activation", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::all, cuda::on_cpu::Fault::other_gelu); }
-TEST_CASE("product in a process: without activations", "[.product_process]") { run_block(cuda::on_cpu::Epilogues::none, cuda::on_cpu::Fault::none); }
 
 TEST_CASE("whether a product does its activation is remembered from process to process", "[cuda_on_cpu][product]") {
   TENON_NEEDS_DEVICE();
-  const TemporaryFolder right("right-products"), wrong("wrong-products");
-  const std::string tried = in_a_process(right.path, "product in a process: with an activation");
-  CHECK((tried != "runs: 0" && tried != "runs: 1"));
-  CHECK(in_a_process(right.path, "product in a process: with an activation") == "runs: 1");
-  CHECK(in_a_process(right.path, "product in a process: without activations") == "runs: 0");  // the library has none any more
-  CHECK(in_a_process(wrong.path, "product in a process: with another activation") != "runs: 0");
-  CHECK(in_a_process(wrong.path, "product in a process: with an activation") == "runs: 0");  // known to be wrong
+  using cuda::on_cpu::Epilogues;
+  using cuda::on_cpu::Fault;
+  const std::string tried = fused_runs_with(Epilogues::all, Fault::none, 88);
+  CHECK((tried.starts_with("runs:") && tried != "runs: 0" && tried != "runs: 1"));
+  CHECK(fused_runs_with(Epilogues::all, Fault::none, 88) == "runs: 1");
+  CHECK(fused_runs_with(Epilogues::none, Fault::none, 88) == "runs: 0");  // the library has none any more
+  const std::string judged = fused_runs_with(Epilogues::all, Fault::other_gelu, 104);
+  CHECK((judged.starts_with("runs:") && judged != "runs: 0"));
+  CHECK(fused_runs_with(Epilogues::all, Fault::none, 104) == "runs: 0");  // known to be wrong
 }
 
 TEST_CASE("what algorithm is fastest is remembered from process to process", "[cuda_on_cpu][product]") {
   TENON_NEEDS_DEVICE();
-  const TemporaryFolder folder("products");
-  const std::string all = "runs: " + std::to_string(kTried) + " " + std::to_string(kTried + 1) + " " + std::to_string(kTried);
-  CHECK(in_a_process(folder.path, "product in a process: three algorithms") == all);
-  CHECK(in_a_process(folder.path, "product in a process: three algorithms") == "runs: 0 1");
-  CHECK(in_a_process(folder.path, "product in a process: the chosen algorithm is gone") == "runs: 1");
-  CHECK(in_a_process(folder.path, "product in a process: the chosen algorithm works in more than it may") == "runs: " + std::to_string(kTried) + " 0 " + std::to_string(kTried + 1));
-  CHECK(in_a_process(folder.path, "product in a process: another algorithm is proposed first") == "runs: 0 " + std::to_string(kTried) + " " + std::to_string(kTried + 1));
-  CHECK(in_a_process("none", "product in a process: three algorithms") == all);
+  constexpr std::size_t kMoreThanItMay = std::size_t(65) << 20;
+  const std::vector<Algorithm> three{{.microseconds = 50}, {.microseconds = 10}, {.microseconds = 30}};
+  CHECK(runs_with(three, 160) == said({kTried, kTried + 1, kTried}));
+  CHECK(runs_with(three, 160) == "runs: 0 1");
+  CHECK(runs_with(std::vector<Algorithm>{{.microseconds = 50}}, 160) == "runs: 1");  // the chosen one is gone
+  CHECK(runs_with({{.microseconds = 50}, {.workspace = kMoreThanItMay, .microseconds = 10}, {.microseconds = 30}}, 160) == said({kTried, 0, kTried + 1}));
+  CHECK(runs_with({{.workspace = kMoreThanItMay}, {.microseconds = 50}, {.microseconds = 10}}, 160) == said({0, kTried, kTried + 1}));  // another one is proposed first
 }

@@ -10,6 +10,7 @@
 #include "core/ops/gradient_check.hpp"
 #include "cuda/twin.hpp"
 #include "cuda_on_cpu/libraries/cudnn_scope.hpp"
+#include "cuda_on_cpu/libraries/process.hpp"
 #include "cuda_on_cpu/runtime/device_clock.hpp"
 #include "cuda_on_cpu/runtime/work.hpp"
 #include "kernels/types.hpp"
