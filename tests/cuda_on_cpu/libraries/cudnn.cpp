@@ -87,7 +87,7 @@ class Graph final : public CudnnGraph {
     enqueue([question = question_, how, operands, workspace] {
       cudnn().ran.push_back(how.name);
       spoil(workspace, how.workspace);
-      const std::vector<Result> results = results_of(question, operands, how.deed == Deed::in_tf32);
+      const std::vector<Result> results = results_of(question, operands, how.deed);
       for (std::size_t i = 0; i < results.size(); ++i) write(results[i], i == how.output ? how.deed : Deed::none);
       spoil(workspace, how.workspace);
       if (how.deed == Deed::past_workspace) static_cast<unsigned char*>(workspace)[how.workspace] = 0;
@@ -130,8 +130,7 @@ std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnAttention& question) {
   return on_cpu::graph_of(question, on_cpu::cudnn().attentions);
 }
 std::shared_ptr<CudnnGraph> CudnnGraph::make(const CudnnRowNorm& question) {
-  const on_cpu::MakeRowNormGraph& norms = on_cpu::cudnn().norms;
-  return norms ? norms(question) : nullptr;
+  return on_cpu::graph_of(question, on_cpu::cudnn().norms);
 }
 
 }  // namespace tenon::cuda

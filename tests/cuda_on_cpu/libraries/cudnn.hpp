@@ -10,7 +10,16 @@
 namespace tenon::cuda::on_cpu {
 
 /// What a plan does that it should not.
-enum class Deed { none, wrong, in_tf32, places_unwritten, unbuildable, refused, past_workspace };
+enum class Deed {
+  none,
+  wrong,
+  in_tf32,              ///< of a convolution
+  variance_of_squares,  ///< of a norm: their mean less the square of the mean, in f32
+  places_unwritten,
+  unbuildable,
+  refused,
+  past_workspace
+};
 
 struct StandInPlan {
   std::string name = "stand-in";
@@ -23,13 +32,12 @@ struct StandInPlan {
 /// The plans of a graph, in the order of the heuristics; none: there is no graph.
 template <class Question>
 using Plans = std::function<std::vector<StandInPlan>(const Question&)>;
-using MakeRowNormGraph = std::function<std::shared_ptr<CudnnGraph>(const CudnnRowNorm&)>;
 
 /// Where it has none of the three it is not there.
 struct Cudnn {
   Plans<CudnnConvolution> convolutions;
   Plans<CudnnAttention> attentions;
-  MakeRowNormGraph norms;
+  Plans<CudnnRowNorm> norms;
   bool refuses = false;          ///< to run any plan from now on
   std::vector<std::string> ran;  ///< names of plans, one a run
   int built = 0;                 ///< plans that were built and not dropped

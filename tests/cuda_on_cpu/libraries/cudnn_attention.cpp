@@ -144,7 +144,7 @@ void check_question(const CudnnAttention& q) {
   want(even(p.q, p.queries) && even(p.k, p.keys) && even(p.v, p.keys), "rows off the 16 bytes");
 }
 
-std::vector<Result> results_of(const CudnnAttention& q, const std::vector<void*>& operands, bool) {
+std::vector<Result> results_of(const CudnnAttention& q, const std::vector<void*>& operands, Deed) {
   const Run run(q, operands);
   return q.backward ? run.gradient() : run.forward();
 }

@@ -87,9 +87,9 @@ void check_question(const CudnnConvolution& q) {
   want(!q.allow_tf32 || g.dtype == DType::f32, "TF32 of another type");
 }
 
-std::vector<Result> results_of(const CudnnConvolution& q, const std::vector<void*>& operands, bool tf32) {
+std::vector<Result> results_of(const CudnnConvolution& q, const std::vector<void*>& operands, Deed deed) {
   const ConvGeometry& g = q.geometry;
-  const bool forward = q.pass == ConvPass::forward, weights = q.pass == ConvPass::weight_gradient;
+  const bool forward = q.pass == ConvPass::forward, weights = q.pass == ConvPass::weight_gradient, tf32 = deed == Deed::in_tf32;
   const std::int64_t x_count = g.batch * g.in_voxels() * g.in_channels, y_count = g.batch * g.out_voxels() * g.out_channels;
   Values x(std::size_t(x_count), 0.0), y(std::size_t(y_count), 0.0), w(std::size_t(g.weights()), 0.0);
   Values& first = q.pass == ConvPass::input_gradient ? y : x;

@@ -1,4 +1,4 @@
-/// While one is alive cuDNN is there (cudnn.hpp), with these plans of convolutions or attention, and the slots ask it; time is counted, and there is
+/// While one is alive cuDNN is there (cudnn.hpp), with these plans of convolutions, attention or norms of rows, and the slots ask it; time is counted, and there is
 /// enough of it to try six plans of each graph.
 #pragma once
 
@@ -23,6 +23,7 @@ constexpr int kTrial = 4;  ///< runs of a plan that is tried and found good
 /// Microseconds of our kernels: those that do the work 100, a convolution on tensor cores half of it, what stands around them 1.
 inline double time_of(const std::string& kernel) {
   if (kernel.starts_with("conv_tensor")) return 50;
+  if (kernel == "row_norm" || kernel == "row_norm_gradient") return 100;
   for (const char* work : {"conv_gemm", "conv_direct", "conv_few", "conv_weight", "attention_"})
     if (kernel.starts_with(work)) return 100;
   return 1;
@@ -38,17 +39,23 @@ class CudnnScope {
     tenon::cuda::on_cpu::cudnn().attentions = std::move(plans);
     tenon::cuda::install_attention_cudnn();
   }
+  explicit CudnnScope(tenon::cuda::on_cpu::Plans<tenon::cuda::CudnnRowNorm> plans) : CudnnScope() {
+    tenon::cuda::on_cpu::cudnn().norms = std::move(plans);
+    tenon::cuda::install_row_norm_cudnn();
+  }
   ~CudnnScope() {
     using namespace tenon::cuda;
     on_cpu::Cudnn& c = on_cpu::cudnn();
     c.convolutions = nullptr;
     c.attentions = nullptr;
+    c.norms = nullptr;
     c.refuses = false;
     plan_bounds() = {};
     on_cpu::count_time(nullptr);
     install_conv();
     install_attention();
     install_attention_mma();
+    install_row_norm();
   }
   CudnnScope(const CudnnScope&) = delete;
   CudnnScope& operator=(const CudnnScope&) = delete;

@@ -1,20 +1,15 @@
-// Who makes a norm of rows: a stand-in for cuDNN, whose plan is said to take 10 us, against our kernels.
+// Who makes a norm of rows: a stand-in for cuDNN against our kernels.
 #include <catch2/catch.hpp>
-
 #include <cmath>
-#include <cstdlib>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "backend/cuda/install.hpp"
 #include "backend/cuda/library/row_norm_tune.hpp"
 #include "core/ops/gradient_check.hpp"
 #include "cuda/twin.hpp"
 #include "cuda_on_cpu/libraries/cudnn_scope.hpp"
 #include "cuda_on_cpu/libraries/process.hpp"
-#include "cuda_on_cpu/runtime/device_clock.hpp"
-#include "cuda_on_cpu/runtime/work.hpp"
-#include "kernels/types.hpp"
-#include "ops/dispatch.hpp"
 #include "tenon/norms.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
@@ -22,93 +17,28 @@
 using namespace tenon;
 using namespace tenon::cuda;
 using namespace under_test;
+using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
+using on_cpu::cudnn;
 using In = std::vector<Tensor>;
+using List = std::vector<StandInPlan>;
 
 namespace {
 
-enum class Answer { right, from_squares, no_shift_gradient, places_unwritten, refused, larger_than_memory };
+constexpr RowNormPass kPasses[] = {RowNormPass::layer, RowNormPass::layer_gradient, RowNormPass::rms, RowNormPass::rms_gradient};
 
-/// 1 / deviation as the mean of squares less the square of the mean gives it, in f32.
-template <class T>
-void variance_from_squares(const RowNorm& p, const T* x, float* rstd) {
-  for (std::int64_t r = 0; r < p.rows; ++r) {
-    float sum = 0, squares = 0;
-    for (std::int64_t c = 0; c < p.channels; ++c) {
-      const float v = float(x[r * p.channels + c]);
-      sum += v, squares += v * v;
-    }
-    const float mean = sum / float(p.channels);
-    rstd[r] = 1 / std::sqrt(squares / float(p.channels) - mean * mean + float(p.eps));
-  }
+/// Of the least bytes for which cuDNN is asked; `more` makes another question.
+CudnnRowNorm small(DType type, RowNormPass pass, std::int64_t more = 0) { return {RowNorm{type, std::int64_t(2048 / size_of(type)) + more, 512}, pass}; }
+std::size_t outputs_of(RowNormPass pass) { return pass == RowNormPass::layer || pass == RowNormPass::layer_gradient ? 3 : 2; }
+
+on_cpu::Plans<CudnnRowNorm> always(const List& plans) {
+  return [=](const CudnnRowNorm&) { return plans; };
 }
-
-/// A graph of one plan.
-class StandIn final : public CudnnGraph {
- public:
-  StandIn(const CudnnRowNorm& q, Answer answer) : q_(q), answer_(answer) {}
-  static inline int runs = 0;
-
-  std::int64_t plans() const override { return 1; }
-  std::string name(std::int64_t) const override { return "stand-in"; }
-  bool build(std::int64_t index, CudnnPlan& plan) override { return plan = {index, answer_ == Answer::larger_than_memory ? std::size_t(1) << 40 : 4096, name(index)}, true; }
-  void drop(std::int64_t) override {}
-
-  bool run(const CudnnPlan&, std::span<const void* const> operands, void* workspace) const override {
-    if (answer_ == Answer::refused) return false;
-    const RowNormOperands slot = row_norm_operands(q_.pass);
-    REQUIRE(int(operands.size()) == slot.count - (slot.partial >= 0 ? 1 : 0));
-    std::vector<void*> all;
-    for (const void* operand : operands) all.push_back(const_cast<void*>(operand));
-    Kernel kernel;
-    for_row_norm_slots([&](auto& of_pass, RowNormPass pass) {
-      if (pass == q_.pass) kernel = of_pass(kCpu, q_.all);
-    });
-    on_cpu::enqueue([q = q_, answer = answer_, slot, kernel, all, workspace] {
-      ++runs;
-      compute(q, answer, slot, kernel, all, workspace);
-      on_cpu::spend(10);
-    });
-    return true;
-  }
-
- private:
-  static void compute(const CudnnRowNorm& q, Answer answer, const RowNormOperands& slot, const Kernel& kernel, std::vector<void*> all, void* workspace) {
-    std::fill_n(static_cast<unsigned char*>(workspace), 4096, 0xee);
-    std::vector<double> partial(std::size_t(q.all.blocks() * 2 * q.all.channels));
-    if (slot.partial >= 0) all.insert(all.begin() + slot.partial, partial.data());
-    kernel(all.data());
-    if (answer == Answer::no_shift_gradient) std::fill_n(static_cast<float*>(all.back()), q.all.channels, 0.0f);
-    dispatch_floating("stand-in", q.all.dtype, [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      if (answer == Answer::from_squares) variance_from_squares(q.all, static_cast<const T*>(all[0]), static_cast<float*>(all[5]));
-      if (answer == Answer::places_unwritten) std::fill_n(static_cast<T*>(all[3]) + q.all.rows * q.all.channels / 2, 9, T(NAN));
-    });
-  }
-
-  CudnnRowNorm q_;
-  Answer answer_;
-};
-
-/// While one is alive cuDNN is there, with graphs that answer so.
-class Cudnn {
- public:
-  explicit Cudnn(Answer answer) {
-    has_device();
-    on_cpu::cudnn().norms = [answer](const CudnnRowNorm& q) { return std::make_shared<StandIn>(q, answer); };
-    install_row_norm_cudnn();
-    StandIn::runs = 0;
-  }
-  ~Cudnn() {
-    on_cpu::cudnn().norms = nullptr;
-    install_row_norm();
-  }
-  Cudnn(const Cudnn&) = delete;
-  Cudnn& operator=(const Cudnn&) = delete;
-};
 
 Tensor operand(int seed, const Shape& shape, DType type = DType::f32) { return check::made(seed, shape, type).to(kDevice); }
 
-/// Output and gradients; x [rows, 512].
+/// Gradients and output; x [rows, 512].
 In layer(const Tensor& x, double eps = 1e-5) {
   return check::with_gradients([=](const In& v) { return layer_norm(v[0], v[1], v[2], eps); }, {x, operand(2, {512}), operand(3, {512})});
 }
@@ -118,85 +48,190 @@ In rms(const Tensor& x) {
 
 void close(const In& x, const In& y) {
   REQUIRE(x.size() == y.size());
-  for (std::size_t i = 0; i < x.size(); ++i) CHECK(nmse(x[i].detach().to(kCpu), y[i].detach().to(kCpu)) < tolerance_of(x[i].dtype()));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    CAPTURE(i);
+    CHECK(nmse(x[i].detach().to(kCpu), y[i].detach().to(kCpu)) < tolerance_of(x[i].dtype()));
+  }
 }
 
 }  // namespace
 
+TEST_CASE("which norms of rows cuDNN is asked for", "[cuda_on_cpu][row_norm_choice]") {
+  int asked = 0;
+  {
+    const CudnnScope here([&](const CudnnRowNorm&) { return ++asked, List{}; });
+    const std::size_t before = choices_made().size();
+    for (RowNormPass pass : kPasses) {
+      CHECK_FALSE(row_norm_choice(small(DType::f32, pass, -1)).graph);
+      CHECK_FALSE(row_norm_choice(small(DType::f64, pass)).graph);
+      CudnnRowNorm q = small(DType::f32, pass);
+      q.all.eps = INFINITY;
+      CHECK_FALSE(row_norm_choice(q).graph);
+    }
+    CHECK(asked == 0);
+    CHECK(choices_made().size() == before);
+    CHECK_FALSE(row_norm_choice(small(DType::f32, RowNormPass::layer)).graph);
+    CHECK(asked == 1);
+    CHECK(last_told() == "layer norm f32 512 rows of 512 channels: own kernels: 100.0 us, workspace 0.0 MiB");
+  }
+  CHECK_FALSE(row_norm_choice(small(DType::f32, RowNormPass::layer, 1)).graph);
+  CHECK(asked == 1);
+}
+
+TEST_CASE("of a norm's plans the fastest that gives the same is taken", "[cuda_on_cpu][row_norm_choice][slow]") {
+  const List plans{{.name = "cannot be built", .deed = Deed::unbuildable, .microseconds = 1}, {.name = "wrong", .deed = Deed::wrong, .microseconds = 1},
+                   {.name = "refused", .deed = Deed::refused, .microseconds = 1},             {.name = "unwritten", .deed = Deed::places_unwritten, .microseconds = 1},
+                   {.name = "slow", .microseconds = 60},                                       {.name = "fast {k=1}", .microseconds = 20, .workspace = 0},
+                   {.name = "slower", .microseconds = 40},                                     {.name = "too late", .microseconds = 1}};
+  const int before = cudnn().built;
+  int chosen = 0;
+  for (DType type : {DType::f32, DType::bf16, DType::f16})
+    for (RowNormPass pass : kPasses) {
+      CAPTURE(name_of(type), int(pass));
+      const CudnnScope here(always(plans));
+      const PlanChoice c = row_norm_choice(small(type, pass, 2));
+      REQUIRE(c.graph);
+      CHECK(c.plan.engine == "fast {k=1}");
+      CHECK(c.plan.workspace == 0);
+      CHECK(c.microseconds == Approx(20).margin(0.1));
+      CHECK_THAT(last_told(), StartsWith(std::string(is_rms(pass) ? "RMS norm " : "layer norm ") + (is_gradient(pass) ? "gradient " : "") + std::string(name_of(type))));
+      CHECK_THAT(last_told(), Contains(" rows of 512 channels: cuDNN fast {k=1}: 20.0 us, workspace 0.0 MiB (own kernels 10"));  // 100.0 us, and what adds up parts
+      CHECK(cudnn().built == before + ++chosen);
+      CHECK(plans_run().size() == 2 + 3 * kTrial);
+
+      // one that is not faster than ours is not taken
+      cudnn().norms = always({{.microseconds = 110}});
+      CHECK_FALSE(row_norm_choice(small(type, pass, 3)).graph);
+      CHECK_THAT(last_told(), Contains(": own kernels: 10"));
+      CHECK(cudnn().built == before + chosen);
+    }
+  end_run();
+}
+
+TEST_CASE("a plan of a norm that gives something else is not taken", "[cuda_on_cpu][row_norm_choice][slow]") {
+  const int before = cudnn().built;
+  for (DType type : {DType::f32, DType::bf16})
+    for (RowNormPass pass : kPasses) {
+      CAPTURE(name_of(type), int(pass));
+      List plans;
+      for (Deed deed : {Deed::wrong, Deed::places_unwritten})
+        for (std::size_t output = 0; output < outputs_of(pass); ++output) plans.push_back({.deed = deed, .output = output});
+      if (pass == RowNormPass::layer) plans.push_back({.deed = Deed::variance_of_squares});
+      const CudnnScope here(always(plans));
+      CHECK_FALSE(row_norm_choice(small(type, pass, 4)).graph);
+      CHECK(plans_run().size() == plans.size());  // once each
+      CHECK_THAT(last_told(), Contains(": own kernels: 10"));
+      CHECK(cudnn().built == before);
+    }
+  end_run();
+}
+
 TEST_CASE("norms of rows are a library's where it is faster and gives the same", "[cuda_on_cpu][row_norm_choice][slow]") {
   has_device();
   const DeviceScope on(kDevice);
-  const Tensor x = operand(1, {512, 512}), narrow = operand(1, {1024, 512}, DType::bf16);
+  const Tensor x = operand(1, {530, 512}), narrow = operand(1, {1030, 512}, DType::bf16);
   const In ours = layer(x), ours_narrow = layer(narrow), ours_rms = rms(x);
-  const Cudnn here(Answer::right);
+  const CudnnScope here(always({{}}));
   const In first = layer(x);
   close(first, ours);
-  CHECK_THAT(last_told(), Catch::Matchers::StartsWith("layer norm gradient f32 512 rows of 512 channels: cuDNN stand-in: "));
-  CHECK_THAT(last_told(), Catch::Matchers::Contains("own kernels"));
-  CHECK(StandIn::runs == 2 * (kTrial + 1));
+  CHECK_THAT(last_told(), StartsWith("layer norm gradient f32 530 rows of 512 channels: cuDNN stand-in: 10.0 us, workspace 0.0 MiB (own kernels 10"));
   close(layer(narrow), ours_narrow);
-  CHECK_THAT(last_told(), Catch::Matchers::StartsWith("layer norm gradient bf16 1024 rows of 512 channels: cuDNN stand-in: "));
   close(rms(x), ours_rms);
-  CHECK_THAT(last_told(), Catch::Matchers::StartsWith("RMS norm gradient f32 512 rows of 512 channels: cuDNN stand-in: "));
-  CHECK(StandIn::runs == 6 * (kTrial + 1));
+  CHECK_THAT(last_told(), StartsWith("RMS norm gradient f32 530 rows of 512 channels: cuDNN stand-in: 10.0 us"));
+  CHECK(plans_run().size() == 6 * (kTrial + 1));
 
   // a recorded step has the choice of the op alone, and its bits
   In recorded;
   const StepPlan plan = StepPlan::record([&] { recorded = layer(x); });
   for (int i = 0; i < 2; ++i) {
-    StandIn::runs = 0;
+    plans_run();
     plan.run();
-    CHECK(StandIn::runs == 2);
+    CHECK(plans_run().size() == 2);
     for (std::size_t k = 0; k < first.size(); ++k) CHECK(recorded[k].to_vector() == first[k].to_vector());
   }
 
   // another epsilon is another graph, of the plan that is remembered
-  StandIn::runs = 0;
+  plans_run();
   (void)layer(x, 1e-4);
-  CHECK(StandIn::runs == 2);
-  CHECK(last_told() == "layer norm gradient f32 512 rows of 512 channels: cuDNN stand-in");
+  CHECK(plans_run().size() == 2);
+  CHECK(last_told() == "layer norm gradient f32 530 rows of 512 channels: cuDNN stand-in");
   end_run();
 }
 
-TEST_CASE("small norms, f64 and operands off the 16 bytes stay with our kernels", "[cuda_on_cpu][row_norm_choice][slow]") {
-  const Cudnn here(Answer::right);
+TEST_CASE("norms of operands off the 16 bytes stay with our kernels", "[cuda_on_cpu][row_norm_choice]") {
+  const CudnnScope here(always({{}}));
   const DeviceScope on(kDevice);
-  (void)layer(operand(1, {511, 512}));
-  (void)check::with_gradients([](const In& v) { return layer_norm(v[0], v[1], v[2]); },
-                              {operand(1, {512, 512}, DType::f64), operand(2, {512}, DType::f64), operand(3, {512}, DType::f64)});
-  CHECK(StandIn::runs == 0);
-  const Tensor longer = operand(1, {512 * 512 + 1});
-  auto norm = [&](std::int64_t first) { return layer_norm(longer.narrow(0, first, 512 * 512).reshape({512, 512}), operand(2, {512}), operand(3, {512})); };
-  (void)norm(0);
-  StandIn::runs = 0;
-  (void)norm(0);
-  CHECK(StandIn::runs == 1);
-  (void)norm(1);
-  CHECK(StandIn::runs == 1);
-}
-
-TEST_CASE("a library's norm that gives something else is not taken", "[cuda_on_cpu][row_norm_choice][slow]") {
-  std::int64_t rows = 513;
-  for (const auto& [answer, pass] : {std::pair{Answer::from_squares, RowNormPass::layer}, {Answer::places_unwritten, RowNormPass::layer},
-                                     {Answer::refused, RowNormPass::rms}, {Answer::no_shift_gradient, RowNormPass::layer_gradient}})
-    for (DType type : {DType::f32, DType::bf16}) {
-      if (type == DType::bf16 && answer == Answer::refused) continue;  // RMS norm of the CPU has no bf16
-      INFO(int(answer) << " " << name_of(type));
-      const Cudnn here(answer);
-      const std::size_t before = choices_made().size();
-      CHECK(row_norm_choice({RowNorm{type, 2 * rows++, 512}, pass}).graph == nullptr);
-      CHECK(choices_made().size() == before + 1);
-      CHECK_THAT(last_told(), Catch::Matchers::Contains("own kernels: "));
-    }
+  constexpr std::int64_t kCount = 531 * 512;
+  const Tensor longer = operand(1, {kCount + 1}), scale = operand(2, {512}), shift = operand(3, {512});
+  auto from = [&](std::int64_t first) {
+    plans_run();
+    return layer_norm(longer.narrow(0, first, kCount).reshape({531, 512}), scale, shift).to(kCpu).to_vector();
+  };
+  const std::vector<double> even = from(0);
+  CHECK(plans_run().size() == kTrial + 1);
+  CHECK(from(0) == even);
+  CHECK(plans_run().size() == 1);
+  CHECK(from(1) != even);
+  CHECK(plans_run().empty());
   end_run();
 }
 
-TEST_CASE("a norm whose trial finds no memory goes by our kernels, and nothing is remembered", "[cuda_on_cpu][row_norm_choice][slow]") {
-  const CudnnRowNorm q{RowNorm{DType::f32, 1537, 512}, RowNormPass::layer};
-  {
-    const Cudnn here(Answer::larger_than_memory);
-    in_another_process([&] { (void)row_norm_choice(q); });
+TEST_CASE("a norm that cuDNN refuses later is told", "[cuda_on_cpu][row_norm_choice]") {
+  const CudnnScope here(always({{.name = "moody"}}));
+  const DeviceScope on(kDevice);
+  const Tensor x = operand(1, {532, 512}), scale = operand(2, {512});
+  (void)rms_norm(x, scale);
+  cudnn().refuses = true;
+  try {
+    (void)rms_norm(x, scale);
+    FAIL("it ran");
+  } catch (const Error& e) {
+    CHECK(e.code() == "cuda.cudnn");
+    CHECK_THAT(e.what(), Contains("moody") && Contains("TENON_CUDNN=none"));
   }
-  const Cudnn here(Answer::right);
-  CHECK(row_norm_choice(q).graph);
+}
+
+TEST_CASE("a norm's choice is remembered from process to process", "[cuda_on_cpu][row_norm_choice][slow]") {
+  {
+    const CudnnRowNorm q = small(DType::bf16, RowNormPass::layer, 30);
+    const CudnnScope here(always({{.name = "other", .microseconds = 30}, {.name = "a b {1}"}}));
+    in_another_process([&] { (void)row_norm_choice(q); });
+    CHECK(row_norm_choice(q).plan.engine == "a b {1}");
+    CHECK(plans_run().empty());
+    CHECK_THAT(last_told(), EndsWith(" 512 channels: cuDNN a b {1}"));
+    // of another pass it is another question
+    (void)row_norm_choice({q.all, RowNormPass::rms});
+    CHECK_FALSE(plans_run().empty());
+  }
+  {
+    const CudnnRowNorm q = small(DType::f32, RowNormPass::rms_gradient, 31);
+    const CudnnScope here(always({{.microseconds = 1000}}));
+    in_another_process([&] { (void)row_norm_choice(q); });
+    cudnn().norms = always({{}});
+    CHECK_FALSE(row_norm_choice(q).graph);
+    CHECK_THAT(last_told(), EndsWith(" 512 channels: own kernels"));
+  }
+  // a plan that is not there any more, one that cannot be built any more, and one without a name
+  struct Gone {
+    List before, after;
+  };
+  int more = 32;
+  for (const Gone& gone : {Gone{{{.name = "old"}}, {{.name = "new"}}}, Gone{{{.name = "old"}}, {{.name = "old", .deed = Deed::unbuildable}, {.name = "new"}}},
+                           Gone{{{.name = ""}}, {{.name = ""}, {.name = "new", .microseconds = 5}}}}) {
+    CAPTURE(gone.before[0].name);
+    const CudnnRowNorm q = small(DType::f32, RowNormPass::layer, more++);
+    const CudnnScope here(always(gone.before));
+    in_another_process([&] { (void)row_norm_choice(q); });
+    cudnn().norms = always(gone.after);
+    CHECK(row_norm_choice(q).plan.engine == "new");
+    CHECK_THAT(last_told(), Contains(": cuDNN new: ") && Contains("own kernels"));
+  }
+}
+
+TEST_CASE("a norm whose trial finds no memory goes by our kernels, and nothing is remembered", "[cuda_on_cpu][row_norm_choice]") {
+  const CudnnRowNorm q = small(DType::f32, RowNormPass::layer, 40);
+  const CudnnScope here(always({{.name = "large", .microseconds = 1, .workspace = std::size_t(1) << 40}}));
+  in_another_process([&] { (void)row_norm_choice(q); });
+  cudnn().norms = always({{.name = "small"}});
+  CHECK(row_norm_choice(q).plan.engine == "small");
 }
