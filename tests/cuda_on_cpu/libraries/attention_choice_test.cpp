@@ -5,6 +5,7 @@
 
 #include "cuda_on_cpu/libraries/attention_choice.hpp"
 #include "cuda_on_cpu/libraries/process.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "ops/attention_tiles.hpp"
 
 using namespace tenon;
@@ -102,6 +103,12 @@ TEST_CASE("of attention's plans the fastest that gives the same is taken", "[cud
   CHECK_FALSE(attention_choice(small(DType::bf16, more++), AttentionPass::forward).graph);
   CHECK_THAT(last_told(), EndsWith("own kernels: 19.0 us, workspace 0.0 MiB"));
   end_run();
+}
+
+TEST_CASE("a plan of attention that wants a workspace of zeros is not taken", "[cuda_on_cpu][attention_choice]") {
+  const on_cpu::ZeroedMemory unused;
+  const CudnnScope here(always({{.name = "wants zeros", .deed = Deed::wants_zeros, .microseconds = 1}, {.name = "right"}}));
+  CHECK(attention_choice(small(DType::bf16, 400), AttentionPass::forward).plan.engine == "right");
 }
 
 TEST_CASE("attention's choice is remembered from process to process", "[cuda_on_cpu][attention_choice][slow]") {

@@ -4,6 +4,7 @@
 
 #include "cuda_on_cpu/libraries/conv_choice.hpp"
 #include "cuda_on_cpu/libraries/process.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "tenon/precision.hpp"
 
 using namespace tenon;
@@ -64,6 +65,12 @@ TEST_CASE("of a convolution's plans the fastest that gives the same is taken", "
       }
     }
   end_run();
+}
+
+TEST_CASE("a plan of a convolution that wants a workspace of zeros is not taken", "[cuda_on_cpu][conv_choice]") {
+  const on_cpu::ZeroedMemory unused;
+  const CudnnScope here(always({{.name = "wants zeros", .deed = Deed::wants_zeros, .microseconds = 1}, {.name = "right"}}));
+  CHECK(conv_choice(small(DType::f32, 180), ConvPass::forward, false).plan.engine == "right");
 }
 
 TEST_CASE("after its time a process takes the first plan that works", "[cuda_on_cpu][conv_choice][slow]") {

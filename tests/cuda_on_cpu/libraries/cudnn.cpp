@@ -1,5 +1,6 @@
 #include "cuda_on_cpu/libraries/cudnn.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -86,9 +87,11 @@ class Graph final : public CudnnGraph {
     if (how.deed == Deed::refused || cudnn().refuses) return false;
     enqueue([question = question_, how, operands, workspace] {
       cudnn().ran.push_back(how.name);
+      const auto* const found = static_cast<const unsigned char*>(workspace);
+      const bool misled = how.deed == Deed::wants_zeros && std::any_of(found, found + how.workspace, [](unsigned char byte) { return byte != 0; });
       spoil(workspace, how.workspace);
       const std::vector<Result> results = results_of(question, operands, how.deed);
-      for (std::size_t i = 0; i < results.size(); ++i) write(results[i], i == how.output ? how.deed : Deed::none);
+      for (std::size_t i = 0; i < results.size(); ++i) write(results[i], misled ? Deed::wrong : i == how.output ? how.deed : Deed::none);
       spoil(workspace, how.workspace);
       if (how.deed == Deed::past_workspace) static_cast<unsigned char*>(workspace)[how.workspace] = 0;
       spend(how.microseconds);

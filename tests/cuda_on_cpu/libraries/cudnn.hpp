@@ -16,6 +16,7 @@ enum class Deed {
   in_tf32,              ///< of a convolution
   variance_of_squares,  ///< of a norm: their mean less the square of the mean, in f32
   places_unwritten,
+  wants_zeros,  ///< wrong, unless its workspace holds zeros when it starts
   unbuildable,
   refused,
   past_workspace

@@ -10,6 +10,7 @@
 #include "cuda/twin.hpp"
 #include "cuda_on_cpu/libraries/cudnn_scope.hpp"
 #include "cuda_on_cpu/libraries/process.hpp"
+#include "cuda_on_cpu/runtime/memory.hpp"
 #include "tenon/norms.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
@@ -124,6 +125,12 @@ TEST_CASE("a plan of a norm that gives something else is not taken", "[cuda_on_c
       CHECK(cudnn().built == before);
     }
   end_run();
+}
+
+TEST_CASE("a plan of a norm that wants a workspace of zeros is not taken", "[cuda_on_cpu][row_norm_choice]") {
+  const on_cpu::ZeroedMemory unused;
+  const CudnnScope here(always({{.name = "wants zeros", .deed = Deed::wants_zeros, .microseconds = 1}, {.name = "right"}}));
+  CHECK(row_norm_choice(small(DType::f32, RowNormPass::rms, 5)).plan.engine == "right");
 }
 
 TEST_CASE("norms of rows are a library's where it is faster and gives the same", "[cuda_on_cpu][row_norm_choice][slow]") {

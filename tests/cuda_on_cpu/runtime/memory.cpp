@@ -96,6 +96,7 @@ std::string& damage() {
   return *text;
 }
 std::size_t in_use = 0;
+bool zeroed = false;
 
 constexpr std::size_t kMemory = std::size_t(8) << 30;
 std::size_t size = kMemory;
@@ -136,6 +137,16 @@ Open::~Open() {
   if (--r.open == 0 && r.closes) r.protect(PROT_NONE);
 }
 
+ZeroedMemory::ZeroedMemory() {
+  std::lock_guard lock(mutex);
+  zeroed = true;
+}
+
+ZeroedMemory::~ZeroedMemory() {
+  std::lock_guard lock(mutex);
+  zeroed = false;
+}
+
 void* take(std::size_t bytes) {
   const Open open;
   std::lock_guard lock(mutex);
@@ -143,6 +154,7 @@ void* take(std::size_t bytes) {
   unsigned char* begin = region().take(taken);
   if (!begin) return nullptr;
   std::memset(begin, kNan, whole);
+  if (zeroed) std::memset(begin + kGuard, 0, bytes);
   blocks()[begin + kGuard] = {begin, bytes, taken, {bytes}};
   in_use += bytes;
   return begin + kGuard;

@@ -1,4 +1,4 @@
-/// "Device" memory: host memory between guards, filled with NaNs when it is given out and when it comes back. Where asked for the host cannot touch it: outside of
+/// "Device" memory: host memory between guards, filled with NaNs when it is given out (or with zeros: ZeroedMemory) and when it comes back. Where asked for the host cannot touch it: outside of
 /// kernels and copies its pages are closed, and a program that reads or writes them ends with a line that says so.
 #pragma once
 
@@ -20,6 +20,14 @@ class Open {
   ~Open();
   Open(const Open&) = delete;
   Open& operator=(const Open&) = delete;
+};
+/// While one is alive, memory is given out full of zeros, as a device's is that nobody used before: what relies on that shows nowhere else.
+class ZeroedMemory {
+ public:
+  ZeroedMemory();
+  ~ZeroedMemory();
+  ZeroedMemory(const ZeroedMemory&) = delete;
+  ZeroedMemory& operator=(const ZeroedMemory&) = delete;
 };
 /// What the first stream did with a block, in its count of operations; for streams.cpp.
 struct BlockTimes {
