@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/with_backend.hpp"
@@ -48,6 +49,17 @@ TEST_CASE("devices are told with bandwidth and libraries") {
     CHECK(devices[std::size_t(other)]["libraries"] == json::object());
   }
   CHECK(devices[2]["usable"] == false);
+}
+
+TEST_CASE("a backend is not loaded where there is no driver") {
+  const WithCards site;
+  fs::remove(site.folder.path / "libcuda.so.1");
+  std::ofstream(site.folder.path / "libcuda.so.1") << "not one";  // in the way of the machine's own
+  const Result text = site.devices({});
+  INFO(text.out << text.err);
+  CHECK(text.status == 0);
+  CHECK(line_with(text.out, "cuda:0").find("no: no NVIDIA driver on this machine") != std::string::npos);
+  CHECK_FALSE(text.prints("Some card"));
 }
 
 TEST_CASE("a backend of another build is not used, and the table keeps to what is known") {

@@ -16,10 +16,13 @@ std::filesystem::path own_folder() {
   return std::filesystem::canonical(info.dli_fname, ec).parent_path();
 }
 
-DeviceInfo unusable(std::string reason) {
+/// The backend brings NVIDIA's libraries along, and they take a tenth of a second to load: not where there is no driver for them.
+bool driver_here() { return dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr; }  // stays: the backend's runtime loads it, too
+
+DeviceInfo unusable(std::string reason, std::string name = "CUDA backend") {
   DeviceInfo d;
   d.device = {DeviceType::cuda, 0};
-  d.name = "CUDA backend";
+  d.name = std::move(name);
   d.usable = false;
   d.reason = std::move(reason);
   return d;
@@ -29,6 +32,7 @@ std::vector<DeviceInfo> probe() {
   std::filesystem::path file = own_folder() / "libtenon_cuda.so";
   std::error_code ec;
   if (!std::filesystem::exists(file, ec)) return {};
+  if (!driver_here()) return {unusable("no NVIDIA driver on this machine", "CUDA")};
   void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) return {unusable(dlerror())};
   auto* backend = static_cast<CudaBackend*>(dlsym(handle, "tenon_cuda_backend"));
