@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -12,8 +13,9 @@ namespace {
 // Codes as the sources write them: the text after ErrorKind, or the first argument of helpers that throw or report. Helpers of
 // such names may take other dotted texts too, so what they are given counts only where its family ("nifti") is one of codes.
 std::set<std::string> codes_in_sources(const std::set<std::string>& explained) {
-  const std::regex code("(?:(ErrorKind::\\w+,)|\\b(?:refuse|fail|broken|bad\\w*|problem|reject|defect|report)\\(|push_back\\(\\{|return \\{|code\\s*=|Problem\\{)\\s*"
-                        "\"([a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*)\"");
+  const std::regex code("\"([a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*)\"");
+  const std::regex before("(?:(ErrorKind::\\w+,)|\\b(?:refuse|fail|broken|bad\\w*|problem|reject|defect|report)\\(|push_back\\(\\{|return \\{|code\\s*=|Problem\\{)\\s*$");
+  constexpr std::ptrdiff_t kBefore = 160;  // characters: a line's end and an indentation
   const auto family = [](const std::string& name) { return name.substr(0, name.find('.')); };
   std::set<std::string> families, found, given;
   for (const std::string& name : explained) families.insert(family(name));
@@ -22,7 +24,11 @@ std::set<std::string> codes_in_sources(const std::set<std::string>& explained) {
       const std::string extension = entry.path().extension();
       if (extension != ".cpp" && extension != ".hpp" && extension != ".cu") continue;
       const std::string text = slurp(entry.path());
-      for (std::sregex_iterator i(text.begin(), text.end(), code), end; i != end; ++i) ((*i)[1].matched ? found : given).insert((*i)[2]);
+      for (std::sregex_iterator i(text.begin(), text.end(), code), end; i != end; ++i) {
+        std::smatch how;
+        if (std::regex_search(text.cbegin() + std::max<std::ptrdiff_t>(0, i->position() - kBefore), text.cbegin() + i->position(), how, before))
+          (how[1].matched ? found : given).insert((*i)[1]);
+      }
     }
   for (const std::string& name : found) families.insert(family(name));
   for (const std::string& name : given)

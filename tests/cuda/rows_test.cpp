@@ -76,6 +76,12 @@ std::map<std::string, Extra>& extra_cases() {
   return all;
 }
 
+/// f64 alone of a case that makes nothing in the type that it is run in: it would be the same again.
+std::vector<DType> types_of(const Case& run) {
+  const Outcome o = run_case(run, DType::f64, kCpu);
+  return o.typed || !o.error.empty() ? std::vector{DType::f64, DType::f32, DType::bf16} : std::vector{DType::f64};
+}
+
 class ExtraTest final : public Catch::ITestInvoker {
  public:
   explicit ExtraTest(const Extra& e) : case_(e) {}
@@ -129,7 +135,8 @@ TEST_CASE("every row of the tables of ops gives the same on the device", "[cuda]
 TEST_CASE("every op without a gradient gives the same values on the device", "[cuda][values]") {
   TENON_NEEDS_DEVICE();
   Gaps gaps;
-  for (const auto& [name, run] : value_cases()) compare_in(name, run, {DType::f64, DType::f32, DType::bf16}, gaps);
+  for (const auto& [name, run] : value_cases())
+    if (selected(name)) compare_in(name, run, types_of(run), gaps);
   gaps.judge("values");
 }
 

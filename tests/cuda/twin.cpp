@@ -26,6 +26,7 @@ Outcome run_case(const Case& run, DType type, Device device) {
     out.error = e.what();
   }
   out.noted = std::move(twin.noted);
+  out.typed = twin.typed;
   return out;
 }
 

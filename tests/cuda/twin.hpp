@@ -14,6 +14,7 @@ using Case = std::function<void()>;
 struct Outcome {
   std::vector<check::Noted> noted;
   std::string code, error;  ///< of the error that ended it, if any
+  bool typed = false;       ///< something was made in the type
 };
 Outcome run_case(const Case& run, tenon::DType type, tenon::Device device);
 

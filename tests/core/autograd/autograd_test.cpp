@@ -198,13 +198,22 @@ TEST_CASE("ops with several outputs get zeros for the unused ones", "[autograd]"
 
 TEST_CASE("very long histories are freed without deep recursion", "[autograd]") {
   Tensor x = leaf({1}, {1});
-  Tensor y = x;
-  for (int i = 0; i < 150000; ++i) y = add(y, 1.0);
-  y.backward();
+  auto work = [&] {
+    Tensor y = x;
+    for (int i = 0; i < 20000; ++i) y = add(y, 1.0);
+    y.backward();
+    Tensor z = x;
+    for (int i = 0; i < 20000; ++i) z = square(mul(z, 0.0));
+    z = {};  // dropped unused
+  };
+  pthread_attr_t small;  // of a stack on which recursion would end the program 20 times before its last step
+  REQUIRE(pthread_attr_init(&small) == 0);
+  REQUIRE(pthread_attr_setstacksize(&small, 128 << 10) == 0);
+  pthread_t thread{};
+  REQUIRE(pthread_create(&thread, &small, [](void* w) -> void* { return (*static_cast<decltype(work)*>(w))(), nullptr; }, &work) == 0);
+  REQUIRE(pthread_join(thread, nullptr) == 0);
+  pthread_attr_destroy(&small);
   CHECK(x.grad().item() == 1);
-  Tensor z = x;
-  for (int i = 0; i < 150000; ++i) z = square(mul(z, 0.0));
-  z = {};  // dropped unused
   CHECK(x.requires_grad());
 }
 

@@ -122,15 +122,15 @@ TEST_CASE("safetensors that are not exactly well formed are refused", "[io]") {
   CHECK(loading(folder, file_of(R"({"a":)" + std::string(50000, '[') + "}", "")) == "safetensors.header");
 }
 
-TEST_CASE("a safetensors file of very many tensors", "[io]") {  // searched name by name this took minutes
+TEST_CASE("a safetensors file of very many tensors", "[io]") {  // searched name by name 100,000 took minutes
   TemporaryFolder folder("many");
   std::vector<std::pair<std::string, Tensor>> tensors;
-  for (int i = 0; i < 100'000; ++i) tensors.emplace_back("layer." + std::to_string(i) + ".weight", Tensor::full({1}, i));
+  for (int i = 0; i < 30'000; ++i) tensors.emplace_back("layer." + std::to_string(i) + ".weight", Tensor::full({1}, i));
   save_safetensors(folder / "many", tensors);
   const TensorFile back = load_safetensors(folder / "many");
   REQUIRE(back.tensors.size() == tensors.size());
-  CHECK(back.tensors[50'000].first == "layer.50000.weight");
-  CHECK(back.tensors.back().second.to_vector()[0] == 99'999);
+  CHECK(back.tensors[15'000].first == "layer.15000.weight");
+  CHECK(back.tensors.back().second.to_vector()[0] == 29'999);
 }
 
 TEST_CASE("every cut of a safetensors file is refused", "[io]") {

@@ -113,7 +113,7 @@ TEST_CASE("counts of labels of every type, views and sizes are those of plain va
       const Labels predicted = labels(n, classes, 1), truth = labels(n, classes, 2), expected = confusion(predicted, truth, classes);
       for (const auto& [p, t] : {std::pair{DType::u8, DType::u8}, {DType::i64, DType::i64}, {DType::i32, DType::i16}, {DType::u8, DType::i64}, {DType::i8, DType::u8}}) {
         const auto ps = as_views(tensor(predicted, p)), ts = as_views(tensor(truth, t));
-        for (std::size_t k = 0; k < ps.size(); ++k) {
+        for (std::size_t k = 0; k < (n < kLarge ? ps.size() : 1); ++k) {
           const Tensor c = confusion(ps[k], ts[k], classes);
           CHECK(c.shape() == Shape{classes, classes});
           CHECK(c.dtype() == DType::i64);

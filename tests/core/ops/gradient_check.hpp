@@ -46,6 +46,7 @@ class Twin {
   }
 
   const DType type;
+  bool typed = false;  ///< whether anybody asked for it
   std::vector<Noted> noted;
 
  private:
@@ -54,7 +55,9 @@ class Twin {
 
 /// The type in which values are made: double, or the Twin's.
 inline DType number_type() {
-  return Twin::active() ? Twin::active()->type : DType::f64;
+  if (!Twin::active()) return DType::f64;
+  Twin::active()->typed = true;
+  return Twin::active()->type;
 }
 
 /// Element i is sin(1.7 i + k) * 1.5 + 0.25 k: irregular, no ties, and the same in tests/golden/*.py.

@@ -44,16 +44,17 @@ TEST_CASE("every optimiser goes on from its saved state to the same bits", "[opt
 
 TEST_CASE("every optimiser steps the same for any thread count, alone and in a plan", "[optim][threads]") {
   const int before = thread_count();
+  const auto large = [] { return matrix_and_vector(70, 520, 40000); };  // several blocks of rows, columns and elements
   for (const auto& golden : kGolden) {
     std::vector<Values> results;
     for (int threads : {1, 2, 4}) {
       set_thread_count(threads);
-      Two m = matrix_and_vector(150, 700, 40000);
+      Two m = large();
       auto o = optimiser_of(golden.first, m);
       advance(m, *o, 1, 3);
       results.push_back(m.all());
     }
-    Two m = matrix_and_vector(150, 700, 40000);
+    Two m = large();
     auto o = optimiser_of(golden.first, m);
     const Tensor gw = Tensor::zeros(m.w.shape()), gb = Tensor::zeros(m.b.shape());
     StepPlan plan = StepPlan::record([&] {
