@@ -5,7 +5,7 @@ peers=${TENON_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/tenon-peers}
 for python in "${TENON_PYTHON:-}" "$peers/bin/python" python3; do
   if [ -n "$python" ] && "$python" -c 'import numpy' 2>/dev/null; then
     nccl=$(echo "$peers"/lib/python3*/site-packages/nvidia/nccl/lib)
-    LD_LIBRARY_PATH="$nccl:/usr/local/cuda/lib64:${LD_LIBRARY_PATH:-}" exec "$python" "$(dirname "$0")/check.py" "$1"
+    LD_LIBRARY_PATH="$nccl:/usr/local/cuda/lib64:${LD_LIBRARY_PATH:-}" exec "$python" "$(dirname "$0")/check.py" "$@"
   fi
 done
 echo "skipped: no Python with numpy; name one in TENON_PYTHON"

@@ -150,7 +150,7 @@ TEST_CASE("a dimension that was unlimited may grow in the output, too", "[climat
   CHECK(hours->variable("time_bnds").chunks == std::vector<std::int64_t>{5000, 2});
 }
 
-TEST_CASE("large arrays are written in pieces, between which a stop leaves nothing", "[climate][writer]") {
+TEST_CASE("large arrays are written in pieces, between which a stop leaves nothing", "[climate][writer][slow]") {
   TempFolder folder;
   LabelledArray a;
   a.name = "x";

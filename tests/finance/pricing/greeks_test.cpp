@@ -62,7 +62,7 @@ TEST_CASE("greeks: pathwise within three standard errors of closed form and of b
   }
 }
 
-TEST_CASE("greeks: bumps are as fine as the distribution is narrow", "[finance][greeks]") {
+TEST_CASE("greeks: bumps are as fine as the distribution is narrow", "[finance][greeks][slow]") {
   struct Case {
     double volatility, years, rate;
     std::int64_t paths;

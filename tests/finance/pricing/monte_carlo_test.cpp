@@ -263,7 +263,7 @@ TEST_CASE("pricing: estimates lie within their errors over many contracts", "[fi
   CHECK(beyond <= told / 100);
 }
 
-TEST_CASE("pricing: Heston's own choice of steps keeps the bias below the error", "[finance][pricing]") {
+TEST_CASE("pricing: Heston's own choice of steps keeps the bias below the error", "[finance][pricing][slow]") {
   MonteCarlo how;
   how.paths = 20000;
   for (const Heston& m : {Heston{100, 0, 0, 0.04, 2, 0.04, 0.5, -0.7}, Heston{100, 0, 0, 0.04, 200, 0.04, 2, -0.7}, Heston{100, 0.02, 0, 0.2, 15.66, 0.07459, 3.3619, -0.5115}, Heston{100, 0, 0, 0.04, 50, 0.09, 1, 0.5}, Heston{100, 0, 0, 0.04, 2, 0.04, 20, -0.7}}) {
