@@ -155,7 +155,7 @@ class Fused {
       kernel_ = fused_matmul(sizes_.device, first_);
       return bool(kernel_);
     };
-    const bool keep = (history_ && before_activation_needed()) || will_be_recomputed();
+    const bool keep = (history_ && before_activation_needed()) || will_be_recomputed() || is_recomputing();
     if (!keep || gelu_) return ask(keep);
     const auto bits_are_read = [&] { return (needs_.bias1 && fused_matmul(sizes_.device, gradient_product(true))) || fused_matmul(sizes_.device, gradient_product(false)); };
     return (ask(true) && bits_are_read()) || ask(false);

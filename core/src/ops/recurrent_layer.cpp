@@ -53,13 +53,14 @@ List of_ops(const RecurrentLayer& q, const List& in) {
   return out;
 }
 
-/// Of spaces that a library wants, those that are of any size.
+Tensor space_of(std::size_t bytes, Device device) { return Tensor::empty({std::int64_t(bytes)}, DType::u8, device); }
+/// A space that is of any size.
 void add_space(List& to, const Tensor& space) {
   if (space.numel() > 0) to.push_back(space);
 }
-Tensor space_of(std::size_t bytes, Device device) {
+void add_workspace(List& to, const LibraryLayer& layer, Device device) {
   const MemoryScope tag(MemoryTag::workspace);
-  return Tensor::empty({std::int64_t(bytes)}, DType::u8, device);
+  add_space(to, space_of(layer.workspace, device));
 }
 
 List gradients_of(const LibraryLayer& layer, const List& in, const Tensor& y, const Tensor& weights, const Tensor& kept, const List& d_out) {
@@ -72,7 +73,7 @@ List gradients_of(const LibraryLayer& layer, const List& in, const Tensor& y, co
   for (const Tensor& t : in) d_in.push_back(Tensor::empty(t.shape(), t.dtype(), device));
   List writes = d_in;
   writes.push_back(space_of(layer.weights, device));
-  add_space(writes, space_of(layer.workspace, device));
+  add_workspace(writes, layer, device);
   add_space(writes, kept);
   launch("recurrent_layer.gradient", reads, writes, layer.gradient);
   return d_in;
@@ -90,12 +91,13 @@ List run_library_layer(const char* op, const LibraryLayer& layer, const Recurren
   List writes = out;
   const Tensor weights = space_of(layer.weights, device), kept = space_of(layer.kept, device);
   writes.push_back(weights);
-  add_space(writes, space_of(layer.workspace, device));
+  add_workspace(writes, layer, device);
   add_space(writes, kept);
   launch("recurrent_layer", in, writes, layer.forward);
   if (q.training)
-    differentiable(op, out, in, [layer, q, in, y = out[0].detach(), weights, kept](const List& d) {
-      List all = in;
+    differentiable(op, out, in, [layer, q, in, y = out[0].detach(), weights, kept](const List& d_out) {
+      List d, all = in;
+      for (const Tensor& t : d_out) d.push_back(t.to(q.dtype));  // an op may give f32 for 16 bits
       all.insert(all.end(), d.begin(), d.end());
       if (wants_grad(all)) return gradients_of_ops([&](const List& given) { return of_ops(q, given); }, in, d);
       return gradients_of(layer, in, y, weights, kept, d);
@@ -109,7 +111,7 @@ List layer_by_library(const char* op, const LayerOperands& o) {
   if (!choose || o.x.dtype() == DType::f64) return {};
   List all{o.x, o.w_ih, o.w_hh, o.b_ih, o.b_hh};
   all.insert(all.end(), o.states.begin(), o.states.end());
-  RecurrentLayer q{o.x.dtype(), o.x.size(1), o.x.size(0), o.x.size(2), o.w_hh.size(1), o.states.size() == 2 ? 4 : 3, wants_grad(all) || will_be_recomputed()};
+  RecurrentLayer q{o.x.dtype(), o.x.size(1), o.x.size(0), o.x.size(2), o.w_hh.size(1), o.states.size() == 2 ? 4 : 3, wants_grad(all) || will_be_recomputed() || is_recomputing()};
   const std::optional<LibraryLayer> layer = choose(q);
   return layer ? run_library_layer(op, *layer, q, o) : List{};
 }

@@ -5,6 +5,7 @@
 
 #include "ops/recurrent_layer.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/precision.hpp"
@@ -29,6 +30,7 @@ class Trial final : public RecurrentTrial {
     };
     given_ = {of(q.dtype, {q.batch, q.steps, q.features}, 1), of(DType::f32, {rows, q.features}, width), of(DType::f32, {rows, q.hidden}, width),
               of(DType::f32, {rows}, width), of(DType::f32, {rows}, width), {}};
+    given_.b_ih = remembering(given_.b_ih.detach()).set_requires_grad(q.training);
     for (int i = 0; i < (q.gates == 4 ? 2 : 1); ++i) given_.states.push_back(of(q.dtype, {q.batch, q.hidden}, 1));
     d_out_ = {of(q.dtype, {q.batch, q.steps, q.hidden}, 1).detach()};
     for (std::size_t i = 0; i < given_.states.size(); ++i) d_out_.push_back(of(q.dtype, {q.batch, q.hidden}, 1).detach());
@@ -86,6 +88,13 @@ class Trial final : public RecurrentTrial {
     return r;
   }
 
+  /// Half of the units keep their state through many steps, as trained ones may, so that what each step rounds can add up: 3 is added to their gate that
+  /// keeps it, the forget or update gate, which is the second.
+  Tensor remembering(const Tensor& bias) const {
+    const std::int64_t half = (q_.hidden + 1) / 2;
+    const Tensor before = Tensor::zeros({q_.hidden}, DType::f32), kept = Tensor::full({half}, 3, DType::f32), after = Tensor::zeros({q_.gates * q_.hidden - q_.hidden - half}, DType::f32);
+    return bias + concat({before, kept, after}, 0);
+  }
   static bool captured(const Recorded& r) { return !r.plan.replay_note().starts_with("launched"); }
   static double difference(const Tensor& a, const Tensor& b) {
     const Tensor wide = b.to(DType::f32);

@@ -225,6 +225,8 @@ constexpr Fusion kFusions[] = {
     {"lstm.gradient", "every time step backwards"},
     {"gru", "every time step: product, gates and states"},
     {"gru.gradient", "every time step backwards"},
+    {"recurrent_layer", "every time step, with the input's share of the gates"},
+    {"recurrent_layer.gradient", "every time step backwards, and all gradients"},
     {"casts", "weights in the step's type"},
     {"optimiser.", "every parameter in one pass over the flat arena"},
 };

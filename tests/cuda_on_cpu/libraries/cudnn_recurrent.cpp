@@ -85,30 +85,39 @@ struct Sizes {
     return at;
   }
   std::size_t weight_bytes() const { return std::size_t(matrix_at(2 * layer.gates)) * size_of(type); }
-  /// What the gradient needs: activations of gates, states and cells of all steps, and for a GRU the state's share of the new gate.
-  std::int64_t kept_values() const { return rows() * layer.gates * layer.hidden + (steps + 1) * units() * 2 + rows() * layer.hidden; }
+  /// What the gradient needs beside its operands: activations of gates, cells after each step, and for a GRU the state's share of the new gate.
+  std::int64_t kept_values() const { return rows() * (layer.gates + 2) * layer.hidden; }
   std::size_t kept_bytes() const { return std::size_t(kept_values()) * sizeof(double) + 64; }
   std::size_t work_bytes() const { return std::size_t(rows() * layer.gates) * 4 + 128; }
 };
 
+/// As a state goes from step to step.
+double rounded(DType type, double x) { return type == DType::bf16 ? double(float(convert<bf16>(x))) : type == DType::f16 ? double(float(convert<f16>(x))) : x; }
+
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// A layer computed: what it keeps, by name.
+/// A layer computed. What it keeps are gates, cells and share; states, and what was before the first step, come from the operands again.
 struct Kept {
-  Values gates, states, cells, share;
+  Values gates, states, cells, share;  ///< states and cells: before each step, then the last
 
   explicit Kept(const Sizes& s)
       : gates(std::size_t(s.rows() * s.layer.gates * s.layer.hidden)), states(std::size_t((s.steps + 1) * s.units())), cells(states.size()),
         share(std::size_t(s.rows() * s.layer.hidden)) {}
-  template <class F>
-  void each(F f) {
-    f(gates), f(states), f(cells), f(share);
+  void store(const Sizes& s, void* at) const {
+    auto* to = static_cast<double*>(at);
+    to = std::copy(gates.begin(), gates.end(), to);
+    to = std::copy(cells.begin() + s.units(), cells.end(), to);
+    std::copy(share.begin(), share.end(), to);
   }
-  void store(void* at) {
-    each([&, to = static_cast<std::byte*>(at)](Values& v) mutable { std::memcpy(to, v.data(), v.size() * 8), to += v.size() * 8; });
-  }
-  void load(const void* at) {
-    each([&, from = static_cast<const std::byte*>(at)](Values& v) mutable { std::memcpy(v.data(), from, v.size() * 8), from += v.size() * 8; });
+  /// With hx, y and, of an LSTM, cx.
+  Kept(const Sizes& s, const void* at, const void* hx, const void* y, const void* cx) : Kept(s) {
+    const auto* from = static_cast<const double*>(at);
+    std::copy_n(from, gates.size(), gates.begin());
+    std::copy_n(from + gates.size(), cells.size() - std::size_t(s.units()), cells.begin() + s.units());
+    std::copy_n(from + gates.size() + cells.size() - std::size_t(s.units()), share.size(), share.begin());
+    std::ranges::copy(read(s.type, hx, s.units()), states.begin());
+    std::ranges::copy(read(s.type, y, s.rows() * s.layer.hidden), states.begin() + s.units());
+    if (cx) std::ranges::copy(read(s.type, cx, s.units()), cells.begin());
   }
 };
 
@@ -119,6 +128,8 @@ struct Weights {
     for (int i = 0; i < 2 * s.layer.gates; ++i) {
       matrix.push_back(read(s.type, bytes + std::size_t(s.matrix_at(i)) * size_of(s.type), s.layer.hidden * s.columns(i), s.layer.tf32));
       bias.push_back(read(s.type, bytes + std::size_t(s.bias_at(i)) * size_of(s.type), s.layer.hidden));
+      const Values gap = read(s.type, bytes + std::size_t(s.bias_at(i) + s.layer.hidden) * size_of(s.type), Sizes::kGap);
+      want(std::ranges::all_of(gap, [](double v) { return v == 0; }), "what lies between the weights is no zero");
     }
   }
 };
@@ -148,12 +159,12 @@ void run_forward(const Sizes& s, const Values& x, const Weights& w, Kept& k) {
         if (s.cells()) {
           for (int g = 0; g < 4; ++g) gate[g * H] = g == 2 ? std::tanh(in[g] + of_state[g]) : sigmoid(in[g] + of_state[g]);
           k.cells[to] = gate[H] * k.cells[from] + gate[0] * gate[2 * H];
-          k.states[to] = gate[3 * H] * std::tanh(k.cells[to]);
+          k.states[to] = rounded(s.type, gate[3 * H] * std::tanh(k.cells[to]));
         } else {
           gate[0] = sigmoid(in[0] + of_state[0]), gate[H] = sigmoid(in[1] + of_state[1]);
           k.share[from] = of_state[2];
           gate[2 * H] = std::tanh(in[2] + gate[0] * of_state[2]);
-          k.states[to] = (1 - gate[H]) * gate[2 * H] + gate[H] * k.states[from];
+          k.states[to] = rounded(s.type, (1 - gate[H]) * gate[2 * H] + gate[H] * k.states[from]);
         }
       }
     }
@@ -244,13 +255,14 @@ void want_memory(const void* at, std::size_t bytes, const char* what) {
 }
 
 /// What all three calls are given.
-Sizes checked(cudnnHandle_t handle, const cudnnRNNStruct* d, const cudnnRNNDataStruct* x, const cudnnRNNDataStruct* y, const cudnnTensorStruct* h, const int32_t* lengths,
+Sizes checked(cudnnHandle_t handle, const cudnnRNNStruct* d, const cudnnRNNDataStruct* x, const cudnnRNNDataStruct* y, const cudnnTensorStruct* h, const cudnnTensorStruct* c, const int32_t* lengths,
               std::size_t weight_bytes, const void* weights, std::size_t work_bytes, const void* work, bool training, std::size_t reserve_bytes, const void* reserve) {
   want(handle && d && x && y && h, "a descriptor is missing");
   want(!lengths, "lengths on the device are given; none are wanted since 8.9.1");
   const Sizes s(*d, *x);
   want(x->type == d->type && y->type == d->type && h->type == d->type, "types differ");
   want(y->steps == x->steps && y->batch == x->batch && x->width == d->features && y->width == d->hidden, "sizes differ");
+  want(d->gates == 3 || (c && c->type == h->type && c->sizes == h->sizes && c->strides == h->strides), "cells lie otherwise than states");
   want(h->sizes == std::vector<int>{1, x->batch, d->hidden} && h->strides == std::vector<int>{x->batch * d->hidden, d->hidden, 1}, "a state is not [1, N, H], dense");
   want(weight_bytes == s.weight_bytes() && work_bytes == s.work_bytes() && reserve_bytes == (training ? s.kept_bytes() : 0), "a space is of another size than was told");
   want_memory(weights, weight_bytes, "the weights' memory ends before they do");
@@ -359,10 +371,10 @@ cudnnStatus_t cudnnGetRNNTempSpaceSizes(cudnnHandle_t handle, cudnnRNNDescriptor
 }
 
 cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t d, cudnnForwardMode_t mode, const int32_t lengths[], cudnnRNNDataDescriptor_t x_is, const void* x,
-                              cudnnRNNDataDescriptor_t y_is, void* y, cudnnTensorDescriptor_t h_is, const void* hx, void* hy, cudnnTensorDescriptor_t, const void* cx,
+                              cudnnRNNDataDescriptor_t y_is, void* y, cudnnTensorDescriptor_t h_is, const void* hx, void* hy, cudnnTensorDescriptor_t c_is, const void* cx,
                               void* cy, size_t weight_bytes, const void* weights, size_t work_bytes, void* work, size_t reserve_bytes, void* reserve) {
   const bool training = mode == CUDNN_FWD_MODE_TRAINING;
-  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, lengths, weight_bytes, weights, work_bytes, work, training, reserve_bytes, reserve);
+  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, c_is, lengths, weight_bytes, weights, work_bytes, work, training, reserve_bytes, reserve);
   on_cpu::want_operands(s, {x}, {y}, {hx, hy});
   if (s.cells()) on_cpu::want_operands(s, {}, {}, {cx, cy});
   const on_cpu::StandInLayer how = on_cpu::how(*d);
@@ -381,7 +393,7 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t d, cudn
     on_cpu::write(s.type, y, k.states.data() + s.units(), s.rows() * s.layer.hidden, on_cpu::factor_of(how, 0));
     on_cpu::write(s.type, hy, k.states.data() + s.steps * s.units(), s.units(), on_cpu::factor_of(how, 1));
     if (s.cells()) on_cpu::write(s.type, cy, k.cells.data() + s.steps * s.units(), s.units(), on_cpu::factor_of(how, 2));
-    if (training) k.store(reserve);
+    if (training) k.store(s, reserve);
     on_cpu::spoil(work, work_bytes);
     on_cpu::spend(how.microseconds);
   });
@@ -390,23 +402,22 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t d, cudn
 
 cudnnStatus_t cudnnRNNBackwardData_v8(cudnnHandle_t handle, cudnnRNNDescriptor_t d, const int32_t lengths[], cudnnRNNDataDescriptor_t y_is, const void* y, const void* dy,
                                       cudnnRNNDataDescriptor_t x_is, void* dx, cudnnTensorDescriptor_t h_is, const void* hx, const void* dhy, void* dhx,
-                                      cudnnTensorDescriptor_t, const void* cx, const void* dcy, void* dcx, size_t weight_bytes, const void* weights, size_t work_bytes,
+                                      cudnnTensorDescriptor_t c_is, const void* cx, const void* dcy, void* dcx, size_t weight_bytes, const void* weights, size_t work_bytes,
                                       void* work, size_t reserve_bytes, void* reserve) {
-  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, lengths, weight_bytes, weights, work_bytes, work, true, reserve_bytes, reserve);
+  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, c_is, lengths, weight_bytes, weights, work_bytes, work, true, reserve_bytes, reserve);
   on_cpu::want_operands(s, {dx}, {y, dy}, {hx, dhy, dhx});
   if (s.cells()) on_cpu::want_operands(s, {}, {}, {cx, dcy, dcx});
   const on_cpu::StandInLayer how = on_cpu::how(*d);
   if (how.deed == LayerDeed::refused_gradient) return CUDNN_STATUS_EXECUTION_FAILED;
   on_cpu::enqueue([=] {
     on_cpu::spoil(work, work_bytes);
-    Kept k(s);
-    k.load(reserve);
+    Kept k(s, reserve, hx, y, s.cells() ? cx : nullptr);
     Values d_h = on_cpu::read(s.type, dhy, s.units()), d_c = s.cells() ? on_cpu::read(s.type, dcy, s.units()) : Values{}, d_x(std::size_t(s.rows() * s.layer.features));
     on_cpu::run_gradient(s, on_cpu::Weights(s, weights), on_cpu::read(s.type, dy, s.rows() * s.layer.hidden), d_h, d_c, d_x, k);
     on_cpu::write(s.type, dx, d_x.data(), std::int64_t(d_x.size()), on_cpu::factor_of(how, 3));
     on_cpu::write(s.type, dhx, d_h.data(), s.units(), on_cpu::factor_of(how, 4));
     if (s.cells()) on_cpu::write(s.type, dcx, d_c.data(), s.units(), on_cpu::factor_of(how, 5));
-    k.store(reserve);  // gradients of the gates, for the weights
+    k.store(s, reserve);  // gradients of the gates, for the weights
     on_cpu::spoil(work, work_bytes);
     on_cpu::spend(how.microseconds);
   });
@@ -417,14 +428,14 @@ cudnnStatus_t cudnnRNNBackwardWeights_v8(cudnnHandle_t handle, cudnnRNNDescripto
                                          const void* x, cudnnTensorDescriptor_t h_is, const void* hx, cudnnRNNDataDescriptor_t y_is, const void* y, size_t weight_bytes,
                                          void* dweights, size_t work_bytes, void* work, size_t reserve_bytes, void* reserve) {
   if (mode != CUDNN_WGRAD_MODE_ADD) return CUDNN_STATUS_NOT_SUPPORTED;
-  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, lengths, weight_bytes, dweights, work_bytes, work, true, reserve_bytes, reserve);
+  const Sizes s = on_cpu::checked(handle, d, x_is, y_is, h_is, h_is, lengths, weight_bytes, dweights, work_bytes, work, true, reserve_bytes, reserve);
   on_cpu::want_operands(s, {x}, {y}, {hx});
   const on_cpu::StandInLayer how = on_cpu::how(*d);
+  if (how.deed == LayerDeed::refused_weights) return CUDNN_STATUS_EXECUTION_FAILED;
   on_cpu::enqueue([=] {
     ++on_cpu::recurrent_layers().gradient;
     on_cpu::spoil(work, work_bytes);
-    Kept k(s);
-    k.load(reserve);
+    const Kept k(s, reserve, hx, y, nullptr);
     on_cpu::add_weights(s, on_cpu::read(s.type, x, s.rows() * s.layer.features, s.layer.tf32), k, dweights, on_cpu::factor_of(how, 6));
     on_cpu::spoil(reserve, reserve_bytes);
     on_cpu::spoil(work, work_bytes);

@@ -7,7 +7,7 @@
 namespace tenon::cuda::on_cpu {
 
 /// What a layer does that it should not.
-enum class LayerDeed { none, wrong, in_tf32, other_bits_each_run, refused_forward, refused_gradient, waits_for_device };
+enum class LayerDeed { none, wrong, in_tf32, other_bits_each_run, refused_forward, refused_gradient, refused_weights, waits_for_device };
 
 struct StandInLayer {
   LayerDeed deed = LayerDeed::none;

@@ -115,6 +115,11 @@ TEST_CASE("a feed-forward block that is computed again takes the same products b
   x = check::leaves(inputs(DType::f32, 32));
   y = recompute(f, x)[0];
   CHECK(cuda::on_cpu::fused_products_run() == 0);
+  // a block that needs no gradient itself, but whose result does: the second time as the first
+  const In frozen = inputs(DType::f32, 33);
+  const Tensor scale = Tensor::full({}, 2, DType::f32).set_requires_grad(true);
+  sum(recompute([&](const In& v) { return In{f(frozen)[0] * v[0]}; }, {scale})[0]).backward();
+  CHECK(cuda::on_cpu::fused_products_run() == 0);
 }
 
 TEST_CASE("second derivatives of a fused feed-forward block are those of its ops", "[cuda_on_cpu][feed_forward]") {

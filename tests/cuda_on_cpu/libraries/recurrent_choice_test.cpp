@@ -1,6 +1,7 @@
 // Who makes a recurrent layer: a stand-in for cuDNN against our kernels.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -18,8 +19,10 @@
 #include "cuda_on_cpu/runtime/memory.hpp"
 #include "cuda_on_cpu/runtime/work.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/embedding.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 #include "tenon/plan.hpp"
 #include "tenon/precision.hpp"
 #include "tenon/recurrent.hpp"
@@ -119,7 +122,7 @@ std::vector<LayerCase> cases() {
 
 TEST_CASE("recurrent layers by cuDNN give what ours give", "[cuda_on_cpu][recurrent_choice]") {
   const Scope here(standard());
-  for (DType type : {DType::f32, DType::bf16, DType::f16})
+  for (DType type : {DType::f32, DType::bf16})
     for (const LayerCase& c : cases()) {
       CAPTURE(name_of(type), c.str());
       const int before = recurrent_layers().forward, gradients_before = recurrent_layers().gradient;
@@ -127,6 +130,60 @@ TEST_CASE("recurrent layers by cuDNN give what ours give", "[cuda_on_cpu][recurr
       CHECK(recurrent_layers().forward > before);
       CHECK(recurrent_layers().gradient > gradients_before);
     }
+  end_run();
+}
+
+TEST_CASE("in f16 cuDNN computes recurrent layers forward alone", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  for (bool training : {false, true})
+    for (bool gru : {false, true}) {
+      CAPTURE(training, gru);
+      const LayerCase c{.gru = gru, .batch = 30};
+      In values;
+      for (Device device : {kCpu, kDevice}) {
+        In x;
+        for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f16).to(device).set_requires_grad(training));
+        const int before = recurrent_layers().forward;
+        values.push_back(c.joined(x).detach().to(kCpu));
+        CHECK((recurrent_layers().forward > before) == (device == kDevice && !training));
+      }
+      CHECK(nmse(values[1], values[0]) <= 1e-4);
+    }
+  end_run();
+}
+
+TEST_CASE("an error of an earlier op comes through a recurrent layer's trial", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const LayerCase c{.batch = 31};
+  In x;
+  for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f32).to(kDevice));
+  const Tensor table = made(1, {10, c.features}).to(DType::f32).to(kDevice), index = Tensor::full({c.batch, c.steps}, 99, DType::i64, kDevice);
+  const auto run = [&] {
+    x[0] = embedding(table, index);
+    (void)c.run(x)[0].to_vector();
+  };
+  CHECK_THROWS_WITH(run(), Contains("index 99 at position 0 of a table of 10 rows"));
+  CHECK(plan_memory().find("LSTM f32 of 31 x 5 steps, 4 to 7 units").empty());
+  x[0] = embedding(table, Tensor::zeros({c.batch, c.steps}, DType::i64, kDevice));
+  (void)c.run(x);
+  CHECK_THAT(last_told(), Contains("LSTM f32 of 31 x 5 steps, 4 to 7 units: cuDNN, standard: "));
+  end_run();
+}
+
+TEST_CASE("a gradient in f32 of a recurrent layer's 16-bit result", "[cuda_on_cpu][recurrent_choice]") {
+  const Scope here(standard());
+  const LayerCase c{.batch = 32};
+  In x;
+  for (const Tensor& t : c.operands()) x.push_back(t.to(DType::bf16).to(kDevice).set_requires_grad(true));
+  for (bool again : {false, true}) {
+    const auto gradients_by = [&](DType type) {
+      const Tensor y = c.run(x)[0];
+      const Tensor wide = differentiable("wide", y.detach(), {y}, [=](const In& d) { return In{d[0].to(type)}; });
+      return gradients({wide}, x, {Tensor::full(wide.shape(), 1, DType::bf16, kDevice)}, again);
+    };
+    const In wide = gradients_by(DType::f32), narrow = gradients_by(DType::bf16);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(wide[i].to_vector() == narrow[i].to_vector());
+  }
   end_run();
 }
 
@@ -195,7 +252,8 @@ TEST_CASE("of a recurrent layer's algorithms the fastest that gives the same is 
       CHECK_THAT(last_told(), Contains(", trained: own kernels: 2"));
       recurrent_layers().algorithms = {{2, {}}};
       CHECK_FALSE(recurrent_choice(another(type, gates)).layer);
-      CHECK_THAT(last_told(), EndsWith(", trained: own kernels"));
+      CHECK_THAT(last_told(), EndsWith(", trained: own kernels; cuDNN, standard: cudnnSetRNNDescriptor_v8 gave status 3000; cuDNN, persistent: cudnnSetRNNDescriptor_v8 gave status 3000; "
+                                       "cuDNN, persistent for few units: cudnnSetRNNDescriptor_v8 gave status 3000"));
       CHECK(recurrent_layers().descriptors - before == 5 * chosen);
     }
   end_run();
@@ -212,6 +270,12 @@ TEST_CASE("a recurrent layer that gives something else is not taken", "[cuda_on_
         CHECK(recurrent_choice(another(DType::f32, gates)).algorithm == 1);
         CHECK_THAT(last_told(), Contains("; cuDNN, standard: result ") && Contains(deed == LayerDeed::wrong ? " is another, NMSE 1.0e-02" : " has other bits in another run"));
       }
+  // after its time a process takes the first that works
+  recurrent_layers().algorithms = {{kStandard, {.microseconds = 30}}, {kPersistent, {}}};
+  plan_bounds().all_seconds = 0;
+  CHECK(recurrent_choice(another()).algorithm == 0);
+  plan_bounds().all_seconds = 1e9;
+  CHECK(recurrent_choice(another()).algorithm == 1);
   // what is not wanted is not looked at
   recurrent_layers().algorithms = standard({.deed = LayerDeed::wrong, .output = 3});
   const RecurrentChoice forward = recurrent_choice(another(DType::f32, 4, false));
@@ -224,6 +288,7 @@ TEST_CASE("a recurrent layer that cuDNN refuses, or cannot record, is not taken"
   const Scope here(standard());
   const std::map<LayerDeed, std::string> deeds{{LayerDeed::refused_forward, "; cuDNN, standard: cuDNN refused a recurrent layer"},
                                                {LayerDeed::refused_gradient, "; cuDNN, standard: cuDNN refused a recurrent layer"},
+                                               {LayerDeed::refused_weights, "; cuDNN, standard: cuDNN refused a recurrent layer"},
                                                {LayerDeed::waits_for_device, "; cuDNN, standard: it cannot be captured: "}};
   for (const auto& [deed, why] : deeds) {
     recurrent_layers().algorithms = standard({.deed = deed});
@@ -250,7 +315,8 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
   const auto asked = [](const std::function<void()>& run) {
     const std::size_t before = choices_made().size();
     run();
-    return choices_made().size() - before;
+    const std::vector<std::string> all = choices_made();
+    return std::count_if(all.begin() + std::ptrdiff_t(before), all.end(), [](const std::string& line) { return line.starts_with("LSTM "); });
   };
   const auto layer = [](DType type, bool lengths) {
     const NoGrad off;
@@ -270,6 +336,11 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
     // as for a training, with history or without: the second run must compute what the first did
     CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return c.run(in); }, x)[0])}, x); }) == 1);
     CHECK_THAT(last_told(), Contains("LSTM f32 of 300 x 5 steps, 4 to 7 units, trained: "));
+    // and for one whose weights are frozen
+    In frozen;
+    for (const Tensor& t : LayerCase{.batch = 301}.operands()) frozen.push_back(t.to(DType::f32).to(kDevice));
+    const Tensor w = made(9, {7, 7}).to(DType::f32).to(kDevice).set_requires_grad(true);
+    CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return In{matmul(LayerCase{.batch = 301}.run(frozen)[0], in[0])}; }, {w})[0])}, {w}); }) == 1);
   }
   plan_bounds().recurrent_products = 203.0 * 2 * 4 * 4 * 4 + 1;
   CHECK(asked([&] { layer(DType::f32, false); }) == 1);  // 204 samples
@@ -277,10 +348,14 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
   plan_bounds().recurrent_products = 0;
   for (const char* sizes : {"", ":4096:2:16:8", ":4096", "4096:2", ":4096:"}) {  // several sizes, or what says nothing
     ::setenv("CUBLAS_WORKSPACE_CONFIG", sizes, 1);
+    install_recurrent_cudnn();
     CAPTURE(sizes);
     CHECK(asked([&] { layer(DType::f32, false); }) == 0);
+    CHECK_THAT(last_told(), Contains("recurrent layers: own kernels; CUBLAS_WORKSPACE_CONFIG named no workspaces of one size"));
   }
   ::setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8", 1);
+  CHECK(asked([&] { layer(DType::f32, false); }) == 0);  // too late
+  install_recurrent_cudnn();
   CHECK(asked([&] { layer(DType::f32, false); }) == 1);
   end_run();
 }

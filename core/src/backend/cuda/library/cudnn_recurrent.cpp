@@ -55,6 +55,11 @@ const Functions& functions() {
 }
 
 bool good(cudnnStatus_t status) { return status == CUDNN_STATUS_SUCCESS; }
+/// The same, and where it is not, which call it was.
+bool good(cudnnStatus_t status, const char* call, std::string& why) {
+  if (!good(status)) why = std::string(call) + " gave status " + std::to_string(int(status));
+  return good(status);
+}
 
 /// A descriptor of cuDNN's, given back with it; null where it could not be made.
 template <class D>
@@ -77,29 +82,34 @@ class Layer final : public CudnnRecurrentLayer {
         state_(descriptor(f_.CreateTensorDescriptor, f_.DestroyTensorDescriptor)) {}
 
   /// Needs no device.
-  bool describe(const CudnnRecurrence& q, int algorithm) {
+  bool describe(const CudnnRecurrence& q, int algorithm, std::string& why) {
     const RecurrentLayer& p = q.layer;
     constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-    if (p.steps > kMost || p.batch > kMost || p.features > kMost || p.hidden > kMost || p.batch * p.hidden > kMost) return false;
-    if (!dropout_ || !layer_ || !x_ || !y_ || !state_) return false;
+    if (p.steps > kMost || p.batch > kMost || p.features > kMost || p.hidden > kMost || p.batch * p.hidden > kMost) return why = "its sizes are too large", false;
+    if (!dropout_ || !layer_ || !x_ || !y_ || !state_) return why = "no descriptors", false;
     const cudnnDataType_t type = p.dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : p.dtype == DType::f16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
     const cudnnMathType_t math = p.dtype != DType::f32 ? CUDNN_TENSOR_OP_MATH : q.allow_tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
     const int hidden = int(p.hidden), sizes[] = {1, int(p.batch), hidden}, strides[] = {int(p.batch) * hidden, hidden, 1};
     const std::vector<int> lengths(std::size_t(p.batch), int(p.steps));
-    // both biases: with one the persistent ways are refused. All samples are as long as each other, so time first and packed is [T, N, F], dense.
+    const auto data = [&](cudnnRNNDataDescriptor_t d, int width) {
+      // all samples are as long as each other, so time first and packed is [T, N, width], dense
+      return good(f_.SetRNNDataDescriptor(d, type, CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED, int(p.steps), int(p.batch), width, lengths.data(), nullptr),
+                  "cudnnSetRNNDataDescriptor", why);
+    };
+    // both biases: with one the persistent ways are refused
     return good(f_.SetRNNDescriptor_v8(layer_.get(), kAlgorithm[algorithm], p.gates == 4 ? CUDNN_LSTM : CUDNN_GRU, CUDNN_RNN_DOUBLE_BIAS, CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT,
-                                       type, CUDNN_DATA_FLOAT, math, int(p.features), hidden, hidden, 1, dropout_.get(), CUDNN_RNN_PADDED_IO_DISABLED)) &&
-           good(f_.SetRNNDataDescriptor(x_.get(), type, CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED, int(p.steps), int(p.batch), int(p.features), lengths.data(), nullptr)) &&
-           good(f_.SetRNNDataDescriptor(y_.get(), type, CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED, int(p.steps), int(p.batch), hidden, lengths.data(), nullptr)) &&
-           good(f_.SetTensorNdDescriptor(state_.get(), type, 3, sizes, strides));
+                                       type, CUDNN_DATA_FLOAT, math, int(p.features), hidden, hidden, 1, dropout_.get(), CUDNN_RNN_PADDED_IO_DISABLED),
+                "cudnnSetRNNDescriptor_v8", why) &&
+           data(x_.get(), int(p.features)) && data(y_.get(), hidden) && good(f_.SetTensorNdDescriptor(state_.get(), type, 3, sizes, strides), "cudnnSetTensorNdDescriptor", why);
   }
 
-  bool prepare(const CudnnRecurrence& q, int algorithm) {
+  bool prepare(const CudnnRecurrence& q, int algorithm, std::string& why) {
     training_ = q.layer.training;
     const std::lock_guard lock(cudnn_handle().mutex);
-    return dropout_ && good(f_.SetDropoutDescriptor(dropout_.get(), handle(), 0, nullptr, 0, 0)) && describe(q, algorithm) &&
-           good(f_.GetRNNWeightSpaceSize(handle(), layer_.get(), &weights_)) &&
-           good(f_.GetRNNTempSpaceSizes(handle(), layer_.get(), mode(), x_.get(), &workspace_, &kept_)) && find_places(q.layer);
+    if (!dropout_) return why = "no descriptors", false;
+    return good(f_.SetDropoutDescriptor(dropout_.get(), handle(), 0, nullptr, 0, 0), "cudnnSetDropoutDescriptor", why) && describe(q, algorithm, why) &&
+           good(f_.GetRNNWeightSpaceSize(handle(), layer_.get(), &weights_), "cudnnGetRNNWeightSpaceSize", why) &&
+           good(f_.GetRNNTempSpaceSizes(handle(), layer_.get(), mode(), x_.get(), &workspace_, &kept_), "cudnnGetRNNTempSpaceSizes", why) && find_places(q.layer, why);
   }
 
   bool forward(const RecurrentForward& o) const override {
@@ -122,9 +132,9 @@ class Layer final : public CudnnRecurrentLayer {
   cudnnForwardMode_t mode() const { return training_ ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE; }
 
   /// False where the weights do not lie as matrices and rows, dense.
-  bool find_places(const RecurrentLayer& p) {
+  bool find_places(const RecurrentLayer& p, std::string& why) {
     const auto matrix = descriptor(f_.CreateTensorDescriptor, f_.DestroyTensorDescriptor), bias = descriptor(f_.CreateTensorDescriptor, f_.DestroyTensorDescriptor);
-    if (!matrix || !bias) return false;
+    if (!matrix || !bias) return why = "no descriptors", false;
     const auto is = [&](cudnnTensorDescriptor_t t, std::int64_t count) {
       cudnnDataType_t type;
       int axes = 0, sizes[3] = {}, strides[3] = {};
@@ -137,14 +147,16 @@ class Layer final : public CudnnRecurrentLayer {
       return dense == count;
     };
     const auto element = std::int64_t(size_of(p.dtype)), bytes = std::int64_t(weights_);
+    constexpr std::int64_t kBase = 1 << 20;  // where the weights are said to lie: only distances are asked for
     for (int i = 0; i < 2 * p.gates; ++i) {
       const std::int64_t columns = i < p.gates ? p.features : p.hidden;
-      void *m = nullptr, *b = nullptr;  // from the start of the block, for which null stands here
-      if (!good(f_.GetRNNWeightParams(handle(), layer_.get(), 0, weights_, nullptr, i, matrix.get(), &m, bias.get(), &b))) return false;
-      const auto m_at = std::int64_t(reinterpret_cast<std::intptr_t>(m)), b_at = std::int64_t(reinterpret_cast<std::intptr_t>(b));
+      void *m = nullptr, *b = nullptr;
+      if (!good(f_.GetRNNWeightParams(handle(), layer_.get(), 0, weights_, reinterpret_cast<const void*>(kBase), i, matrix.get(), &m, bias.get(), &b), "cudnnGetRNNWeightParams", why))
+        return false;
+      const std::int64_t m_at = reinterpret_cast<std::intptr_t>(m) - kBase, b_at = reinterpret_cast<std::intptr_t>(b) - kBase;
       if (!is(matrix.get(), p.hidden * columns) || !is(bias.get(), p.hidden) || m_at % element || b_at % element || m_at < 0 || b_at < 0 ||
           m_at + p.hidden * columns * element > bytes || b_at + p.hidden * element > bytes)
-        return false;
+        return why = "its weights do not lie as matrices", false;
       places_[std::size_t(i)] = {m_at / element, b_at / element};
     }
     return true;
@@ -160,14 +172,15 @@ class Layer final : public CudnnRecurrentLayer {
 
 }  // namespace
 
-std::shared_ptr<const CudnnRecurrentLayer> CudnnRecurrentLayer::make(const CudnnRecurrence& question, int algorithm) {
-  if (!cudnn_handle().handle || !functions().all()) return nullptr;
+std::shared_ptr<const CudnnRecurrentLayer> CudnnRecurrentLayer::make(const CudnnRecurrence& question, int algorithm, std::string& why) {
+  if (!cudnn_handle().handle || !functions().all()) return why = "a cuDNN without recurrent layers", nullptr;
   auto layer = std::make_shared<Layer>();
-  return layer->prepare(question, algorithm) ? layer : nullptr;
+  return layer->prepare(question, algorithm, why) ? layer : nullptr;
 }
 
 bool CudnnRecurrentLayer::describable(const CudnnRecurrence& question, int algorithm) {
-  return functions().all() && Layer().describe(question, algorithm);
+  std::string why;
+  return functions().all() && Layer().describe(question, algorithm, why);
 }
 
 }  // namespace tenon::cuda
@@ -176,7 +189,7 @@ bool CudnnRecurrentLayer::describable(const CudnnRecurrence& question, int algor
 
 namespace tenon::cuda {
 
-std::shared_ptr<const CudnnRecurrentLayer> CudnnRecurrentLayer::make(const CudnnRecurrence&, int) {
+std::shared_ptr<const CudnnRecurrentLayer> CudnnRecurrentLayer::make(const CudnnRecurrence&, int, std::string&) {
   return nullptr;
 }
 bool CudnnRecurrentLayer::describable(const CudnnRecurrence&, int) {

@@ -34,8 +34,8 @@ class CudnnRecurrentLayer {
   /// Ways to compute one; not every layer has each.
   static constexpr int kAlgorithms = 3;
   static std::string name(int algorithm);
-  /// Null where cuDNN is not here, or has none of these sizes by that way.
-  static std::shared_ptr<const CudnnRecurrentLayer> make(const CudnnRecurrence& question, int algorithm);
+  /// Null, with a reason, where cuDNN is not here, or has none of these sizes by that way.
+  static std::shared_ptr<const CudnnRecurrentLayer> make(const CudnnRecurrence& question, int algorithm, std::string& why);
   /// Whether cuDNN takes its description; needs no device. A device may still have none.
   static bool describable(const CudnnRecurrence& question, int algorithm);
   virtual ~CudnnRecurrentLayer() = default;

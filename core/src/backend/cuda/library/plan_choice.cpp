@@ -33,8 +33,13 @@ PlanBounds& plan_bounds() {
   return bounds;
 }
 
+TrialTime::TrialTime() : began_(std::chrono::duration<double>(Clock::now().time_since_epoch()).count()) {}
+TrialTime::~TrialTime() { all_spent += std::chrono::duration<double>(Clock::now().time_since_epoch()).count() - began_; }
+bool TrialTime::is_up() { return all_spent > plan_bounds().all_seconds; }
+
 PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make,
                         const std::function<double(const PlanChoice&)>& microseconds) {
+  const TrialTime counted;
   const auto start = Clock::now();
   const std::shared_ptr<CudnnGraph> graph = make();
   const PlanBounds& bounds = plan_bounds();
@@ -42,7 +47,7 @@ PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make
   int tried = 0;
   for (std::int64_t i = 0; graph && i < graph->plans(); ++i) {
     const double spent = seconds_since(start);
-    if (best.graph && (tried >= bounds.candidates || spent > bounds.graph_seconds || all_spent > bounds.all_seconds)) break;
+    if (best.graph && (tried >= bounds.candidates || spent > bounds.graph_seconds || TrialTime::is_up())) break;
     if (spent > 4 * bounds.graph_seconds) break;
     PlanChoice c{graph, {}, 0};
     if (!graph->build(i, c.plan)) continue;
@@ -55,7 +60,6 @@ PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make
       graph->drop(i);
     }
   }
-  all_spent += seconds_since(start);
   return best;
 }
 
@@ -95,7 +99,7 @@ std::vector<std::string> choices_made() {
 
 PlanMemory& plan_memory() {
   // the last number is that of our own candidates: with new ones all is asked anew
-  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 4");
+  static PlanMemory& m = *new PlanMemory(device_name() + " cudnn " + std::to_string(cudnn_version()) + " 3");
   return m;
 }
 

@@ -34,6 +34,19 @@ struct PlanBounds {
 };
 PlanBounds& plan_bounds();  ///< to be changed by tests alone
 
+/// Counts the time in which one lives among that of this process' trials.
+class TrialTime {
+ public:
+  TrialTime();
+  ~TrialTime();
+  TrialTime(const TrialTime&) = delete;
+  TrialTime& operator=(const TrialTime&) = delete;
+  static bool is_up();  ///< with what finished trials took
+
+ private:
+  double began_;
+};
+
 /// Times the plans of one graph, the heuristics' best first, within these bounds; `microseconds` gives a negative number where a plan fails.
 /// No graph where there is none or none of its plans works.
 PlanChoice fastest_plan(const std::function<std::shared_ptr<CudnnGraph>()>& make,
@@ -76,7 +89,8 @@ Choice choice_for(const Question& q) {
       choice = q.measure(own);
       plan_memory().keep(key, q.written(choice));
     }
-  } catch (const Error&) {  // no memory for a trial: the kernels here need none
+  } catch (const Error& e) {  // no memory for a trial: the kernels here need none
+    if (e.kind() != ErrorKind::device) throw;  // another op's, told late
     forget_error();
     choice = {};
   }

@@ -59,8 +59,9 @@ __global__ void sum_differences(const T* a, const T* b, std::int64_t count, doub
 
 /// Of an error that a candidate's trial ended with, while it is handled: the candidate is none. Where there was no memory nothing is known of it; then
 /// the choice ends (choice_for), so that it is not remembered.
+/// What is no error of the device is another op's, told late (faults.cuh), and the caller's to know.
 inline void pass_over(const Error& error) {
-  if (error.code() == "memory.exhausted") throw;
+  if (error.code() == "memory.exhausted" || error.kind() != ErrorKind::device) throw;
   forget_error();
 }
 

@@ -1,9 +1,11 @@
 /// Recurrent layers by cuDNN where it is there and faster: weights put where it wants them, and gradients taken from there.
+#include <mutex>
 #include <optional>
 
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/launch.cuh"
 #include "backend/cuda/library/cudnn_graph.hpp"
+#include "backend/cuda/library/plan_choice.hpp"
 #include "backend/cuda/library/recurrent_tune.hpp"
 #include "ops/dispatch.hpp"
 
@@ -82,6 +84,7 @@ template <class T>
 LibraryLayer layer_of(const RecurrentLayer& q, const std::shared_ptr<const CudnnRecurrentLayer>& layer) {
   Packing packing{q.features, q.hidden, q.gates, {}};
   std::copy(layer->places().begin(), layer->places().end(), packing.places);
+  const bool gaps = layer->weights_bytes() != std::size_t(packing.count()) * sizeof(T);  // that cuDNN might convert along with the rest
   const bool cells = q.gates == 4, works = layer->workspace_bytes() > 0, keeps = layer->kept_bytes() > 0;
   LibraryLayer made;
   made.weights = layer->weights_bytes(), made.workspace = layer->workspace_bytes(), made.kept = layer->kept_bytes();
@@ -94,6 +97,7 @@ LibraryLayer layer_of(const RecurrentLayer& q, const std::shared_ptr<const Cudnn
     f.y = o.next(), f.last_h = o.next(), f.last_c = o.next_if(cells);
     T* block = o.next_as<T>();
     f.weights = block, f.workspace = o.next_if(works), f.kept = o.next_if(keeps);
+    if (gaps) check(cudaMemsetAsync(block, 0, layer->weights_bytes(), stream()), "cudaMemsetAsync");
     start_items("pack_recurrent", packing.count(), pack_recurrent<T>, packing, packing.count(), w_ih, w_hh, b_ih, b_hh, block);
     if (!layer->forward(f)) refused();
   };
@@ -118,6 +122,16 @@ std::optional<LibraryLayer> choose(const RecurrentLayer& q) {
   return c.layer ? std::optional(library_layer(q, c.layer)) : std::nullopt;
 }
 
+/// Says once why none is used.
+std::optional<LibraryLayer> refuse(const RecurrentLayer&) {
+  static std::once_flag said;
+  std::call_once(said, [] {
+    const std::lock_guard lock(choosing());
+    tell("recurrent layers: own kernels; CUBLAS_WORKSPACE_CONFIG named no workspaces of one size when the device was first used, so cuDNN's need not repeat their bits");
+  });
+  return std::nullopt;
+}
+
 }  // namespace
 
 LibraryLayer library_layer(const RecurrentLayer& q, const std::shared_ptr<const CudnnRecurrentLayer>& layer) {
@@ -125,7 +139,7 @@ LibraryLayer library_layer(const RecurrentLayer& q, const std::shared_ptr<const 
 }
 
 void install_recurrent_cudnn() {
-  if (cudnn_here()) set_library_layer(DeviceType::cuda, choose);
+  if (cudnn_here()) set_library_layer(DeviceType::cuda, recurrent_layers_repeat() ? choose : refuse);
 }
 
 }  // namespace tenon::cuda

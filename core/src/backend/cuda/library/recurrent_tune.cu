@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <future>
+#include <system_error>
 
 #include "backend/cuda/library/plan_choice.hpp"
 #include "backend/cuda/library/plan_trial.cuh"
@@ -28,13 +29,18 @@ struct RecurrentQuestion {
   bool recall(const std::string& text, RecurrentChoice& choice) const {
     if (text == "own") return true;
     for (int a = 0; a < CudnnRecurrentLayer::kAlgorithms; ++a)
-      if (text == "cudnn " + CudnnRecurrentLayer::name(a)) choice = {CudnnRecurrentLayer::make(q, a), a};
+      if (text == "cudnn " + CudnnRecurrentLayer::name(a)) choice = {CudnnRecurrentLayer::make(q, a, choice.why), a};
     return choice.layer != nullptr;
   }
 
   /// On a thread of its own, where no step is being recorded and no gradient computed. What runs there may not ask for a choice itself.
   RecurrentChoice measure(double& own) const {
-    return std::async(std::launch::async, [&] { return measured(own); }).get();
+    const TrialTime counted;
+    try {
+      return std::async(std::launch::async, [&] { return measured(own); }).get();
+    } catch (const std::system_error& e) {
+      throw Error(ErrorKind::device, "cuda.cudnn", std::string("no thread for a trial of recurrent layers: ") + e.what());
+    }
   }
 
   std::string explain(const RecurrentChoice& c, double own) const {
@@ -58,13 +64,17 @@ struct RecurrentQuestion {
     std::unique_ptr<RecurrentTrial> trial;
     Stopwatch watch;
     for (int a = 0; a < CudnnRecurrentLayer::kAlgorithms; ++a) {
-      const auto layer = CudnnRecurrentLayer::make(q, a);
-      if (!layer) continue;
+      if (best.layer && TrialTime::is_up()) break;
+      std::string refusal;
+      const auto layer = CudnnRecurrentLayer::make(q, a, refusal);
+      if (!layer) {
+        why += "; cuDNN, " + CudnnRecurrentLayer::name(a) + ": " + refusal;
+        continue;
+      }
       if (!trial) {
         trial = make_recurrent_trial({DeviceType::cuda, 0}, q.layer, q.allow_tf32);
         own = watch.microseconds([&] { trial->run_own(); });
       }
-      std::string refusal;
       double time = 0;
       try {
         refusal = trial->refusal(library_layer(q.layer, layer));
@@ -86,7 +96,9 @@ struct RecurrentQuestion {
 
 RecurrentChoice recurrent_choice(const RecurrentLayer& q) {
   const double products = double(q.steps) * double(q.batch) * double(q.hidden) * double(q.hidden) * q.gates;
-  if (!cudnn_here() || !recurrent_layers_repeat() || products < plan_bounds().recurrent_products) return {};
+  // gradients of weights would come out in f16, which has no room for what a scaled loss makes of them
+  const bool narrow = q.dtype == DType::f16 && q.training;
+  if (!cudnn_here() || narrow || products < plan_bounds().recurrent_products) return {};
   return choice_for<RecurrentChoice>(RecurrentQuestion{{q, q.dtype == DType::f32 && tf32_allowed()}});
 }
 
