@@ -354,7 +354,8 @@ cudnnStatus_t cudnnGetRNNWeightParams(cudnnHandle_t handle, cudnnRNNDescriptor_t
   const Sizes s(*d, {d->type, 1, 1, d->features});
   if (!handle || layer != 0 || bytes != s.weight_bytes() || gate < 0 || gate >= 2 * d->gates) return CUDNN_STATUS_BAD_PARAM;
   const int H = d->hidden, columns = int(s.columns(gate));
-  *matrix = {d->type, {1, H, columns}, {H * columns, columns, 1}};
+  const bool turned = on_cpu::recurrent_layers().weights_turned;
+  *matrix = {d->type, {1, H, columns}, {H * columns, turned ? 1 : columns, turned ? H : 1}};
   *bias = {d->type, {1, H, 1}, {H, 1, 1}};
   auto* start = static_cast<std::byte*>(const_cast<void*>(weights));
   *matrix_at = start + std::size_t(s.matrix_at(gate)) * size_of(s.type);

@@ -18,6 +18,7 @@ struct StandInLayer {
 struct RecurrentLayers {
   /// By cudnnRNNAlgo_t, what there is of layers; empty: cuDNN is not there. For others cuDNN says that they are not supported.
   std::map<int, StandInLayer> algorithms;
+  bool weights_turned = false;  ///< matrices are told to lie column by column
   int forward = 0, gradient = 0;  ///< calls that ran
   int descriptors = 0;            ///< that were made and not given back
 };

@@ -295,6 +295,11 @@ TEST_CASE("a recurrent layer that cuDNN refuses, or cannot record, is not taken"
     CHECK_FALSE(recurrent_choice(another()).layer);
     CHECK_THAT(last_told(), Contains(", trained: own kernels: ") && Contains(why));
   }
+  recurrent_layers().algorithms = standard();
+  recurrent_layers().weights_turned = true;
+  CHECK_FALSE(recurrent_choice(another()).layer);
+  recurrent_layers().weights_turned = false;
+  CHECK_THAT(last_told(), Contains("; cuDNN, standard: its weights do not lie as matrices; "));
   end_run();
 }
 
