@@ -259,7 +259,7 @@ TEST_CASE("of a recurrent layer's algorithms the fastest that gives the same is 
   end_run();
 }
 
-TEST_CASE("a recurrent layer that gives something else is not taken", "[cuda_on_cpu][recurrent_choice]") {
+TEST_CASE("a recurrent layer that gives something else is not taken", "[cuda_on_cpu][recurrent_choice][slow]") {
   const Scope here(standard());
   for (int gates : {4, 3})
     for (int output = 0; output < 7; ++output)
@@ -325,7 +325,7 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
   };
   const auto layer = [](DType type, bool lengths) {
     const NoGrad off;
-    static std::int64_t batch = 200;
+    static std::int64_t batch = 1;
     const auto of = [&](const Shape& s) { return made(1, s, type).to(kDevice); };
     ++batch;
     (void)lstm(of({batch, 2, 3}), {}, {}, of({16, 3}), of({16, 4}), {}, {}, {false, lengths ? Tensor::full({batch}, 1, DType::i64, kDevice) : Tensor{}});
@@ -335,21 +335,21 @@ TEST_CASE("which recurrent layers cuDNN is asked about", "[cuda_on_cpu][recurren
   CHECK(asked([&] { layer(DType::f32, true); }) == 0);
   CHECK(asked([&] { layer(DType::f64, false); }) == 0);
   {
-    const LayerCase c{.batch = 300};
+    const LayerCase c{.batch = 50};
     In x;
     for (const Tensor& t : c.operands()) x.push_back(t.to(DType::f32).to(kDevice).set_requires_grad(true));
     // as for a training, with history or without: the second run must compute what the first did
     CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return c.run(in); }, x)[0])}, x); }) == 1);
-    CHECK_THAT(last_told(), Contains("LSTM f32 of 300 x 5 steps, 4 to 7 units, trained: "));
+    CHECK_THAT(last_told(), Contains("LSTM f32 of 50 x 5 steps, 4 to 7 units, trained: "));
     // and for one whose weights are frozen
     In frozen;
-    for (const Tensor& t : LayerCase{.batch = 301}.operands()) frozen.push_back(t.to(DType::f32).to(kDevice));
+    for (const Tensor& t : LayerCase{.batch = 51}.operands()) frozen.push_back(t.to(DType::f32).to(kDevice));
     const Tensor w = made(9, {7, 7}).to(DType::f32).to(kDevice).set_requires_grad(true);
-    CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return In{matmul(LayerCase{.batch = 301}.run(frozen)[0], in[0])}; }, {w})[0])}, {w}); }) == 1);
+    CHECK(asked([&] { gradients({sum(recompute([&](const In& in) { return In{matmul(LayerCase{.batch = 51}.run(frozen)[0], in[0])}; }, {w})[0])}, {w}); }) == 1);
   }
-  plan_bounds().recurrent_products = 203.0 * 2 * 4 * 4 * 4 + 1;
-  CHECK(asked([&] { layer(DType::f32, false); }) == 1);  // 204 samples
-  CHECK(asked([&] { (void)recurrent_choice({DType::f32, 2, 203, 3, 4, 4, false}); }) == 0);
+  plan_bounds().recurrent_products = 5.0 * 2 * 4 * 4 * 4 + 1;
+  CHECK(asked([&] { layer(DType::f32, false); }) == 1);  // 6 samples
+  CHECK(asked([&] { (void)recurrent_choice({DType::f32, 2, 5, 3, 4, 4, false}); }) == 0);
   plan_bounds().recurrent_products = 0;
   for (const char* sizes : {"", ":4096:2:16:8", ":4096", "4096:2", ":4096:"}) {  // several sizes, or what says nothing
     ::setenv("CUBLAS_WORKSPACE_CONFIG", sizes, 1);
@@ -393,11 +393,11 @@ TEST_CASE("a recorded step with a recurrent layer by cuDNN is one graph with the
   end_run();
 }
 
-TEST_CASE("without memory for a trial a recurrent layer goes by our kernels, and nothing is remembered", "[cuda_on_cpu][recurrent_choice]") {
+TEST_CASE("without memory for a trial a recurrent layer goes by our kernels, and nothing is remembered", "[cuda_on_cpu][recurrent_choice][slow]") {
   const Scope here(standard());
   // from too little for any trial to enough, by way of too little for cuDNN's part of it
   int without = 0;
-  for (std::size_t more = 4096;; more += 4096) {
+  for (std::size_t more = 4096;; more += more / 8) {
     const RecurrentLayer q = another();
     on_cpu::set_memory_size(on_cpu::bytes_in_use() + more);
     const bool chosen = recurrent_choice(q).layer != nullptr;
