@@ -2,8 +2,8 @@
 ///
 /// The input's share of all steps is one product; each step is one product and one pass over its gates, forward and backward; the weights'
 /// gradients are one product each at the end. Computed in f32 (f64 for f64; 16-bit inputs are widened and the results rounded).
-/// On a GPU a layer whose samples are all of one length may be cuDNN's, where that is measured to be faster and to give the same; of bf16
-/// its weights, their gradients and the states after each step are rounded to bf16 then. Asked for only where CUBLAS_WORKSPACE_CONFIG names workspaces of one size (":4096:2", which the command sets for itself):
+/// On a GPU a layer whose samples are all of one length may be cuDNN's, where that is measured to be faster and to give the same; in bf16
+/// weights, their gradients and the states after each step are then rounded to bf16, which our kernels keep in f32. Asked for only where CUBLAS_WORKSPACE_CONFIG names workspaces of one size (":4096:2", which the command sets for itself):
 /// NVIDIA promises the same bits each run only so.
 /// Under create_graph the gradient is that of the same steps in plain ops, so that it can be differentiated again, at their speed.
 #pragma once

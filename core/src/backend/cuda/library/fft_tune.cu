@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "backend/cuda/fft.hpp"
 #include "backend/cuda/library/plan_choice.hpp"
@@ -66,15 +67,8 @@ struct FftQuestion {
     std::string text = std::string(kNames[std::size_t(g.kind)]) + (g.inverse ? " inverse" : "") + " transform f32 of " + std::to_string(g.outer) + " x " +
                        std::to_string(g.n) + " x " + std::to_string(g.inner) + ", " + std::to_string(g.kept()) +
                        " values kept: " + (c.tensor ? "tensor cores" : "plain arithmetic");
+    text = with_times(std::move(text), c.microseconds, c.tensor ? own : 0, "plain arithmetic");
     char numbers[96];
-    if (c.microseconds > 0) {
-      std::snprintf(numbers, sizeof numbers, ": %.1f us", c.microseconds);
-      text += numbers;
-    }
-    if (c.tensor && own > 0) {
-      std::snprintf(numbers, sizeof numbers, " (plain arithmetic %.1f us)", own);
-      text += numbers;
-    }
     if (c.apart != 0) {
       std::snprintf(numbers, sizeof numbers, "; tensor cores gave another result, NMSE %.1e", c.apart);
       text += numbers;

@@ -88,6 +88,19 @@ std::string told(const PlanChoice& choice, std::size_t workspace, double own) {
   return text;
 }
 
+std::string with_times(std::string text, double chosen, double other, const char* by_name) {
+  char numbers[96];
+  if (chosen > 0) {
+    std::snprintf(numbers, sizeof numbers, ": %.1f us", chosen);
+    text += numbers;
+  }
+  if (other > 0) {
+    std::snprintf(numbers, sizeof numbers, " (%s %.1f us)", by_name, other);
+    text += numbers;
+  }
+  return text;
+}
+
 void tell(const std::string& line) {
   lines().push_back(line);
 }

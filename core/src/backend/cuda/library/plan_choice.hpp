@@ -57,6 +57,8 @@ PlanChoice plan_named(const std::shared_ptr<CudnnGraph>& graph, const std::strin
 
 /// "cuDNN ENGINE: 12.3 us, workspace 0.1 MiB (own kernels 20.0 us)", or "own kernels: 20.0 us"; times where they are known (`own` > 0).
 std::string told(const PlanChoice& choice, std::size_t workspace, double own);
+/// `text` with ": 12.3 us (own kernels 20.0 us)" behind it: what was chosen and, `by_name`, what was not; each where it is known (> 0).
+std::string with_times(std::string text, double chosen, double other, const char* by_name);
 /// Adds a line to what choices_made (install.hpp) gives.
 void tell(const std::string& line);
 

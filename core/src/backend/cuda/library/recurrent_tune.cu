@@ -1,6 +1,5 @@
 #include "backend/cuda/library/recurrent_tune.hpp"
 
-#include <cstdio>
 #include <future>
 #include <system_error>
 
@@ -44,17 +43,8 @@ struct RecurrentQuestion {
   }
 
   std::string explain(const RecurrentChoice& c, double own) const {
-    std::string text = what() + ": " + (c.layer ? "cuDNN, " + CudnnRecurrentLayer::name(c.algorithm) : "own kernels");
-    char numbers[96];
-    if (c.microseconds > 0) {
-      std::snprintf(numbers, sizeof numbers, ": %.1f us", c.microseconds);
-      text += numbers;
-    }
-    if (c.layer && own > 0) {
-      std::snprintf(numbers, sizeof numbers, " (own kernels %.1f us)", own);
-      text += numbers;
-    }
-    return text + c.why;
+    const std::string who = c.layer ? "cuDNN, " + CudnnRecurrentLayer::name(c.algorithm) : "own kernels";
+    return with_times(what() + ": " + who, c.microseconds, c.layer ? own : 0, "own kernels") + c.why;
   }
 
  private:
