@@ -149,7 +149,8 @@ const std::map<std::string, std::map<std::string, std::string>> kReasons{
     {"patches.hpp",
      {{"cut_patches", "grid_sample of PyTorch counts along other axes and a patch at a time; it is tested against its formula in double"},
       {"cut_label_patches", "PyTorch has no such op; it is tested against interpolated one-hot labels"},
-      {"change_intensity", "PyTorch has no such op; each change is tested for what its name says"}}},
+      {"change_intensity", "PyTorch has no such op; each change is tested for what its name says"},
+      {"cut_changed_patches", "it is the two ops before it, bit for bit, as a test says"}}},
     {"dlpack.hpp", {{"from_dlpack", "no arithmetic; tests/exchange shares memory with PyTorch itself"}}},
 };
 

@@ -106,29 +106,85 @@ const Register cases(std::map<std::string, Case>{
        note("a flat patch", change_intensity(Tensor::full({1, 4, 4, 4, 1}, 2.5), changes({kAll}, 1), keys(1, 1)));
        note("none", change_intensity(Tensor::empty({0, 4, 4, 4, 1}), Tensor::empty({0, 1, 8}), Tensor::empty({0, 1, 2}, DType::i64)));
      }},
+    {"patches.hpp: cut_changed_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>,int64_t,Tensor,Tensor)",
+     [] {
+       for (std::int64_t channels : {1, 2}) {
+         const Volumes v = volumes(channels);
+         std::vector<IntensityChange> rows;
+         for (std::int64_t i = 0; i < 8 * channels; ++i) rows.push_back(i % 3 == 1 ? IntensityChange{} : kAll);
+         note("several parts", cut_changed_patches(v.voxels, v.table, which(), maps(), {11, 13, 17}, channels, changes(rows, channels),
+                                                   keys(8, channels)));
+       }
+       const Volumes v = volumes(1);
+       note("none", cut_changed_patches(v.voxels, v.table, Tensor::empty({0}, DType::i64), Tensor::empty({0, 12}), {8, 8, 9}, 1,
+                                        Tensor::empty({0, 1, 8}), Tensor::empty({0, 1, 2}, DType::i64)));
+     }},
 });
 
 }  // namespace
 
+TEST_CASE("every set of changes follows on cutting as it does on patches, on the device", "[cuda][patches]") {
+  TENON_NEEDS_DEVICE();
+  const Tensor voxels = random_uniform({5 * 6 * 20}, 3, 5, -2, 3), table = Tensor::from(std::vector<std::int64_t>{0, 5, 6, 20}, {1, 4});
+  // 128 patches: each change drawn or not, brightness and shift together.
+  constexpr std::int64_t kSets = 128;
+  std::vector<IntensityChange> rows;
+  for (unsigned set = 0; set < kSets; ++set) {
+    IntensityChange c;
+    if (set & 1) c.noise = 0.2f;
+    if (set & 2) c.blur = 0.8f;
+    if (set & 4) c.contrast = 1.3f;
+    if (set & 8) {
+      c.brightness = 1.2f;
+      c.shift = -0.1f;
+    }
+    if (set & 16) c.low_resolution = 0.6f;
+    if (set & 32) c.inverted_gamma = 1.4f;
+    if (set & 64) c.gamma = 0.8f;
+    rows.push_back(c);
+  }
+  std::vector<float> map;
+  for (std::int64_t i = 0; i < kSets; ++i) map.insert(map.end(), {0.9f, 0.1f, 0, -0.1f, 0.8f, 0.2f, 0, 0.3f, 1.2f, -1.3f, 0.6f, 2.5f});
+  const Tensor which = Tensor::zeros({kSets}, DType::i64), maps = Tensor::from(map, {kSets, 12}), drawn = changes(rows, 1),
+               noise = keys(kSets, 1);
+  const std::vector<std::int64_t> size{4, 7, 9};
+  const Tensor expected = change_intensity(cut_patches(voxels, table, which, maps, size, 1), drawn, noise);
+  const Tensor v = voxels.to(kDevice), t = table.to(kDevice), w = which.to(kDevice), m = maps.to(kDevice), d = drawn.to(kDevice),
+               n = noise.to(kDevice);
+  begin_run(0);
+  const Tensor at_once = cut_changed_patches(v, t, w, m, size, 1, d, n).to(kCpu),
+               apart = change_intensity(cut_patches(v, t, w, m, size, 1), d, n).to(kCpu);
+  end_run();
+  for (std::int64_t i = 0; i < kSets; ++i) {
+    INFO("set " << i);
+    CHECK(nmse(at_once.slice(0, i, i + 1).contiguous(), expected.slice(0, i, i + 1).contiguous()) <= 1e-10);
+    CHECK(at_once.slice(0, i, i + 1).to_vector() == apart.slice(0, i, i + 1).to_vector());
+  }
+}
+
 TEST_CASE("a volume that is not there is refused on the device, too", "[cuda][patches]") {
   TENON_NEEDS_DEVICE();
   const Tensor voxels = Tensor::zeros({24}).to(kDevice), map = Tensor::zeros({2, 12}).to(kDevice);
-  auto said = [&](std::int64_t volume, std::int64_t z) {
-    const Tensor table = Tensor::from(std::vector<std::int64_t>{0, 2, 3, 4, 0, z, 3, 4}, {2, 4}).to(kDevice),
-                 which = Tensor::from(std::vector<std::int64_t>{0, volume}, {2}).to(kDevice);
-    begin_run(0);
-    std::string text = "nothing";
-    try {
-      cut_patches(voxels, table, which, map, {2, 2, 2}, 1).to_vector();
-    } catch (const Error& e) {
-      text = e.code() + " " + e.message();
-    }
-    end_run();
-    return text;
-  };
-  CHECK(said(1, 2) == "nothing");
-  CHECK(said(2, 2) == "index.out_of_range cut_patches: index 2 at [1] of indices [2] is outside 0..1");
-  CHECK(said(1, 3) == "patches.table cut_patches: volume 1 of the table does not lie within the 24 voxels given");
+  const Tensor drawn = changes({kAll, kAll}, 1).to(kDevice), noise = keys(2, 1).to(kDevice);
+  for (const std::string op : {"cut_patches", "cut_changed_patches"}) {
+    auto said = [&](std::int64_t volume, std::int64_t z) {
+      const Tensor table = Tensor::from(std::vector<std::int64_t>{0, 2, 3, 4, 0, z, 3, 4}, {2, 4}).to(kDevice),
+                   which = Tensor::from(std::vector<std::int64_t>{0, volume}, {2}).to(kDevice);
+      begin_run(0);
+      std::string text = "nothing";
+      try {
+        if (op == "cut_patches") cut_patches(voxels, table, which, map, {2, 2, 2}, 1).to_vector();
+        else cut_changed_patches(voxels, table, which, map, {2, 2, 2}, 1, drawn, noise).to_vector();
+      } catch (const Error& e) {
+        text = e.code() + " " + e.message();
+      }
+      end_run();
+      return text;
+    };
+    CHECK(said(1, 2) == "nothing");
+    CHECK(said(2, 2) == "index.out_of_range " + op + ": index 2 at [1] of indices [2] is outside 0..1");
+    CHECK(said(1, 3) == "patches.table " + op + ": volume 1 of the table does not lie within the 24 voxels given");
+  }
 }
 
 TEST_CASE("a recorded step on the device keeps volumes that are placed part by part, and cuts what its tensors say", "[cuda][patches]") {

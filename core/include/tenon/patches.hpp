@@ -11,7 +11,7 @@
 ///
 /// Changes of grey values are what a scan might have looked like on another machine; kinds and order follow nnU-Net v2 (Isensee et al.
 /// 2021), but noise comes last. Stateless and thread-safe. Cost: one pass over the patch to cut it, none but a copy for a change that is
-/// neutral.
+/// neutral, and none at all where both are one op.
 #pragma once
 
 #include <array>
@@ -60,6 +60,12 @@ TENON_API Tensor cut_label_patches(const Tensor& labels, const Tensor& table, co
 /// patches f32 [N, z, y, x, C]. changes f32 [N, C, 8]: an IntensityChange each. keys i64 [N, C, 2]: seed and stream of the noise
 /// (random.hpp).
 TENON_API Tensor change_intensity(const Tensor& patches, const Tensor& changes, const Tensor& keys);
+/// change_intensity(cut_patches(voxels, table, which, maps, size, channels), changes, keys), the same bits, in one op: on a GPU a voxel
+/// is cut, changed as far as that takes no other one, and written once; blur, contrast, low resolution and gamma pass over what they
+/// change again.
+TENON_API Tensor cut_changed_patches(const Tensor& voxels, const Tensor& table, const Tensor& which, const Tensor& maps,
+                                     const std::vector<std::int64_t>& size, std::int64_t channels, const Tensor& changes,
+                                     const Tensor& keys);
 
 // ---- one patch, in the memory of the host ------------------------------------------------------------------------
 

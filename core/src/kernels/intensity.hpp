@@ -85,17 +85,23 @@ struct Restored {
   TENON_MATHS float operator()(float v) const { return float((double(v) - mean) * factor + target); }
 };
 
-/// Normal numbers of a Philox block: two Box-Muller pairs. `cos_sin(turns, c, s)` gives the cosine and sine of a share of a full turn.
+/// A Box-Muller pair of normal numbers, the first or second (`pair` 0 or 1) of a Philox block. `cos_sin(turns, c, s)` gives the cosine and
+/// sine of a share of a full turn.
 template <class CosSin>
-TENON_MATHS void normal_quad(const std::array<std::uint32_t, 4>& bits, float deviation, float (&z)[4], const CosSin& cos_sin) {
+TENON_MATHS void normal_pair(const std::array<std::uint32_t, 4>& bits, int pair, float deviation, float (&z)[2], const CosSin& cos_sin) {
   constexpr float kUnit = 5.9604644775390625e-08f;
-  for (int pair = 0; pair < 2; ++pair) {
-    const float radius = deviation * std::sqrt(-2.0f * std::log((float(bits[std::size_t(2 * pair)] >> 8) + 0.5f) * kUnit));
-    float c, s;
-    cos_sin(float(bits[std::size_t(2 * pair + 1)] >> 8) * kUnit, c, s);
-    z[2 * pair] = radius * c;
-    z[2 * pair + 1] = radius * s;
-  }
+  const std::uint32_t first = pair ? bits[2] : bits[0], second = pair ? bits[3] : bits[1];
+  const float radius = deviation * std::sqrt(-2.0f * std::log((float(first >> 8) + 0.5f) * kUnit));
+  cos_sin(float(second >> 8) * kUnit, z[0], z[1]);
+  z[0] *= radius;
+  z[1] *= radius;
+}
+/// One of a block's four.
+template <class CosSin>
+TENON_MATHS float normal_of(const std::array<std::uint32_t, 4>& bits, unsigned which, float deviation, const CosSin& cos_sin) {
+  float z[2];
+  normal_pair(bits, int(which / 2), deviation, z, cos_sin);
+  return which % 2 ? z[1] : z[0];
 }
 
 }  // namespace tenon

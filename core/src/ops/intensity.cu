@@ -1,107 +1,82 @@
-/// Changing grey values on the device, in place on a copy: a few short kernels, each of which leaves at once where its change was not drawn
-/// for the channel of the patch that its block works on.
+/// Cutting patches and changing their grey values on the device: one pass as far as each voxel can be changed alone, then a few short
+/// kernels in place, each of which leaves at once where its change was not drawn for the channel of the patch that its block works on.
 ///
-/// Passes along lines hold whole lines in shared memory, so none needs a second image. Moments are sums of parts of a fixed size, added in
-/// a fixed order by every block that wants them.
+/// A kernel that has a voxel's value does with it whatever needs no other voxel, and adds up the moments that the next change begins with.
+/// Passes along lines hold whole lines in shared memory, so none needs a second image.
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/row_team.cuh"
-#include "ops/intensity_lines.cuh"
-#include "tenon/random.hpp"
+#include "ops/intensity_follow.cuh"
+#include "ops/patches_source.cuh"
 
 namespace tenon::cuda {
 namespace {
 
-/// Of a part of a channel, or of a thread's share of it.
-struct Sums {
-  double sum = 0, squares = 0;
-  float low = INFINITY, high = -INFINITY;
+/// Values of patches that are there.
+struct GivenPatches {
+  const float* x;
+  struct Plane {
+    const float* values;
+    std::int64_t step;
+    __device__ float operator()(unsigned voxel) const { return values[voxel * step]; }
+  };
+  __device__ Plane plane(const ChangeGrid& k, const Part& part) const { return {plane_of(k, x, part.plane), k.channels}; }
+};
 
-  __device__ void add(float v) {
-    sum += double(v);
-    squares += double(v) * double(v);
-    low = v < low ? v : low;
-    high = high < v ? v : high;
+/// Values between the voxels of volumes.
+struct GivenVolumes {
+  CutGrid grid;
+  CutFaults faults;
+  const float* volumes;
+  const std::int64_t *table, *which;
+  const float* maps;
+  struct Plane {
+    const CutGrid& grid;
+    Source source;
+    const float* values;
+    __device__ float operator()(unsigned voxel) const {
+      const Neighbours n = source.around(grid, voxel);
+      return n.any ? trilinear(values, n) : 0.0f;
+    }
+  };
+  __device__ Plane plane(const ChangeGrid& k, const Part& part) const {
+    const std::int64_t sample = part.plane / k.channels, channel = part.plane % k.channels;
+    const Source s = source_of(grid, table, which, maps, sample, channel == 0 && part.index == 0 && threadIdx.x == 0, faults);
+    return {grid, s, volumes + s.first * k.channels + channel * s.voxels()};
   }
 };
 
-struct Smaller {
-  __device__ float operator()(float a, float b) const { return b < a ? b : a; }
-};
-struct Larger {
-  __device__ float operator()(float a, float b) const { return a < b ? b : a; }
-};
-
-/// Over the block, in every thread; all of them come here together.
-__device__ Sums block_sums(Sums s) {
-  __shared__ double sums[kBlock / 32];
-  __shared__ float ends[kBlock / 32];
-  s.sum = team_sum(s.sum, kBlock, sums);
-  s.squares = team_sum(s.squares, kBlock, sums);
-  s.low = team_join(s.low, kBlock, ends, Smaller{});
-  s.high = team_join(s.high, kBlock, ends, Larger{});
-  return s;
+template <class Given>
+__global__ void __launch_bounds__(kBlock) make_patches(Changes c, Given given) {
+  const Part part(c.grid, c.y);
+  make_part(c, part, after_cutting(c.grid, c.drawn[part.plane]), given.plane(c.grid, part));
 }
 
-/// Which moments are meant: of the image before contrast, and before and after each of the powers.
-enum Stage { kContrast, kInverted, kInvertedPower, kGamma, kGammaPower, kStages };
-
-/// The workspace: sums of every part, by stage and channel.
-struct SumsTable {
-  Sums* sums;
-  __device__ Sums* of(const ChangeGrid& k, Stage stage, std::int64_t plane) const {
-    return sums + (std::int64_t(stage) * k.planes + plane) * k.parts;
-  }
+struct AfterBlur {
+  static __device__ bool drawn(const ChangeGrid&, const IntensityChange& d) { return blurs(d); }
+  static __device__ Follow follow(const ChangeGrid& k, const IntensityChange& d) { return after_blur(k, d); }
+};
+struct AfterResolution {
+  static __device__ bool drawn(const ChangeGrid& k, const IntensityChange& d) { return lowers(k, d); }
+  static __device__ Follow follow(const ChangeGrid&, const IntensityChange& d) { return after_resolution(d); }
 };
 
-/// A block's part of a channel.
-struct Part {
-  std::int64_t plane;
-  unsigned index, begin, end;
-  float* values;
-
-  __device__ Part(const ChangeGrid& k, float* y)
-      : plane(blockIdx.x / k.parts),
-        index(blockIdx.x % k.parts),
-        begin(index * k.part),
-        end(min(k.voxels, begin + k.part)),
-        values(plane_of(k, y, plane)) {}
-  __device__ float& at(const ChangeGrid& k, unsigned voxel) const { return values[std::int64_t(voxel) * k.channels]; }
-};
-
-__device__ Moments moments_of_stage(const ChangeGrid& k, const SumsTable& table, Stage stage, std::int64_t plane) {
-  const Sums* parts = table.of(k, stage, plane);
-  const Sums all = block_sums(threadIdx.x < k.parts ? parts[threadIdx.x] : Sums{});
-  return moments_of(all.sum, all.squares, all.low, all.high, k.voxels);
+/// What follows on passes along lines, which have not seen whole parts.
+template <class Lines>
+__global__ void __launch_bounds__(kBlock) follow_lines(Changes c) {
+  const Part part(c.grid, c.y);
+  const IntensityChange d = c.drawn[part.plane];
+  if (!Lines::drawn(c.grid, d)) return;
+  const Follow follow = Lines::follow(c.grid, d);
+  if (!follow.levels && follow.measured == kStages && !follow.noise) return;
+  make_part(c, part, follow, [&](unsigned i) { return part.at(c.grid, i); });
 }
 
-__device__ void keep_sums(const ChangeGrid& k, const SumsTable& table, Stage stage, const Part& part, const Sums& mine) {
-  const Sums all = block_sums(mine);
-  if (threadIdx.x == 0) table.of(k, stage, part.plane)[part.index] = all;
-}
-
-/// For contrast, and for the inverted gamma where `Inverted`: then of -v.
-template <bool Inverted>
-__global__ void __launch_bounds__(kBlock) measure(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  const Part part(k, y);
-  const IntensityChange d = changes[part.plane];
-  if ((Inverted ? d.inverted_gamma : d.contrast) == 1) return;
-  Sums mine;
-  for (unsigned i = part.begin + threadIdx.x; i < part.end; i += kBlock) mine.add(Inverted ? -part.at(k, i) : part.at(k, i));
-  keep_sums(k, table, Inverted ? kInverted : kContrast, part, mine);
-}
-
-/// Contrast, brightness and shift.
-__global__ void __launch_bounds__(kBlock) change_levels(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  const Part part(k, y);
-  const IntensityChange d = changes[part.plane];
-  const bool contrast = d.contrast != 1;
-  if (!contrast && d.brightness == 1 && d.shift == 0) return;
-  Moments m;
-  if (contrast) m = moments_of_stage(k, table, kContrast, part.plane);
-  for (unsigned i = part.begin + threadIdx.x; i < part.end; i += kBlock) {
-    const float v = part.at(k, i);
-    part.at(k, i) = (contrast ? contrasted(v, float(m.mean), m.low, m.high, d.contrast) : v) * d.brightness + d.shift;
-  }
+__global__ void __launch_bounds__(kBlock) change_contrast(Changes c) {
+  const Part part(c.grid, c.y);
+  const IntensityChange d = c.drawn[part.plane];
+  if (d.contrast == 1) return;
+  const Moments m = moments_of_stage(c.grid, c.table, kContrast, part.plane);
+  make_part(c, part, after_contrast(c.grid, d),
+            [&](unsigned i) { return contrasted(part.at(c.grid, i), float(m.mean), m.low, m.high, d.contrast); });
 }
 
 template <bool Inverted>
@@ -109,72 +84,38 @@ struct Gamma {
   static constexpr Stage kBefore = Inverted ? kInverted : kGamma, kAfter = Inverted ? kInvertedPower : kGammaPower;
   static constexpr float kSign = Inverted ? -1.0f : 1.0f;
   static __device__ float exponent(const IntensityChange& d) { return Inverted ? d.inverted_gamma : d.gamma; }
+  static __device__ Follow follow(const IntensityChange& d) { return Inverted ? after_inverted_gamma(d) : after_gamma(d); }
 };
 
 /// Powers in place of values; a channel without a range stays as it is.
 template <bool Inverted>
-__global__ void __launch_bounds__(kBlock) raise_to_power(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
+__global__ void __launch_bounds__(kBlock) raise_to_power(Changes c) {
   using G = Gamma<Inverted>;
-  const Part part(k, y);
-  const float exponent = G::exponent(changes[part.plane]);
+  const Part part(c.grid, c.y);
+  const float exponent = G::exponent(c.drawn[part.plane]);
   if (exponent == 1) return;
-  const Moments before = moments_of_stage(k, table, G::kBefore, part.plane);
+  const Moments before = moments_of_stage(c.grid, c.table, G::kBefore, part.plane);
   const float range = before.high - before.low;
   if (!(range > 0)) return;
-  Sums mine;
-  for (unsigned i = part.begin + threadIdx.x; i < part.end; i += kBlock) {
-    const float v = raised(G::kSign * part.at(k, i), before.low, range, exponent);
-    mine.add(v);
-    part.at(k, i) = v;
-  }
-  keep_sums(k, table, G::kAfter, part, mine);
+  make_part(c, part, {false, G::kAfter}, [&](unsigned i) { return raised(G::kSign * part.at(c.grid, i), before.low, range, exponent); });
 }
 
-/// The powers of the inverted gamma brought back, and what the gamma after it starts from measured.
-__global__ void __launch_bounds__(kBlock) restore_inverted(ChangeGrid k, const IntensityChange* changes, SumsTable table, float* y) {
-  using G = Gamma<true>;
-  const Part part(k, y);
-  const IntensityChange d = changes[part.plane];
-  const bool measured = d.gamma != 1;
-  if (d.inverted_gamma == 1 && !measured) return;
-  Moments before;
-  if (d.inverted_gamma != 1) before = moments_of_stage(k, table, G::kBefore, part.plane);
-  const bool raised_before = before.high - before.low > 0;
+/// Powers brought back to the mean and deviation there were.
+template <bool Inverted>
+__global__ void __launch_bounds__(kBlock) restore_moments(Changes c) {
+  using G = Gamma<Inverted>;
+  const Part part(c.grid, c.y);
+  const IntensityChange d = c.drawn[part.plane];
+  if (G::exponent(d) == 1) return;
+  const Moments before = moments_of_stage(c.grid, c.table, G::kBefore, part.plane);
+  const bool was_raised = before.high - before.low > 0;
   Moments after;
-  if (raised_before) after = moments_of_stage(k, table, G::kAfter, part.plane);
+  if (was_raised) after = moments_of_stage(c.grid, c.table, G::kAfter, part.plane);
   const Restored restored(before, after);
-  Sums mine;
-  for (unsigned i = part.begin + threadIdx.x; i < part.end; i += kBlock) {
-    float v = part.at(k, i);
-    if (raised_before) part.at(k, i) = v = G::kSign * restored(v);
-    mine.add(v);
-  }
-  if (measured) keep_sums(k, table, kGamma, part, mine);
-}
-
-/// The powers of the gamma brought back, and noise: four voxels a Philox block, as on the CPU.
-__global__ void __launch_bounds__(kBlock)
-    restore_and_add_noise(ChangeGrid k, const IntensityChange* changes, const std::uint64_t* keys, SumsTable table, float* y) {
-  using G = Gamma<false>;
-  const Part part(k, y);
-  const IntensityChange d = changes[part.plane];
-  if (d.gamma == 1 && !(d.noise > 0)) return;
-  Moments before, after;
-  if (d.gamma != 1) before = moments_of_stage(k, table, G::kBefore, part.plane);
-  const bool raised_before = before.high - before.low > 0;
-  if (raised_before) after = moments_of_stage(k, table, G::kAfter, part.plane);
-  const Restored restored(before, after);
-  const Random random(keys[2 * part.plane], keys[2 * part.plane + 1]);
-  for (unsigned i = part.begin + 4 * threadIdx.x; i < part.end; i += 4 * kBlock) {
-    float noise[4] = {0, 0, 0, 0};
-    if (d.noise > 0) normal_quad(random.bits(i), d.noise, noise, [](float turns, float& c, float& s) { sincospif(2 * turns, &s, &c); });
-#pragma unroll
-    for (unsigned j = 0; j < 4; ++j) {
-      if (i + j >= part.end) break;
-      const float v = part.at(k, i + j);
-      part.at(k, i + j) = (raised_before ? restored(v) : v) + noise[j];
-    }
-  }
+  make_part(c, part, G::follow(d), [&](unsigned i) {
+    const float v = part.at(c.grid, i);
+    return was_raised ? G::kSign * restored(v) : v;
+  });
 }
 
 std::size_t workspace_bytes(const PatchChange& p) {
@@ -182,32 +123,46 @@ std::size_t workspace_bytes(const PatchChange& p) {
   return std::size_t(kStages) * std::size_t(k.planes) * k.parts * sizeof(Sums);
 }
 
-Kernel make_change(const PatchChange& p) {
-  const ChangeGrid k = change_grid(p);
-  const std::array<LineCut, 3> cuts{line_cut(p, 0), line_cut(p, 1), line_cut(p, 2)};
-  return [k, cuts, bytes = std::size_t(k.planes) * k.voxels * sizeof(float)](void* const* o) {
-    const auto* changes = static_cast<const IntensityChange*>(o[1]);
-    const auto* keys = static_cast<const std::uint64_t*>(o[2]);
-    auto* y = static_cast<float*>(o[3]);
-    const SumsTable table{static_cast<Sums*>(o[4])};
-    check(cudaMemcpyAsync(y, o[0], bytes, cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+/// The kernels that make changed patches of what is given.
+struct ChangeJob {
+  ChangeGrid grid;
+  std::array<LineCut, 3> cuts;
+
+  explicit ChangeJob(const PatchChange& p) : grid(change_grid(p)), cuts{line_cut(p, 0), line_cut(p, 1), line_cut(p, 2)} {}
+
+  /// o: changes, keys, y, workspace.
+  template <class Given>
+  void run(void* const* o, const Given& given) const {
+    const Changes c{grid, static_cast<const IntensityChange*>(o[0]), static_cast<const std::uint64_t*>(o[1]),
+                    SumsTable{static_cast<Sums*>(o[3])}, static_cast<float*>(o[2])};
+    const dim3 blocks(grid_blocks(c.grid.planes * c.grid.parts));
+    auto voxels = [&](const char* name, auto kernel, const auto&... rest) { start(name, blocks, dim3(kBlock), 0, kernel, c, rest...); };
     auto lines = [&](const char* name, auto kernel) {
       for (const LineCut& cut : cuts)
-        start(name, dim3(grid_blocks(k.planes * cut.tiles)), dim3(kBlock), std::size_t(cut.together) * cut.length * sizeof(float), kernel,
-              k, cut, changes, y);
+        start(name, dim3(grid_blocks(c.grid.planes * cut.tiles)), dim3(kBlock), std::size_t(cut.together) * cut.length * sizeof(float),
+              kernel, c.grid, cut, c.drawn, c.y);
     };
-    auto voxels = [&](const char* name, auto kernel, auto... given) {
-      start(name, dim3(grid_blocks(k.planes * k.parts)), dim3(kBlock), 0, kernel, k, changes, given..., table, y);
-    };
+    voxels("change_intensity_start", make_patches<Given>, given);
     lines("change_intensity_blur", change_lines<BlurLine>);
-    voxels("change_intensity_moments", measure<false>);
-    voxels("change_intensity_levels", change_levels);
+    voxels("change_intensity_blurred", follow_lines<AfterBlur>);
+    voxels("change_intensity_contrast", change_contrast);
     lines("change_intensity_resolution", change_lines<LowerLine>);
-    voxels("change_intensity_moments", measure<true>);
+    voxels("change_intensity_lowered", follow_lines<AfterResolution>);
     voxels("change_intensity_power", raise_to_power<true>);
-    voxels("change_intensity_restore", restore_inverted);
+    voxels("change_intensity_restore", restore_moments<true>);
     voxels("change_intensity_power", raise_to_power<false>);
-    voxels("change_intensity_noise", restore_and_add_noise, keys);
+    voxels("change_intensity_restore", restore_moments<false>);
+  }
+};
+
+Kernel make_change(const PatchChange& p) {
+  return [job = ChangeJob(p)](void* const* o) { job.run(o + 1, GivenPatches{static_cast<const float*>(o[0])}); };
+}
+
+Kernel make_cut_and_change(const PatchCut& p) {
+  return [job = ChangeJob(p.change()), grid = cut_grid(p), faults = faults_of(p)](void* const* o) {
+    job.run(o + 4, GivenVolumes{grid, faults, static_cast<const float*>(o[0]), static_cast<const std::int64_t*>(o[1]),
+                                static_cast<const std::int64_t*>(o[2]), static_cast<const float*>(o[3])});
   };
 }
 
@@ -215,6 +170,7 @@ Kernel make_change(const PatchChange& p) {
 
 void install_intensity() {
   change_intensity_kernel.set(DeviceType::cuda, make_change);
+  cut_changed_patches_kernel.set(DeviceType::cuda, make_cut_and_change);
   set_change_workspace(DeviceType::cuda, workspace_bytes);
 }
 

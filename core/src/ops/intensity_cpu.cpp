@@ -90,13 +90,18 @@ void apply_gamma(float* v, std::int64_t n, float exponent, bool inverted) {
 
 void add_noise(float* v, std::int64_t n, float deviation, const Random& random) {
   constexpr float kTwoPi = 6.28318530717958647692f;
+  const auto cos_sin = [](float turns, float& c, float& s) {
+    c = std::cos(kTwoPi * turns);
+    s = std::sin(kTwoPi * turns);
+  };
   for (std::int64_t i = 0; i < n; i += 4) {
-    float z[4];
-    normal_quad(random.bits(std::uint64_t(i)), deviation, z, [](float turns, float& c, float& s) {
-      c = std::cos(kTwoPi * turns);
-      s = std::sin(kTwoPi * turns);
-    });
-    for (std::int64_t k = 0; k < std::min<std::int64_t>(4, n - i); ++k) v[i + k] += z[k];
+    const auto bits = random.bits(std::uint64_t(i));
+    for (std::int64_t k = i; k < std::min(i + 4, n); k += 2) {
+      float z[2];
+      normal_pair(bits, int(k - i) / 2, deviation, z, cos_sin);
+      v[k] += z[0];
+      if (k + 1 < n) v[k + 1] += z[1];
+    }
   }
 }
 
@@ -129,19 +134,34 @@ void apply_intensity(float* values, const Size& size, std::int64_t step, const I
     for (std::int64_t i = 0; i < n; ++i) values[i * step] = v[i];
 }
 
-KernelSlot<const PatchChange&> change_intensity_kernel("change_intensity", [](const PatchChange& p) -> Kernel {
+namespace {
+
+/// Every channel of every patch, in place.
+void change_all(const PatchChange& p, const void* drawn, const void* of_noise, float* patches) {
   static_assert(sizeof(IntensityChange) == 8 * sizeof(float));
+  const auto* changes = static_cast<const IntensityChange*>(drawn);
+  const auto* keys = static_cast<const std::uint64_t*>(of_noise);
+  parallel_for(p.count * p.channels, [&](std::int64_t plane) {
+    apply_intensity(patches + plane / p.channels * p.voxels() * p.channels + plane % p.channels, p.size, p.channels, changes[plane],
+                    Random(keys[2 * plane], keys[2 * plane + 1]));
+  });
+}
+
+}  // namespace
+
+KernelSlot<const PatchChange&> change_intensity_kernel("change_intensity", [](const PatchChange& p) -> Kernel {
   return [p](void* const* o) {
-    const auto* from = static_cast<const float*>(o[0]);
-    const auto* changes = static_cast<const IntensityChange*>(o[1]);
-    const auto* keys = static_cast<const std::uint64_t*>(o[2]);
     auto* to = static_cast<float*>(o[3]);
-    const std::int64_t patch = p.voxels() * p.channels;
-    std::copy_n(from, p.count * patch, to);
-    parallel_for(p.count * p.channels, [&](std::int64_t plane) {
-      apply_intensity(to + plane / p.channels * patch + plane % p.channels, p.size, p.channels, changes[plane],
-                      Random(keys[2 * plane], keys[2 * plane + 1]));
-    });
+    std::copy_n(static_cast<const float*>(o[0]), p.count * p.voxels() * p.channels, to);
+    change_all(p, o[1], o[2], to);
+  };
+});
+
+KernelSlot<const PatchCut&> cut_changed_patches_kernel("cut_changed_patches", [](const PatchCut& p) -> Kernel {
+  return [cut = cut_patches_kernel(Device{}, p), p](void* const* o) {
+    void* const cutting[] = {o[0], o[1], o[2], o[3], o[6]};
+    cut(cutting);
+    change_all(p.change(), o[4], o[5], static_cast<float*>(o[6]));
   };
 });
 

@@ -16,16 +16,23 @@ struct ChangeGrid {
   std::int64_t channels;
   std::int64_t planes;  ///< channels of all patches
   unsigned voxels, part, parts;
+  std::array<unsigned, 3> size;
 };
 
 inline ChangeGrid change_grid(const PatchChange& p) {
   constexpr std::int64_t kLeast = 2048, kMostParts = kBlock;
   const std::int64_t part = std::max(kLeast, ((p.voxels() + kMostParts - 1) / kMostParts + 3) / 4 * 4);
-  return {p.channels, p.count * p.channels, unsigned(p.voxels()), unsigned(part), unsigned((p.voxels() + part - 1) / part)};
+  return {p.channels,
+          p.count * p.channels,
+          unsigned(p.voxels()),
+          unsigned(part),
+          unsigned((p.voxels() + part - 1) / part),
+          {unsigned(p.size[0]), unsigned(p.size[1]), unsigned(p.size[2])}};
 }
 
-__device__ inline float* plane_of(const ChangeGrid& k, float* y, std::int64_t plane) {
-  return y + plane / k.channels * k.voxels * k.channels + plane % k.channels;
+template <class Value>
+__device__ Value* plane_of(const ChangeGrid& k, Value* patches, std::int64_t plane) {
+  return patches + plane / k.channels * k.voxels * k.channels + plane % k.channels;
 }
 
 inline constexpr std::int64_t kLineVoxels =

@@ -40,8 +40,15 @@ void check_patch(const char* op, const std::array<std::int64_t, 3>& size) {
   }
 }
 
-Tensor cut(const char* op, KernelSlot<const PatchCut&>& kernel, const Tensor& source, DType dtype, const Tensor& table, const Tensor& which,
-           const Tensor& maps, const std::vector<std::int64_t>& size, std::int64_t channels, Shape shape) {
+/// What is cut from what, checked.
+struct Cutting {
+  PatchCut cut;
+  std::vector<Tensor> reads;
+  Shape shape;
+};
+
+Cutting check_cut(const char* op, const Tensor& source, DType dtype, const Tensor& table, const Tensor& which, const Tensor& maps,
+                  const std::vector<std::int64_t>& size, std::int64_t channels, Shape shape) {
   check_is(op, source, dtype == DType::f32 ? "voxels" : "labels", dtype, {-1},
            dtype == DType::f32 ? "f32 [n]: all planes of all volumes" : "u8 [n]: the labels of all volumes");
   check_is(op, table, "table", DType::i64, {-1, 4}, "i64 [V, 4]: first voxel and sizes z, y, x");
@@ -50,15 +57,48 @@ Tensor cut(const char* op, KernelSlot<const PatchCut&>& kernel, const Tensor& so
   const PatchCut p{op, which.size(0), table.size(0), channels, source.numel() / channels, {size[0], size[1], size[2]}};
   check_patch(op, p.size);
   check_result(op, shape, dtype);
-  Tensor y = Tensor::empty(shape, dtype, source.device());
-  if (y.numel() > 0)
-    launch(op, {source.contiguous(), table.contiguous(), which.contiguous(), maps.contiguous()}, {y}, kernel(source.device(), p));
+  return {p, {source.contiguous(), table.contiguous(), which.contiguous(), maps.contiguous()}, std::move(shape)};
+}
+
+Cutting check_image_cut(const char* op, const Tensor& voxels, const Tensor& table, const Tensor& which, const Tensor& maps,
+                        const std::vector<std::int64_t>& size, std::int64_t channels) {
+  check_defined(op, voxels, "voxels");
+  if (channels < 1 || channels > std::numeric_limits<std::int32_t>::max() || voxels.numel() % channels)
+    throw_usage(op, std::to_string(channels) + " channels in voxels " + voxels.str(),
+                "every volume has all of its channels, plane after plane");
+  Shape shape = patch_shape(op, which, size);
+  shape.push_back(channels);
+  return check_cut(op, voxels, DType::f32, table, which, maps, size, channels, std::move(shape));
+}
+
+Tensor run_cut(const Cutting& c, KernelSlot<const PatchCut&>& kernel, DType dtype) {
+  const Device device = c.reads[0].device();
+  Tensor y = Tensor::empty(c.shape, dtype, device);
+  if (y.numel() > 0) launch(c.cut.op, c.reads, std::vector<Tensor>{y}, kernel(device, c.cut));
   return y;
+}
+
+void check_changes(const char* op, const Tensor& changes, const Tensor& keys, std::int64_t count, std::int64_t channels,
+                   const Tensor& beside) {
+  check_is(op, changes, "changes", DType::f32, {count, channels, 8}, "f32 [N, C, 8], an IntensityChange for each channel of each patch");
+  check_is(op, keys, "keys", DType::i64, {count, channels, 2}, "i64 [N, C, 2]: seed and stream for each channel of each patch");
+  check_same_device(op, beside, changes);
+  check_same_device(op, beside, keys);
 }
 
 std::array<ChangeWorkspaceFn, kDeviceTypes>& workspace_sizes() {
   static std::array<ChangeWorkspaceFn, kDeviceTypes> table;
   return table;
+}
+
+/// What changes of grey values write: the patches, and the workspace that the device wants.
+std::vector<Tensor> results(const Tensor& y, const PatchChange& p) {
+  std::vector<Tensor> writes{y};
+  if (const ChangeWorkspaceFn& bytes = workspace_sizes()[std::size_t(y.device().type)]) {
+    MemoryScope tag(MemoryTag::workspace);
+    writes.push_back(Tensor::empty({std::int64_t(bytes(p))}, DType::u8, y.device()));
+  }
+  return writes;
 }
 
 }  // namespace
@@ -76,41 +116,38 @@ void refuse_volume(const char* op, std::int64_t volume, std::int64_t total) {
 
 Tensor cut_patches(const Tensor& voxels, const Tensor& table, const Tensor& which, const Tensor& maps,
                    const std::vector<std::int64_t>& size, std::int64_t channels) {
-  constexpr const char* op = "cut_patches";
-  check_defined(op, voxels, "voxels");
-  if (channels < 1 || channels > std::numeric_limits<std::int32_t>::max() || voxels.numel() % channels)
-    throw_usage(op, std::to_string(channels) + " channels in voxels " + voxels.str(),
-                "every volume has all of its channels, plane after plane");
-  Shape shape = patch_shape(op, which, size);
-  shape.push_back(channels);
-  return cut(op, cut_patches_kernel, voxels, DType::f32, table, which, maps, size, channels, shape);
+  return run_cut(check_image_cut("cut_patches", voxels, table, which, maps, size, channels), cut_patches_kernel, DType::f32);
 }
 
 Tensor cut_label_patches(const Tensor& labels, const Tensor& table, const Tensor& which, const Tensor& maps,
                          const std::vector<std::int64_t>& size) {
   constexpr const char* op = "cut_label_patches";
-  return cut(op, cut_label_patches_kernel, labels, DType::u8, table, which, maps, size, 1, patch_shape(op, which, size));
+  return run_cut(check_cut(op, labels, DType::u8, table, which, maps, size, 1, patch_shape(op, which, size)), cut_label_patches_kernel,
+                 DType::u8);
 }
 
 Tensor change_intensity(const Tensor& patches, const Tensor& changes, const Tensor& keys) {
   constexpr const char* op = "change_intensity";
   check_is(op, patches, "patches", DType::f32, {-1, -1, -1, -1, -1}, "f32 [N, z, y, x, C]");
-  const std::int64_t count = patches.size(0), channels = patches.size(4);
-  check_is(op, changes, "changes", DType::f32, {count, channels, 8}, "f32 [N, C, 8], an IntensityChange for each channel of each patch");
-  check_is(op, keys, "keys", DType::i64, {count, channels, 2}, "i64 [N, C, 2]: seed and stream for each channel of each patch");
-  check_same_device(op, patches, changes);
-  check_same_device(op, patches, keys);
-  const PatchChange p{count, channels, {patches.size(1), patches.size(2), patches.size(3)}};
+  const PatchChange p{patches.size(0), patches.size(4), {patches.size(1), patches.size(2), patches.size(3)}};
+  check_changes(op, changes, keys, p.count, p.channels, patches);
   Tensor y = Tensor::empty(patches.shape(), DType::f32, patches.device());
   if (y.numel() == 0) return y;
   check_patch(op, p.size);
-  std::vector<Tensor> writes{y};
-  if (const ChangeWorkspaceFn& bytes = workspace_sizes()[std::size_t(y.device().type)]) {
-    MemoryScope tag(MemoryTag::workspace);
-    writes.push_back(Tensor::empty({std::int64_t(bytes(p))}, DType::u8, y.device()));
-  }
-  launch(op, std::vector<Tensor>{patches.contiguous(), changes.contiguous(), keys.contiguous()}, writes,
-         change_intensity_kernel(y.device(), p));
+  const std::vector<Tensor> reads{patches.contiguous(), changes.contiguous(), keys.contiguous()};
+  launch(op, reads, results(y, p), change_intensity_kernel(y.device(), p));
+  return y;
+}
+
+Tensor cut_changed_patches(const Tensor& voxels, const Tensor& table, const Tensor& which, const Tensor& maps,
+                           const std::vector<std::int64_t>& size, std::int64_t channels, const Tensor& changes, const Tensor& keys) {
+  constexpr const char* op = "cut_changed_patches";
+  Cutting c = check_image_cut(op, voxels, table, which, maps, size, channels);
+  check_changes(op, changes, keys, c.cut.count, channels, voxels);
+  Tensor y = Tensor::empty(c.shape, DType::f32, voxels.device());
+  if (y.numel() == 0) return y;
+  c.reads.insert(c.reads.end(), {changes.contiguous(), keys.contiguous()});
+  launch(op, c.reads, results(y, c.cut.change()), cut_changed_patches_kernel(y.device(), c.cut));
   return y;
 }
 

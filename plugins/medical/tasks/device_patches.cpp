@@ -105,7 +105,7 @@ PatchBatch DevicePatches::make(const std::vector<Tensor>& batch) {
   const std::vector<std::int64_t> size(patch_.size.begin(), patch_.size.end());
   const std::size_t labels = patch_.shuffle_labels ? 2 : 0;
   PatchBatch made;
-  made.image = change_intensity(cut_patches(voxels_, table_, batch[0], batch[1], size, channels_), batch[labels + 2], batch[labels + 3]);
+  made.image = cut_changed_patches(voxels_, table_, batch[0], batch[1], size, channels_, batch[labels + 2], batch[labels + 3]);
   made.labels.push_back(cut_label_patches(labels_, table_, batch[labels], batch[labels + 1], size));
   for (std::int64_t level = 1; level < levels_; ++level) made.labels.push_back(halved(made.labels.back()));
   return made;

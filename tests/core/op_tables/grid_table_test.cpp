@@ -79,7 +79,8 @@ const Register windows("windows.hpp", {{}, {"resize_argmax(Tensor,vector<int64_t
 const Register patches("patches.hpp", {{},
                                        {"cut_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>,int64_t)",
                                         "cut_label_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>)",
-                                        "change_intensity(Tensor,Tensor,Tensor)"}});
+                                        "change_intensity(Tensor,Tensor,Tensor)",
+                                        "cut_changed_patches(Tensor,Tensor,Tensor,Tensor,vector<int64_t>,int64_t,Tensor,Tensor)"}});
 
 const Register normalisation("normalisation.hpp",
                              {{

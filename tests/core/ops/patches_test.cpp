@@ -94,6 +94,32 @@ TEST_CASE("grey values of a batch change as those of one channel do, bit for bit
   CHECK(std::memcmp(expected.data(), y.data<float>(), 4 * expected.size()) == 0);
 }
 
+TEST_CASE("patches that are cut and changed in one op are those of two, bit for bit") {
+  const Volumes set;
+  const Tensor which = Tensor::from(std::vector<std::int64_t>{1, 0, 0}, {3}), maps = Tensor::from(flat({kTurned, kMoved, kTurned}), {3, 12});
+  std::vector<float> rows;
+  for (int plane = 0; plane < 6; ++plane) {
+    IntensityChange c;
+    if (plane > 0) c = {0.1f * float(plane), plane > 2 ? 0.6f : 0, 1.1f, 0.2f, plane > 3 ? 0.8f : 1, plane > 4 ? 0.6f : 1, 1.2f, 0.9f};
+    const auto* p = reinterpret_cast<const float*>(&c);
+    rows.insert(rows.end(), p, p + 8);
+  }
+  const Tensor changes = Tensor::from(rows, {3, 2, 8}),
+               keys = Tensor::from(std::vector<std::int64_t>{5, 1, 5, 2, 6, 1, 6, 2, 7, 8, 7, 9}, {3, 2, 2});
+  const Tensor made = cut_changed_patches(set.all(), set.rows(), which, maps, {8, 10, 9}, 2, changes, keys),
+               expected = change_intensity(cut_patches(set.all(), set.rows(), which, maps, {8, 10, 9}, 2), changes, keys);
+  REQUIRE(made.shape() == expected.shape());
+  CHECK(std::memcmp(made.raw(), expected.raw(), made.nbytes()) == 0);
+  CHECK_THAT(message_of([&] {
+               cut_changed_patches(set.all(), set.rows(), which, maps, {8, 10, 9}, 2, Tensor::zeros({2, 2, 8}), keys);
+             }),
+             Catch::Contains("cut_changed_patches: changes is f32[2, 2, 8]"));
+  CHECK_THAT(message_of([&] {
+               cut_changed_patches(set.all(), set.rows(), which, maps, {8, 10, 9}, 2, changes, Tensor::zeros({3, 2}, DType::i64));
+             }),
+             Catch::Contains("cut_changed_patches: keys is i64[3, 2]"));
+}
+
 TEST_CASE("a recorded step cuts what its tensors say each time it runs") {
   const Volumes set;
   const Tensor voxels = set.all(), rows = set.rows(), which = Tensor::from(std::vector<std::int64_t>{0}, {1}),
