@@ -1,7 +1,7 @@
 /// Recurrent layers as they are dispatched on a device, forward and with all gradients, recorded and replayed. One JSON line a layer and pass:
 /// {"what", "layer", "pass", "dtype", "batch", "steps", "features", "hidden", "ms", "ms_min", "arena_mb"}; peers/torch_recurrent.py prints the same.
 ///
-///   recurrent_bench [--device cuda|cpu] [--dtype bf16|f16|f32] [--sizes 64x96x7x128,...] [--layers lstm,gru] [--rounds 9] [--explain]
+///   recurrent_bench [--device cuda|cpu] [--dtype bf16|f16|f32] [--sizes 64x96x7x128,...] [--layers lstm,gru] [--rounds 9] [--threads 2] [--explain]
 ///
 /// Sizes are BATCHxSTEPSxFEATURESxHIDDEN; of one layer in one direction. Weights are f32, x and states of the type given. With --explain what was chosen by
 /// measurement, and why, follows on stderr.
@@ -15,6 +15,7 @@
 #include "backend/backend.hpp"
 #include "replays.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/device.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/plan.hpp"
@@ -42,6 +43,7 @@ Options parse(int argc, char** argv) {
     else if (a == "--sizes") o.sizes = value();
     else if (a == "--layers") o.layers = value();
     else if (a == "--rounds") o.rounds = std::atoi(value().c_str());
+    else if (a == "--threads") set_thread_count(std::atoi(value().c_str()));
     else if (a == "--explain") o.explain = true;
     else {
       std::fprintf(stderr, "unknown option %s\n", a.c_str());

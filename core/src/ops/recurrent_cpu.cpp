@@ -1,9 +1,10 @@
-/// The CPU kernels of the recurrences. A task takes a block of samples through all of time, so nothing waits between steps; the
-/// recurrent weights are packed once a call and stay in the cache.
+/// The CPU kernels of the recurrences: samples are cut among threads, or where they are few the units of each step. The recurrent weights
+/// are packed once a call and stay in the cache.
 #include <algorithm>
 
 #include "backend/cpu/small_product.hpp"
 #include "ops/recurrent_kernels.hpp"
+#include "tenon/device.hpp"
 
 #define TENON_ISA_FILE "ops/simd/recurrent.inl"
 #include "kernels/foreach_isa.hpp"
@@ -19,7 +20,13 @@ std::int64_t recurrent_scratch(const Recurrence& p, std::int64_t gates) {
 
 namespace {
 
-/// Where a step of a sample stands.
+/// These units of these samples.
+struct Share {
+  std::int64_t first, n;
+  std::int64_t unit, units;
+};
+
+/// Where a step of a sample stands, and who takes it.
 struct Walk {
   const Recurrence& p;
   const std::int64_t* lengths;
@@ -27,46 +34,103 @@ struct Walk {
   std::int64_t before(std::int64_t t) const { return (p.reverse ? t + 1 : t) * p.batch; }  ///< first row of the slot read
   std::int64_t after(std::int64_t t) const { return (p.reverse ? t : t + 1) * p.batch; }   ///< and of the one written
   bool past_end(std::int64_t sample, std::int64_t t) const { return lengths && t >= lengths[sample]; }
+  bool any_past(const Share& s, std::int64_t t) const {
+    for (std::int64_t r = 0; r < s.n; ++r)
+      if (past_end(s.first + r, t)) return true;
+    return false;
+  }
   /// Puts samples of the state before all steps into its slot.
   template <class A>
-  void begin(std::int64_t first, std::int64_t n, const A* given, A* slots) const {
-    std::copy_n(given + first * p.hidden, n * p.hidden, slots + (before(time(0)) + first) * p.hidden);
+  void begin(const Share& s, const A* given, A* slots) const {
+    std::copy_n(given + s.first * p.hidden, s.n * p.hidden, slots + (before(time(0)) + s.first) * p.hidden);
   }
-  /// body(first sample, number of samples), in parallel.
-  template <class Body>
-  void blocks(const Body& body) const {
-    parallel_blocks(p.batch, p.block(), [&](std::int64_t begin, std::int64_t end) { body(begin, end - begin); });
+
+  /// begin(share) of all units of some samples, then for each time, forwards or back, phase(time, share) for each phase in turn: it may
+  /// read what the phase before made of any unit of its samples. `panel`: the columns of packed weights that lie together.
+  ///
+  /// A task takes samples through all of time, so that nothing waits between steps. Samples that are fewer than the threads, of wide
+  /// states, are taken step by step, each cut by units: no sum depends on who computes it.
+  template <class Begin, class... Phases>
+  void run(bool back, std::int64_t panel, const Begin& begin, const Phases&... phases) const {
+    auto each_time = [&](auto&& body) {
+      for (std::int64_t s = 0; s < p.steps; ++s) body(time(back ? p.steps - 1 - s : s));
+    };
+    if (!by_units(panel)) {
+      parallel_blocks(p.batch, p.block(), [&](std::int64_t from, std::int64_t to) {
+        const Share all{from, to - from, 0, p.hidden};
+        begin(all);
+        each_time([&](std::int64_t t) { (phases(t, all), ...); });
+      });
+      return;
+    }
+    const std::int64_t parts = 2 * thread_count(), width = (p.hidden / panel + parts - 1) / parts * panel;
+    auto each_share = [&](const auto& body) {
+      parallel_blocks(p.hidden, width, [&](std::int64_t from, std::int64_t to) { body(Share{0, p.batch, from, to - from}); });
+    };
+    begin({0, p.batch, 0, p.hidden});
+    each_time([&](std::int64_t t) { (each_share([&](const Share& s) { phases(t, s); }), ...); });
+  }
+
+ private:
+  bool by_units(std::int64_t panel) const {
+    constexpr std::int64_t kEnough = 1 << 16;  // weights of a gate: tens of microseconds a step
+    return (p.batch + p.block() - 1) / p.block() < thread_count() && p.hidden % panel == 0 && p.hidden * p.hidden >= kEnough;
   }
 };
+
+/// b [depth, columns], by strides, in panels.
+template <class A>
+void pack(const A* b, std::int64_t b_depth, std::int64_t b_column, std::int64_t depth, std::int64_t columns, A* to) {
+  const auto& product = small_products<A>();
+  parallel_blocks(columns, 8 * product.panel, [&](std::int64_t from, std::int64_t end) {
+    product.pack(b + from * b_column, b_depth, b_column, depth, end - from, A(1), to + from * depth);
+  });
+}
+
+/// gates [n, G H] += states [n, H] w_hh^T, of the share's units; `packed` has all columns.
+template <class A>
+void add_states(const Share& s, std::int64_t gates, std::int64_t H, const A* states, const A* packed, A* to) {
+  const auto& product = small_products<A>();
+  if (s.units == H) {
+    product.run({s.n, gates * H, H, H, 1, gates * H, true}, states, packed, to);
+    return;
+  }
+  for (std::int64_t column = s.unit; column < gates * H; column += H)
+    product.run({s.n, s.units, H, H, 1, gates * H, true}, states, packed + column * H, to + column);
+}
 
 template <class A>
 void lstm(const Recurrence& p, void* const* o) {
   const std::int64_t H = p.hidden, G = 4 * H;
   const int k = 4 + p.lengths;
   const Walk walk{p, p.lengths ? static_cast<const std::int64_t*>(o[4]) : nullptr};
-  const A* weight = static_cast<const A*>(o[0]);
+  const A *weight = static_cast<const A*>(o[0]), *h_0 = static_cast<const A*>(o[2]), *c_0 = static_cast<const A*>(o[3]);
   A *gates = static_cast<A*>(o[k]), *states = static_cast<A*>(o[k + 1]), *cells = static_cast<A*>(o[k + 2]),
     *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(lstm_row<A>);
-  product.pack(weight, 1, H, H, G, A(1), packed);
-  walk.blocks([&](std::int64_t first, std::int64_t n) {
-    walk.begin(first, n, static_cast<const A*>(o[2]), states);
-    walk.begin(first, n, static_cast<const A*>(o[3]), cells);
-    for (std::int64_t s = 0; s < p.steps; ++s) {
-      const std::int64_t t = walk.time(s), from = (walk.before(t) + first) * H, to = (walk.after(t) + first) * H;
-      A* g = gates + (t * p.batch + first) * G;
-      product.run({n, G, H, H, 1, G, true}, states + from, packed, g);
-      for (std::int64_t r = 0; r < n; ++r, g += G) {
-        if (walk.past_end(first + r, t)) {
-          std::copy_n(states + from + r * H, H, states + to + r * H);
-          std::copy_n(cells + from + r * H, H, cells + to + r * H);
-        } else {
-          row(H, g, g + H, g + 2 * H, g + 3 * H, cells + from + r * H, cells + to + r * H, states + to + r * H);
+  pack(weight, 1, H, H, G, packed);
+  walk.run(
+      false, product.panel,
+      [&](const Share& s) {
+        walk.begin(s, h_0, states);
+        walk.begin(s, c_0, cells);
+      },
+      [&](std::int64_t t, const Share& s) {
+        const std::int64_t from = (walk.before(t) + s.first) * H, to = (walk.after(t) + s.first) * H;
+        A* g = gates + (t * p.batch + s.first) * G;
+        add_states(s, 4, H, states + from, packed, g);
+        for (std::int64_t r = 0; r < s.n; ++r) {
+          const std::int64_t u = r * H + s.unit;
+          if (walk.past_end(s.first + r, t)) {
+            std::copy_n(states + from + u, s.units, states + to + u);
+            std::copy_n(cells + from + u, s.units, cells + to + u);
+          } else {
+            A* gr = g + r * G + s.unit;
+            row(s.units, gr, gr + H, gr + 2 * H, gr + 3 * H, cells + from + u, cells + to + u, states + to + u);
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 template <class A>
@@ -79,34 +143,38 @@ void lstm_gradient(const Recurrence& p, void* const* o) {
   A *gates = static_cast<A*>(o[k]), *d_h = static_cast<A*>(o[k + 1]), *d_c = static_cast<A*>(o[k + 2]), *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(lstm_row_gradient<A>);
-  product.pack(weight, H, 1, G, H, A(1), packed);
-  walk.blocks([&](std::int64_t first, std::int64_t n) {
-    A *dh = d_h + first * H, *dc = d_c + first * H;
-    std::copy_n(d_last_h + first * H, n * H, dh);
-    std::copy_n(d_last_c + first * H, n * H, dc);
-    for (std::int64_t s = p.steps - 1; s >= 0; --s) {
-      const std::int64_t t = walk.time(s), from = (walk.before(t) + first) * H, to = (walk.after(t) + first) * H;
-      const A* dy = d_y + (t * p.batch + first) * H;
-      A* block = gates + (t * p.batch + first) * G;
-      bool any_past = false;
-      for (std::int64_t r = 0; r < n; ++r) {
-        A* g = block + r * G;
-        if (walk.past_end(first + r, t)) {
-          any_past = true;
-          std::fill_n(g, G, A(0));
-          for (std::int64_t j = 0; j < H; ++j) dh[r * H + j] += dy[r * H + j];
-        } else {
-          row(H, g, g + H, g + 2 * H, g + 3 * H, cells + from + r * H, cells + to + r * H, dy + r * H, dh + r * H, dc + r * H);
+  pack(weight, H, 1, G, H, packed);
+  walk.run(
+      true, product.panel,
+      [&](const Share& s) {
+        std::copy_n(d_last_h + s.first * H, s.n * H, d_h + s.first * H);
+        std::copy_n(d_last_c + s.first * H, s.n * H, d_c + s.first * H);
+      },
+      [&](std::int64_t t, const Share& s) {
+        const std::int64_t from = (walk.before(t) + s.first) * H, to = (walk.after(t) + s.first) * H;
+        const A* dy = d_y + (t * p.batch + s.first) * H;
+        A *dh = d_h + s.first * H, *dc = d_c + s.first * H;
+        for (std::int64_t r = 0; r < s.n; ++r) {
+          A* g = gates + (t * p.batch + s.first + r) * G + s.unit;
+          const std::int64_t u = r * H + s.unit;
+          if (walk.past_end(s.first + r, t)) {
+            for (std::int64_t gate = 0; gate < 4; ++gate) std::fill_n(g + gate * H, s.units, A(0));
+            for (std::int64_t j = u; j < u + s.units; ++j) dh[j] += dy[j];
+          } else {
+            row(s.units, g, g + H, g + 2 * H, g + 3 * H, cells + from + u, cells + to + u, dy + u, dh + u, dc + u);
+          }
         }
-      }
-      if (!any_past) {
-        product.run({n, H, G, G, 1, H, false}, block, packed, dh);
-        continue;
-      }
-      for (std::int64_t r = 0; r < n; ++r)  // a sample past its end keeps its state's gradient
-        if (!walk.past_end(first + r, t)) product.run({1, H, G, G, 1, H, false}, block + r * G, packed, dh + r * H);
-    }
-  });
+      },
+      [&](std::int64_t t, const Share& s) {
+        const A *block = gates + (t * p.batch + s.first) * G, *columns = packed + s.unit * G;
+        A* dh = d_h + s.first * H + s.unit;
+        if (!walk.any_past(s, t)) {
+          product.run({s.n, s.units, G, G, 1, H, false}, block, columns, dh);
+          return;
+        }
+        for (std::int64_t r = 0; r < s.n; ++r)  // a sample past its end keeps its state's gradient
+          if (!walk.past_end(s.first + r, t)) product.run({1, s.units, G, G, 1, H, false}, block + r * G, columns, dh + r * H);
+      });
 }
 
 template <class A>
@@ -114,31 +182,32 @@ void gru(const Recurrence& p, void* const* o) {
   const std::int64_t H = p.hidden, G = 3 * H;
   const int k = 4 + p.lengths;
   const Walk walk{p, p.lengths ? static_cast<const std::int64_t*>(o[4]) : nullptr};
-  const A *weight = static_cast<const A*>(o[0]), *bias = static_cast<const A*>(o[1]);
+  const A *weight = static_cast<const A*>(o[0]), *bias = static_cast<const A*>(o[1]), *h_0 = static_cast<const A*>(o[3]);
   A *gates = static_cast<A*>(o[k]), *kept = static_cast<A*>(o[k + 1]), *states = static_cast<A*>(o[k + 2]),
     *packed = static_cast<A*>(o[k + 3]);
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(gru_row<A>);
   A* sums = packed + cpu::packed_bound(H, G);
-  product.pack(weight, 1, H, H, G, A(1), packed);
-  walk.blocks([&](std::int64_t first, std::int64_t n) {
-    A* share = sums + first * G;
-    walk.begin(first, n, static_cast<const A*>(o[3]), states);
-    for (std::int64_t s = 0; s < p.steps; ++s) {
-      const std::int64_t t = walk.time(s), from = (walk.before(t) + first) * H, to = (walk.after(t) + first) * H;
-      A *g = gates + (t * p.batch + first) * G, *keep = kept + (t * p.batch + first) * H;
-      for (std::int64_t r = 0; r < n; ++r) std::copy_n(bias, G, share + r * G);
-      product.run({n, G, H, H, 1, G, true}, states + from, packed, share);
-      for (std::int64_t r = 0; r < n; ++r, g += G) {
-        const A* h = share + r * G;
-        if (walk.past_end(first + r, t)) {
-          std::copy_n(states + from + r * H, H, states + to + r * H);
-        } else {
-          row(H, g, g + H, g + 2 * H, h, h + H, h + 2 * H, states + from + r * H, keep + r * H, states + to + r * H);
+  pack(weight, 1, H, H, G, packed);
+  walk.run(
+      false, product.panel, [&](const Share& s) { walk.begin(s, h_0, states); },
+      [&](std::int64_t t, const Share& s) {
+        const std::int64_t from = (walk.before(t) + s.first) * H, to = (walk.after(t) + s.first) * H;
+        A *g = gates + (t * p.batch + s.first) * G, *keep = kept + (t * p.batch + s.first) * H, *share = sums + s.first * G;
+        for (std::int64_t r = 0; r < s.n; ++r)
+          for (std::int64_t column = s.unit; column < G; column += H) std::copy_n(bias + column, s.units, share + r * G + column);
+        add_states(s, 3, H, states + from, packed, share);
+        for (std::int64_t r = 0; r < s.n; ++r) {
+          const std::int64_t u = r * H + s.unit;
+          if (walk.past_end(s.first + r, t)) {
+            std::copy_n(states + from + u, s.units, states + to + u);
+          } else {
+            const A* h = share + r * G + s.unit;
+            A* gr = g + r * G + s.unit;
+            row(s.units, gr, gr + H, gr + 2 * H, h, h + H, h + 2 * H, states + from + u, keep + u, states + to + u);
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 template <class A>
@@ -153,29 +222,32 @@ void gru_gradient(const Recurrence& p, void* const* o) {
   const auto& product = small_products<A>();
   const auto row = TENON_BY_ISA(gru_row_gradient<A>);
   A* packed_new = packed + cpu::packed_bound(2 * H, H);
-  product.pack(weight, H, 1, 2 * H, H, A(1), packed);
-  product.pack(weight + 2 * H * H, H, 1, H, H, A(1), packed_new);
-  walk.blocks([&](std::int64_t first, std::int64_t n) {
-    A* dh = d_h + first * H;
-    std::copy_n(d_last + first * H, n * H, dh);
-    for (std::int64_t s = p.steps - 1; s >= 0; --s) {
-      const std::int64_t t = walk.time(s), from = (walk.before(t) + first) * H;
-      const A* dy = d_y + (t * p.batch + first) * H;
-      A *block = gates + (t * p.batch + first) * G, *keep = kept + (t * p.batch + first) * H;
-      for (std::int64_t r = 0; r < n; ++r) {
-        A* g = block + r * G;
-        if (walk.past_end(first + r, t)) {
-          std::fill_n(g, G, A(0));
-          std::fill_n(keep + r * H, H, A(0));
-          for (std::int64_t j = 0; j < H; ++j) dh[r * H + j] += dy[r * H + j];
-        } else {
-          row(H, g, g + H, g + 2 * H, keep + r * H, states + from + r * H, dy + r * H, dh + r * H);
+  pack(weight, H, 1, 2 * H, H, packed);
+  pack(weight + 2 * H * H, H, 1, H, H, packed_new);
+  walk.run(
+      true, product.panel, [&](const Share& s) { std::copy_n(d_last + s.first * H, s.n * H, d_h + s.first * H); },
+      [&](std::int64_t t, const Share& s) {
+        const std::int64_t from = (walk.before(t) + s.first) * H;
+        const A* dy = d_y + (t * p.batch + s.first) * H;
+        A *dh = d_h + s.first * H, *keep = kept + (t * p.batch + s.first) * H;
+        for (std::int64_t r = 0; r < s.n; ++r) {
+          A* g = gates + (t * p.batch + s.first + r) * G + s.unit;
+          const std::int64_t u = r * H + s.unit;
+          if (walk.past_end(s.first + r, t)) {
+            for (std::int64_t gate = 0; gate < 3; ++gate) std::fill_n(g + gate * H, s.units, A(0));
+            std::fill_n(keep + u, s.units, A(0));
+            for (std::int64_t j = u; j < u + s.units; ++j) dh[j] += dy[j];
+          } else {
+            row(s.units, g, g + H, g + 2 * H, keep + u, states + from + u, dy + u, dh + u);
+          }
         }
-      }
-      product.run({n, H, 2 * H, G, 1, H, true}, block, packed, dh);
-      product.run({n, H, H, H, 1, H, true}, keep, packed_new, dh);
-    }
-  });
+      },
+      [&](std::int64_t t, const Share& s) {
+        const std::int64_t at = t * p.batch + s.first;
+        A* dh = d_h + s.first * H + s.unit;
+        product.run({s.n, s.units, 2 * H, G, 1, H, true}, gates + at * G, packed + s.unit * 2 * H, dh);
+        product.run({s.n, s.units, H, H, 1, H, true}, kept + at * H, packed_new + s.unit * H, dh);
+      });
 }
 
 template <void (*F32)(const Recurrence&, void* const*), void (*F64)(const Recurrence&, void* const*)>

@@ -82,6 +82,23 @@ TEST_CASE("recurrences give the same bits for any number of threads", "[recurren
   });
 }
 
+TEST_CASE("wide recurrences of few samples, whose units are cut among threads, give the same bits for any number of them",
+          "[recurrent][threads]") {
+  const bool reverse = GENERATE(false, true);
+  const Tensor lengths = GENERATE(false, true) ? Tensor::from(std::vector<std::int64_t>{4, 0, 2}, {3}) : Tensor();
+  const RecurrentOptions options{.reverse = reverse, .lengths = lengths};
+  check::same_bits([&] {
+    List out;
+    for (Tensor& t : check::with_gradients([&](const List& x) { return all_of(lstm(x[0], x[1], x[2], x[3], x[4], x[5], x[6], options)); },
+                                           lstm_inputs(3, 4, 2, 288, DType::f32)))
+      out.push_back(t);
+    for (Tensor& t : check::with_gradients([&](const List& x) { return all_of(gru(x[0], x[1], x[2], x[3], x[4], x[5], options)); },
+                                           gru_inputs(3, 4, 2, 288, DType::f32)))
+      out.push_back(t);
+    return out;
+  });
+}
+
 TEST_CASE("first states and biases may be left out, bf16 goes through f32", "[recurrent]") {
   List x = lstm_inputs(3, 4, 2, 5, DType::f32), g = gru_inputs(3, 4, 2, 5, DType::f32);
   Tensor none = Tensor::zeros({3, 5}), bias = Tensor::zeros({20});
