@@ -88,5 +88,5 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (o.explain)
-    for (const std::string& line : device_choices()) std::fprintf(stderr, "%s\n", line.c_str());
+    for (const std::string& line : device_choices()) std::fprintf(stderr, "# chosen: %s\n", line.c_str());
 }

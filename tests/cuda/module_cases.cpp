@@ -173,6 +173,21 @@ void train_many_parameters() {
   train(*with_same_values<Many>(), adamw, 0.01, made(1, {5, 2}), [&](const Tensor& y) { return mse_loss(y, target); }, 2);
 }
 
+/// Leaves of many runs of elements, of matrices side by side and of several vectors.
+void train_large_leaves(MakeOptimiser make, double rate) {
+  class Large : public nn::Module {
+   public:
+    Tensor forward(const Tensor& x) override { return matrix_ * x + sum(square(stack_)) * 1e-3 + vector_.slice(0, 0, x.size(1)) * x; }
+
+   private:
+    Tensor matrix_ = add_parameter("matrix", {370, 367}, {Init::Kind::uniform, 0.3}),
+           stack_ = add_parameter("stack", {3, 70, 5}, {Init::Kind::uniform, 0.3}),
+           vector_ = add_parameter("vector", {4500}, {Init::Kind::uniform, 0.3});
+  };
+  const Tensor target = made(2, {370, 367});
+  train(*with_same_values<Large>(), make, rate, made(1, {370, 367}), [&](const Tensor& y) { return mse_loss(y, target); }, 2);
+}
+
 /// Gradients that are divided by a loss scale, and found not finite; `parameters` as in train_many_parameters.
 void loss_scale() {
   LossScale scale({.initial = 1024, .interval = 2});
@@ -221,6 +236,8 @@ const Register cases(std::vector<Extra>{
     {"training a perceptron by LAMB", [] { train_perceptron(lamb, 0.01); }, {DType::f32}, 1e-7},
     {"training a perceptron by Adafactor", [] { train_perceptron(adafactor, 0.01); }, {DType::f32}, 1e-7},
     {"training a perceptron by Muon", [] { train_perceptron(muon, 0.01); }, {DType::f32}, 1e-7},
+    {"training large leaves by LAMB", [] { train_large_leaves(lamb, 0.01); }, {DType::f32}, 1e-7},
+    {"training large leaves by Adafactor", [] { train_large_leaves(adafactor, 0.01); }, {DType::f32}, 1e-7},
     {"training 1040 parameters by AdamW", train_many_parameters, {DType::f32}, 1e-7},
     {"training a UNet by SGD", [] { train_unet(sgd, 0.02); }, {DType::f32}, 1e-5},
     {"training a UNet by AdamW", [] { train_unet(adamw, 0.003); }, {DType::f32}, 1e-5},

@@ -41,7 +41,7 @@ TEST_CASE("long attention on the device gives what the CPU gives, whoever comput
   }
   // gradients in four parts: some heads of a sample each
   compare("attention in parts", [] { check::first_gradients(attention(true), operands(2, 4096, 4096, 20, 32)); }, DType::bf16);
-  for (const std::string& line : device_choices()) std::cout << line << "\n";
+  for (const std::string& line : device_choices()) std::cout << "# chosen: " << line << "\n";
 }
 
 TEST_CASE("a query off the 16 bytes that a library wants is computed all the same", "[cuda][extra][attention]") {

@@ -35,7 +35,7 @@ TEST_CASE("norms of many rows on the device give what the CPU gives, whoever com
       compare("RMS norm of " + shape.str(), [=] { rms(shape); }, type);
     }
   compare("layer norm of rows about 20", [] { layer({2048, 768}, 20); }, DType::f32);
-  for (const std::string& line : device_choices()) std::cout << line << "\n";
+  for (const std::string& line : device_choices()) std::cout << "# chosen: " << line << "\n";
 }
 
 TEST_CASE("a norm of rows off the 16 bytes that a library wants is computed all the same", "[cuda][extra][row_norm]") {

@@ -50,7 +50,7 @@ TEST_CASE("recurrent layers on the device give what the CPU gives, whoever compu
       for (const Layer& l : {Layer{gru, 64, 48, 7, 128}, Layer{gru, 64, 24, 64, 256, true}, Layer{gru, 32, 32, 100, 512}, Layer{gru, 16, 16, 256, 1024}, Layer{gru, 1, 100, 64, 640},
                              Layer{gru, 300, 10, 33, 201}})
         compare(l.str(), [=] { check::first_gradients([=](const In& x) { return l.run(x)[0]; }, l.operands()); }, type);
-  for (const std::string& line : device_choices()) std::cout << line << "\n";
+  for (const std::string& line : device_choices()) std::cout << "# chosen: " << line << "\n";
 }
 
 TEST_CASE("a recorded step gives the bits of the same recurrent layers alone", "[cuda][extra][recurrent]") {

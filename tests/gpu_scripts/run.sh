@@ -18,6 +18,55 @@ grep -qF "| mlp | f32 | 2.000 |  |  |  |  |  |  |  |  | 1000.0 | 500 |" "$work/t
 status=0; OUT=$work/out BINARIES=$work bash tests/gpu.sh tests nonsense >"$work/said" 2>&1 || status=$?
 [ "$status" = 2 ] && [ ! -e "$work/out" ] && grep -q "unknown step 'nonsense'" "$work/said" || fail "gpu.sh tests nonsense: status $status, $(cat "$work/said")"
 
+# with programs that stand for the real ones: a table, what was chosen, and each program that did not end is told as such
+mkdir -p "$work/bin" "$work/lib"
+cat >"$work/bin/cuda_tests" <<'STUB'
+#!/bin/bash
+[ "$1" != "[kept]" ] || { mkdir -p "$TENON_PLAN_MEMORY"; echo one >"$TENON_PLAN_MEMORY/card.cudnn-0-.plans"; }
+[ "$1" != "[recurrent]" ] || echo "# chosen: LSTM bf16 of 64: cuDNN, persistent 1 us"
+[ "$1" != "${HANGS:-}" ] || sleep 60
+[ "$1" != "${BREAKS:-}" ] || exit 3
+echo "All tests passed (7 assertions in 2 test cases)"
+STUB
+cat >"$work/bin/step_bench" <<'STUB'
+#!/bin/bash
+model=$2 dtype=$4 device=$6
+echo "# chosen: convolution of $model: own kernels" >&2
+[ "$model" != "${SILENT:-}" ] || exit 1
+echo "{\"model\": \"$model\", \"mode\": \"tenon\", \"device\": \"$device\", \"dtype\": \"$dtype\", \"ms\": 2, \"peak_mb\": 1}"
+STUB
+chmod +x "$work/bin/"*
+gpu() {  # exit status wanted, steps; variables come from the caller
+  local wanted=$1 status=0
+  shift
+  rm -rf "$work/out"
+  OUT=$work/out BINARIES=$work MODELS="mlp lstm" MODES=eager TORCHINDUCTOR_CACHE_DIR=$work/inductor bash tests/gpu.sh "$@" >"$work/said" 2>&1 || status=$?
+  [ "$status" = "$wanted" ] || fail "gpu.sh $*: status $status, not $wanted: $(cat "$work/said")"
+}
+tells() { grep -qF -- "$1" "$work/said" || fail "gpu.sh does not say '$1': $(cat "$work/said")"; }
+gpu 0 tests bench
+programs=$(($(grep -rhoE '"[a-z_]+\.hpp"' tests/core/op_tables | sort -u | wc -l) + 5))
+tells "$programs of $programs programs passed, $((7 * programs)) checks"
+tells "1 choices kept, and taken by a second process"
+tells "note: cuDNN was not found"
+tells "| mlp | bf16 | 2.000 |  |  |  |  |  | 1 |"
+tells "| lstm | bf16 | 2.000 |"
+grep -qx "LSTM bf16 of 64: cuDNN, persistent 1 us" "$work/out/choices.txt" && grep -qx "convolution of mlp: own kernels" "$work/out/choices.txt" || fail "choices: $(cat "$work/out/choices.txt")"
+HANGS="[row_norm]" BREAKS="[attention]" TEST_SECONDS=1 gpu 1 tests
+tells "logs/tests.row_norm.log, ended for want of time"
+tells "logs/tests.attention.log, status 3"
+tells "$((programs - 2)) of $programs programs passed"
+HANGS="[kept]" END=-49 gpu 1 tests  # nothing has more than a second
+tells "logs/kept.log, the first process, ended for want of time"
+SILENT=mlp gpu 1 bench
+tells "failed: mlp bf16, status 1"
+tells "| lstm | bf16 | 2.000 |"
+END=-1 gpu 1 bench
+tells "left out for want of time: Tenon, mlp bf16"
+LIMIT=-1 SKIP_CPU=1 gpu 0 bench
+tells "left out for want of time: PyTorch, lstm bf16"
+tells "| lstm | bf16 | 2.000 |"
+
 # a file that is no library is not taken for cuDNN; without a home nothing is remembered
 echo text >"$work/text"
 for named in "$work" "$work/text"; do

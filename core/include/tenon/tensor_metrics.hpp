@@ -11,7 +11,7 @@
 /// Shapes and types that do not fit are usage errors, opened by the metric's name, and so are no elements to score, values that are not finite, labels that are no
 /// class and weights that are negative or 0 alone: the first such element is told (of scores and labels the one at the lower place of its own operand), when the kernel
 /// runs, or on a GPU at the next copy to the host. Where a metric is
-/// not defined (no positive case, say) its value is NaN. Stateless: any thread may call.
+/// not defined (no positive case, say) its value is NaN. Stateless: any thread may call, on a GPU while no other records a step.
 #pragma once
 
 #include <cstdint>

@@ -16,6 +16,7 @@
 #include "backend/cuda/device_attribute.cuh"
 #include "backend/cuda/device_memory.hpp"
 #include "backend/cuda/lanes.cuh"
+#include "backend/cuda/packs.cuh"
 #include "backend/cuda/tensor_core.cuh"
 
 namespace tenon::cuda {
@@ -217,9 +218,8 @@ __device__ void store_sums(float* y, const Lines& s, std::int64_t column0, std::
 #pragma unroll
         for (int m = 0; m < RowTiles; ++m) {
           const std::int64_t q = (group * RowTiles + m) * 8 + g;
-          if (q < s.to)
-            *reinterpret_cast<float4*>(line + 2 * q * s.inner) =
-                make_float4(sums[m][j][h], sums[m][j][2 + h], sums[m][j + 1][h], sums[m][j + 1][2 + h]);
+          const float4 v = make_float4(sums[m][j][h], sums[m][j][2 + h], sums[m][j + 1][h], sums[m][j + 1][2 + h]);
+          if (q < s.to) store_bytes<16>(line + 2 * q * s.inner, &v);
         }
       }
     }
@@ -311,7 +311,9 @@ Kernel make_tensor_fft(const FftGeometry& g, double scale, Kernel plain) {
   Lines s{g.inner, g.outer * g.inner, p.from, p.to, p.steps, p.groups, 0};
   s.tiles = (s.columns + kColumns - 1) / kColumns;
   const auto blocks = unsigned(std::min<std::int64_t>(s.tiles * s.groups, std::int64_t(1) << 30));
-  return [=, table = device_table(p), kernel = kernel_of(p), plain = std::move(plain)](void* const* o) {
+  const TensorFft kernel = kernel_of(p);
+  prefer_first_level_cache(kernel);  // the matrix is read from there
+  return [=, table = device_table(p), plain = std::move(plain)](void* const* o) {
     if (!is_aligned(o[0], 16) || !is_aligned(o[1], 16)) return plain(o);
     start("tensor_fft", dim3(blocks), dim3(kThreads), 0, kernel, static_cast<const float*>(o[0]), static_cast<float*>(o[1]),
           table->as<const float4>(), s);

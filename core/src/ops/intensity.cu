@@ -139,7 +139,7 @@ struct ChangeJob {
     auto voxels = [&](const char* name, auto kernel, const auto&... rest) { start(name, blocks, dim3(kBlock), 0, kernel, c, rest...); };
     auto lines = [&](const char* name, auto kernel) {
       for (const LineCut& cut : cuts)
-        start(name, dim3(grid_blocks(c.grid.planes * cut.tiles)), dim3(kBlock), std::size_t(cut.together) * cut.length * sizeof(float),
+        start(name, dim3(grid_blocks(c.grid.planes * cut.tiles)), dim3(kBlock), std::size_t(cut.together.size) * cut.length.size * sizeof(float),
               kernel, c.grid, cut, c.drawn, c.y);
     };
     voxels("change_intensity_start", make_patches<Given>, given);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/cuda/divider.cuh"
 #include "backend/cuda/launch.cuh"
 #include "kernels/intensity.hpp"
 #include "ops/patches_kernels.hpp"
@@ -40,7 +41,8 @@ inline constexpr std::int64_t kLineVoxels =
 
 /// Lines of one axis. Line q of a plane begins at voxel q / inner * length * inner + q % inner and goes on in steps of inner.
 struct LineCut {
-  unsigned length, lines, inner, together, tiles;
+  unsigned lines, tiles;
+  Divider length, inner, together;  ///< together: lines of a tile
 };
 
 inline LineCut line_cut(const PatchChange& p, int axis) {
@@ -53,7 +55,7 @@ inline LineCut line_cut(const PatchChange& p, int axis) {
                 "change_intensity: no kernel for patches of more than " + std::to_string(kLineVoxels) + " voxels along an axis on cuda",
                 "run it with --device cpu");
   const std::int64_t together = std::clamp<std::int64_t>(kEnough / length, 1, 32);
-  return {unsigned(length), unsigned(lines), unsigned(inner), unsigned(together), unsigned((lines + together - 1) / together)};
+  return {unsigned(lines), unsigned((lines + together - 1) / together), Divider(length), Divider(inner), Divider(together)};
 }
 
 struct BlurLine {
@@ -103,24 +105,32 @@ __global__ void __launch_bounds__(kBlock) change_lines(ChangeGrid k, LineCut cut
   float* lines = dynamic_shared<float>();
   const std::int64_t plane = blockIdx.x / cut.tiles;
   const IntensityChange d = changes[plane];
-  if (!Line::drawn(d, cut.length)) return;
-  const unsigned first = blockIdx.x % cut.tiles * cut.together, here = min(cut.together, cut.lines - first), count = here * cut.length;
-  const bool dense = cut.inner == 1;
+  const unsigned length = cut.length.size, together = cut.together.size;
+  if (!Line::drawn(d, length)) return;
+  const unsigned first = blockIdx.x % cut.tiles * together, here = min(together, cut.lines - first);
+  const bool dense = cut.inner.size == 1;
+  const unsigned count = (dense ? here : together) * length, step = dense ? 1 : together;
   float* const of_plane = plane_of(k, y, plane);
-  auto place = [&](unsigned e, unsigned& line, unsigned& at) {
-    line = dense ? e / cut.length : e % here;
-    at = dense ? e % cut.length : e / here;
-    const unsigned q = first + line, outer = q / cut.inner;
-    return of_plane + std::int64_t(outer * cut.length * cut.inner + q % cut.inner + at * cut.inner) * k.channels;
+  /// Where element e of the tile belongs, null beyond the last line; its line's place in shared memory and its own in the line.
+  auto place = [&](unsigned e, unsigned& start, unsigned& at) -> float* {
+    unsigned line = 0;
+    if (dense) {
+      at = e, line = cut.length.split(at), start = line * length;
+    } else {
+      line = e, at = cut.together.split(line), start = line;
+    }
+    if (line >= here) return nullptr;
+    unsigned rest = first + line;
+    const unsigned outer = cut.inner.split(rest);
+    return of_plane + std::int64_t(outer * length * cut.inner.size + rest + at * cut.inner.size) * k.channels;
   };
-  unsigned line, at;
-  for (unsigned e = threadIdx.x; e < count; e += kBlock) lines[e] = *place(e, line, at);
-  const Line change(d, cut.length, table);
+  unsigned start = 0, at = 0;
+  for (unsigned e = threadIdx.x; e < count; e += kBlock)
+    if (const float* from = place(e, start, at)) lines[e] = *from;
+  const Line change(d, length, table);
   __syncthreads();
-  for (unsigned e = threadIdx.x; e < count; e += kBlock) {
-    float* const to = place(e, line, at);
-    *to = change.value(lines + (dense ? line * cut.length : line), dense ? 1 : here, at);
-  }
+  for (unsigned e = threadIdx.x; e < count; e += kBlock)
+    if (float* to = place(e, start, at)) *to = change.value(lines + start, step, at);
 }
 
 }  // namespace tenon::cuda

@@ -214,21 +214,21 @@ __global__ void lamb_directions(LeafAddresses a, const DeviceRun* runs, Slots sl
   if (threadIdx.x == 0) squares[2 * blockIdx.x] = of_weights, squares[2 * blockIdx.x + 1] = of_directions;
 }
 
-/// Every block adds up the sums of its leaf's runs, in their order.
-__global__ void lamb_apply(LeafAddresses a, const DeviceRun* runs, std::int64_t all_runs, Slots slots, StepScalars step, const double* squares) {
-  __shared__ float shared_rate;
+/// The first block of each leaf adds up the sums of its runs, and leaves the leaf's trust in place of the first.
+__global__ void lamb_trust(const DeviceRun* runs, std::int64_t all_runs, double* squares) {
   const DeviceRun run = runs[blockIdx.x];
-  if (threadIdx.x == 0) {
-    std::int64_t r = std::int64_t(blockIdx.x) - run.begin / kShortRun;
-    double of_weights = 0, of_directions = 0;
-    for (; r < all_runs && runs[r].leaf == run.leaf; ++r) of_weights += squares[2 * r], of_directions += squares[2 * r + 1];
-    of_weights = sqrt(of_weights);
-    of_directions = sqrt(of_directions);
-    const float trust = of_weights > 0 && of_directions > 0 ? float(of_weights / of_directions) : 1.0f;
-    shared_rate = step.rate() * run.rate * trust;
-  }
-  __syncthreads();
-  const float rate = shared_rate;
+  if (run.begin > 0) return;
+  double of_weights = 0, of_directions = 0;
+  for (std::int64_t r = blockIdx.x + std::int64_t(threadIdx.x); r < all_runs && runs[r].leaf == run.leaf; r += blockDim.x)
+    of_weights += squares[2 * r], of_directions += squares[2 * r + 1];
+  of_weights = sqrt(block_sum(of_weights));
+  of_directions = sqrt(block_sum(of_directions));
+  if (threadIdx.x == 0) squares[2 * blockIdx.x] = of_weights > 0 && of_directions > 0 ? of_weights / of_directions : 1.0;
+}
+
+__global__ void lamb_apply(LeafAddresses a, const DeviceRun* runs, Slots slots, StepScalars step, const double* squares) {
+  const DeviceRun run = runs[blockIdx.x];
+  const float rate = step.rate() * run.rate * float(squares[2 * (std::int64_t(blockIdx.x) - run.begin / kShortRun)]);
   for (std::int64_t i = run.begin + threadIdx.x; i < run.end; i += blockDim.x) a.w[run.leaf][i] -= rate * slots.of[2][run.state + i - run.begin];
 }
 
@@ -241,7 +241,8 @@ Kernel make_lamb(const FlatUpdate& f, const kernels::Lamb& maths) {
     for (const Group& g : *groups) {
       const LeafAddresses a = addresses(g, p, 0, n + 2);
       start_runs("optimiser.lamb", g, lamb_directions, a, g.runs.get(), s, step, maths, squares + 2 * g.first_run);
-      start_runs("optimiser.lamb", g, lamb_apply, a, g.runs.get(), g.run_count, s, step, squares + 2 * g.first_run);
+      start_runs("optimiser.lamb", g, lamb_trust, g.runs.get(), g.run_count, squares + 2 * g.first_run);
+      start_runs("optimiser.lamb", g, lamb_apply, a, g.runs.get(), s, step, squares + 2 * g.first_run);
     }
   };
 }

@@ -39,15 +39,26 @@ struct Columns {
     while (most < height && fits({most + 1, tile.columns}, room)) ++most;
     if (most < std::min<std::int64_t>(kLeastRows, height)) return;
     cut_evenly(height, most, tile.rows, down);
-    const std::int64_t side_by_side = batch * down * across * blocks_of_channels();
-    const std::int64_t wanted = std::clamp<std::int64_t>(device_attribute(cudaDevAttrMultiProcessorCount) / side_by_side, 1, depth);
-    cut_evenly(depth, (depth + wanted - 1) / wanted, each, parts);
+    cut_in_parts(batch * down * across * blocks_of_channels());
   }
 
   bool any() const { return parts > 0; }
   std::int64_t blocks_of_channels() const { return result_channels / kChannels; }
   std::int64_t blocks() const { return batch * down * across * parts; }
   static std::size_t shared_bytes(const Tile& t) { return std::size_t(kWeightRows + kSlots * t.reach()) * kRow * sizeof(bf16); }
+  /// Into how many parts the planes are cut: the fewest planes one after the other on a device that takes a block a multiprocessor at a time. What a part begins
+  /// with, its weights and the planes about it, counts as the window's planes.
+  void cut_in_parts(std::int64_t side_by_side) {
+    const std::int64_t at_once = device_attribute(cudaDevAttrMultiProcessorCount);
+    std::int64_t least = 0;
+    for (std::int64_t wanted = 1; wanted <= depth; ++wanted) {
+      int part = 0, count = 0;
+      cut_evenly(depth, (depth + wanted - 1) / wanted, part, count);
+      const std::int64_t turns = (side_by_side * count + at_once - 1) / at_once, time = turns * (part + planes);
+      if (wanted == 1 || time < least) least = time, each = part, parts = count;
+      if (side_by_side * count >= 8 * at_once) break;  // finer parts gain nothing
+    }
+  }
   static bool fits(const Tile& t, std::size_t room) { return t.depth() <= kWarps * kTiles * kStep && shared_bytes(t) <= room; }
 };
 
@@ -61,24 +72,38 @@ TENON_HD inline int place_of(int channel) {
 
 /// The weights of 32 source and 32 result channels, rounded: forward as [tap][place of a result channel][source channel], for the input gradient as
 /// [tap, the last first][source channel][place].
-template <bool Forward>
-__device__ void load_weights(bf16* to, const float* w, std::int64_t result0, std::int64_t in_channels, int taps) {
-  for (int e = int(threadIdx.x); e < taps * kChannels * kChannels / 2; e += kThreads) {
-    const int in = e % (kChannels / 2) * 2, rest = e / (kChannels / 2), tap = rest % taps, out = rest / taps;
-    // forward: out is of this block's result channels; else `in` is
-    const std::int64_t row = (Forward ? result0 + out : out) * std::int64_t(taps) + tap;
-    const float2 v = *reinterpret_cast<const float2*>(w + row * in_channels + (Forward ? 0 : result0) + in);
-    bf16* at = Forward ? to + (tap * kChannels + place_of(out)) * kRow + in : to + ((taps - 1 - tap) * kChannels + out) * kRow + place_of(in);
-    *reinterpret_cast<std::uint32_t*>(at) = mma::pair(v.x, v.y);
+template <bool Forward, int Taps>
+__device__ void load_weights(bf16* to, const float* w, std::int64_t result0, std::int64_t in_channels) {
+  constexpr int kTurns = Taps * kChannels * kChannels / 2 / kThreads, kAtOnce = 6;  // loads on their way at a time
+  static_assert(kTurns * kThreads == Taps * kChannels * kChannels / 2 && kTurns % kAtOnce == 0);
+  struct Place {
+    int in, tap, out;
+    __device__ explicit Place(int e) : in(e % (kChannels / 2) * 2), tap(e / (kChannels / 2) % Taps), out(e / (kChannels / 2) / Taps) {}
+  };
+  for (int turn = 0; turn < kTurns; turn += kAtOnce) {
+    float2 v[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const Place p((turn + i) * kThreads + int(threadIdx.x));
+      // forward: out is of this block's result channels; else `in` is
+      const std::int64_t row = (Forward ? result0 + p.out : p.out) * std::int64_t(Taps) + p.tap;
+      v[i] = *reinterpret_cast<const float2*>(w + row * in_channels + (Forward ? 0 : result0) + p.in);
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const Place p((turn + i) * kThreads + int(threadIdx.x));
+      bf16* at = Forward ? to + (p.tap * kChannels + place_of(p.out)) * kRow + p.in : to + ((Taps - 1 - p.tap) * kChannels + p.out) * kRow + place_of(p.in);
+      *reinterpret_cast<std::uint32_t*>(at) = mma::pair(v[i].x, v[i].y);
+    }
   }
 }
 
 /// Grid: columns of pieces and parts of them, result channels by 32. A warp makes every eighth step of 16 voxels.
-template <bool Forward>
+template <bool Forward, int Planes>
 __global__ void __launch_bounds__(kThreads, 1)
     conv_tensor_columns(const bf16* source, const float* weights, const float* bias, bf16* result, std::int64_t in_channels, Columns s) {
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32, pitch = s.tile.pitch(), reach = s.tile.reach(), steps = s.tile.depth() / kStep;
-  const int taps = s.planes * kSide * kSide, rim = s.planes / 2;
+  constexpr int rim = Planes / 2;
   std::int64_t block = blockIdx.x;
   const std::int64_t begin = block % s.parts * s.each, end = begin + s.each < s.depth ? begin + s.each : s.depth;
   block /= s.parts;
@@ -95,7 +120,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   };
   for (std::int64_t z = begin - rim; z <= begin + rim; ++z) fetch(z);
   mma::close_fetch();
-  load_weights<Forward>(w, weights, result0, in_channels, taps);
+  load_weights<Forward, Planes * kSide * kSide>(w, weights, result0, in_channels);
   float add[4][2] = {};
   if (bias) {
 #pragma unroll
@@ -103,6 +128,9 @@ __global__ void __launch_bounds__(kThreads, 1)
 #pragma unroll
       for (int i = 0; i < 2; ++i) add[j][i] = bias[result0 + channel_of(j, lane % 4 * 2 + i)];
   }
+  int step[kTiles];  // one beyond the last is the last again, and not stored: no branch comes between loads
+#pragma unroll
+  for (int m = 0; m < kTiles; ++m) step[m] = min(warp + m * kWarps, steps - 1);
   for (std::int64_t z = begin; z < end; ++z) {
     if (z + 1 < end) fetch(z + rim + 1);
     mma::close_fetch();
@@ -115,7 +143,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       for (int j = 0; j < 4; ++j)
 #pragma unroll
         for (int e = 0; e < 4; ++e) sums[m][j][e] = add[j][e % 2];
-    for (int plane = 0; plane < s.planes; ++plane) {
+    for (int plane = 0; plane < Planes; ++plane) {
       const bf16* from = slot(z + plane - rim) + (lane % 16) * kRow + lane / 16 * 8;
       for (int line = 0; line < kSide; ++line) {
 #pragma unroll
@@ -123,7 +151,7 @@ __global__ void __launch_bounds__(kThreads, 1)
           const bf16* tap_weights = w + ((plane * kSide + line) * kSide + tap) * kChannels * kRow;
 #pragma unroll
           for (int k = 0; k < kChannels; k += 16) {
-            std::uint32_t a[4], b[2][4];
+            std::uint32_t a[kTiles][4], b[2][4];
 #pragma unroll
             for (int h = 0; h < 2; ++h) {
               if constexpr (Forward)
@@ -132,16 +160,14 @@ __global__ void __launch_bounds__(kThreads, 1)
                 mma::load_four_turned(b[h], tap_weights + (k + lane / 8 % 2 * 8 + lane % 8) * kRow + 16 * h + lane / 16 * 8);
             }
 #pragma unroll
-            for (int m = 0; m < kTiles; ++m) {
-              const int step = warp + m * kWarps;
-              if (step >= steps) continue;  // the same for all lanes
-              mma::load_four(a, from + (step * kStep + line * pitch + tap) * kRow + k);
+            for (int m = 0; m < kTiles; ++m) mma::load_four(a[m], from + (step[m] * kStep + line * pitch + tap) * kRow + k);
+#pragma unroll
+            for (int m = 0; m < kTiles; ++m)
 #pragma unroll
               for (int h = 0; h < 2; ++h) {
-                mma::multiply(sums[m][2 * h], a, b[h][0], b[h][1]);
-                mma::multiply(sums[m][2 * h + 1], a, b[h][2], b[h][3]);
+                mma::multiply(sums[m][2 * h], a[m], b[h][0], b[h][1]);
+                mma::multiply(sums[m][2 * h + 1], a[m], b[h][2], b[h][3]);
               }
-            }
           }
         }
       }
@@ -157,7 +183,7 @@ __global__ void __launch_bounds__(kThreads, 1)
         packed.x = mma::pair(sums[m][0][2 * r], sums[m][0][2 * r + 1]), packed.y = mma::pair(sums[m][1][2 * r], sums[m][1][2 * r + 1]);
         packed.z = mma::pair(sums[m][2][2 * r], sums[m][2][2 * r + 1]), packed.w = mma::pair(sums[m][3][2 * r], sums[m][3][2 * r + 1]);
         bf16* to = result + ((sample * s.depth + z) * plane_size + std::int64_t(row0 + row) * s.width + column0 + column) * s.result_channels + result0 + lane % 4 * 8;
-        *reinterpret_cast<uint4*>(to) = packed;
+        store_bytes<16>(to, &packed);
       }
   }
   mma::await_fetches<0>();
@@ -175,8 +201,10 @@ bool conv_tensor_fits(const ConvGeometry& g, ConvPass pass) {
 void conv_tensor(const ConvGeometry& g, ConvPass pass, const ConvOperands& p) {
   const bool forward = pass == ConvPass::forward;
   const Columns s(g, forward ? g.out_channels : g.in_channels);
-  start("conv_tensor", dim3(unsigned(s.blocks()), unsigned(s.blocks_of_channels())), dim3(kThreads), Columns::shared_bytes(s.tile),
-        forward ? conv_tensor_columns<true> : conv_tensor_columns<false>, static_cast<const bf16*>(p.source), static_cast<const float*>(p.weights),
+  const auto kernel = forward ? s.planes == kSide ? conv_tensor_columns<true, kSide> : conv_tensor_columns<true, 1>
+                      : s.planes == kSide ? conv_tensor_columns<false, kSide>
+                                          : conv_tensor_columns<false, 1>;
+  start("conv_tensor", dim3(unsigned(s.blocks()), unsigned(s.blocks_of_channels())), dim3(kThreads), Columns::shared_bytes(s.tile), kernel, static_cast<const bf16*>(p.source), static_cast<const float*>(p.weights),
         static_cast<const float*>(p.bias), static_cast<bf16*>(p.result), g.in_channels, s);
 }
 

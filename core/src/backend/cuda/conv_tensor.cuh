@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "backend/conv_geometry.hpp"
+#include "backend/cuda/packs.cuh"
 #include "backend/cuda/tensor_core.cuh"
 
 namespace tenon::cuda::conv_windows {

@@ -26,7 +26,9 @@ struct FaultSite {
     bool done = mine >= atomicMin(&record->at, ~0ull);
     while (!done) {  // seldom: its cost does not matter
       if (atomicCAS(&record->lock, 0, 1) == 0) {
+        __threadfence();  // after what the holder before did, and before what the next one does
         if (mine < atomicMin(&record->at, mine)) atomicExch(&record->value, static_cast<unsigned long long>(value));
+        __threadfence();
         atomicExch(&record->lock, 0);
         done = true;
       }

@@ -23,7 +23,8 @@ class CudaGraph final : public ReplayGraph {
   std::size_t nodes_ = 0;
 };
 
-/// What `body` enqueues is not run. Other threads may go on using CUDA: only this thread's calls are captured.
+/// What `body` enqueues is not run. Other threads may call what a capture forbids (the mode is this thread's), but whatever they enqueue on the backend's stream
+/// meanwhile becomes part of the graph.
 std::unique_ptr<ReplayGraph> capture(const std::function<void()>& body, std::string& reason) {
   cudaError_t status = cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal);
   if (status != cudaSuccess) {
