@@ -183,40 +183,16 @@ class LongReal final : public FftProgram {
   std::string describe() const override { return "half of a real line, " + plan_->describe(); }
 
  private:
+  /// body(begin, end) over the values that have a mirror, in tasks.
   template <class Body>
   void pairs(const Body& body) const {
-    parallel_blocks(half_ / 2 + 1, kValuesATask, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t k = begin; k < end; ++k) body(k, half_ - k, turns_[std::size_t(2 * k)], turns_[std::size_t(2 * k + 1)]);
-    });
+    parallel_blocks(half_ / 2 + 1, kValuesATask, body);
   }
-
-  /// In place: z[k] of even and odd values as real and imaginary parts to x[k], x[half - k], from E and O, their transforms.
   void untangle(T* z) const {
-    pairs([&](std::int64_t k, std::int64_t m, T wr, T wi) {
-      T* a = z + 2 * k;
-      const std::int64_t mirror = k == 0 ? 0 : m;  // z[half] is z[0]
-      T br = z[2 * mirror], bi = z[2 * mirror + 1];
-      T er = (a[0] + br) / 2, ei = (a[1] - bi) / 2, or_ = (a[1] + bi) / 2, oi = (br - a[0]) / 2;
-      T tr = or_ * wr - oi * wi, ti = or_ * wi + oi * wr;
-      T* b = z + 2 * m;
-      const T w = k == 0 ? T(1) : T(g_.interior);
-      a[0] = (er + tr) * w, a[1] = (ei + ti) * w;
-      if (k != m) b[0] = (er - tr) * w, b[1] = (ti - ei) * w;
-    });
+    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().untangle_half(z, half_, turns_.data(), T(g_.interior), begin, end); });
   }
-
   void tangle(const T* x, T* z) const {
-    pairs([&](std::int64_t k, std::int64_t m, T wr, T wi) {
-      T ar = x[2 * k], ai = k == 0 ? T(0) : x[2 * k + 1], br = x[2 * m], bi = k == 0 ? T(0) : x[2 * m + 1];
-      if (k != 0) {
-        const T w = T(g_.interior);
-        ar *= w, ai *= w, br *= w, bi *= w;
-      }
-      T er = ar + br, ei = ai - bi, dr = ar - br, di = ai + bi;
-      T or_ = dr * wr + di * wi, oi = di * wr - dr * wi;  // by the conjugate turn
-      z[2 * k] = er - oi, z[2 * k + 1] = ei + or_;
-      if (k != m && k != 0) z[2 * m] = er + oi, z[2 * m + 1] = or_ - ei;
-    });
+    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().tangle_half(x, z, half_, turns_.data(), T(g_.interior), begin, end); });
   }
 
   FftGeometry g_;

@@ -15,7 +15,9 @@ const FftLoops<T>& fft_loops() {
                                  TENON_BY_ISA(fft_store_real<T>),
                                  TENON_BY_ISA(fft_load_spectra<T>),
                                  TENON_BY_ISA(fft_store_spectra<T>),
-                                 TENON_BY_ISA(fft_turn<T>)};
+                                 TENON_BY_ISA(fft_turn<T>),
+                                 TENON_BY_ISA(fft_untangle_half<T>),
+                                 TENON_BY_ISA(fft_tangle_half<T>)};
   return loops;
 }
 template const FftLoops<float>& fft_loops();

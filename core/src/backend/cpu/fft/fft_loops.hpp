@@ -16,6 +16,8 @@ struct FftLoops {
   void (*load_spectra)(const T*, const FftLanes&, std::int64_t n, std::int64_t count, T interior, T*);
   void (*store_spectra)(const T*, std::int64_t n, std::int64_t count, T scale, T interior, const FftLanes&, T*);
   void (*turn)(T*, std::int64_t n, const T* table, std::int64_t row, int lines);
+  void (*untangle_half)(T*, std::int64_t half, const T* turns, T interior, std::int64_t begin, std::int64_t end);
+  void (*tangle_half)(const T*, T*, std::int64_t half, const T* turns, T interior, std::int64_t begin, std::int64_t end);
 };
 
 template <class T>

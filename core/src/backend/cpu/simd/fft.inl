@@ -520,4 +520,97 @@ void fft_turn(T* a, std::int64_t n, const T* table, std::int64_t row, int lines)
   }
 }
 
+// ---- a real line as a complex one of half the size ------------------------------------------------------------------
+
+template <int... J>
+constexpr auto fft_backwards(std::integer_sequence<int, J...>) {
+  return std::integer_sequence<int, (int(sizeof...(J)) - 1 - J)...>{};
+}
+/// kFftLanes complex values that lie one after the other; `Back`: from the last to the first.
+template <bool Back, class T>
+[[gnu::always_inline]] inline FftValue<T> fft_get_row(const T* p) {
+  constexpr int L = kFftLanes<T>;
+  constexpr auto order = fft_backwards(std::make_integer_sequence<int, L>{});
+  FftValue<T> v;
+  fft_deinterleave<T>(load<L>(p), load<L>(p + L), v.re, v.im);
+  if constexpr (Back) v = {fft_pick(v.re, v.re, order), fft_pick(v.im, v.im, order)};
+  return v;
+}
+template <bool Back, class T>
+[[gnu::always_inline]] inline void fft_put_row(T* p, FftValue<T> v) {
+  constexpr int L = kFftLanes<T>;
+  constexpr auto order = fft_backwards(std::make_integer_sequence<int, L>{});
+  if constexpr (Back) v = {fft_pick(v.re, v.re, order), fft_pick(v.im, v.im, order)};
+  FftVec<T> low, high;
+  fft_interleave<T>(v.re, v.im, low, high);
+  store<L>(p, low);
+  store<L>(p + L, high);
+}
+
+/// body(k) for single k in [begin, end), rows(k) for L of them from k on whose mirrors, half - k and downwards, are others.
+template <int L, class One, class Rows>
+[[gnu::always_inline]] inline void fft_mirrored(std::int64_t half, std::int64_t begin, std::int64_t end, const One& one, const Rows& rows) {
+  std::int64_t k = begin;
+  if (k == 0 && k < end) one(k++);
+  for (; k + L <= end && 2 * (k + L - 1) < half; k += L) rows(k);
+  for (; k < end; ++k) one(k);
+}
+
+/// In place, for k in [begin, end) of [0, half / 2]: values k and half - k of the transform of even values as real and odd ones as imaginary parts become those of
+/// the real line. turns: [half / 2 + 1] complex, exp(-pi i k / half).
+template <class T>
+void fft_untangle_half(T* z, std::int64_t half, const T* turns, T interior, std::int64_t begin, std::int64_t end) {
+  const auto whole = [](auto& ar, auto& ai, auto& br, auto& bi, const auto& wr, const auto& wi, T w) {
+    const auto er = (ar + br) * T(0.5), ei = (ai - bi) * T(0.5), odd_r = (ai + bi) * T(0.5), odd_i = (br - ar) * T(0.5);
+    const auto tr = odd_r * wr - odd_i * wi, ti = odd_r * wi + odd_i * wr;
+    ar = (er + tr) * w, ai = (ei + ti) * w, br = (er - tr) * w, bi = (ti - ei) * w;
+  };
+  fft_mirrored<kFftLanes<T>>(
+      half, begin, end,
+      [&](std::int64_t k) {
+        const std::int64_t m = half - k, mirror = k == 0 ? 0 : m;  // value half is value 0
+        T ar = z[2 * k], ai = z[2 * k + 1], br = z[2 * mirror], bi = z[2 * mirror + 1];
+        whole(ar, ai, br, bi, turns[2 * k], turns[2 * k + 1], k == 0 ? T(1) : interior);
+        z[2 * k] = ar, z[2 * k + 1] = ai;
+        if (k != m) z[2 * m] = br, z[2 * m + 1] = bi;
+      },
+      [&](std::int64_t k) {
+        T *const low = z + 2 * k, *const high = z + 2 * (half - k - kFftLanes<T> + 1);
+        FftValue<T> a = fft_get_row<false>(low), b = fft_get_row<true>(high);
+        const FftValue<T> w = fft_get_row<false>(turns + 2 * k);
+        whole(a.re, a.im, b.re, b.im, w.re, w.im, interior);
+        fft_put_row<false>(low, a);
+        fft_put_row<true>(high, b);
+      });
+}
+
+/// The way back: values of the spectrum x of a real line to those of which the inverse transform has even and odd values as its parts.
+template <class T>
+void fft_tangle_half(const T* x, T* z, std::int64_t half, const T* turns, T interior, std::int64_t begin, std::int64_t end) {
+  const auto parts = [](auto& ar, auto& ai, auto& br, auto& bi, const auto& wr, const auto& wi, T w) {
+    ar = ar * w, ai = ai * w, br = br * w, bi = bi * w;
+    const auto er = ar + br, ei = ai - bi, dr = ar - br, di = ai + bi;
+    const auto odd_r = dr * wr + di * wi, odd_i = di * wr - dr * wi;  // by the conjugate turn
+    ar = er - odd_i, ai = ei + odd_r, br = er + odd_i, bi = odd_r - ei;
+  };
+  fft_mirrored<kFftLanes<T>>(
+      half, begin, end,
+      [&](std::int64_t k) {
+        const std::int64_t m = half - k;
+        const bool end_values = k == 0;  // whose imaginary parts count as zero
+        T ar = x[2 * k], ai = end_values ? T(0) : x[2 * k + 1], br = x[2 * m], bi = end_values ? T(0) : x[2 * m + 1];
+        parts(ar, ai, br, bi, turns[2 * k], turns[2 * k + 1], end_values ? T(1) : interior);
+        z[2 * k] = ar, z[2 * k + 1] = ai;
+        if (k != m && k != 0) z[2 * m] = br, z[2 * m + 1] = bi;
+      },
+      [&](std::int64_t k) {
+        const std::int64_t high = 2 * (half - k - kFftLanes<T> + 1);
+        FftValue<T> a = fft_get_row<false>(x + 2 * k), b = fft_get_row<true>(x + high);
+        const FftValue<T> w = fft_get_row<false>(turns + 2 * k);
+        parts(a.re, a.im, b.re, b.im, w.re, w.im, interior);
+        fft_put_row<false>(z + 2 * k, a);
+        fft_put_row<true>(z + high, b);
+      });
+}
+
 }  // namespace tenon::TENON_ISA
