@@ -44,6 +44,23 @@ void triangles() {
   note("a singular matrix", linalg::det(concat({matrices({1, 66, 66}), Tensor::zeros({1, 66, 66}, check::number_type())}, 0) * 0.2));
 }
 
+/// Of more than 128 rows: halved, down to leaves of 32, the last of which is not whole.
+void systems() {
+  for (const std::int64_t n : {150, 160}) {
+    const Tensor one = matrices({n, n}), two = matrices({2, n, n});
+    for (const bool upper : {false, true})
+      for (const bool transposed : {false, true}) {
+        const Tensor b = check::made(1, {2, n, upper ? 3 : 70});
+        note("a matrix each", linalg::triangular_solve(two, b, {upper, transposed, false}));
+        note("one of ones on the diagonal for all", linalg::triangular_solve(one * 0.1, b, {upper, transposed, true}));
+      }
+    note("one right-hand side", linalg::triangular_solve(one, check::made(2, {n, 1}), {.upper = true}));
+  }
+  check::first_gradients([](const In& x) { return linalg::solve(x[0], x[1]); }, {flip(matrices({2, 150, 150}), {1}), check::made(1, {2, 150, 3})});
+  note("one matrix, several systems", linalg::solve(flip(matrices({150, 150}), {0}), check::made(3, {3, 150, 2})));
+  note("inverse", linalg::inv(flip(matrices({140, 140}), {1})));
+}
+
 void orthogonal() {
   for (const Shape& s : {Shape{2, 90, 66}, Shape{66, 90}, Shape{2, 70, 70}}) {
     check::first_gradients([](const In& x) { return linalg::qr(x[0]).q; }, {matrices(s)});
@@ -79,6 +96,7 @@ void spectra() {
 
 const Register cases(std::vector<Extra>{
     {"large triangular factors", triangles, {DType::f64, DType::f32}},
+    {"large systems", systems, {DType::f64, DType::f32}},
     {"large orthogonal factors", orthogonal, {DType::f64, DType::f32}},
     {"large spectra", spectra, {DType::f64, DType::f32}},
 });

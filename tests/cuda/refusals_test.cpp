@@ -146,6 +146,10 @@ TEST_CASE("small matrices without factors are refused on the device in the CPU's
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
   const Op factor = [](const Operands& o) { return linalg::cholesky(o[0]); }, inverse = [](const Operands& o) { return linalg::inv(o[0]); },
            triangle = [](const Operands& o) { return linalg::triangular_solve(o[0], o[1]); }, least = [](const Operands& o) { return linalg::lstsq(o[0], o[1]); };
+  constexpr std::int64_t kLarge = 140;  // more rows than a block solves
+  std::vector<double> diagonals(3 * kLarge * kLarge, 0.0);
+  for (std::int64_t i = 0; i < 3 * kLarge; ++i) diagonals[std::size_t(i * kLarge + i % kLarge)] = i == kLarge + 130 ? 0 : 2;
+  const Tensor large = Tensor::from(diagonals, {3, kLarge, kLarge});
   Tensor with_zeros = matrices(4, 0, 0) * Tensor::from(std::vector<double>{1, 0, 1}, {3, 1, 1});
   check_all({
       {{matrices(-2, 3, 3)}, factor},
@@ -153,6 +157,7 @@ TEST_CASE("small matrices without factors are refused on the device in the CPU's
       {{matrices(infinite, 0, 0)}, factor},
       {{with_zeros}, inverse},
       {{tril(matrices(0, 4, 4)), numbers({3, 5, 2}, DType::f64)}, triangle},
+      {{large, numbers({3, kLarge, 2}, DType::f64)}, triangle},
       {{with_zeros, numbers({3, 5, 2}, DType::f64)}, least},
       {{triu(matrices(1e-20, 4, 4)), numbers({3, 5, 2}, DType::f64)}, least},
       {{matrices(nan, 3, 1)}, [](const Operands& o) { return linalg::singular_values(o[0]); }},

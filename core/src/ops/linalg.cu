@@ -1,6 +1,7 @@
 /// Cholesky, triangles and LU on CUDA: one block a matrix, or a matrix and some of its right-hand sides.
 #include <algorithm>
 
+#include "backend/cuda/blocked_solve.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/linalg.hpp"
 #include "ops/linalg_block.cuh"
@@ -160,6 +161,42 @@ __global__ void lu_solve(const double* factors, const std::int32_t* pivots, cons
   }
 }
 
+// ---- systems of large order: the passes around blocked_solve.hpp ------------------------------------------------------------
+
+/// A block a matrix; reasons as small_diagonal gives them.
+__global__ void check_diagonals(const double* t, Index n, double tolerance, std::int64_t* reasons, unsigned long long* first) {
+  const Index matrix = blockIdx.x, reason = small_diagonal(n, t + matrix * n * n, tolerance);
+  if (threadIdx.x == 0) reasons[matrix] = reason;
+  if (reason) refuse_matrix(first, matrix, reason);
+}
+
+/// Where each row of P B comes from, of the exchanges that pivots tell; a block a matrix. In shared memory where `bytes` of it are there.
+__global__ void order_rows(const std::int32_t* pivots, Index n, bool shared, std::int32_t* order) {
+  const std::int32_t* of_matrix = pivots + blockIdx.x * n;
+  std::int32_t *to = order + blockIdx.x * n, *work = shared ? dynamic_shared<std::int32_t>() : to;
+  for (Index i = threadIdx.x; i < n; i += blockDim.x) work[i] = std::int32_t(i);
+  __syncthreads();
+  if (threadIdx.x == 0)
+    for (Index i = 0; i < n; ++i) {
+      const std::int32_t j = of_matrix[i], here = work[i];
+      work[i] = work[j];
+      work[j] = here;
+    }
+  __syncthreads();
+  if (shared)
+    for (Index i = threadIdx.x; i < n; i += blockDim.x) to[i] = work[i];
+}
+
+/// y = x [count, n, k] with its rows in that order, or `Back` from it. order_step: 0 where one is all systems'.
+template <bool Back>
+__global__ void move_rows(const double* x, const std::int32_t* order, double* y, Index count, Index n, Index k, Index order_step) {
+  const Index total = count * n * k, step = Index(gridDim.x) * blockDim.x;
+  for (Index e = Index(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step) {
+    const Index row = e / k, column = e - row * k, system = row / n, there = (system * n + order[system * order_step + row - system * n]) * k + column;
+    y[Back ? there : e] = x[Back ? e : there];
+  }
+}
+
 // ---- LU -------------------------------------------------------------------------------------------------------------------
 
 __global__ void lu(const double* a, double* factors, std::int32_t* pivots, Index count, Index n, bool shared, bool regular,
@@ -227,6 +264,57 @@ struct SolveShape {
         threads(unsigned(block::threads_for(std::max(p.n, std::min(p.k, kRightSides))))) {}
 };
 
+/// Whether matrix products beside blocks of the diagonal are faster than one block's steps through all of it.
+bool solved_in_blocks(const System& p) {
+  constexpr std::int64_t kMostSystems = 65535;  // of a batch of products
+  return p.n > kSolvedByOneBlock && p.count <= kMostSystems;
+}
+Triangle triangle(const System& p, bool upper, bool unit) {
+  return {p.count, p.matrices, p.n, p.k, upper != p.transposed, unit, p.transposed};
+}
+std::shared_ptr<const DeviceMemory> space_for(const System& p) {
+  return std::make_shared<const DeviceMemory>(std::size_t(p.count * p.n * p.k) * sizeof(double));
+}
+void copy_values(const double* from, double* to, std::int64_t count) {
+  check(cudaMemcpyAsync(to, from, std::size_t(count) * sizeof(double), cudaMemcpyDeviceToDevice, stream()), "cudaMemcpyAsync");
+}
+
+Kernel blocked_triangular_solve(const System& p) {
+  return [p, solve = make_blocked_solve(triangle(p, p.upper, p.unit)), space = space_for(p), verdict = Verdict(),
+          reasons = std::make_shared<const DeviceMemory>(std::size_t(p.matrices) * sizeof(std::int64_t))](void* const* o) {
+    verdict.clear();
+    if (!p.unit)
+      start("check_diagonals", dim3(unsigned(p.matrices)), dim3(block::kMostThreads), 0, check_diagonals, in(o, 0), p.n, p.tolerance, reasons->as<std::int64_t>(), verdict.first());
+    copy_values(in(o, 1), out(o, 2), p.count * p.n * p.k);
+    solve(in(o, 0), out(o, 2), space->as<double>(), p.unit ? nullptr : reasons->as<const std::int64_t>());
+    if (p.unit) return;
+    if (const auto bad = verdict.read(); bad.reason) refuse_diagonal(p, bad.matrix, bad.reason / 2, bad.reason % 2 == 0);
+  };
+}
+
+Kernel blocked_lu_solve(const System& p) {
+  return [p, lower = make_blocked_solve(triangle(p, false, true)), upper = make_blocked_solve(triangle(p, true, false)), space = space_for(p),
+          order = std::make_shared<const DeviceMemory>(std::size_t(p.matrices * p.n) * sizeof(std::int32_t))](void* const* o) {
+    const bool shared = block::fits((p.n + 1) / 2);
+    auto* rows = order->as<std::int32_t>();
+    start("order_rows", dim3(unsigned(p.matrices)), dim3(block::kMostThreads), shared ? std::size_t(p.n) * sizeof(std::int32_t) : 0, order_rows,
+          static_cast<const std::int32_t*>(o[1]), p.n, shared, rows);
+    const std::int64_t values = p.count * p.n * p.k, order_step = p.matrices == 1 ? 0 : p.n;
+    double *x = out(o, 3), *other = space->as<double>();
+    if (p.transposed) {
+      copy_values(in(o, 2), x, values);
+      upper(in(o, 0), x, other, nullptr);
+      lower(in(o, 0), x, other, nullptr);
+      start_items("move_rows", values, move_rows<true>, static_cast<const double*>(x), static_cast<const std::int32_t*>(rows), other, p.count, p.n, p.k, order_step);
+      copy_values(other, x, values);
+    } else {
+      start_items("move_rows", values, move_rows<false>, in(o, 2), static_cast<const std::int32_t*>(rows), x, p.count, p.n, p.k, order_step);
+      lower(in(o, 0), x, other, nullptr);
+      upper(in(o, 0), x, other, nullptr);
+    }
+  };
+}
+
 /// Whether what is enqueued now goes into a graph.
 bool capturing() {
   cudaStreamCaptureStatus status{};
@@ -262,6 +350,7 @@ Kernel cholesky(const Matrices& p) {
 }
 
 Kernel triangular_solve(const System& p) {
+  if (solved_in_blocks(p)) return blocked_triangular_solve(p);
   return [p, shape = SolveShape(p), verdict = Verdict()](void* const* o) {
     verdict.clear();
     start("triangular_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::triangular_solve, in(o, 0), in(o, 1),
@@ -284,6 +373,7 @@ Kernel lu(const Matrices& p) {
 }
 
 Kernel lu_solve(const System& p) {
+  if (solved_in_blocks(p)) return blocked_lu_solve(p);
   return [p, shape = SolveShape(p)](void* const* o) {
     start("lu_solve", dim3(blocks_for(shape.tasks)), dim3(shape.threads), shape.bytes, cuda::lu_solve, in(o, 0),
           static_cast<const std::int32_t*>(o[1]), in(o, 2), out(o, 3), p, shape.tasks, shape.shared);

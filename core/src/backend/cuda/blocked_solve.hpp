@@ -1,0 +1,26 @@
+/// Triangular systems of large order on CUDA: blocks of the diagonal by a kernel, what is beside them by matrix products (private).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "ops/linalg_kernels.hpp"
+
+namespace tenon::cuda {
+
+/// One triangle of [matrices, n, n] dense f64 matrices, as it stands in op(T) X = B.
+struct Triangle {
+  std::int64_t count, matrices, n, k;  ///< as in linalg::System
+  bool upper, unit;                    ///< of op(T)
+  bool turned;                         ///< op(T) is T's transpose
+};
+
+/// Orders up to this go by one block a system.
+inline constexpr std::int64_t kSolvedByOneBlock = 128;
+
+/// Solves in place. x [count, n, k]; space: as large, of no values afterwards; reasons [matrices]: systems of a matrix whose reason is not 0 become NaN, null: none.
+using SolveCall = std::function<void(const double* t, double* x, double* space, const std::int64_t* reasons)>;
+/// n, k, count > 0. Sums of each value run in an order that sizes alone decide.
+SolveCall make_blocked_solve(const Triangle& t);
+
+}  // namespace tenon::cuda
