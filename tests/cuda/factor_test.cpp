@@ -1,6 +1,7 @@
 // Large matrices that have no factors: what a library leaves of them is refused in the CPU's words.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -116,4 +117,50 @@ TEST_CASE("factors in a recorded step are a graph's, and NaN where there are non
 TEST_CASE("large factors in a recorded step are a graph's, and NaN where there are none", "[cuda][linalg][slow]") {
   TENON_NEEDS_DEVICE();
   check_recorded(1, 65, 3);
+}
+
+namespace {
+
+/// Diagonally dominant; `bad`: a matrix one of whose minors is not positive, from row `row` on.
+Tensor dominant(std::int64_t count, std::int64_t order, std::int64_t bad = -1, std::int64_t row = 0) {
+  std::vector<double> v;
+  for (std::int64_t e = 0; e < count * order * order; ++e) {
+    const std::int64_t matrix = e / (order * order), i = e / order % order, j = e % order;
+    v.push_back(i != j ? 0.01 * double((i * j + i + j + matrix) % 5) : matrix == bad && i == row ? -1.0 : 5.0 + double(matrix));
+  }
+  return Tensor::from(v, {count, order, order});
+}
+
+}  // namespace
+
+TEST_CASE("Cholesky factors of large order in a recorded step are halved down to leaves, and NaN where there are none", "[cuda][linalg]") {
+  TENON_NEEDS_DEVICE();
+  const Tensor good = dominant(2, 150), bad = dominant(2, 150, 1, 140);
+  const Tensor expected = linalg::cholesky(good);
+  begin_run(0);
+  const Tensor x = good.to(kDevice);
+  Tensor found;
+  const StepPlan plan = StepPlan::record([&] { found = linalg::cholesky(x); });
+  plan.run();
+  const Tensor first = found.to(kCpu).clone();
+  CHECK(nmse(first, expected) < 1e-28);
+  CHECK(sum(abs(triu(first, 1))).item() == 0);
+  for (int step = 0; step < 2; ++step) {
+    x.copy_from_host(bad.raw(), bad.nbytes());
+    plan.run();
+    CHECK(found.to(kCpu).narrow(0, 0, 1).to_vector() == first.narrow(0, 0, 1).to_vector());
+    const std::vector<double> refused = found.to(kCpu).narrow(0, 1, 1).to_vector();
+    CHECK(std::all_of(refused.begin(), refused.end(), [](double v) { return std::isnan(v); }));
+  }
+  end_run();
+}
+
+TEST_CASE("one of many matrices whose minor is not positive is refused in the CPU's words where factors are halved", "[cuda][linalg]") {
+  TENON_NEEDS_DEVICE();
+  const auto factor = [](const Tensor& x) { return linalg::cholesky(x); };
+  const Tensor bad = dominant(16, 112, 3, 100);
+  const std::string of_cpu = refusal(factor, bad, kCpu);
+  CHECK_THAT(of_cpu, Catch::Matchers::Contains("matrix 3 of 16"));
+  CHECK(refusal(factor, bad, kDevice) == of_cpu);
+  CHECK(refusal(factor, dominant(16, 112), kDevice) == "none");
 }

@@ -40,25 +40,6 @@ __device__ void fill(Index count, double value, double* x) {
 
 // ---- Cholesky ---------------------------------------------------------------------------------------------------------
 
-/// The lower factor in place from the lower triangle; the order of the first minor that is not positive, or 0.
-__device__ Index factor_lower(Index n, double* a, Index row) {
-  for (Index j = 0; j < n; ++j) {
-    const double d = a[j * row + j];
-    if (!(d > 0) || isinf(d)) return j + 1;
-    const double root = sqrt(d);
-    __syncthreads();
-    for (Index i = j + 1 + Index(threadIdx.x); i < n; i += blockDim.x) a[i * row + j] /= root;
-    if (threadIdx.x == 0) a[j * row + j] = root;
-    __syncthreads();
-    for (Index i = j + 1 + block::warp(); i < n; i += block::warps()) {
-      const double f = a[i * row + j];
-      for (Index c = j + 1 + block::lane(); c <= i; c += 32) a[i * row + c] -= f * a[c * row + j];
-    }
-    __syncthreads();
-  }
-  return 0;
-}
-
 __global__ void cholesky(const double* a, double* l, Index count, Index n, bool shared, unsigned long long* first) {
   for (Index m = blockIdx.x; m < count; m += gridDim.x) {
     const double* from = a + m * n * n;
@@ -67,7 +48,7 @@ __global__ void cholesky(const double* a, double* l, Index count, Index n, bool 
     for (Index i = block::warp(); i < n; i += block::warps())
       for (Index j = block::lane(); j < n; j += 32) work[i * row + j] = j <= i ? from[i * n + j] : 0;
     __syncthreads();
-    const Index bad = factor_lower(n, work, row);
+    const Index bad = block::cholesky(n, work, row);
     __syncthreads();
     if (bad) {
       refuse_matrix(first, m, bad);
@@ -315,6 +296,34 @@ Kernel blocked_lu_solve(const System& p) {
   };
 }
 
+bool factored_in_blocks(const Matrices& p) {
+  constexpr std::int64_t kMost = 65535;
+  return !block::fits(p.n * padded(p.n)) && p.count <= kMost;
+}
+
+/// All NaN, and refused, where a minor was not positive.
+__global__ void refuse_minors(double* l, Index count, Index n, const std::int64_t* bad, unsigned long long* first) {
+  const Index total = count * n * n, step = Index(gridDim.x) * blockDim.x;
+  for (Index e = Index(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step) {
+    const Index matrix = e / (n * n), reason = bad[matrix];
+    if (!reason) continue;
+    l[e] = block::nan();
+    if (e == matrix * n * n) atomicMin(first, (static_cast<unsigned long long>(matrix) << 32) + static_cast<unsigned long long>(reason));
+  }
+}
+
+Kernel blocked_cholesky(const Matrices& p) {
+  const auto memory = [](std::int64_t values) { return std::make_shared<const DeviceMemory>(std::size_t(values) * sizeof(double)); };
+  return [p, factor = make_blocked_cholesky(p.count, p.n), space = memory(factor_space(p.count, p.n)), bad = memory(p.count), verdict = Verdict()](void* const* o) {
+    verdict.clear();
+    check(cudaMemsetAsync(bad->as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
+    copy_values(in(o, 0), out(o, 1), p.count * p.n * p.n);
+    factor(out(o, 1), space->as<double>(), bad->as<std::int64_t>());
+    start_items("refuse_minors", p.count * p.n * p.n, refuse_minors, out(o, 1), p.count, p.n, bad->as<const std::int64_t>(), verdict.first());
+    if (const auto refused = verdict.read(); refused.reason) refuse_minor(p, refused.matrix, refused.reason);
+  };
+}
+
 /// Whether what is enqueued now goes into a graph.
 bool capturing() {
   cudaStreamCaptureStatus status{};
@@ -339,6 +348,7 @@ Verdict::Refused Verdict::read() const {
 namespace own {
 
 Kernel cholesky(const Matrices& p) {
+  if (factored_in_blocks(p)) return blocked_cholesky(p);
   const bool shared = block::fits(p.n * padded(p.n));
   const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
   return [p, shared, bytes, verdict = Verdict()](void* const* o) {

@@ -179,6 +179,25 @@ __device__ inline void exchange(Index i, Index j, Index k, double* x, Index row)
   __syncthreads();
 }
 
+/// The lower factor in place from the lower triangle; the order of the first minor that is not positive, or 0.
+__device__ inline Index cholesky(Index n, double* a, Index row) {
+  for (Index j = 0; j < n; ++j) {
+    const double d = a[j * row + j];
+    if (!(d > 0) || isinf(d)) return j + 1;
+    const double root = sqrt(d);
+    __syncthreads();
+    for (Index i = j + 1 + Index(threadIdx.x); i < n; i += blockDim.x) a[i * row + j] /= root;
+    if (threadIdx.x == 0) a[j * row + j] = root;
+    __syncthreads();
+    for (Index i = j + 1 + warp(); i < n; i += warps()) {
+      const double f = a[i * row + j];
+      for (Index c = j + 1 + lane(); c <= i; c += 32) a[i * row + c] -= f * a[c * row + j];
+    }
+    __syncthreads();
+  }
+  return 0;
+}
+
 /// P A = L U in place with partial pivoting, as cpu::linalg::lu.
 __device__ inline Index lu(Index n, double* a, Index row, std::int32_t* pivots) {
   Index zero = 0;

@@ -102,17 +102,40 @@ void matrix_exp(std::int64_t n, const double* a, double* e, double* memory) {
 
 }  // namespace
 
-std::int64_t qr_workspace(const Matrices& p) {
-  return tasks_of(p) * (p.m * p.n + Reflectors::size(p.m, std::min(p.m, p.n), std::max(p.m, p.n)));
+namespace {
+
+/// Values of a share.
+std::int64_t qr_share(const Matrices& p) {
+  return p.m * p.n + Reflectors::size(p.m, std::min(p.m, p.n), std::max(p.m, p.n));
 }
-std::int64_t svd_workspace(const Matrices& p) {
-  return tasks_of(p) * svd_size(p.m, p.n);
+std::int64_t eigh_share(const Matrices& p) {
+  return eigh_size(p.n) + p.n * p.n;
 }
-std::int64_t eigh_workspace(const Matrices& p) {
-  return tasks_of(p) * (eigh_size(p.n) + p.n * p.n);
+std::int64_t matrix_exp_share(const Matrices& p) {
+  return 6 * p.n * p.n + (p.n + 1) / 2;
 }
-std::int64_t matrix_exp_workspace(const Matrices& p) {
-  return tasks_of(p) * (6 * p.n * p.n + (p.n + 1) / 2);
+
+/// A GPU has a block a matrix, and room for several blocks on each of more than a hundred multiprocessors: as many shares, within 256 MB.
+std::int64_t workspace(const Matrices& p, std::int64_t share, DeviceType device) {
+  constexpr std::int64_t kMostBlocks = 528, kMostValues = std::int64_t(1) << 25;
+  std::int64_t shares = tasks_of(p);
+  if (device != DeviceType::cpu) shares = std::max(shares, std::min({p.count, kMostBlocks, kMostValues / std::max<std::int64_t>(share, 1)}));
+  return shares * share;
+}
+
+}  // namespace
+
+std::int64_t qr_workspace(const Matrices& p, DeviceType device) {
+  return workspace(p, qr_share(p), device);
+}
+std::int64_t svd_workspace(const Matrices& p, DeviceType device) {
+  return workspace(p, svd_size(p.m, p.n), device);
+}
+std::int64_t eigh_workspace(const Matrices& p, DeviceType device) {
+  return workspace(p, eigh_share(p), device);
+}
+std::int64_t matrix_exp_workspace(const Matrices& p, DeviceType device) {
+  return workspace(p, matrix_exp_share(p), device);
 }
 
 KernelSlot<const Matrices&> cholesky_kernel("cholesky", [](const Matrices& p) -> Kernel {
@@ -193,7 +216,7 @@ KernelSlot<const Matrices&> lu_det_kernel("lu_det", [](const Matrices& p) -> Ker
 
 KernelSlot<const Matrices&> qr_kernel("qr", [](const Matrices& p) -> Kernel {
   return [p](void* const* o) {
-    const std::int64_t share = qr_workspace(p) / tasks_of(p), k = std::min(p.m, p.n), columns = p.flag ? p.m : k;
+    const std::int64_t share = qr_share(p), k = std::min(p.m, p.n), columns = p.flag ? p.m : k;
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
       double *memory = out(o, 3) + task * share, *a = take(memory, p.m * p.n);
       double *q = out(o, 1) + i * p.m * columns, *r = out(o, 2) + i * columns * p.n;
@@ -226,7 +249,7 @@ KernelSlot<const Matrices&> svd_kernel("svd", [](const Matrices& p) -> Kernel {
 
 KernelSlot<const Matrices&> eigh_kernel("eigh", [](const Matrices& p) -> Kernel {
   return [p](void* const* o) {
-    const std::int64_t share = eigh_workspace(p) / tasks_of(p), size = p.n * p.n;
+    const std::int64_t share = eigh_share(p), size = p.n * p.n;
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
       double *memory = out(o, 3) + task * share, *a = take(memory, size);
       std::copy(in(o, 0) + i * size, in(o, 0) + (i + 1) * size, a);
@@ -237,7 +260,7 @@ KernelSlot<const Matrices&> eigh_kernel("eigh", [](const Matrices& p) -> Kernel 
 
 KernelSlot<const Matrices&> matrix_exp_kernel("matrix_exp", [](const Matrices& p) -> Kernel {
   return [p](void* const* o) {
-    const std::int64_t share = matrix_exp_workspace(p) / tasks_of(p), size = p.n * p.n;
+    const std::int64_t share = matrix_exp_share(p), size = p.n * p.n;
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
       matrix_exp(p.n, in(o, 0) + i * size, out(o, 1) + i * size, out(o, 2) + task * share);
     });

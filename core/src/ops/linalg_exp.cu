@@ -95,7 +95,7 @@ void install_linalg_exp() {
   linalg::matrix_exp_kernel.set(DeviceType::cuda, [](const Matrices& p) -> Kernel {
     const std::int64_t values = exp_values(p.n);
     const bool shared = block::fits(values);
-    const std::int64_t most = shared ? std::int64_t(1) << 30 : linalg::matrix_exp_workspace(p) / values;
+    const std::int64_t most = shared ? std::int64_t(1) << 30 : linalg::matrix_exp_workspace(p, DeviceType::cuda) / values;
     const auto blocks = unsigned(std::clamp<std::int64_t>(std::min(p.count, most), 1, std::int64_t(1) << 30));
     return [p, shared, blocks, bytes = shared ? std::size_t(values) * sizeof(double) : 0](void* const* o) {
       start("matrix_exp", dim3(blocks), dim3(unsigned(block::threads_for(p.n))), bytes, matrix_exp, static_cast<const double*>(o[0]),

@@ -10,7 +10,7 @@ Tensor matrix_exp_f64(const Tensor& a) {
   const Matrices p{"matrix_exp", leading(a).numel(), a.size(-2), a.size(-1)};
   Tensor e = Tensor::empty(a.shape(), DType::f64, a.device());
   if (a.numel() > 0)
-    launch("matrix_exp", {a.detach().contiguous()}, {e, Tensor::empty({matrix_exp_workspace(p)}, DType::f64, a.device())},
+    launch("matrix_exp", {a.detach().contiguous()}, {e, Tensor::empty({matrix_exp_workspace(p, a.device().type)}, DType::f64, a.device())},
            matrix_exp_kernel(a.device(), p));
   return differentiable("matrix_exp", e, {a}, [a](const std::vector<Tensor>& d) {
     const std::int64_t n = a.size(-1);

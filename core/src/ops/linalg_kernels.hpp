@@ -42,10 +42,10 @@ extern TENON_API KernelSlot<const Matrices&> matrix_exp_kernel;
 /// x -> y
 extern TENON_API KernelSlot<const TriangleWeights&> triangle_weights_kernel;
 
-/// f64 values of workspace, the same on every device: one share a task, however many matrices a task does.
-TENON_API std::int64_t qr_workspace(const Matrices& p);
-TENON_API std::int64_t svd_workspace(const Matrices& p);
-TENON_API std::int64_t eigh_workspace(const Matrices& p);
-TENON_API std::int64_t matrix_exp_workspace(const Matrices& p);
+/// f64 values of workspace, by sizes and the kind of device alone: one share a task, however many matrices a task does.
+TENON_API std::int64_t qr_workspace(const Matrices& p, DeviceType device);
+TENON_API std::int64_t svd_workspace(const Matrices& p, DeviceType device);
+TENON_API std::int64_t eigh_workspace(const Matrices& p, DeviceType device);
+TENON_API std::int64_t matrix_exp_workspace(const Matrices& p, DeviceType device);
 
 }  // namespace tenon::linalg

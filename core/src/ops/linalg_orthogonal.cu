@@ -183,7 +183,7 @@ namespace own {
 Kernel qr(const Matrices& p) {
   const std::int64_t k = std::min(p.m, p.n);
   const QrSizes s{p.count, p.m, p.n, k, p.flag ? p.m : k};
-  return [s, shares = Shares(p.count, qr_values(p.m, p.n), linalg::qr_workspace(p))](void* const* o) {
+  return [s, shares = Shares(p.count, qr_values(p.m, p.n), linalg::qr_workspace(p, DeviceType::cuda))](void* const* o) {
     start("qr", dim3(shares.blocks), dim3(unsigned(block::threads_for(std::max(s.m, s.n)))), shares.bytes, cuda::qr, in(o, 0), out(o, 1),
           out(o, 2), out(o, 3), s, shares.shared);
   };
@@ -191,7 +191,7 @@ Kernel qr(const Matrices& p) {
 
 Kernel svd(const Matrices& p) {
   const SvdSizes s{p.count, p.m, p.n};
-  return [p, s, shares = Shares(p.count, s.values(), linalg::svd_workspace(p)), verdict = Verdict()](void* const* o) {
+  return [p, s, shares = Shares(p.count, s.values(), linalg::svd_workspace(p, DeviceType::cuda)), verdict = Verdict()](void* const* o) {
     verdict.clear();
     start("svd", dim3(shares.blocks), dim3(unsigned(block::threads_for(s.k()))), shares.bytes, cuda::svd, in(o, 0), out(o, 1), out(o, 2),
           out(o, 3), out(o, 4), s, shares.shared, verdict.first());
@@ -200,7 +200,7 @@ Kernel svd(const Matrices& p) {
 }
 
 Kernel eigh(const Matrices& p) {
-  return [p, shares = Shares(p.count, eigh_values(p.n), linalg::eigh_workspace(p)), verdict = Verdict()](void* const* o) {
+  return [p, shares = Shares(p.count, eigh_values(p.n), linalg::eigh_workspace(p, DeviceType::cuda)), verdict = Verdict()](void* const* o) {
     verdict.clear();
     start("eigh", dim3(shares.blocks), dim3(unsigned(block::threads_for(p.n))), shares.bytes, cuda::eigh, in(o, 0), out(o, 1),
           p.flag ? out(o, 2) : nullptr, out(o, 3), p.count, p.n, shares.shared, verdict.first());

@@ -47,7 +47,7 @@ QR qr_f64(const Tensor& a, QRMode mode) {
   const std::int64_t m = a.size(-2), n = a.size(-1), k = mode == QRMode::complete ? m : std::min(m, n);
   const Matrices p = matrices("qr", a, mode == QRMode::complete);
   std::vector<Tensor> out{empty_f64(leading(a), {m, k}, a.device()), empty_f64(leading(a), {k, n}, a.device())};
-  if (a.numel() > 0) launch("qr", {a.detach().contiguous()}, {out[0], out[1], workspace(qr_workspace(p), a)}, qr_kernel(a.device(), p));
+  if (a.numel() > 0) launch("qr", {a.detach().contiguous()}, {out[0], out[1], workspace(qr_workspace(p, a.device().type), a)}, qr_kernel(a.device(), p));
   auto backward = [a, m, n, mode, q_only = out[0], r_only = out[1]](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     if (mode == QRMode::complete && m > n)
       throw_usage("qr", "the complete factor of " + a.str() + ", which is taller than wide, has no gradient", "use the reduced mode");
@@ -72,7 +72,7 @@ std::vector<Tensor> run_svd(const char* op, const Tensor& a) {
   const Shape lead = leading(a);
   std::vector<Tensor> out{empty_f64(lead, {m, k}, a.device()), empty_f64(lead, {k}, a.device()), empty_f64(lead, {k, n}, a.device())};
   if (a.numel() > 0)
-    launch(op, {a.detach().contiguous()}, {out[0], out[1], out[2], workspace(svd_workspace(p), a)}, svd_kernel(a.device(), p));
+    launch(op, {a.detach().contiguous()}, {out[0], out[1], out[2], workspace(svd_workspace(p, a.device().type), a)}, svd_kernel(a.device(), p));
   return out;
 }
 
@@ -108,7 +108,7 @@ std::vector<Tensor> run_eigh(const char* op, const Tensor& a, bool vectors) {
   const std::int64_t n = a.size(-1);
   const Matrices p = matrices(op, a, vectors);
   std::vector<Tensor> out{empty_f64(leading(a), {n}, a.device()), empty_f64(leading(a), {n, vectors ? n : 0}, a.device())};
-  if (a.numel() > 0) launch(op, {a.detach().contiguous()}, {out[0], out[1], workspace(eigh_workspace(p), a)}, eigh_kernel(a.device(), p));
+  if (a.numel() > 0) launch(op, {a.detach().contiguous()}, {out[0], out[1], workspace(eigh_workspace(p, a.device().type), a)}, eigh_kernel(a.device(), p));
   return out;
 }
 

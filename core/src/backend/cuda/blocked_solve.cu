@@ -1,3 +1,5 @@
+/// Large triangles and factors, halved.
+///
 /// A triangle is halved, at a multiple of the leaves, until a leaf is left: the first half is solved, its product with what is beside it taken from the right-hand
 /// sides of the second, which is solved then. Nearly all operations so are those of large products, and their shapes are few: one or two a level.
 #include "backend/cuda/blocked_solve.hpp"
@@ -7,9 +9,15 @@
 
 #include "backend/cuda/packs.cuh"
 #include "backend/cuda/product.hpp"
+#include "ops/linalg_block.cuh"
 
 namespace tenon::cuda {
 namespace {
+
+/// Of `rows`, more than a leaf has: half of the leaves, the larger half.
+std::int64_t first_half(std::int64_t rows, std::int64_t leaf) {
+  return ((rows + leaf - 1) / leaf + 1) / 2 * leaf;
+}
 
 constexpr int kLeaf = 32, kColumns = 64;  ///< rows of a leaf; right-hand sides of a block, one a thread
 
@@ -67,7 +75,8 @@ struct Step {
 class Blocked {
  public:
   explicit Blocked(const Triangle& t) : t_(t) {
-    leaf_ = {t.n, t.k, (t.k + kColumns - 1) / kColumns, t.matrices == 1 ? 0 : t.n * t.n, t.turned ? 1 : t.n, t.turned ? t.n : 1, t.unit};
+    const std::int64_t row = t.row ? t.row : t.n, step = t.step ? t.step : t.n * t.n;
+    leaf_ = {t.n, t.k, (t.k + kColumns - 1) / kColumns, t.matrices == 1 ? 0 : step, t.turned ? 1 : row, t.turned ? row : 1, t.unit};
     halve(0, t.n);
   }
 
@@ -89,7 +98,7 @@ class Blocked {
       steps_.push_back({row, int(rows)});
       return;
     }
-    const std::int64_t leaves = (rows + kLeaf - 1) / kLeaf, half = (leaves + 1) / 2 * kLeaf;
+    const std::int64_t half = first_half(rows, kLeaf);
     const std::int64_t first = t_.upper ? row + half : row, first_rows = t_.upper ? rows - half : half;
     const std::int64_t second = t_.upper ? row : row + half, second_rows = rows - first_rows;
     halve(first, first_rows);
@@ -116,7 +125,113 @@ class Blocked {
   std::vector<Update> updates_;
 };
 
+// ---- Cholesky ---------------------------------------------------------------------------------------------------------
+
+constexpr int kFactorLeaf = 48;  ///< rows that one block factors
+
+/// The factor of the rows and columns from `row` on, `rows` of them; a block a matrix.
+__global__ void __launch_bounds__(block::kMostThreads) factor_leaf(double* a, std::int64_t n, std::int64_t row, int rows, std::int64_t* bad) {
+  __shared__ double work[kFactorLeaf * (kFactorLeaf + 1)];
+  constexpr int pitch = kFactorLeaf + 1;
+  double* const from = a + blockIdx.x * n * n + row * (n + 1);
+  for (int i = block::warp(); i < rows; i += block::warps())
+    for (int j = block::lane(); j <= i; j += 32) work[i * pitch + j] = from[i * n + j];
+  __syncthreads();
+  const std::int64_t first = block::cholesky(rows, work, pitch);
+  __syncthreads();
+  for (int i = block::warp(); i < rows; i += block::warps())
+    for (int j = block::lane(); j <= i; j += 32) from[i * n + j] = work[i * pitch + j];
+  if (threadIdx.x == 0 && first && bad[blockIdx.x] == 0) bad[blockIdx.x] = row + first;
+}
+
+constexpr int kTile = 32, kTileRows = 8;
+
+/// y = x turned, matrix by matrix: x [rows, columns] of rows x_row apart, y of rows y_row apart. Grid: tiles, matrices.
+__global__ void turn_tiles(const double* x, std::int64_t x_row, std::int64_t x_step, double* y, std::int64_t y_row, std::int64_t y_step, std::int64_t rows, std::int64_t columns) {
+  __shared__ double tile[kTile][kTile + 1];
+  const std::int64_t across = (columns + kTile - 1) / kTile, row0 = blockIdx.x / across * kTile, column0 = blockIdx.x % across * kTile;
+  x += blockIdx.y * x_step, y += blockIdx.y * y_step;
+  const int t = int(threadIdx.x) % kTile;
+  for (int i = int(threadIdx.x) / kTile; i < kTile; i += kTileRows)
+    if (row0 + i < rows && column0 + t < columns) tile[i][t] = x[(row0 + i) * x_row + column0 + t];
+  __syncthreads();
+  for (int j = int(threadIdx.x) / kTile; j < kTile; j += kTileRows)
+    if (column0 + j < columns && row0 + t < rows) y[(column0 + j) * y_row + row0 + t] = tile[t][j];
+}
+
+__global__ void clear_above(double* a, std::int64_t count, std::int64_t n) {
+  const std::int64_t total = count * n * n, step = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step)
+    if (const std::int64_t row = e / n % n; e % n > row) a[e] = 0;
+}
+
+/// The first half is factored, the rows below it solved against its factor, and their products with themselves taken from the second half, which is factored then.
+class BlockedCholesky {
+ public:
+  BlockedCholesky(std::int64_t count, std::int64_t n) : count_(count), n_(n) { halve(0, n); }
+
+  void run(double* a, double* space, std::int64_t* bad) const {
+    for (const Step& s : steps_) {
+      if (s.below == 0) {
+        start("cholesky", dim3(unsigned(count_)), dim3(block::kMostThreads), 0, factor_leaf, a, n_, s.row, int(s.rows), bad);
+        continue;
+      }
+      const std::int64_t h = s.rows, m = s.below, size = h * m, step = n_ * n_;
+      double *const solved = space, *const negated = space + count_ * size, *const beside = a + (s.row + h) * n_ + s.row;
+      turn(beside, n_, step, solved, m, size, m, h);
+      s.solve(a + s.row * (n_ + 1), solved, negated, nullptr);
+      turn(solved, m, size, beside, n_, step, h, m);
+      s.product(beside, negated, nullptr, a + (s.row + h) * (n_ + 1), nullptr);
+    }
+    start_items("clear_above", count_ * n_ * n_, clear_above, a, count_, n_);
+  }
+
+ private:
+  struct Step {
+    std::int64_t row, rows, below;  ///< below: rows that are solved and taken from the rest; 0: a leaf
+    SolveCall solve;
+    ProductCall product;
+  };
+
+  void turn(const double* x, std::int64_t x_row, std::int64_t x_step, double* y, std::int64_t y_row, std::int64_t y_step, std::int64_t rows, std::int64_t columns) const {
+    const std::int64_t tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
+    start("turn_tiles", dim3(grid_blocks(tiles), unsigned(count_)), dim3(kTile * kTileRows), 0, turn_tiles, x, x_row, x_step, y, y_row, y_step, rows, columns);
+  }
+
+  void halve(std::int64_t row, std::int64_t rows) {
+    if (rows <= kFactorLeaf) {
+      steps_.push_back({row, rows, 0, {}, {}});
+      return;
+    }
+    const std::int64_t h = first_half(rows, kFactorLeaf), m = rows - h;
+    halve(row, h);
+    ProductShape s;
+    s.in = s.out = DType::f64;
+    s.m = s.n = m, s.k = h;
+    s.a_row = n_, s.a_col = 1;
+    s.b_row = m == 1 ? 1 : m, s.b_col = m == 1 ? h : 1;
+    s.c_row = n_;
+    s.count = count_, s.a_step = s.c_step = n_ * n_, s.b_step = h * m;
+    s.add = true;
+    steps_.push_back({row, h, m, make_blocked_solve({count_, count_, h, m, false, false, false, n_, n_ * n_}), make_product(s)});
+    halve(row + h, m);
+  }
+
+  std::int64_t count_, n_;
+  std::vector<Step> steps_;
+};
+
 }  // namespace
+
+FactorCall make_blocked_cholesky(std::int64_t count, std::int64_t n) {
+  return [factor = std::make_shared<const BlockedCholesky>(count, n)](double* a, double* space, std::int64_t* bad) { factor->run(a, space, bad); };
+}
+
+std::int64_t factor_space(std::int64_t count, std::int64_t n) {
+  if (n <= kFactorLeaf) return 0;
+  const std::int64_t h = first_half(n, kFactorLeaf);
+  return std::max({2 * count * h * (n - h), factor_space(count, h), factor_space(count, n - h)});
+}
 
 SolveCall make_blocked_solve(const Triangle& t) {
   return [solve = std::make_shared<const Blocked>(t)](const double* a, double* x, double* space, const std::int64_t* reasons) { solve->run(a, x, space, reasons); };

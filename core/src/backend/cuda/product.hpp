@@ -11,12 +11,13 @@
 namespace tenon::cuda {
 
 /// c = a b (+ bias), or c += a b; a batch of them at equal distances. Strides and steps in elements; of each pair of strides one is 1
-/// and the other spans at least the other axis. c is dense, row major.
+/// and the other spans at least the other axis. c is row major.
 struct ProductShape {
   DType in = DType::f32;   ///< of a and b: f32, f64, bf16 or f16
   DType out = DType::f32;  ///< of c: that of a and b, or f32 for 16-bit ones
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t a_row = 0, a_col = 0, b_row = 0, b_col = 0;
+  std::int64_t c_row = 0;  ///< 0: c is dense; else no bias, no sums and no epilogue
   std::int64_t count = 1, a_step = 0, b_step = 0, c_step = 0;
   bool bias = false;  ///< one value a column: f32, for f64 f64
   bool add = false;   ///< c += in place of c =; no bias then

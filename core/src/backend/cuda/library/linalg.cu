@@ -43,13 +43,13 @@ double* out(void* const* p, int i) {
   return static_cast<double*>(p[i]);
 }
 
-/// Our own kernels do many matrices at once: cuSOLVER is for large ones, and for middling ones that are few.
+/// Our own kernels do many matrices at once: cuSOLVER is for large ones, and for middling ones that are few, the fewer the smaller they are.
 bool library_is_best(const Matrices& p) {
-  constexpr std::int64_t kSmall = 64, kMiddling = 128, kMany = 16, kMostValues = 0x7fffffff;
+  constexpr std::int64_t kSmall = 64, kMiddling = 128, kLarge = 512, kMany = 16, kMore = 64, kMostValues = 0x7fffffff;
   if (is_recording()) return false;
   const std::int64_t order = std::min(p.m, p.n), largest = std::max(p.m, p.n);
   if (order <= kSmall || largest * largest > kMostValues) return false;
-  return order > kMiddling || p.count < kMany;
+  return order > kLarge || p.count < (order > kMiddling ? kMore : kMany);
 }
 
 /// Memory of one matrix on its way, beside cuSOLVER's own.

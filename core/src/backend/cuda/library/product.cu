@@ -131,7 +131,7 @@ class Product {
     const std::int64_t ldb = b_rows_ ? s.b_row : s.b_col, lda = a_rows_ ? s.a_row : s.a_col;
     b_ = b_rows_ ? matrix(s.in, s.n, s.k, ldb, s.count, s.b_step) : matrix(s.in, s.k, s.n, ldb, s.count, s.b_step);
     a_ = a_rows_ ? matrix(s.in, s.k, s.m, lda, s.count, s.a_step) : matrix(s.in, s.m, s.k, lda, s.count, s.a_step);
-    c_ = matrix(s.out, s.n, s.m, s.n, s.count, s.c_step);
+    c_ = matrix(s.out, s.n, s.m, s.c_row ? s.c_row : s.n, s.count, s.c_step);
     a_alignment_ = alignment_of(s.a_step, s.count, s.in);
     b_alignment_ = alignment_of(s.b_step, s.count, s.in);
     c_alignment_ = alignment_of(s.c_step, s.count, s.out);
@@ -383,7 +383,7 @@ class Product {
     if (s_.a_step < 0 || s_.b_step < 0 || capturing()) return {};
     const std::size_t a_bytes = span(s_.count, s_.a_step, s_.m, s_.a_row, s_.k, s_.a_col, s_.in),
                       b_bytes = span(s_.count, s_.b_step, s_.k, s_.b_row, s_.n, s_.b_col, s_.in),
-                      c_bytes = span(s_.count, s_.c_step, s_.m, s_.n, s_.n, 1, s_.out);
+                      c_bytes = span(s_.count, s_.c_step, s_.m, s_.c_row ? s_.c_row : s_.n, s_.n, 1, s_.out);
     if (a_bytes + b_bytes + 2 * c_bytes > kLargestTrial) return {};
     const std::size_t side_bytes = std::size_t(std::max(s_.n, s_.m)) * 8, sums_bytes = std::size_t(fused() ? s_.n : s_.m) * 4;
     const std::int64_t row = auxiliary_row(s_.epilogue, s_.n), bits = s_.epilogue == Epilogue::relu || s_.epilogue == Epilogue::relu_gradient ? 1 : 8 * std::int64_t(size_of(s_.in));

@@ -38,6 +38,7 @@ std::string product_key(const ProductShape& s, bool tf32, bool bias_inside, std:
     key += " " + std::to_string(v);
   if (s.bias) key += bias_inside ? " bias" : " bias after";
   if (s.add) key += " add";
+  if (s.c_row) key += " rows " + std::to_string(s.c_row);
   if (s.sums) key += " sums";
   if (tf32) key += " tf32";
   switch (s.epilogue) {
