@@ -155,6 +155,37 @@ TEST_CASE("Cholesky factors of large order in a recorded step are halved down to
   end_run();
 }
 
+TEST_CASE("LU factors of large order in a recorded step go panel by panel, and NaN where there are none", "[cuda][linalg]") {
+  TENON_NEEDS_DEVICE();
+  // rows that pivots bring up from far below, and a column of zeros in the second matrix
+  const Tensor good = flip(dominant(2, 150), {1});
+  Tensor bad = good.clone();
+  bad.narrow(0, 1, 1).narrow(2, 140, 1).assign(Tensor::zeros({1, 150, 1}, DType::f64));
+  const Tensor expected = linalg::inv(good), log_abs = linalg::slogdet(good).log_abs, sign = linalg::slogdet(good).sign;
+  begin_run(0);
+  const Tensor x = good.to(kDevice);
+  Tensor inverse, logs, signs;
+  const StepPlan plan = StepPlan::record([&] {
+    inverse = linalg::inv(x);
+    const auto d = linalg::slogdet(x);
+    logs = d.log_abs, signs = d.sign;
+  });
+  for (int step = 0; step < 3; ++step) {
+    const Tensor& next = step == 2 ? bad : good;
+    x.copy_from_host(next.raw(), next.nbytes());
+    plan.run();
+    const std::int64_t right = step == 2 ? 1 : 2;
+    CHECK(nmse(inverse.to(kCpu).narrow(0, 0, right).contiguous(), expected.narrow(0, 0, right).contiguous()) < 1e-26);
+    CHECK(nmse(logs.to(kCpu).narrow(0, 0, right).contiguous(), log_abs.narrow(0, 0, right).contiguous()) < 1e-28);
+    CHECK(signs.to(kCpu).narrow(0, 0, right).to_vector() == sign.narrow(0, 0, right).to_vector());
+    if (step < 2) continue;
+    CHECK(std::isnan(sum(inverse.to(kCpu).narrow(0, 1, 1)).item()));
+    CHECK(signs.to(kCpu).to_vector()[1] == 0);
+    CHECK(std::isinf(logs.to(kCpu).to_vector()[1]));
+  }
+  end_run();
+}
+
 TEST_CASE("one of many matrices whose minor is not positive is refused in the CPU's words where factors are halved", "[cuda][linalg]") {
   TENON_NEEDS_DEVICE();
   const auto factor = [](const Tensor& x) { return linalg::cholesky(x); };
@@ -163,4 +194,12 @@ TEST_CASE("one of many matrices whose minor is not positive is refused in the CP
   CHECK_THAT(of_cpu, Catch::Matchers::Contains("matrix 3 of 16"));
   CHECK(refusal(factor, bad, kDevice) == of_cpu);
   CHECK(refusal(factor, dominant(16, 112), kDevice) == "none");
+  const auto inverse = [](const Tensor& x) { return linalg::inv(x); };
+  const Tensor singular = dominant(16, 112) * Tensor::from([] {
+    std::vector<double> columns(16 * 112, 1.0);
+    columns[5 * 112 + 100] = 0;
+    return columns;
+  }(), {16, 1, 112});
+  CHECK_THAT(refusal(inverse, singular, kCpu), Catch::Matchers::Contains("matrix 5 of 16"));
+  CHECK(refusal(inverse, singular, kDevice) == refusal(inverse, singular, kCpu));
 }

@@ -301,11 +301,11 @@ bool factored_in_blocks(const Matrices& p) {
   return !block::fits(p.n * padded(p.n)) && p.count <= kMost;
 }
 
-/// All NaN, and refused, where a minor was not positive.
-__global__ void refuse_minors(double* l, Index count, Index n, const std::int64_t* bad, unsigned long long* first) {
+/// All NaN, and refused, where there is a reason.
+__global__ void refuse_factors(double* l, Index count, Index n, const std::int64_t* reasons, unsigned long long* first) {
   const Index total = count * n * n, step = Index(gridDim.x) * blockDim.x;
   for (Index e = Index(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step) {
-    const Index matrix = e / (n * n), reason = bad[matrix];
+    const Index matrix = e / (n * n), reason = reasons[matrix];
     if (!reason) continue;
     l[e] = block::nan();
     if (e == matrix * n * n) atomicMin(first, (static_cast<unsigned long long>(matrix) << 32) + static_cast<unsigned long long>(reason));
@@ -319,8 +319,21 @@ Kernel blocked_cholesky(const Matrices& p) {
     check(cudaMemsetAsync(bad->as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
     copy_values(in(o, 0), out(o, 1), p.count * p.n * p.n);
     factor(out(o, 1), space->as<double>(), bad->as<std::int64_t>());
-    start_items("refuse_minors", p.count * p.n * p.n, refuse_minors, out(o, 1), p.count, p.n, bad->as<const std::int64_t>(), verdict.first());
+    start_items("refuse_factors", p.count * p.n * p.n, refuse_factors, out(o, 1), p.count, p.n, bad->as<const std::int64_t>(), verdict.first());
     if (const auto refused = verdict.read(); refused.reason) refuse_minor(p, refused.matrix, refused.reason);
+  };
+}
+
+Kernel blocked_lu(const Matrices& p) {
+  const auto memory = [](std::int64_t values) { return std::make_shared<const DeviceMemory>(std::size_t(values) * sizeof(double)); };
+  return [p, factor = make_blocked_lu(p.count, p.n), space = memory(lu_space(p.count, p.n)), zero = memory(p.count), verdict = Verdict()](void* const* o) {
+    verdict.clear();
+    check(cudaMemsetAsync(zero->as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
+    copy_values(in(o, 0), out(o, 1), p.count * p.n * p.n);
+    factor(out(o, 1), static_cast<std::int32_t*>(o[2]), space->as<double>(), zero->as<std::int64_t>());
+    if (!p.flag) return;
+    start_items("refuse_factors", p.count * p.n * p.n, refuse_factors, out(o, 1), p.count, p.n, zero->as<const std::int64_t>(), verdict.first());
+    if (const auto refused = verdict.read(); refused.reason) refuse_pivot(p, refused.matrix, refused.reason);
   };
 }
 
@@ -371,6 +384,7 @@ Kernel triangular_solve(const System& p) {
 }
 
 Kernel lu(const Matrices& p) {
+  if (factored_in_blocks(p)) return blocked_lu(p);
   const bool shared = block::fits(p.n * padded(p.n));
   const std::size_t bytes = shared ? std::size_t(p.n * padded(p.n)) * sizeof(double) : 0;
   return [p, shared, bytes, verdict = Verdict()](void* const* o) {

@@ -22,7 +22,9 @@ std::int64_t first_half(std::int64_t rows, std::int64_t leaf) {
 constexpr int kLeaf = 32, kColumns = 64;  ///< rows of a leaf; right-hand sides of a block, one a thread
 
 struct Leaf {
-  std::int64_t n, k, pieces, t_step, t_row, t_column;  ///< t_step: 0 where one matrix is all systems'
+  std::int64_t k, pieces, t_step, t_row, t_column;  ///< t_step: 0 where one matrix is all systems'
+  std::int64_t x_row, x_step;                       ///< negated solutions are dense: k, n k
+  std::int64_t negated_step;
   bool unit;
 };
 
@@ -40,10 +42,11 @@ __global__ void __launch_bounds__(kColumns) solve_leaf(Leaf s, const double* t, 
   __syncthreads();
   if (column >= s.k) return;
   const bool refused = reasons && reasons[s.t_step ? system : 0] != 0;
-  const std::int64_t first = (system * s.n + row) * s.k + column;
+  x += system * s.x_step + row * s.x_row + column;
+  negated += system * s.negated_step + row * s.k + column;
   double v[kLeaf];
 #pragma unroll
-  for (int i = 0; i < kLeaf; ++i) v[i] = i < rows ? x[first + i * s.k] : 0.0;
+  for (int i = 0; i < kLeaf; ++i) v[i] = i < rows ? x[i * s.x_row] : 0.0;
 #pragma unroll
   for (int step = 0; step < kLeaf; ++step) {
     const int i = Upper ? kLeaf - 1 - step : step;
@@ -56,8 +59,8 @@ __global__ void __launch_bounds__(kColumns) solve_leaf(Leaf s, const double* t, 
   for (int i = 0; i < kLeaf; ++i)
     if (i < rows) {
       const double value = refused ? double(NAN) : v[i];
-      x[first + i * s.k] = value;
-      negated[first + i * s.k] = -value;
+      x[i * s.x_row] = value;
+      negated[i * s.k] = -value;
     }
 }
 
@@ -76,7 +79,7 @@ class Blocked {
  public:
   explicit Blocked(const Triangle& t) : t_(t) {
     const std::int64_t row = t.row ? t.row : t.n, step = t.step ? t.step : t.n * t.n;
-    leaf_ = {t.n, t.k, (t.k + kColumns - 1) / kColumns, t.matrices == 1 ? 0 : step, t.turned ? 1 : row, t.turned ? row : 1, t.unit};
+    leaf_ = {t.k, (t.k + kColumns - 1) / kColumns, t.matrices == 1 ? 0 : step, t.turned ? 1 : row, t.turned ? row : 1, t.k, t.n * t.k, t.n * t.k, t.unit};
     halve(0, t.n);
   }
 
@@ -125,7 +128,7 @@ class Blocked {
   std::vector<Update> updates_;
 };
 
-// ---- Cholesky ---------------------------------------------------------------------------------------------------------
+// ---- factors ---------------------------------------------------------------------------------------------------------
 
 constexpr int kFactorLeaf = 48;  ///< rows that one block factors
 
@@ -159,6 +162,11 @@ __global__ void turn_tiles(const double* x, std::int64_t x_row, std::int64_t x_s
     if (column0 + j < columns && row0 + t < rows) y[(column0 + j) * y_row + row0 + t] = tile[t][j];
 }
 
+void turn(const double* x, std::int64_t x_row, std::int64_t x_step, double* y, std::int64_t y_row, std::int64_t y_step, std::int64_t rows, std::int64_t columns, std::int64_t count) {
+  const std::int64_t tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
+  start("turn_tiles", dim3(grid_blocks(tiles), unsigned(count)), dim3(kTile * kTileRows), 0, turn_tiles, x, x_row, x_step, y, y_row, y_step, rows, columns);
+}
+
 __global__ void clear_above(double* a, std::int64_t count, std::int64_t n) {
   const std::int64_t total = count * n * n, step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t e = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; e < total; e += step)
@@ -178,9 +186,9 @@ class BlockedCholesky {
       }
       const std::int64_t h = s.rows, m = s.below, size = h * m, step = n_ * n_;
       double *const solved = space, *const negated = space + count_ * size, *const beside = a + (s.row + h) * n_ + s.row;
-      turn(beside, n_, step, solved, m, size, m, h);
+      turn(beside, n_, step, solved, m, size, m, h, count_);
       s.solve(a + s.row * (n_ + 1), solved, negated, nullptr);
-      turn(solved, m, size, beside, n_, step, h, m);
+      turn(solved, m, size, beside, n_, step, h, m, count_);
       s.product(beside, negated, nullptr, a + (s.row + h) * (n_ + 1), nullptr);
     }
     start_items("clear_above", count_ * n_ * n_, clear_above, a, count_, n_);
@@ -192,11 +200,6 @@ class BlockedCholesky {
     SolveCall solve;
     ProductCall product;
   };
-
-  void turn(const double* x, std::int64_t x_row, std::int64_t x_step, double* y, std::int64_t y_row, std::int64_t y_step, std::int64_t rows, std::int64_t columns) const {
-    const std::int64_t tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
-    start("turn_tiles", dim3(grid_blocks(tiles), unsigned(count_)), dim3(kTile * kTileRows), 0, turn_tiles, x, x_row, x_step, y, y_row, y_step, rows, columns);
-  }
 
   void halve(std::int64_t row, std::int64_t rows) {
     if (rows <= kFactorLeaf) {
@@ -221,7 +224,115 @@ class BlockedCholesky {
   std::vector<Step> steps_;
 };
 
+// ---- LU ---------------------------------------------------------------------------------------------------------------
+
+/// A panel, its columns one after the other: p [count][width][rows], of the matrix' rows and columns from `first` on. A block a matrix; as block::lu.
+__global__ void __launch_bounds__(block::kMostThreads) factor_panel(double* p, int width, std::int64_t rows, std::int64_t first, std::int64_t n, std::int32_t* pivots, std::int64_t* zero) {
+  p += blockIdx.x * width * rows;
+  pivots += blockIdx.x * n + first;
+  for (int j = 0; j < width; ++j) {
+    double* const column = p + j * rows;
+    block::Largest l;
+    l.place = rows;
+    for (std::int64_t i = j + std::int64_t(threadIdx.x); i < rows; i += blockDim.x) l.offer(fabs(column[i]), i);
+    l = block::largest(l);
+    const double here = column[j];
+    const std::int64_t pivot = here != here || l.place >= rows ? j : l.place;  // NaN is never larger, and nothing is larger than NaN
+    if (threadIdx.x == 0) pivots[j] = std::int32_t(first + pivot);
+    __syncthreads();
+    if (pivot != j && int(threadIdx.x) < width) {
+      double *a = p + threadIdx.x * rows + j, *b = p + threadIdx.x * rows + pivot;
+      const double v = *a;
+      *a = *b;
+      *b = v;
+    }
+    __syncthreads();
+    const double value = column[j];
+    if (value == 0) {
+      if (threadIdx.x == 0 && zero[blockIdx.x] == 0) zero[blockIdx.x] = first + j + 1;
+      continue;
+    }
+    for (std::int64_t i = j + 1 + std::int64_t(threadIdx.x); i < rows; i += blockDim.x) {
+      const double f = column[i] / value;
+      column[i] = f;
+#pragma unroll 4
+      for (int c = j + 1; c < width; ++c) p[c * rows + i] -= f * p[c * rows + j];
+    }
+    __syncthreads();
+  }
+}
+
+/// The exchanges of a panel in all columns but its own. Grid: columns, matrices.
+__global__ void exchange_rows(double* a, std::int64_t n, std::int64_t first, int width, const std::int32_t* pivots) {
+  std::int64_t c = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (c >= first) c += width;
+  if (c >= n) return;
+  a += blockIdx.y * n * n + c;
+  pivots += blockIdx.y * n;
+  for (std::int64_t i = first; i < first + width; ++i) {
+    const std::int64_t j = pivots[i];
+    if (j == i) continue;
+    const double v = a[i * n];
+    a[i * n] = a[j * n];
+    a[j * n] = v;
+  }
+}
+
+/// Panel by panel: the columns of one are factored, the rows beside it solved, and their product taken from what is left.
+class BlockedLu {
+ public:
+  BlockedLu(std::int64_t count, std::int64_t n) : count_(count), n_(n) {
+    for (std::int64_t first = 0; first < n; first += kLeaf) {
+      const std::int64_t width = std::min<std::int64_t>(kLeaf, n - first), rest = n - first - width;
+      ProductShape s;
+      s.in = s.out = DType::f64;
+      s.m = s.n = rest, s.k = width;
+      s.a_row = n, s.a_col = 1;
+      s.b_row = rest == 1 ? 1 : rest, s.b_col = rest == 1 ? width : 1;
+      s.c_row = n;
+      s.count = count, s.a_step = s.c_step = n * n, s.b_step = width * rest;
+      s.add = true;
+      panels_.push_back({first, width, rest, rest > 0 ? make_product(s) : ProductCall()});
+    }
+  }
+
+  void run(double* a, std::int32_t* pivots, double* space, std::int64_t* zero) const {
+    const std::int64_t step = n_ * n_;
+    for (const Panel& p : panels_) {
+      const std::int64_t rows = n_ - p.first, size = rows * p.width;
+      double *const here = a + p.first * (n_ + 1), *const right = here + p.width, *const below = here + p.width * n_;
+      turn(here, n_, step, space, rows, size, rows, p.width, count_);
+      start("lu", dim3(unsigned(count_)), dim3(block::kMostThreads), 0, factor_panel, space, int(p.width), rows, p.first, n_, pivots, zero);
+      turn(space, rows, size, here, n_, step, p.width, rows, count_);
+      if (n_ == p.width) continue;
+      start("exchange_rows", dim3(grid_blocks((n_ - p.width + kBlock - 1) / kBlock), unsigned(count_)), dim3(kBlock), 0, exchange_rows, a, n_, p.first, int(p.width),
+            static_cast<const std::int32_t*>(pivots));
+      if (p.rest == 0) continue;
+      const Leaf leaf{p.rest, (p.rest + kColumns - 1) / kColumns, step, n_, 1, n_, step, p.width * p.rest, true};
+      start("solve_triangle", dim3(grid_blocks(count_ * leaf.pieces)), dim3(kColumns), 0, solve_leaf<false>, leaf, static_cast<const double*>(here), right, space,
+            static_cast<const std::int64_t*>(nullptr), std::int64_t(0), int(p.width));
+      p.product(below, space, nullptr, below + p.width, nullptr);
+    }
+  }
+
+ private:
+  struct Panel {
+    std::int64_t first, width, rest;
+    ProductCall product;
+  };
+  std::int64_t count_, n_;
+  std::vector<Panel> panels_;
+};
+
 }  // namespace
+
+LuCall make_blocked_lu(std::int64_t count, std::int64_t n) {
+  return [lu = std::make_shared<const BlockedLu>(count, n)](double* a, std::int32_t* pivots, double* space, std::int64_t* zero) { lu->run(a, pivots, space, zero); };
+}
+
+std::int64_t lu_space(std::int64_t count, std::int64_t n) {
+  return count * std::min<std::int64_t>(kLeaf, n) * n;
+}
 
 FactorCall make_blocked_cholesky(std::int64_t count, std::int64_t n) {
   return [factor = std::make_shared<const BlockedCholesky>(count, n)](double* a, double* space, std::int64_t* bad) { factor->run(a, space, bad); };

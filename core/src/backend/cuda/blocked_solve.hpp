@@ -30,4 +30,10 @@ using FactorCall = std::function<void(double* a, double* space, std::int64_t* ba
 FactorCall make_blocked_cholesky(std::int64_t count, std::int64_t n);
 std::int64_t factor_space(std::int64_t count, std::int64_t n);
 
+/// P A = L U of a [count, n, n] in place with partial pivoting; pivots [count, n] from 0. zero [count], zero before: the place of the first pivot that is 0, from 1; what
+/// is below it stays. space: lu_space(count, n) values.
+using LuCall = std::function<void(double* a, std::int32_t* pivots, double* space, std::int64_t* zero)>;
+LuCall make_blocked_lu(std::int64_t count, std::int64_t n);
+std::int64_t lu_space(std::int64_t count, std::int64_t n);
+
 }  // namespace tenon::cuda
