@@ -35,7 +35,8 @@ const std::vector<Allowance> kAllowed{
     {"ops/sampling.cu", "sobol_coordinates<", 16, 0, "a Philox block, indexed by the node of a tree"},
     {"ops/attention_gradient.cu", "attention_d_keys<", 64, 96, "tiles of keys and values beside both their gradients"},
     {"ops/attention_mma.cu", "attention_mma_forward<", 48, 88, "tiles of a masked head of 64 and 128 channels"},
-    {"ops/attention_mma_gradient.cu", "attention_mma_d_keys<128", 48, 92, "tiles of a head of 128 channels"},
+    {"ops/attention_mma_gradient.cu", "attention_mma_d_keys<tenon::bf16, 128", 48, 92, "tiles of a head of 128 channels"},
+    {"ops/attention_mma_gradient.cu", "attention_mma_d_keys<tenon::f16, 128", 48, 92, "tiles of a head of 128 channels"},
     {"backend/cuda/conv_few.cu", "few_results<tenon::f16", 8, 24, "f16 is converted in registers"},
     {"ops/cumulative.cu", "RunningProduct<long>", 16, 16, "products of i64 in four words"},
 };

@@ -1,4 +1,4 @@
-/// Attention on tensor cores: bf16, heads of 32, 64 or 128 features. Forward; and the choice between these kernels and the plain ones.
+/// Attention on tensor cores: bf16 and f16, heads of up to 128 features in multiples of 8. Forward; and the choice between these kernels and the plain ones.
 #include "ops/attention_mma.cuh"
 
 #include <limits>
@@ -11,10 +11,10 @@ namespace {
 /// A warp keeps 32 queries; keys come in tiles, the next one fetched while one is used.
 template <int D>
 struct Forward {
-  static constexpr int kM = 2, kN = D == 128 ? 4 : 8;
+  static constexpr int kM = 2, kN = D > 64 ? 4 : 8;
   static constexpr int kQueries = 16 * kM * kWarps, kKeys = 8 * kN;
   static constexpr int kStage = 2 * kKeys * kLine<D>;  ///< keys and values
-  static constexpr std::size_t kSharedBytes = std::size_t(kQueries * kLine<D> + 2 * kStage) * sizeof(bf16);
+  static constexpr std::size_t kSharedBytes = std::size_t(kQueries * kLine<D> + 2 * kStage) * 2;
 };
 
 /// Largest, or sum, over the four lanes that share a row.
@@ -27,29 +27,29 @@ __device__ float quad_sum(float v) {
   return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 
-template <int D, bool Masked>
+template <class T, int D, bool Masked>
 __global__ void __launch_bounds__(kThreads, 2)
-    attention_mma_forward(AttentionProblem p, const bf16* q_all, const bf16* k_all, const bf16* v_all, const float* mask_all, bf16* y,
+    attention_mma_forward(AttentionProblem p, const T* q_all, const T* k_all, const T* v_all, const float* mask_all, T* y,
                           float* log_sum, std::int64_t tiles) {
   using F = Forward<D>;
   constexpr int M = F::kM, N = F::kN;
   constexpr float kNone = -std::numeric_limits<float>::infinity();
-  bf16 *const q_tile = dynamic_shared<bf16>(), *const stages = q_tile + F::kQueries * kLine<D>;
+  T *const q_tile = dynamic_shared<T>(), *const stages = q_tile + F::kQueries * kLine<D>;
   const Place at(p.heads, tiles, F::kQueries);
-  const int lane = int(threadIdx.x) % 32, warp_row = int(threadIdx.x) / 32 * 16 * M;
-  const bf16* q = q_all + head_offset(p.q, at.sample, at.head);
-  const bf16* k = k_all + head_offset(p.k, at.sample, at.head);
-  const bf16* v = v_all + head_offset(p.v, at.sample, at.head);
+  const int width = int(p.depth), lane = int(threadIdx.x) % 32, warp_row = int(threadIdx.x) / 32 * 16 * M;
+  const T* q = q_all + head_offset(p.q, at.sample, at.head);
+  const T* k = k_all + head_offset(p.k, at.sample, at.head);
+  const T* v = v_all + head_offset(p.v, at.sample, at.head);
   const float* mask = Masked ? mask_all + at.sample * p.mask[0] + at.head * p.mask[1] : nullptr;
   const std::int64_t end = p.causal && at.row + F::kQueries < p.keys ? at.row + F::kQueries : p.keys;  // of the keys seen
   const std::int64_t steps = (end + F::kKeys - 1) / F::kKeys;
   auto fetch = [&](std::int64_t step) {
-    bf16* to = stages + step % 2 * F::kStage;
+    T* to = stages + step % 2 * F::kStage;
     const std::int64_t j = step * F::kKeys;
-    fetch_rows<D, F::kKeys>(to, k + j * p.k.row, p.k.row, p.keys - j);
-    fetch_rows<D, F::kKeys>(to + F::kKeys * kLine<D>, v + j * p.v.row, p.v.row, p.keys - j);
+    fetch_rows<D, F::kKeys>(to, k + j * p.k.row, p.k.row, p.keys - j, width);
+    fetch_rows<D, F::kKeys>(to + F::kKeys * kLine<D>, v + j * p.v.row, p.v.row, p.keys - j, width);
   };
-  fetch_rows<D, F::kQueries>(q_tile, q + at.row * p.q.row, p.q.row, p.queries - at.row);
+  fetch_rows<D, F::kQueries>(q_tile, q + at.row * p.q.row, p.q.row, p.queries - at.row, width);
   fetch(0);
   close_fetch();
   float sum[M][D / 8][4] = {}, top[M][2], total[M][2] = {}, s[M][N][4];
@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     close_fetch();
     await_fetches<1>();
     __syncthreads();
-    const bf16 *keys = stages + step % 2 * F::kStage, *values = keys + F::kKeys * kLine<D>;
+    const T *keys = stages + step % 2 * F::kStage, *values = keys + F::kKeys * kLine<D>;
     const std::int64_t j = step * F::kKeys;
     dot_rows<D, M, N>(s, q_tile + warp_row * kLine<D>, keys);
     const bool edge = j + F::kKeys > p.keys || (p.causal && j + F::kKeys > at.row + warp_row);
@@ -118,35 +118,29 @@ __global__ void __launch_bounds__(kThreads, 2)
         log_sum[(at.sample * p.heads + at.head) * p.queries + query] =
             t == 0 ? std::numeric_limits<float>::infinity() : top[m][h] / kLog2E + logf(t);
     }
-  write_rows<D, M>(y + head_offset(p.out, at.sample, at.head), p.out.row, at.row + warp_row, p.queries, sum, factor);
+  write_rows<D, M>(y + head_offset(p.out, at.sample, at.head), p.out.row, at.row + warp_row, p.queries, width, sum, factor);
 }
 
-template <int D>
+template <class T, int D>
 void run_forward(const Attention& p, void* const* o) {
   const int k = 3 + p.masked;
   const std::int64_t tiles = tiles_of(p.queries, Forward<D>::kQueries);
   start("attention_mma_forward", grid(p, tiles), dim3(kThreads), Forward<D>::kSharedBytes,
-        p.masked ? attention_mma_forward<D, true> : attention_mma_forward<D, false>, AttentionProblem(p), static_cast<const bf16*>(o[0]),
-        static_cast<const bf16*>(o[1]), static_cast<const bf16*>(o[2]), p.masked ? static_cast<const float*>(o[3]) : nullptr,
-        static_cast<bf16*>(o[k]), static_cast<float*>(o[k + 1]), tiles);
+        p.masked ? attention_mma_forward<T, D, true> : attention_mma_forward<T, D, false>, AttentionProblem(p), static_cast<const T*>(o[0]),
+        static_cast<const T*>(o[1]), static_cast<const T*>(o[2]), p.masked ? static_cast<const float*>(o[3]) : nullptr,
+        static_cast<T*>(o[k]), static_cast<float*>(o[k + 1]), tiles);
 }
 
 Kernel make_forward(const Attention& p) {
-  switch (p.depth) {
-    case 32:
-      return [p](void* const* o) { run_forward<32>(p, o); };
-    case 64:
-      return [p](void* const* o) { run_forward<64>(p, o); };
-    default:
-      return [p](void* const* o) { run_forward<128>(p, o); };
-  }
+  return by_head(p, [&](auto type, auto features) -> Kernel {
+    return [p](void* const* o) { run_forward<decltype(type), decltype(features)::value>(p, o); };
+  });
 }
 
 /// Rows must lie on 16 bytes: their distances are known when the kernel is made, their addresses when it runs.
 bool tensor_cores_fit(const Attention& p) {
   auto even = [](const AttentionStrides& s) { return s.sample % 8 == 0 && s.row % 8 == 0 && s.head % 8 == 0 && s.offset % 8 == 0; };
-  return p.dtype == DType::bf16 && p.depth == p.features && (p.depth == 32 || p.depth == 64 || p.depth == 128) && even(p.q) && even(p.k) &&
-         even(p.v);
+  return size_of(p.dtype) == 2 && p.depth == p.features && p.depth % 8 == 0 && p.depth <= 128 && even(p.q) && even(p.k) && even(p.v);
 }
 
 /// `fast` where the first `all` operands, but for the `skipped` one (the mask), lie on 16 bytes; else `plain`.

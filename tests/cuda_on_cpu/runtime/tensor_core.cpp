@@ -1,5 +1,6 @@
 #include "cuda_on_cpu/tensor_core.hpp"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -13,13 +14,15 @@ void must_lie_on_16_bytes(const void* p, const char* what) {
   if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) throw Error(ErrorKind::internal, "cuda_on_cpu", std::string(what) + " does not lie on 16 bytes");
 }
 
+template <class T>
 float half_of(std::uint32_t two, int which) {
-  return std::bit_cast<float>(which ? two & 0xffff0000u : two << 16);
+  const auto halves = std::bit_cast<std::array<std::uint16_t, 2>>(two);
+  return float(std::bit_cast<T>(halves[std::size_t(which)]));
 }
 
 struct Matrices {
   std::uint32_t (*r)[4];
-  const bf16* row;
+  const std::uint16_t* row;
 };
 
 /// Number `column` of row `row` of matrix `m`, as its bits.
@@ -50,7 +53,7 @@ float cut_off(double x) {
 
 struct Fragments {
   float* c;
-  float a[8], b[4];  ///< bf16: two a register; TF32: one
+  float a[8], b[4];  ///< bf16, f16: two a register; TF32: one
 };
 
 /// `Pairs`: numbers of a register. Depth of a product: 8 registers of it.
@@ -93,31 +96,37 @@ void fetch_16(void* to, const void* from, bool there) {
   on_cpu::copy_later(to, from, there ? 16 : 0, 16);
 }
 
-void load_four(std::uint32_t (&r)[4], const bf16* row, const char* file, int line) {
+void load_four(std::uint32_t (&r)[4], const void* row, const char* file, int line) {
   must_lie_on_16_bytes(row, "a row of a matrix");
-  Matrices mine{&r, row};
+  Matrices mine{&r, static_cast<const std::uint16_t*>(row)};
   on_cpu::do_together(&mine, load_all<false>, {file, line});
 }
-void load_four_turned(std::uint32_t (&r)[4], const bf16* row, const char* file, int line) {
+void load_four_turned(std::uint32_t (&r)[4], const void* row, const char* file, int line) {
   must_lie_on_16_bytes(row, "a row of a matrix");
-  Matrices mine{&r, row};
+  Matrices mine{&r, static_cast<const std::uint16_t*>(row)};
   on_cpu::do_together(&mine, load_all<true>, {file, line});
 }
 
+template <class T>
 void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1, const char* file, int line) {
-  Fragments mine{c, {}, {half_of(b0, 0), half_of(b0, 1), half_of(b1, 0), half_of(b1, 1)}};
-  for (int i = 0; i < 8; ++i) mine.a[i] = half_of(a[i / 2], i % 2);
+  Fragments mine{c, {}, {half_of<T>(b0, 0), half_of<T>(b0, 1), half_of<T>(b1, 0), half_of<T>(b1, 1)}};
+  for (int i = 0; i < 8; ++i) mine.a[i] = half_of<T>(a[i / 2], i % 2);
   on_cpu::do_together(&mine, multiply_all<2>, {file, line});
 }
+template void multiply<bf16>(float (&)[4], const std::uint32_t (&)[4], std::uint32_t, std::uint32_t, const char*, int);
+template void multiply<f16>(float (&)[4], const std::uint32_t (&)[4], std::uint32_t, std::uint32_t, const char*, int);
 void multiply_tf32(float (&c)[4], const float4& a, float b0, float b1, const char* file, int line) {
   Fragments mine{c, {of_tf32(a.x), of_tf32(a.y), of_tf32(a.z), of_tf32(a.w)}, {of_tf32(b0), of_tf32(b1)}};
   on_cpu::do_together(&mine, multiply_all<1>, {file, line});
 }
 
+template <class T>
 std::uint32_t pair(float low, float high) {
-  const bf16 two[2] = {bf16(low), bf16(high)};
+  const T two[2] = {T(low), T(high)};
   return std::bit_cast<std::uint32_t>(two);
 }
+template std::uint32_t pair<bf16>(float, float);
+template std::uint32_t pair<f16>(float, float);
 
 float to_tf32(float x) {
   if (!std::isfinite(x)) return x;

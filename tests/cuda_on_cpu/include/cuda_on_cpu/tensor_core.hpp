@@ -20,12 +20,14 @@ void await_fetches() {
 }
 
 #define TENON_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
-void load_four(std::uint32_t (&r)[4], const bf16* row, TENON_PLACE);
-void load_four_turned(std::uint32_t (&r)[4], const bf16* row, TENON_PLACE);
+void load_four(std::uint32_t (&r)[4], const void* row, TENON_PLACE);
+void load_four_turned(std::uint32_t (&r)[4], const void* row, TENON_PLACE);
+template <class T = bf16>
 void multiply(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1, TENON_PLACE);
 void multiply_tf32(float (&c)[4], const float4& a, float b0, float b1, TENON_PLACE);
 #undef TENON_PLACE
 
+template <class T = bf16>
 std::uint32_t pair(float low, float high);
 float to_tf32(float x);
 
