@@ -52,6 +52,8 @@ bool library_is_best(const Matrices& p) {
   return order > kLarge || p.count < (order > kMiddling ? kMore : kMany);
 }
 
+constexpr int kScaleParts = 128;  ///< in which the largest size of a matrix is looked for
+
 /// Memory of one matrix on its way, beside cuSOLVER's own.
 struct Space {
   std::shared_ptr<const DeviceMemory> memory;
@@ -62,7 +64,7 @@ struct Space {
   /// Values of the three arrays that a factorisation needs.
   Space(int work_values, std::int64_t a_values, std::int64_t b_values, std::int64_t c_values) : lwork(work_values) {
     const auto rounded = [](std::int64_t values) { return (values + 31) / 32 * 32; };  // each begins at 256 bytes
-    const std::int64_t sizes[] = {rounded(work_values), rounded(a_values), rounded(b_values), rounded(c_values), 32, 32};
+    const std::int64_t sizes[] = {rounded(work_values), rounded(a_values), rounded(b_values), rounded(c_values), 32 + kScaleParts, 32};
     std::int64_t total = 0;
     for (const std::int64_t s : sizes) total += s;
     memory = std::make_shared<const DeviceMemory>(std::size_t(total) * sizeof(double));
@@ -73,6 +75,20 @@ struct Space {
 };
 
 constexpr int kTile = 32, kTileRows = 8;
+
+/// The largest size in each of as many parts as there are blocks; NaN where one is not finite.
+__global__ void find_largest(const double* x, Index count, double* parts) {
+  block::Largest l;
+  double spoiled = 0;
+  for (Index i = Index(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += Index(gridDim.x) * blockDim.x) {
+    const double v = x[i];
+    l.offer(fabs(v), 0);
+    spoiled += v * 0;
+  }
+  l = block::largest(l);
+  spoiled = block::sum(spoiled);
+  if (threadIdx.x == 0) parts[blockIdx.x] = spoiled != 0 ? spoiled : l.value;
+}
 
 /// scale = magnitude of x; one block.
 __global__ void find_scale(const double* x, Index count, double* scale) {
@@ -99,8 +115,13 @@ __global__ void copy_scaled(const double* x, double* y, Index count, const doubl
     y[i] = by != by ? 0 : x[i] / by;
 }
 
-void run_scale(const double* x, Index count, double* scale) {
-  start("find_scale", dim3(1), dim3(block::kMostThreads), 0, find_scale, x, count, scale);
+/// `space`: Space::scale, with room for the parts behind it.
+void run_scale(const double* x, Index count, double* space) {
+  constexpr Index kOfOneBlock = 1 << 14;
+  double* const parts = space + 32;
+  const Index blocks = std::min<Index>(kScaleParts, (count + kOfOneBlock - 1) / kOfOneBlock);
+  if (blocks > 1) start("find_largest", dim3(unsigned(blocks)), dim3(block::kMostThreads), 0, find_largest, x, count, parts);
+  start("find_scale", dim3(1), dim3(block::kMostThreads), 0, find_scale, blocks > 1 ? parts : x, blocks > 1 ? blocks : count, space);
 }
 void run_turn(const double* x, double* y, Index rows, Index columns, const double* scale) {
   const Index tiles = (rows + kTile - 1) / kTile * ((columns + kTile - 1) / kTile);
