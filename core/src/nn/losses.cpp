@@ -8,6 +8,7 @@
 #include "ops/check.hpp"
 #include "ops/loss_kernels.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
 
 namespace tenon {
@@ -51,8 +52,12 @@ Pair regression(const char* op, const Tensor& x, const Tensor& target) {
 }
 
 struct Labelled {
-  Tensor logits, labels, truth;  ///< labels: i64, -1 where ignored; truth: one hot, nothing where ignored
+  Tensor logits, labels;  ///< labels: i64, -1 where ignored
   std::int64_t classes;
+
+  Tensor ignored() const { return less(labels, Tensor::full(Shape{}, 0, DType::i64, labels.device())); }
+  /// The labels, class 0 where ignored.
+  Tensor places() const { return maximum(labels, Tensor::full(Shape{}, 0, DType::i64, labels.device())); }
 };
 Labelled classification(const char* op, const Tensor& logits, const Tensor& labels, std::optional<std::int64_t> ignored = {}) {
   check_floating(op, logits, "logits");
@@ -67,7 +72,7 @@ Labelled classification(const char* op, const Tensor& logits, const Tensor& labe
   if (classes < 1) throw_usage(op, "logits " + logits.str() + " have no classes");
   const Tensor dense = labels.contiguous(), checked = Tensor::empty(wanted, DType::i64, labels.device());
   if (checked.numel()) launch("checked_labels", {dense}, {checked}, checked_labels_kernel(dense.device(), LabelCheck{op, dense.dtype(), dense.numel(), classes, ignored}));
-  return {logits.to(type), checked, one_hot(checked, classes, type), classes};
+  return {logits.to(type), checked, classes};
 }
 
 Tensor class_weights(const char* op, const Tensor& given, const Labelled& l) {
@@ -76,10 +81,14 @@ Tensor class_weights(const char* op, const Tensor& given, const Labelled& l) {
   return operand(op, given, "class weights", l.logits);
 }
 
-/// log_p of each label; a class that is ruled out (log 0) does no harm where it is not the label.
+/// log_p of each label, 0 where ignored; a class that is ruled out (log 0) does no harm where it is not the label.
 Tensor of_label(const Labelled& l, const Tensor& log_p) {
-  const Tensor zero = constant(0, log_p);
-  return sum(where(greater(l.truth, zero), log_p, zero), {-1});
+  return where(l.ignored(), constant(0, log_p), gather(log_p, -1, l.places().unsqueeze(-1)).squeeze(-1));
+}
+/// The weight of each label's class, 1 without weights; 0 where ignored.
+Tensor weight_of_label(const Labelled& l, const Tensor& weights) {
+  const Tensor one = Tensor::full(Shape{}, 1, l.logits.dtype(), l.logits.device());
+  return where(l.ignored(), constant(0, one), weights.defined() ? index_select(weights, 0, l.places()) : one);
 }
 
 /// Sums over all axes but the first.
@@ -177,8 +186,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntr
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) throw_usage(op, "label smoothing " + std::to_string(o.label_smoothing), "0 or more, below 1");
   const Labelled l = classification(op, logits, labels, o.ignore_index);
   const Tensor weights = class_weights(op, o.class_weights, l), log_p = log_softmax(l.logits, -1);
-  const Tensor counts = where(less(l.labels, constant(0, l.labels)), constant(0, log_p), constant(1, log_p));
-  const Tensor weight = sum(weights.defined() ? l.truth * weights : l.truth, {-1}) * counts;  // of each label
+  const Tensor counts = weight_of_label(l, {}), weight = weight_of_label(l, weights);
   Tensor each = neg(of_label(l, log_p)) * weight;
   if (o.label_smoothing > 0) {
     const Tensor all = neg(sum(weights.defined() ? log_p * weights : log_p, {-1}));
@@ -199,7 +207,7 @@ Tensor focal_loss(const Tensor& logits, const Tensor& labels, double gamma, cons
   Tensor each = neg(picked);
   // 1 - p without cancellation near p = 1; the bound keeps the power's derivative finite there
   if (gamma > 0) each = each * pow(maximum(neg(expm1(picked)), constant(1e-12, picked)), gamma);
-  if (weights.defined()) each = each * sum(l.truth * weights, {-1});
+  if (weights.defined()) each = each * weight_of_label(l, weights);
   return reduced(op, each, reduction);
 }
 
@@ -221,7 +229,7 @@ Tensor overlap_loss(const char* op, const Tensor& logits, const Tensor& labels, 
   if (!(o.alpha >= 0 && o.beta >= 0 && o.smooth >= 0)) throw_usage(op, "alpha, beta and smooth are 0 or more");
   const std::int64_t first = o.background ? 0 : 1;
   if (l.classes <= first) throw_usage(op, "logits " + logits.str() + " have no class besides the background");
-  const Tensor p = softmax(l.logits, -1).narrow(-1, first, l.classes - first), truth = l.truth.narrow(-1, first, l.classes - first);
+  const Tensor p = softmax(l.logits, -1).narrow(-1, first, l.classes - first), truth = one_hot(l.labels, l.classes, p.dtype()).narrow(-1, first, l.classes - first);
   std::vector<int> axes;
   for (int a = 1; a + 1 < logits.rank(); ++a) axes.push_back(a);
   const auto total = [&](const Tensor& t) { return axes.empty() ? t : sum(t, axes); };
