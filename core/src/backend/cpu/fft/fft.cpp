@@ -15,7 +15,6 @@ FftProgram::~FftProgram() = default;
 namespace {
 
 constexpr std::int64_t kValuesATask = 8192;
-constexpr std::int64_t kFetch = 65536;     ///< bytes of a group's rows to fetch while the one before is computed
 constexpr std::int64_t kLongLine = 16384;  ///< beyond it one line at a time, cut, beats many side by side
 
 /// Many lines, a vector's lanes at a time; real ones in pairs.
@@ -29,7 +28,6 @@ class Lines final : public FftProgram {
     const bool spectrum = g.kind == FftKind::real_inverse || (g.kind == FftKind::complex && g.inverse);
     values_ = spectrum ? g.kept() : g.n;
     value_bytes_ = std::int64_t(sizeof(T)) * (g.kind == FftKind::real_forward ? 1 : 2);
-    if (g.inner == 1 && width_ * values_ * value_bytes_ <= kFetch) fetch_bytes_ = width_ * values_ * value_bytes_;
   }
 
   void run(const void* in, void* out, void*, double scale) const override {
@@ -69,17 +67,13 @@ class Lines final : public FftProgram {
   }
 
  private:
-  /// Group i on its way to the second cache while the one before is computed: rows read side by side, and pieces of columns,
-  /// defeat the hardware's prefetcher.
+  /// Group i on its way to the second cache while the one before is computed: pieces of columns defeat the hardware's prefetcher.
   void fetch(const T* source, std::int64_t i) const {
     auto from = reinterpret_cast<const char*>(source);
-    if (fetch_bytes_ > 0) {
-      for (std::int64_t at = 0; at < fetch_bytes_; at += 64) __builtin_prefetch(from + i * fetch_bytes_ + at, 0, 2);
-    } else if (beside_) {
-      const std::int64_t row = g_.inner * value_bytes_, per_outer = ceil_div(g_.inner, width_);
-      from += i / per_outer * values_ * row + i % per_outer * width_ * value_bytes_;
-      for (std::int64_t j = 0; j < values_; ++j) __builtin_prefetch(from + j * row, 0, 2);
-    }
+    if (!beside_) return;  // rows fetch those of the next group as they are read and written
+    const std::int64_t row = g_.inner * value_bytes_, per_outer = ceil_div(g_.inner, width_);
+    from += i / per_outer * values_ * row + i % per_outer * width_ * value_bytes_;
+    for (std::int64_t j = 0; j < values_; ++j) __builtin_prefetch(from + j * row, 0, 2);
   }
 
   static void advance(FftLanes& m, std::int64_t values) {
@@ -134,7 +128,6 @@ class Lines final : public FftProgram {
   bool beside_;  ///< lanes of a group lie side by side within one outer index
   std::int64_t groups_;
   std::int64_t values_, value_bytes_;  ///< of a line to be read
-  std::int64_t fetch_bytes_ = 0;       ///< of a group of rows that is worth fetching ahead
 };
 
 /// Few long contiguous lines, each cut into a matrix.
