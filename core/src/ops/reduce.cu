@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend/cuda/columns.cuh"
+#include "backend/cuda/divider.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/last_block.cuh"
 #include "backend/cuda/row_team.cuh"
@@ -130,6 +131,35 @@ __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, b
   for (int i = 0; i < N; ++i) out[outer * k.inner + c + i] = rounded<T>(v[i]);
 }
 
+/// Columns of many small matrices: a pack of columns a thread, which goes down it.
+template <class T, int N>
+__global__ void sum_small_columns(LongDivider packs, std::int64_t all, std::int64_t reduced, std::int64_t inner, const T* x, T* out) {
+  using P = Partial<T>;
+  std::int64_t pack = std::int64_t(blockIdx.x) * kBlock + threadIdx.x;
+  if (pack >= all) return;
+  const std::int64_t outer = packs.split(pack);
+  const T* p = x + outer * reduced * inner + pack * N;
+  P v[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) v[i] = P(0);
+#pragma unroll 4
+  for (std::int64_t r = 0; r < reduced; ++r) add_lanes<T, N>(p + r * inner, v);
+  T* to = out + outer * inner + pack * N;
+  if constexpr (N == 1) {
+    *to = rounded<T>(v[0]);
+  } else {
+    alignas(16) T raw[N];
+#pragma unroll
+    for (int i = 0; i < N; ++i) raw[i] = rounded<T>(v[i]);
+    store_bytes<N* int(sizeof(T))>(to, raw);
+  }
+}
+
+/// Blocks that would each add up few elements, and so many of them that single threads fill a device for as long as they go down a column.
+bool small_columns(const ReduceShape& s, std::int64_t packs) {
+  return s.runs() == 1 && s.reduced * packs <= 4 * kBlock && s.outer >= 64 * s.reduced;
+}
+
 /// The folded sums: those of the first run of each.
 template <class T>
 __global__ void round_sums(const Partial<T>* partial, T* out, std::int64_t total, std::int64_t inner, std::int64_t runs) {
@@ -178,9 +208,15 @@ void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
 
 template <class T>
 void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
-  by_lanes<T>(s.inner, {x}, [&](auto lanes) {
+  by_lanes<T>(s.inner, {x, out}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
-    const ColumnTile t = column_tile(s.inner / N, s.outer * s.runs());
+    const std::int64_t packs = s.inner / N, all = s.outer * packs;
+    if (small_columns(s, packs)) {
+      start("sum_small_columns", dim3(grid_blocks((all + kBlock - 1) / kBlock)), dim3(kBlock), 0, sum_small_columns<T, N>,
+            LongDivider(packs), all, s.reduced, s.inner, x, out);
+      return;
+    }
+    const ColumnTile t = column_tile(packs, s.outer * s.runs());
     const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
     const bool whole = s.outer * t.slices <= kTickets && s.runs() <= kMostTurns * t.ty;
     start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
