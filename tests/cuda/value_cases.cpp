@@ -66,6 +66,11 @@ const Register ops(std::map<std::string, Case>{
        note("first of ties", argmax(whole({4, 9, 3}, 4).to(check::number_type()), 1));
        note("last axis", argmax(check::spread({5, 300}), -1));
        note("with NaN", argmax(awkward({3, 20}), -1));
+       for (std::int64_t n : {1, 2, 3, 19, 32, 33, 140, 300}) {  // a thread or a team of threads a row, several blocks of them
+         note("rows", argmax(awkward({300, n}), -1));
+         note("the least of rows", min(awkward({300, n}), -1));
+         note("rows from the second on", argmax(whole({301, n}, 7).to(check::number_type()).narrow(0, 1, 300), -1));
+       }
      }},
     {"ops.hpp: one_hot(Tensor,int64_t,DType)",
      [] {

@@ -5,7 +5,7 @@
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/last_block.cuh"
-#include "backend/cuda/row_team.cuh"
+#include "backend/cuda/row_tile.cuh"
 #include "backend/cuda/scratch.cuh"
 #include "kernels/elementwise.hpp"
 #include "ops/dispatch.hpp"
@@ -46,6 +46,12 @@ __device__ Partial<T> add_up(const Partial<T> (&v)[N]) {
 template <class T>
 __device__ T rounded(Partial<T> v) {
   return T(Computed<T>(v));
+}
+
+/// Threads for a row that is read an element at a time: enough of them that each has little to do, few enough that joining what they found
+/// is not most of the work; eight still read whole sectors.
+int sector_team(std::int64_t n) {
+  return n <= 128 ? 8 : n <= 256 ? 16 : 32;
 }
 
 /// Short rows, a team each.
@@ -240,6 +246,26 @@ Kernel make_sum(ReduceShape s, DType dtype) {
   });
 }
 
+/// Short rows: a tile of them a block, a row a thread.
+template <class T, bool Max, int N>
+__global__ void extreme_tiles(RowTile k, const T* x, T* values, std::int64_t* positions) {
+  using C = Computed<T>;
+  T* tile = dynamic_shared<T>();
+  const std::int64_t first = std::int64_t(blockIdx.x) * k.rows;
+  const int rows = k.count(first), r = int(threadIdx.x), begin = r * k.n;
+  load_raw_tile<T, N>(x + first * k.n, rows * k.n, tile);
+  __syncthreads();
+  if (r >= rows) return;
+  C best = C(tile[tile_at(begin)]);
+  int at = 0;
+  for (int i = 1; i < k.n; ++i) {  // the first extreme wins, and so does the first NaN
+    const C v = C(tile[tile_at(begin + i)]);
+    if ((Max ? v > best : v < best) || (v != v && best == best)) best = v, at = i;
+  }
+  values[first + r] = tile[tile_at(begin + at)];
+  positions[first + r] = at;
+}
+
 /// A candidate for an extreme; position -1: none yet.
 template <class T>
 struct Best {
@@ -320,9 +346,7 @@ __global__ void extreme_join(ExtremeCut k, const T* x, const std::int64_t* piece
 
 ExtremeCut extreme_cut(std::int64_t rows, std::int64_t n) {
   constexpr std::int64_t kLeastPiece = 8192;
-  int team = kBlock;
-  if (n <= 1024)
-    for (team = 32; team > 1 && team / 2 >= n;) team /= 2;
+  const int team = n > 1024 ? kBlock : sector_team(n);
   std::int64_t pieces = 1;
   if (rows > 0 && rows < kFillBlocks) pieces = std::min((kFillBlocks + rows - 1) / rows, std::max<std::int64_t>(1, n / kLeastPiece));
   const std::int64_t piece = (n + pieces - 1) / pieces;
@@ -337,6 +361,14 @@ Kernel extreme_kernel_of(const ExtremeCut& k) {
     const T* x = static_cast<const T*>(p[0]);
     T* values = static_cast<T*>(p[1]);
     auto *positions = static_cast<std::int64_t*>(p[2]), *pieces = space ? space->as<std::int64_t>() : nullptr;
+    if (k.n <= kThreadRow) {
+      const RowTile tile = row_tile(k.rows, k.n);
+      by_lanes<T>(kLanes<T>, {x}, [&](auto lanes) {
+        start("extreme_tiles", dim3(tile.blocks()), dim3(kBlock), kRowTileBytes<T>, extreme_tiles<T, Max, decltype(lanes)::value>, tile, x,
+              values, positions);
+      });
+      return;
+    }
     start("extreme_pieces", dim3(team_blocks(k.rows * k.pieces, k.team)), dim3(kBlock), 0, extreme_pieces<T, Max>, k, x, values,
           pieces ? pieces : positions);
     if (pieces) start("extreme_join", dim3(grid_blocks(k.rows)), dim3(kBlock), 0, extreme_join<T, Max>, k, x, pieces, values, positions);
