@@ -73,6 +73,8 @@ void sums() {
     note("many columns", mean(made(2, {3, n}), {0}));
   }
   note("a long row", sum(made(2, {100003})));
+  for (std::int64_t n : {1, 3, 19, 31, 140}) note("rows by tiles", sum(made(2, {300, n}), {1}));
+  note("rows from an odd place on", sum(made(2, {301, 19}).narrow(0, 1, 300), {1}));
   for (std::int64_t n : {3, 8}) note("columns of many small matrices", sum(made(2, {330, 5, n}), {1}));
   for (int axis : {0, 1, 2}) first([=](const In& v) { return max(v[0], axis); }, {x});
 }

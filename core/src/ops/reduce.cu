@@ -71,6 +71,22 @@ __global__ void sum_teams(RowCut k, const T* x, T* out) {
   if (at.row < k.rows && at.lane == 0) out[at.row] = rounded<T>(sum);
 }
 
+/// The shortest rows: a tile of them a block, a row a thread.
+template <class T, int N>
+__global__ void sum_tiles(RowTile k, const T* x, T* out) {
+  using P = Partial<T>;
+  T* tile = dynamic_shared<T>();
+  const std::int64_t first = std::int64_t(blockIdx.x) * k.rows;
+  const int rows = k.count(first), r = int(threadIdx.x), begin = r * k.n;
+  load_raw_tile<T, N>(x + first * k.n, rows * k.n, tile);
+  __syncthreads();
+  if (r >= rows) return;
+  P sum = P(0);
+#pragma unroll 4
+  for (int i = 0; i < k.n; ++i) sum += P(Computed<T>(tile[tile_at(begin + i)]));
+  out[first + r] = rounded<T>(sum);
+}
+
 /// Long rows: partial [rows, runs], a block a run. `out`: written by a row's last block, or null, where other kernels add up.
 template <class T, int N>
 __global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs, T* out) {
@@ -200,8 +216,15 @@ void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
   const bool single = s.outer == 1 && s.reduced > kTeamRow;  // one row begins aligned whatever its length
   by_lanes<T>(single ? kLanes<T> : s.reduced, {x}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
+    if (N == 1 && s.reduced <= kThreadRow) {  // of longer packs a team of few threads reads such a row
+      const RowTile k = row_tile(s.outer, s.reduced);
+      by_lanes<T>(kLanes<T>, {x}, [&](auto packs) {
+        start("sum_tiles", dim3(k.blocks()), dim3(kBlock), kRowTileBytes<T>, sum_tiles<T, decltype(packs)::value>, k, x, out);
+      });
+      return;
+    }
     if (s.reduced <= kTeamRow) {
-      const RowCut k{s.outer, s.reduced, s.reduced / N, std::min(team_size(s.reduced / N), 32)};
+      const RowCut k{s.outer, s.reduced, s.reduced / N, N == 1 ? sector_team(s.reduced) : std::min(team_size(s.reduced / N), 32)};
       start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
       return;
     }
