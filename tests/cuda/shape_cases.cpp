@@ -148,8 +148,9 @@ void losses() {
     first([=](const In& x) { return dice_cross_entropy(x[0], labels(voxels, classes, DType::u8)); }, {made(1, shape)});
   }
   for (DType type : {DType::i8, DType::i16, DType::i32}) first([=](const In& x) { return cross_entropy(x[0], labels({2, 9}, 5, type)); }, {made(1, {2, 9, 5})});
-  for (std::int64_t classes : {257, 1000})  // a team of threads a row
+  for (std::int64_t classes : {257, 1000, 4400})  // a team of threads a row; the last: more than they keep
     first([=](const In& x) { return cross_entropy(x[0], labels({2, 9}, classes)); }, {made(1, {2, 9, classes})});
+  note("many rows of many classes", cross_entropy(made(1, {150, 260}), labels({150}, 260)));
   for (std::int64_t n : kLengths) first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {3, n}), made(2, {3, n})});
   first([](const In& x) { return mse_loss(x[0], x[1]); }, {made(1, {40007}), made(2, {40007})});
 }

@@ -116,27 +116,19 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
   finish_loss<A, Dice>(k, to, partial, shared);
 }
 
-/// Cross entropy of rows of many classes: a chunk a block, a row a team.
+/// Cross entropy of rows of many classes: a row a team, and partial its own.
 template <class T, int N>
 __global__ void label_sums_teams(LossCut k, RowCut row, const T* x, const void* labels, double* partial) {
   using A = Acc<T>;
   __shared__ A shared[kBlock / 32];
-  __shared__ double sums[kBlock];
-  const LossRows at = loss_rows(k);
-  const int t = int(threadIdx.x), lane = t % row.team;
-  double entropy = 0;
-  for (std::int64_t r = at.begin + t / row.team; r < at.end; r += kBlock / row.team) {
-    const TeamPlace place{r, lane};
-    const RowPart<T, N, 4> part(row, place, x);
-    const RowSoftmax<T, N> soft(row, place, true, part, shared);
-    if (lane == 0) {
-      const int hit = read_label(k, labels, r);
-      const A chosen = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : widen<T>(x[r * row.channels + hit]);
-      entropy += double(log_fast(soft.sum) - (chosen - soft.top));
-    }
-  }
-  const double all = segment_sum(entropy, sums, kBlock);
-  if (t == 0) partial[blockIdx.x] = all;
+  const TeamPlace at = team_place(row.team);
+  const bool active = at.row < row.rows;
+  const RowPart<T, N, 4> part(row, at, x);
+  const RowSoftmax<T, N> soft(row, at, active, part, shared);
+  if (!active || at.lane != 0) return;
+  const int hit = read_label(k, labels, at.row);
+  const A chosen = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : widen<T>(x[at.row * row.channels + hit]);
+  partial[at.row] = double(log_fast(soft.sum) - (chosen - soft.top));
 }
 
 template <class A, bool Dice>
@@ -153,16 +145,17 @@ Kernel forward(const LabelLoss& p) {
     const void* labels = o[1];
     double* partial = static_cast<double*>(o[2]);
     const LossTo<Acc<T>> to{static_cast<double*>(o[3]), static_cast<Acc<T>*>(o[4]), p.smooth};
-    const unsigned blocks = grid_blocks(k.samples * k.chunks);
     if (p.classes <= kManyClasses) {
+      const unsigned blocks = grid_blocks(k.samples * k.chunks);
       const bool whole = std::int64_t(blocks) * p.sums() <= kMostLeft;
       start("label_sums", dim3(blocks), dim3(kBlock), 0, label_sums<T, Dice>, k, x, labels, partial, whole ? to : LossTo<Acc<T>>{});
       if (whole) return;
     } else {
       by_lanes<T>(p.classes, {x}, [&](auto lanes) {
         constexpr int N = decltype(lanes)::value;
-        start("label_sums_teams", dim3(blocks), dim3(kBlock), 0, label_sums_teams<T, N>, k, row_cut(p.samples * p.voxels, p.classes, N), x,
-              labels, partial);
+        const RowCut row = row_cut(p.samples * p.voxels, p.classes, N);
+        start("label_sums_teams", dim3(team_blocks(row.rows, row.team)), dim3(kBlock), 0, label_sums_teams<T, N>, k, row, x, labels,
+              partial);
       });
     }
     fold_rows<double>("label_sums_fold", partial, p.samples, k.chunks, p.sums());

@@ -16,6 +16,8 @@
 
 namespace tenon::cuda {
 
+static_assert(kManyClasses == LabelLoss::kTiledClasses, "rows of more classes are chunks of their own");
+
 struct LossCut {
   std::int64_t samples, voxels, classes, chunk;
   unsigned chunks;

@@ -12,6 +12,7 @@ namespace tenon {
 namespace {
 
 constexpr std::int64_t kMaxChunk = 4096;
+constexpr std::int64_t kGrain = 4096;  ///< logits a task, about
 
 /// The labels of a chunk as i32; throws on the first that is no class.
 void read_labels(const LabelLoss& p, const void* labels, std::int64_t first, std::int64_t n, std::int32_t* out) {
@@ -48,13 +49,15 @@ Kernel check_labels(const LabelCheck& p) {
   });
 }
 
-/// body(sample, chunk, first row over all samples, rows) in parallel.
+/// body(sample, chunk, first row over all samples, rows) in parallel, several small chunks a task.
 template <class Body>
 void for_chunks(const LabelLoss& p, const Body& body) {
   const std::int64_t chunks = p.chunks(), chunk = p.chunk();
-  parallel_for(p.samples * chunks, [&](std::int64_t i) {
-    std::int64_t s = i / chunks, k = i % chunks;
-    body(s, k, s * p.voxels + k * chunk, std::min(chunk, p.voxels - k * chunk));
+  parallel_blocks(p.samples * chunks, std::max<std::int64_t>(1, kGrain / (chunk * p.classes)), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      std::int64_t s = i / chunks, k = i % chunks;
+      body(s, k, s * p.voxels + k * chunk, std::min(chunk, p.voxels - k * chunk));
+    }
   });
 }
 

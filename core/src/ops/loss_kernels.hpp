@@ -16,7 +16,8 @@ struct LabelLoss {
   double smooth = 0;
   bool dice = false;
   const char* op() const { return dice ? "dice_cross_entropy" : "cross_entropy"; }
-  std::int64_t chunk() const { return std::clamp<std::int64_t>(4096 / classes / 64 * 64, 64, 1024); }
+  static constexpr std::int64_t kTiledClasses = 256;  ///< beyond, a row is work enough for a sum of its own
+  std::int64_t chunk() const { return classes > kTiledClasses ? 1 : std::clamp<std::int64_t>(4096 / classes / 64 * 64, 64, 1024); }
   std::int64_t chunks() const { return (voxels + chunk() - 1) / chunk(); }
   std::int64_t sums() const { return dice ? 1 + 3 * classes : 1; }  ///< cross entropy; then I, P, T a class
 };

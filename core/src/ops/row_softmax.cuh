@@ -14,16 +14,12 @@ struct RowSoftmax {
   __device__ RowSoftmax(const RowCut& k, const TeamPlace& at, bool active, const RowPart<T, N, 4>& part, Acc<T>* shared) {
     using A = Acc<T>;
     A high = -std::numeric_limits<A>::infinity(), total = A(0);
-    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-      A v[N];
-      part.get(u, pack, v);
+    read_packs(k, at.lane, active, part, [&](const A(&v)[N]) {
 #pragma unroll
       for (int i = 0; i < N; ++i) high = max_nan(v[i], high);
     });
     high = team_join<A>(high, k.team, shared, MaxValues<A>{});
-    each_pack<4>(k, at.lane, active, [&](int u, std::int64_t pack) {
-      A v[N];
-      part.get(u, pack, v);
+    read_packs(k, at.lane, active, part, [&](const A(&v)[N]) {
 #pragma unroll
       for (int i = 0; i < N; ++i) total += exp_fast(v[i] - high);
     });

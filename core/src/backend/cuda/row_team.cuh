@@ -98,4 +98,27 @@ struct RowPart {
   }
 };
 
+/// body(values) for this lane's packs in order: those that are kept, then others by fours, whose loads need not wait for each other.
+template <class T, int N, int Kept, class Body>
+__device__ void read_packs(const RowCut& k, int lane, bool active, const RowPart<T, N, Kept>& part, const Body& body) {
+  constexpr int kAtOnce = 4;
+  if (!active) return;
+#pragma unroll
+  for (int u = 0; u < Kept; ++u)
+    if (lane + u * k.team < k.packs) body(part.kept[u]);
+  std::int64_t pack = lane + std::int64_t(Kept) * k.team;
+  for (; pack + (kAtOnce - 1) * k.team < k.packs; pack += kAtOnce * k.team) {
+    Acc<T> v[kAtOnce][N];
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) load_lanes<T, N>(part.row + (pack + u * k.team) * N, v[u]);
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) body(v[u]);
+  }
+  for (; pack < k.packs; pack += k.team) {
+    Acc<T> v[N];
+    load_lanes<T, N>(part.row + pack * N, v);
+    body(v);
+  }
+}
+
 }  // namespace tenon::cuda
