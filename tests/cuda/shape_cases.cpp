@@ -1,5 +1,6 @@
 // The hot kernels at shapes that cross the bounds of vectors, warps, blocks and grids.
 #include <array>
+#include <limits>
 
 #include "core/ops/gradient_check.hpp"
 #include "cuda/cases.hpp"
@@ -127,6 +128,14 @@ void softmaxes() {
   }
   first([](const In& x) { return softmax(x[0]); }, {made(2, {3000, 3})});
   first([](const In& x) { return softmax(x[0], 1); }, {made(2, {2, 33, 65})});
+  for (std::int64_t n : {8200, 8205}) {  // few long rows, in parts
+    first([](const In& x) { return softmax(x[0]); }, {made(2, {2, n})});
+    first([](const In& x) { return log_softmax(x[0]); }, {made(2, {2, n})});
+  }
+  const double none = -std::numeric_limits<double>::infinity();
+  const Tensor masked = concat({Tensor::full({1, 5000}, none, check::number_type()), made(2, {1, 3300}).to(check::number_type())}, 1);
+  note("parts without a finite value", softmax(masked));
+  note("their logarithms beyond", log_softmax(masked).narrow(1, 5000, 3300));
 }
 
 /// More groups of blocks than have a count of their own (backend/cuda/last_block.cuh), and more than one block adds up.
