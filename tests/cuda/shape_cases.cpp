@@ -127,6 +127,7 @@ void softmaxes() {
     first([](const In& x) { return log_softmax(x[0]); }, {made(2, {3, n})});
   }
   first([](const In& x) { return softmax(x[0]); }, {made(2, {3000, 3})});
+  for (std::int64_t n : {19, 32}) first([](const In& x) { return softmax(x[0]); }, {made(2, {300, n})});
   first([](const In& x) { return softmax(x[0], 1); }, {made(2, {2, 33, 65})});
   for (std::int64_t n : {8200, 8205}) {  // few long rows, in parts
     first([](const In& x) { return softmax(x[0]); }, {made(2, {2, n})});
@@ -149,8 +150,8 @@ void many_groups() {
 }
 
 void losses() {
-  for (std::int64_t classes : {2, 3, 5, 40}) {
-    const Shape voxels{2, 9, 14, 10};
+  for (std::int64_t classes : {2, 3, 5, 19, 40}) {
+    const Shape voxels = classes == 19 ? Shape{2, 250} : Shape{2, 9, 14, 10};
     Shape shape = voxels;
     shape.push_back(classes);
     first([=](const In& x) { return cross_entropy(x[0], labels(voxels, classes)); }, {made(1, shape)});

@@ -217,7 +217,7 @@ template <class T, bool Log>
 void forward(const SoftmaxRows& p, const PartCut& cut, void* space, void* const* o) {
   const T* x = static_cast<const T*>(o[0]);
   T* y = static_cast<T*>(o[1]);
-  if (p.classes <= kFewClasses) {
+  if (p.classes <= kThreadRow) {
     const ClassTile k = class_tile(p.classes);
     start("softmax_tiles", dim3(tile_blocks(p.rows, k)), dim3(kBlock), 0, softmax_tiles<T, Log>, k, p.rows, x, y);
     return;
@@ -240,7 +240,7 @@ template <class T, bool Log>
 void gradient(const SoftmaxRows& p, const PartCut& cut, void* space, void* const* o) {
   const T *y = static_cast<const T*>(o[0]), *dy = static_cast<const T*>(o[1]);
   T* dx = static_cast<T*>(o[2]);
-  if (p.classes <= kFewClasses) {
+  if (p.classes <= kThreadRow) {
     const ClassTile k = class_tile(p.classes);
     start("softmax_gradient_tiles", dim3(tile_blocks(p.rows, k)), dim3(kBlock), 2 * kTilePadded * sizeof(Acc<T>),
           softmax_gradient_tiles<T, Log>, k, p.rows, y, dy, dx);

@@ -8,6 +8,7 @@
 namespace tenon::cuda {
 
 inline constexpr int kTileElements = 4096, kTileRows = 256, kFewClasses = 16, kManyClasses = 256;
+inline constexpr int kThreadRow = 32;  ///< rows up to this length are one thread's: to join lanes would take more than to go along
 /// Elements of the padded tile.
 inline constexpr int kTilePadded = kTileElements + kTileElements / 32;
 
@@ -16,8 +17,8 @@ struct ClassTile {
   int classes, rows, team;
 };
 inline ClassTile class_tile(std::int64_t classes) {
-  if (classes <= kFewClasses) return {int(classes), kTileRows, 1};
-  return {int(classes), kTileElements / int(classes), 32};
+  const int rows = kTileElements / int(classes);
+  return {int(classes), rows < kTileRows ? rows : kTileRows, classes <= kThreadRow ? 1 : 32};
 }
 
 /// Where element i lies: a shift every 32 spreads rows of 2, 4, 8... classes over the banks.

@@ -7,8 +7,6 @@
 
 namespace tenon::cuda {
 
-inline constexpr std::int64_t kThreadRow = 32;  ///< rows up to this length are one thread's
-
 /// `all` rows of n elements; a block takes `rows` of them.
 struct RowTile {
   std::int64_t all;
