@@ -90,6 +90,12 @@ void norms_3d() {
   channel_norms(16, {2, 20, 28, 20});
   channel_norms(64, {1, 20, 28, 20});
   channel_norms(1, {528, 300});  // so many samples that a thread takes several voxels of one
+  channel_norms(5, {1601, 3});   // several samples a block
+  channel_norms(8, {40, 5});     // more samples than a block adds up in a row, and than it does at all
+  channel_norms(3, {300, 4});
+  for (std::int64_t samples : {30, 1590})
+    first([](const In& x) { return group_norm(x[0], 2, x[1], x[2], 1e-4, 0.1); }, {made(1, {samples, 2, 6}), spread({6}, 0.5, 2), spread({6}, -0.3, 0.4)});
+  first([](const In& x) { return group_norm(x[0], 3, x[1], x[2]); }, {made(1, {21, 129, 129}), spread({129}, 0.5, 2), spread({129})});  // two chunks of each
 }
 void norms() {
   for (std::int64_t channels : {1, 3, 5, 8, 17, 96, 320}) channel_norms(channels, {2, 5, 7, 3});

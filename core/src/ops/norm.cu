@@ -33,7 +33,7 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T
     A reference[N], centre[N], sum[N], square[N];
     load_lanes<T, N>(x + at.sample * k.voxels * k.channels + at.c, reference);
     const T* p = x + first_element<N>(k, at);
-    const std::int64_t step = k.ty * k.channels;
+    const std::int64_t step = k.rows * k.channels;
     load_lanes<T, N>(p, centre);
 #pragma unroll
     for (int i = 0; i < N; ++i) sum[i] = square[i] = A(0);
@@ -57,10 +57,10 @@ __global__ void norm_stats(NormCut k, const T* x, double* partial, StatsTo<Acc<T
     }
   }
   double* shared = dynamic_shared<double>();
-  sum_tile_rows<double, 2 * N>(total, shared, k.tx, k.ty);
+  sum_tile_runs<double, 2 * N>(total, shared, k.tx, k.ty, k.rows);
   store_totals<N>(k, at, total, partial);
   if (!to.mean || !is_last_block(at.sample * k.slices + at.slice, k.chunks)) return;
-  fold_slice<N>(k, at.sample, at.slice, partial, shared);
+  fold_slice<N>(k, at.slice, partial + at.sample * k.chunks * 2 * k.channels, 2 * k.channels, k.chunks, shared);
   const T* reference = x + at.sample * k.voxels * k.channels;
   const double n = double(k.voxels);
   for (int i = int(threadIdx.x); i < k.tx * N; i += k.tx * k.ty) {
@@ -113,7 +113,7 @@ __global__ void norm_apply(NormCut k, const T* x, const Acc<T>* mean, const Acc<
   const NormPlace at = norm_place<N>(k, true);
   if (at.count == 0) return;
   const Coefficients<Acc<T>, N> with(k, at, mean, rstd, scale, shift);
-  const std::int64_t begin = first_element<N>(k, at), step = k.ty * k.channels;
+  const std::int64_t begin = first_element<N>(k, at), step = k.rows * k.channels;
   x += begin;
   y += begin;
   int v = 0;

@@ -1,5 +1,6 @@
 /// How channel norms are laid over a device (private). x is [samples, voxels, channels]; a block takes a run of voxels of one sample, and a
-/// thread of it the same few channels of every ty-th voxel, so its coefficients stay in registers and neighbours read neighbouring memory.
+/// thread of it the same few channels of every rows-th voxel, so its coefficients stay in registers and neighbours read neighbouring memory.
+/// Many samples of fewer voxels than a block has rows are taken several a block.
 #pragma once
 
 #include "backend/cuda/columns.cuh"
@@ -10,19 +11,41 @@
 
 namespace tenon::cuda {
 
-/// The shape, and how blocks are laid over it: `chunks` of `chunk` voxels a sample, `slices` of tx packs of channels.
+/// The shape, and how blocks are laid over it: `chunks` of `chunk` voxels a sample, `slices` of tx packs of channels. Of a block's ty rows
+/// each of the `together` samples has `rows`.
 struct NormCut {
   std::int64_t samples, voxels, channels, groups, width, chunk;
   unsigned chunks, slices;
-  int tx, ty;
-  unsigned blocks() const { return grid_blocks(samples * chunks * slices); }
+  int tx, ty, rows, together;
+  /// Voxels a chunk, chunks a sample.
+  NormCut(const ChannelNorm& p, std::int64_t a_chunk, std::int64_t a_sample, const ColumnTile& t);
+  unsigned blocks() const { return grid_blocks((samples + together - 1) / together * chunks * slices); }
 };
+inline NormCut::NormCut(const ChannelNorm& p, std::int64_t a_chunk, std::int64_t a_sample, const ColumnTile& t)
+    : samples(p.samples),
+      voxels(p.voxels),
+      channels(p.channels),
+      groups(p.groups),
+      width(p.channels / p.groups),
+      chunk(a_chunk),
+      chunks(grid_blocks(a_sample)),
+      slices(t.slices),
+      tx(t.tx),
+      ty(t.ty),
+      rows(t.ty),
+      together(1) {
+  const std::int64_t most = a_sample > 1 ? 1 : std::min(t.ty / p.voxels, p.samples * t.slices / kFillBlocks);
+  if (most < 2) return;
+  rows = int(p.voxels);
+  together = int(most);
+  ty = rows * together;
+}
 
 /// `chunk` as the partial sums have it.
 inline NormCut cut_for_sums(const ChannelNorm& p, int lanes) {
   const std::int64_t chunks = p.chunks();
   const ColumnTile t = column_tile(p.channels / lanes, p.samples * chunks);
-  return {p.samples, p.voxels, p.channels, p.groups, p.channels / p.groups, p.chunk(), grid_blocks(chunks), t.slices, t.tx, t.ty};
+  return NormCut(p, p.chunk(), chunks, t);
 }
 
 /// No partial sums: chunks as long as pay for the coefficients, shorter where that leaves too few blocks.
@@ -31,10 +54,10 @@ inline NormCut cut_for_items(const ChannelNorm& p, int lanes) {
   std::int64_t turns = 16;
   auto chunks = [&] { return (p.voxels + t.ty * turns - 1) / (t.ty * turns); };
   while (turns > 1 && p.samples * chunks() * t.slices < kFillBlocks) turns /= 2;
-  return {p.samples, p.voxels, p.channels, p.groups, p.channels / p.groups, t.ty * turns, grid_blocks(chunks()), t.slices, t.tx, t.ty};
+  return NormCut(p, t.ty * turns, chunks(), t);
 }
 
-/// A thread's share: channels from c of `count` voxels from `voxel`, every ty-th.
+/// A thread's share: channels from c of `count` voxels from `voxel`, every rows-th.
 struct NormPlace {
   std::int64_t sample, chunk, c, voxel;
   unsigned slice;
@@ -51,10 +74,14 @@ __device__ NormPlace norm_place(const NormCut& k, bool backwards) {
   at.chunk = block % k.chunks;
   at.sample = block / k.chunks;
   at.row = int(threadIdx.x) / k.tx;
+  if (k.together > 1) {
+    at.sample = at.sample * k.together + at.row / k.rows;
+    at.row %= k.rows;
+  }
   at.c = (std::int64_t(at.slice) * k.tx + int(threadIdx.x) % k.tx) * N;
   const std::int64_t first = at.chunk * k.chunk, n = k.voxels - first < k.chunk ? k.voxels - first : k.chunk;
   at.voxel = first + at.row;
-  at.count = at.c < k.channels && at.row < n ? int((n - at.row + k.ty - 1) / k.ty) : 0;
+  at.count = at.sample < k.samples && at.c < k.channels && at.row < n ? int((n - at.row + k.rows - 1) / k.rows) : 0;
   return at;
 }
 
@@ -98,7 +125,7 @@ inline unsigned finish_blocks(std::int64_t threads) {
 /// A chunk's two sums a channel, as its first row has them.
 template <int N>
 __device__ void store_totals(const NormCut& k, const NormPlace& at, const double (&total)[2 * N], double* partial) {
-  if (at.row != 0 || at.c >= k.channels) return;
+  if (at.row != 0 || at.c >= k.channels || at.sample >= k.samples) return;
   double* out = partial + (at.sample * k.chunks + at.chunk) * 2 * k.channels + at.c;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
@@ -113,15 +140,15 @@ struct SliceFold {
   static constexpr int kPack = N > 1 ? 2 : 1;
   int half, packs, lanes;
   TENON_HD explicit SliceFold(const NormCut& k) : half(k.tx * N / kPack), packs(2 * half), lanes(packs < k.tx * k.ty ? k.tx * k.ty / packs : 1) {}
+  /// Whether one block may add up so many pairs of sums a channel.
+  bool is_little(const NormCut& k, std::int64_t pairs) const { return (packs + k.tx * k.ty - 1) / (k.tx * k.ty) * pairs <= kMostTurns * lanes; }
 };
 
 /// Whether the blocks that make the sums finish them, too: the last block of a slice of channels, where each channel is a group of its own and the chunks
 /// are few enough for one block.
 template <int N>
 bool finishes_itself(const NormCut& k) {
-  const SliceFold<N> fold(k);
-  const std::int64_t rounds = (fold.packs + k.tx * k.ty - 1) / (k.tx * k.ty);
-  return k.width == 1 && (k.samples + 1) * k.slices <= kTickets && rounds * k.chunks <= kMostTurns * fold.lanes;
+  return k.width == 1 && k.together == 1 && (k.samples + 1) * k.slices <= kTickets && SliceFold<N>(k).is_little(k, k.chunks);
 }
 
 /// Channel i of a slice.
@@ -129,14 +156,13 @@ __device__ inline std::int64_t channel_of(const NormCut& k, unsigned slice, int 
   return std::int64_t(slice) * k.tx * lanes + i;
 }
 
-/// The chunks' sums of a sample's slice of tx N channels, added up: shared has the first sums, then the second ones. All threads of a block come
-/// here, when no thread needs what is in shared any more.
+/// `count` pairs of sums, `pitch` apart, of a slice of tx N channels, added up: shared has the first sums, then the second ones. All threads of a
+/// block come here, when no thread needs what is in shared any more.
 template <int N>
-__device__ void fold_slice(const NormCut& k, std::int64_t sample, unsigned slice, const double* partial, double* shared) {
+__device__ void fold_slice(const NormCut& k, unsigned slice, const double* from, std::int64_t pitch, unsigned count, double* shared) {
   constexpr int P = SliceFold<N>::kPack;
   const SliceFold<N> fold(k);
   const int threads = k.tx * k.ty, half = fold.half, packs = fold.packs, lanes = fold.lanes;
-  const double* from = partial + sample * k.chunks * 2 * k.channels;
   for (int i = int(threadIdx.x); i < packs * lanes; i += threads) {
     const int pack = i % packs, lane = i / packs;
     const std::int64_t c = channel_of(k, slice, N, pack % half * P);
@@ -144,9 +170,9 @@ __device__ void fold_slice(const NormCut& k, std::int64_t sample, unsigned slice
     if (c < k.channels) {
       const double* in = from + (pack < half ? 0 : k.channels) + c;
 #pragma unroll 4
-      for (unsigned chunk = unsigned(lane); chunk < k.chunks; chunk += unsigned(lanes)) {
+      for (unsigned pair = unsigned(lane); pair < count; pair += unsigned(lanes)) {
         double v[P];
-        load_left<double, P>(in + std::int64_t(chunk) * 2 * k.channels, v);
+        load_left<double, P>(in + pair * pitch, v);
 #pragma unroll
         for (int j = 0; j < P; ++j) sum[j] += v[j];
       }

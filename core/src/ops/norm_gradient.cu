@@ -17,13 +17,13 @@ struct SumsTo {
   }
 };
 
-/// The last block of a sample's slice: its pulls, and the sums in the first chunk's place; the last one of the slice: the gradients over samples.
+/// The last block of a sample's slice: its pulls, and what it adds to gradients in the first chunk's place; the last one of the slice: the gradients over samples.
 template <class A, int N>
 __device__ void finish_slice(const NormCut& k, const NormPlace& at, const A* rstd, const A* scale, double* partial, const SumsTo<A>& to, double* shared) {
   const int threads = k.tx * k.ty, own = k.tx * N;
   const std::int64_t C = k.channels, row = k.chunks * 2 * C;
   if (!is_last_block(at.sample * k.slices + at.slice, k.chunks)) return;
-  fold_slice<N>(k, at.sample, at.slice, partial, shared);
+  fold_slice<N>(k, at.slice, partial + at.sample * row, 2 * C, k.chunks, shared);
   const double count = double(k.voxels);
   for (int i = int(threadIdx.x); i < own; i += threads) {
     const std::int64_t c = channel_of(k, at.slice, N, i);
@@ -33,19 +33,15 @@ __device__ void finish_slice(const NormCut& k, const NormPlace& at, const A* rst
     to.pull[at.sample * 2 * C + c] = pull.offset;
     to.pull[at.sample * 2 * C + C + c] = pull.pull;
     partial[at.sample * row + c] = first;
-    partial[at.sample * row + C + c] = second;
+    partial[at.sample * row + C + c] = second * r;
   }
   if (!is_last_block(k.samples * k.slices + at.slice, unsigned(k.samples))) return;
+  fold_slice<N>(k, at.slice, partial, row, unsigned(k.samples), shared);
   for (int i = int(threadIdx.x); i < own; i += threads) {
     const std::int64_t c = channel_of(k, at.slice, N, i);
     if (c >= C) break;
-    double shift_sum = 0, scale_sum = 0;
-    for (std::int64_t s = 0; s < k.samples; ++s) {
-      shift_sum += __ldcg(partial + s * row + c);
-      scale_sum += __ldcg(partial + s * row + C + c) * double(rstd[s * C + c]);
-    }
-    to.d_shift[c] = A(shift_sum);
-    to.d_scale[c] = A(scale_sum);
+    to.d_shift[c] = A(shared[i]);
+    to.d_scale[c] = A(shared[own + i]);
   }
 }
 
@@ -60,7 +56,7 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
   for (int i = 0; i < 2 * N; ++i) sum[i] = A(0);
   if (at.count > 0) {
     const Coefficients<A, N> with(k, at, mean, rstd, scale, shift);
-    const std::int64_t begin = first_element<N>(k, at), step = k.ty * k.channels;
+    const std::int64_t begin = first_element<N>(k, at), step = k.rows * k.channels;
     x += begin;
     dy += begin;
 #pragma unroll 4
@@ -80,20 +76,22 @@ __global__ void norm_sums(NormCut k, const T* x, const T* dy, const Acc<T>* mean
 #pragma unroll
   for (int i = 0; i < 2 * N; ++i) total[i] = double(sum[i]);
   double* shared = dynamic_shared<double>();
-  sum_tile_rows<double, 2 * N>(total, shared, k.tx, k.ty);
+  sum_tile_runs<double, 2 * N>(total, shared, k.tx, k.ty, k.rows);
   store_totals<N>(k, at, total, partial);
   if (to.pull) finish_slice<A, N>(k, at, rstd, scale, partial, to, shared);
 }
 
-/// Teams for the pulls of samples and groups, then a thread for each channel's gradients; partial is folded.
+/// Teams for the pulls of samples and groups; partial is folded. Then a thread for each channel's gradients, where the samples are few; else
+/// partial becomes what each sample adds to them.
 template <class A>
-__global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* scale, const double* partial, SumsTo<A> to) {
+__global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* scale, double* partial, SumsTo<A> to, bool few) {
   const std::int64_t id = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x, teams = k.samples * k.groups, C = k.channels;
   const std::int64_t row = k.chunks * 2 * C;
   if (id >= teams * team) {
     const std::int64_t c = id - teams * team;
-    if (c >= C) return;
+    if (c >= C || !few) return;
     double shift_sum = 0, scale_sum = 0;
+#pragma unroll 4
     for (std::int64_t s = 0; s < k.samples; ++s) {
       shift_sum += partial[s * row + c];
       scale_sum += partial[s * row + C + c] * double(rstd[s * k.groups + c / k.width]);
@@ -104,12 +102,14 @@ __global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* sc
   }
   const std::int64_t group = id / team, sample = group / k.groups, first = group % k.groups * k.width;
   const int lane = int(id % team);
-  const double* in = partial + sample * row;
+  double* in = partial + sample * row;
   const double r = double(rstd[group]);
   double mean1 = 0, mean2 = 0;
   for (std::int64_t c = first + lane; c < first + k.width; c += team) {
     mean1 += double(scale[c]) * in[c];
-    mean2 += double(scale[c]) * (in[C + c] * r);
+    const double second = in[C + c] * r;
+    mean2 += double(scale[c]) * second;
+    if (!few) in[C + c] = second;
   }
   for (int o = team / 2; o > 0; o /= 2) {
     mean1 += __shfl_xor_sync(0xffffffffu, mean1, o);
@@ -121,6 +121,14 @@ __global__ void norm_sums_finish(NormCut k, int team, const A* rstd, const A* sc
     to.pull[sample * 2 * C + c] = pull.offset;
     to.pull[sample * 2 * C + C + c] = pull.pull;
   }
+}
+
+template <class A>
+__global__ void norm_sums_store(std::int64_t channels, const double* sums, SumsTo<A> to) {
+  const std::int64_t c = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (c >= channels) return;
+  to.d_shift[c] = A(sums[c]);
+  to.d_scale[c] = A(sums[channels + c]);
 }
 
 template <class T, int N, int U>
@@ -153,7 +161,7 @@ __global__ void norm_gradient(NormCut k, const T* x, const T* dy, const Acc<T>* 
   Acc<T> offset[N], pull[N];
   load_any<Acc<T>, N>(pulls + at.sample * 2 * k.channels + at.c, offset);
   load_any<Acc<T>, N>(pulls + at.sample * 2 * k.channels + k.channels + at.c, pull);
-  const std::int64_t begin = first_element<N>(k, at), step = k.ty * k.channels;
+  const std::int64_t begin = first_element<N>(k, at), step = k.rows * k.channels;
   x += begin;
   dy += begin;
   dx += begin;
@@ -175,13 +183,17 @@ void run_sums(const ChannelNorm& p, void* const* o) {
     constexpr int N = decltype(lanes)::value;
     const NormCut k = cut_for_sums(p, N);
     const int threads = k.tx * k.ty, team = finish_team(p);
-    const bool whole = finishes_itself<N>(k);
+    const bool few = p.samples <= kMostTurns, whole = finishes_itself<N>(k) && SliceFold<N>(k).is_little(k, p.samples);
     start("norm_sums", dim3(k.blocks()), dim3(threads), sizeof(double) * 2 * N * threads, norm_sums<T, N>, k, x, dy, mean, rstd, scale,
           shift, A(p.slope), partial, whole ? to : SumsTo<A>{});
     if (whole) return;
     fold_rows<double>("norm_sums_fold", partial, p.samples, k.chunks, 2 * p.channels);
-    start("norm_sums_finish", dim3(finish_blocks(p.samples * p.groups * team + p.channels)), dim3(kBlock), 0, norm_sums_finish<A>, k, team,
-          rstd, scale, partial, to);
+    start("norm_sums_finish", dim3(finish_blocks(p.samples * p.groups * team + (few ? p.channels : 0))), dim3(kBlock), 0,
+          norm_sums_finish<A>, k, team, rstd, scale, partial, to, few);
+    if (few) return;
+    fold_rows<double>("norm_sums_samples", partial, 1, p.samples, 2 * p.channels, k.chunks * 2 * p.channels);
+    start("norm_sums_store", dim3(finish_blocks(p.channels)), dim3(kBlock), 0, norm_sums_store<A>, p.channels,
+          static_cast<const double*>(partial), to);
   });
 }
 

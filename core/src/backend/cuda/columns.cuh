@@ -2,6 +2,8 @@
 /// (private).
 #pragma once
 
+#include <algorithm>
+
 #include "backend/cuda/packs.cuh"
 
 namespace tenon::cuda {
@@ -24,17 +26,18 @@ inline ColumnTile column_tile(std::int64_t packs, std::int64_t blocks) {
   return {int(tx), int(kBlock / tx), grid_blocks(cut(tx))};
 }
 
-/// Adds v over the rows of the tile; the first row's threads have the sums. `shared` holds M values a thread. Every thread must come here.
+/// Adds v over each run of `run` rows of the tile, whose ty rows are whole runs; the threads of a run's first row have its sums. `shared`
+/// holds M values a thread. Every thread must come here.
 template <class P, int M>
-__device__ void sum_tile_rows(P (&v)[M], P* shared, int tx, int ty) {
-  const int threads = tx * ty, t = int(threadIdx.x), row = t / tx;
+__device__ void sum_tile_runs(P (&v)[M], P* shared, int tx, int ty, int run) {
+  const int threads = tx * ty, t = int(threadIdx.x), row = run == ty ? t / tx : t / tx % run;
 #pragma unroll
   for (int m = 0; m < M; ++m) shared[m * threads + t] = v[m];
   int half = 1;
-  while (half < ty) half *= 2;
+  while (half < run) half *= 2;
   for (half /= 2; half > 0; half /= 2) {
     __syncthreads();
-    if (row < half && row + half < ty) {
+    if (row < half && row + half < run) {
 #pragma unroll
       for (int m = 0; m < M; ++m) {
         v[m] += shared[m * threads + t + half * tx];
@@ -44,12 +47,18 @@ __device__ void sum_tile_rows(P (&v)[M], P* shared, int tx, int ty) {
   }
 }
 
+/// Adds v over the rows of the tile; the first row's threads have the sums.
+template <class P, int M>
+__device__ void sum_tile_rows(P (&v)[M], P* shared, int tx, int ty) {
+  sum_tile_runs<P, M>(v, shared, tx, ty, ty);
+}
+
 inline constexpr int kFoldRows = 128;  ///< rows that one block adds up
 
-/// Adds each run of kFoldRows rows (every `stride`-th) into its first one. data: [samples, rows, columns].
+/// Adds each run of kFoldRows rows (every `stride`-th) into its first one. data: [samples, rows, pitch], of which the first columns.
 template <class P>
-__global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t columns, std::int64_t stride, unsigned groups, unsigned tiles,
-                                 int tx) {
+__global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t columns, std::int64_t pitch, std::int64_t stride, unsigned groups,
+                                 unsigned tiles, int tx) {
   __shared__ P shared[kBlock];
   unsigned block = blockIdx.x;
   const unsigned tile = block % tiles;
@@ -59,27 +68,28 @@ __global__ void fold_rows_kernel(P* data, std::int64_t rows, std::int64_t column
   const std::int64_t column = std::int64_t(tile) * tx + int(threadIdx.x) % tx, first = group * kFoldRows;
   const std::int64_t all = (rows + stride - 1) / stride;
   const int n = int(all - first < kFoldRows ? all - first : kFoldRows);
-  P* from = data + (sample * rows + first * stride) * columns + column;
+  P* from = data + (sample * rows + first * stride) * pitch + column;
   P sum[1] = {P(0)};
   if (column < columns) {
 #pragma unroll 4
-    for (int r = row; r < n; r += ty) sum[0] += from[r * stride * columns];
+    for (int r = row; r < n; r += ty) sum[0] += from[r * stride * pitch];
   }
   sum_tile_rows<P, 1>(sum, shared, tx, ty);
   if (row == 0 && column < columns) *from = sum[0];
 }
 
 /// data [samples, rows, columns]: the first row of each sample becomes the sum of its rows, in an order that the sizes alone decide.
+/// `pitch`: from one row to the next, if more than the columns.
 template <class P>
-void fold_rows(const char* name, P* data, std::int64_t samples, std::int64_t rows, std::int64_t columns) {
+void fold_rows(const char* name, P* data, std::int64_t samples, std::int64_t rows, std::int64_t columns, std::int64_t pitch = 0) {
   if (samples == 0 || columns == 0) return;
   int tx = 1;
   while (tx < 32 && tx < columns) tx *= 2;
   const std::int64_t tiles = (columns + tx - 1) / tx;
   for (std::int64_t stride = 1; stride < rows; stride *= kFoldRows) {
     const std::int64_t left = (rows + stride - 1) / stride, groups = (left + kFoldRows - 1) / kFoldRows;
-    start(name, dim3(grid_blocks(samples * groups * tiles)), dim3(kBlock), 0, fold_rows_kernel<P>, data, rows, columns, stride,
-          unsigned(groups), unsigned(tiles), tx);
+    start(name, dim3(grid_blocks(samples * groups * tiles)), dim3(kBlock), 0, fold_rows_kernel<P>, data, rows, columns,
+          std::max(pitch, columns), stride, unsigned(groups), unsigned(tiles), tx);
   }
 }
 
