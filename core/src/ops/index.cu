@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kBlock) place_winners(const T* x, const T* sou
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
     const std::uint32_t w = winner[i];
     if (w == 0) {
-      y[i] = x[i];
+      y[i] = x ? x[i] : T{};
       continue;
     }
     std::int64_t column = i, outer = inner.split(column);
@@ -114,13 +114,13 @@ Kernel make_scatter(const IndexMove& p) {
   return dispatch_size(p.dtype, [&](auto tag) -> Kernel {
     using T = typename decltype(tag)::type;
     return [p, places, sources, winners, fault = index_fault(p)](void* const* o) {
+      const T* x = p.from_zero ? nullptr : static_cast<const T*>(*o++);
       auto* winner = winners->as<std::uint32_t>();
       start_items(p.op, places, clear_winners, winner, places);
-      start_items(p.op, sources, find_winners, static_cast<const std::int64_t*>(o[1]), winner, sources, LongDivider(p.at.inner),
+      start_items(p.op, sources, find_winners, static_cast<const std::int64_t*>(o[0]), winner, sources, LongDivider(p.at.inner),
                   LongDivider(p.picks), p.at.n, fault);
-      start_items(p.op, places, place_winners<T>, static_cast<const T*>(o[0]), static_cast<const T*>(o[2]),
-                  static_cast<const std::uint32_t*>(winner), static_cast<T*>(o[3]), places, LongDivider(p.at.inner), LongDivider(p.at.n),
-                  p.picks);
+      start_items(p.op, places, place_winners<T>, x, static_cast<const T*>(o[1]), static_cast<const std::uint32_t*>(winner),
+                  static_cast<T*>(o[2]), places, LongDivider(p.at.inner), LongDivider(p.at.n), p.picks);
     };
   });
 }

@@ -15,7 +15,7 @@ struct IndexMove {
   Shape index_shape;
   DType dtype;
   bool shared;     ///< the indices are [picks]
-  bool from_zero;  ///< sums start from zeros in place of x
+  bool from_zero;  ///< there is no x: places start as zeros
 };
 
 /// Throws index.out_of_range: `value` at flat position `at` of indices of this shape is not within 0..n-1.
@@ -25,7 +25,7 @@ struct IndexMove {
 TENON_API extern KernelSlot<const IndexMove&> index_select_kernel;
 /// x, index -> y [outer, picks, inner]; one index an element.
 TENON_API extern KernelSlot<const IndexMove&> gather_kernel;
-/// x, index, source -> y [outer, n, inner]; one index an element; the last source of a place stays.
+/// [x,] index, source -> y [outer, n, inner]; one index an element; the last source of a place stays.
 TENON_API extern KernelSlot<const IndexMove&> scatter_kernel;
 /// [x,] indices, source -> y: sums in the order of the sources, in f32, f64 or i64.
 TENON_API extern KernelSlot<const IndexMove&> scatter_add_kernel;

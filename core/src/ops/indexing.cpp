@@ -154,6 +154,17 @@ Tensor scatter_sum(const char* op, int axis, std::int64_t n, const Tensor& index
   return scatter_sum_dense(op, {}, shape, axis, index.contiguous(), source);
 }
 
+Tensor scatter_distinct(const char* op, int axis, std::int64_t n, const Tensor& index_given, const Tensor& source) {
+  Shape shape = source.shape();
+  shape[axis] = n;
+  const Tensor index = index_given.contiguous();
+  Tensor y = Tensor::empty(shape, source.dtype(), source.device());
+  const IndexMove p{op, AxisSplit(shape, axis), index.size(axis), index.shape(), source.dtype(), false, true};
+  launch(op, {index, source.contiguous()}, {y}, scatter_kernel(y.device(), p));
+  return differentiable(op, y, {source},
+                        [=](const std::vector<Tensor>& d) { return std::vector<Tensor>{gather_dense("gather", d[0], axis, index)}; });
+}
+
 Tensor index_select(const Tensor& x, int axis, const Tensor& indices) {
   axis = indexed_axis("index_select", x, axis);
   return select_rows("index_select", x, axis, dense_index("index_select", x, indices));

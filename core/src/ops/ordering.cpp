@@ -32,7 +32,7 @@ Ordered order_last(const char* op, const Tensor& x_given, std::int64_t k, bool d
     launch(op, {x}, {values, indices, space}, k == n ? sort_kernel(x.device(), p) : topk_kernel(x.device(), p));
   }
   values = differentiable(op, values, {x}, [=](const std::vector<Tensor>& d) {
-    return std::vector<Tensor>{scatter_sum(op, indices.rank() - 1, n, indices, d[0])};
+    return std::vector<Tensor>{scatter_distinct(op, indices.rank() - 1, n, indices, d[0])};
   });
   return {values, indices};
 }
