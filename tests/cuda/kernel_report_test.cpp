@@ -38,7 +38,6 @@ const std::vector<Allowance> kAllowed{
     {"ops/attention_mma_gradient.cu", "attention_mma_d_keys<tenon::bf16, 128", 48, 92, "tiles of a head of 128 channels"},
     {"ops/attention_mma_gradient.cu", "attention_mma_d_keys<tenon::f16, 128", 48, 92, "tiles of a head of 128 channels"},
     {"backend/cuda/conv_few.cu", "few_results<tenon::f16", 8, 24, "f16 is converted in registers"},
-    {"ops/cumulative.cu", "RunningProduct<long>", 16, 16, "products of i64 in four words"},
 };
 
 bool allows(const Allowance& a, const KernelUse& k) {

@@ -230,6 +230,14 @@ void running() {
     note("linear_recurrence", linear_recurrence(spread({2, n}, -0.9, 0.9), spread({2, n}, -2, 1), 1));
   }
   first([](const In& x) { return cumprod(x[0], 1); }, {spread({5, 100}, 0.9, 1.1)});
+  for (const Shape& s : {Shape{2, 4100, 3}, Shape{34000}}) {  // many pieces, of columns and of lines
+    const int axis = s.rank() > 1;
+    for (bool reverse : {false, true}) note("cumsum", cumsum(made(1, s), axis, reverse));
+    note("logcumsumexp", logcumsumexp(spread(s), axis));
+    note("linear_recurrence", linear_recurrence(spread(s, -0.9, 0.9), spread(s, -2, 1), axis));
+    const RunningExtreme most = cummax(made(2, s), axis), least = cummin(made(2, s), axis);
+    note("cummax", most.values), note("cummax", most.indices), note("cummin", least.values), note("cummin", least.indices);
+  }
 }
 
 void products() {

@@ -15,14 +15,17 @@ namespace tenon::cuda {
 namespace {
 
 // ---- what is carried along a line ------------------------------------------------------------------------------------------
-// `add` takes the element at `at`, the k-th of its line; `put` writes the state there; `join` puts a later run behind an earlier one.
+// `load` gives the element at `at`; `add` takes it as the k-th of its line; `put` writes the state there; `join` puts a later run behind an
+// earlier one.
 
 template <class T, class S>
 struct Total {
   using State = S;
+  using Element = T;
   const T* x;
   T* y;
-  __device__ void add(State& s, std::int64_t at, std::int64_t) const { s.add(x[at]); }
+  __device__ T load(std::int64_t at) const { return x[at]; }
+  static __device__ void add(State& s, T v, std::int64_t) { s.add(v); }
   __device__ void put(const State& s, std::int64_t at) const { y[at] = s.value(); }
   static __device__ void join(State& s, const State& next) { s.join(next); }
 };
@@ -35,6 +38,7 @@ struct BestSoFar {
 template <class T, bool Max>
 struct Extreme {
   using State = BestSoFar<T>;
+  using Element = T;
   const T* x;
   T* values;
   std::int64_t* positions;
@@ -44,7 +48,8 @@ struct Extreme {
     const T v = next.best, best = s.best;
     if (s.at < 0 || (Max ? v > best : v < best) || (v != v && best == best)) s = next;
   }
-  __device__ void add(State& s, std::int64_t at, std::int64_t k) const { join(s, State{x[at], k}); }
+  __device__ T load(std::int64_t at) const { return x[at]; }
+  static __device__ void add(State& s, T v, std::int64_t k) { join(s, State{v, k}); }
   __device__ void put(const State& s, std::int64_t at) const {
     values[at] = s.best;
     positions[at] = s.at;
@@ -58,11 +63,15 @@ struct AffineRun {
 template <class T>
 struct Recurrence {
   using State = AffineRun;
+  struct Element {
+    T a, b;
+  };
   const T *a, *b;
   T* h;
-  __device__ void add(State& s, std::int64_t at, std::int64_t) const {
-    const double factor = double(a[at]);
-    s.value = factor * s.value + double(b[at]);
+  __device__ Element load(std::int64_t at) const { return {a[at], b[at]}; }
+  static __device__ void add(State& s, const Element& e, std::int64_t) {
+    const double factor = double(e.a);
+    s.value = factor * s.value + double(e.b);
     s.a *= factor;
   }
   /// A product of factors may overflow where what it would be multiplied with is 0.
@@ -86,6 +95,10 @@ struct Lines {
   }
 };
 
+/// Elements that a thread asks for before it takes the first one: a state is written where the next element may lie, as far as a compiler
+/// knows, so that each load would wait for the store before it.
+constexpr int kAhead = 8;
+
 /// One thread a piece of a column; states are [outer, pieces, inner].
 template <class Op>
 __global__ void __launch_bounds__(kBlock) scan_columns(Op op, Lines l, typename Op::State* states, Pass pass) {
@@ -95,30 +108,78 @@ __global__ void __launch_bounds__(kBlock) scan_columns(Op op, Lines l, typename 
     const std::int64_t outer = l.pieces.split(piece), begin = piece * l.length, end = begin + l.length < l.n ? begin + l.length : l.n;
     typename Op::State s;
     if (pass == Pass::scan && piece > 0) s = states[i];
-    for (std::int64_t k = begin; k < end; ++k) {
-      const std::int64_t at = l.at(outer, column, k);
-      op.add(s, at, k);
+    const std::int64_t step = l.reverse ? -l.inner.size : l.inner.size;
+    std::int64_t at = l.at(outer, column, begin), k = begin;
+    for (; k + kAhead <= end; k += kAhead, at += kAhead * step) {
+      typename Op::Element next[kAhead];
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) next[u] = op.load(at + u * step);
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        op.add(s, next[u], k + u);
+        if (pass == Pass::scan) op.put(s, at + u * step);
+      }
+    }
+    for (; k < end; ++k, at += step) {
+      op.add(s, op.load(at), k);
       if (pass == Pass::scan) op.put(s, at);
     }
     if (pass == Pass::totals) states[i] = s;
   }
 }
 
-/// Totals of pieces become the states before them.
+/// Each thread's state becomes the join of those up to its own, of every tx-th thread.
 template <class Op>
-__global__ void __launch_bounds__(kBlock) join_pieces(Lines l, typename Op::State* states) {
-  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x, total = l.outer * l.inner.size;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += threads) {
-    std::int64_t column = i;
-    const std::int64_t outer = l.inner.split(column);
-    typename Op::State before;
-    for (std::int64_t piece = 0; piece < l.pieces.size; ++piece) {
-      typename Op::State& state = states[(outer * l.pieces.size + piece) * l.inner.size + column];
-      const typename Op::State own = state;
-      state = before;
-      Op::join(before, own);
+__device__ void scan_block(typename Op::State* totals, int tx) {
+  using State = typename Op::State;
+  const int t = int(threadIdx.x);
+  __syncthreads();
+  for (int step = tx; step < int(blockDim.x); step *= 2) {
+    State joined = totals[t];
+    if (t >= step) {
+      joined = totals[t - step];
+      Op::join(joined, totals[t]);
     }
+    __syncthreads();
+    totals[t] = joined;
+    __syncthreads();
   }
+}
+
+constexpr int kJoinThreads = 512, kJoinAhead = 4;
+
+/// Totals of pieces become the states before them. A block takes tx lines; the threads of each a run of pieces.
+template <class Op>
+__global__ void __launch_bounds__(kJoinThreads) join_pieces(Lines l, typename Op::State* states, int tx) {
+  using State = typename Op::State;
+  State* totals = dynamic_shared<State>();
+  const int t = int(threadIdx.x), row = t / tx, rows = int(blockDim.x) / tx;
+  std::int64_t column = std::int64_t(blockIdx.x) * tx + t % tx;
+  const bool line = column < l.outer * l.inner.size;
+  const std::int64_t outer = l.inner.split(column), pieces = line ? l.pieces.size : 0, each = (pieces + rows - 1) / rows;
+  const std::int64_t begin = row * each, end = begin + each < pieces ? begin + each : pieces, inner = l.inner.size;
+  State* from = states + outer * l.pieces.size * inner + column;
+  auto run = [&](State& s, bool put) {
+    for (std::int64_t piece = begin; piece < end; piece += kJoinAhead) {
+      State own[kJoinAhead];
+#pragma unroll
+      for (int u = 0; u < kJoinAhead; ++u)
+        if (piece + u < end) own[u] = from[(piece + u) * inner];
+#pragma unroll
+      for (int u = 0; u < kJoinAhead; ++u)
+        if (piece + u < end) {
+          if (put) from[(piece + u) * inner] = s;
+          Op::join(s, own[u]);
+        }
+    }
+  };
+  State own;
+  run(own, false);
+  totals[t] = own;
+  scan_block<Op>(totals, tx);
+  State before;
+  if (row > 0) before = totals[t - tx];
+  run(before, true);
 }
 
 /// One block a piece of a line (inner = 1), tile after tile: each thread takes a few neighbours, whose totals are scanned across the block.
@@ -134,30 +195,28 @@ __global__ void __launch_bounds__(kBlock) scan_lines(Op op, Lines l, typename Op
   if (pass == Pass::scan && piece > 0) carry = states[blockIdx.x];
   for (std::int64_t tile = first; tile < last; tile += kBlock * kEach) {
     const std::int64_t begin = tile + t * kEach, end = begin + kEach < last ? begin + kEach : last;
+    typename Op::Element element[kEach];
+#pragma unroll
+    for (int u = 0; u < kEach; ++u)
+      if (begin + u < end) element[u] = op.load(l.at(outer, 0, begin + u));
     State own;
-    for (std::int64_t k = begin; k < end; ++k) op.add(own, l.at(outer, 0, k), k);
+#pragma unroll
+    for (int u = 0; u < kEach; ++u)
+      if (begin + u < end) op.add(own, element[u], begin + u);
     totals[t] = own;
-    __syncthreads();
-    for (int step = 1; step < kBlock; step *= 2) {
-      State joined = totals[t];
-      if (t >= step) {
-        joined = totals[t - step];
-        Op::join(joined, totals[t]);
-      }
-      __syncthreads();
-      totals[t] = joined;
-      __syncthreads();
-    }
+    scan_block<Op>(totals, 1);
     State run = carry;
     if (t > 0) Op::join(run, totals[t - 1]);
     Op::join(carry, totals[kBlock - 1]);
     __syncthreads();
-    if (pass == Pass::scan)
-      for (std::int64_t k = begin; k < end; ++k) {
-        const std::int64_t at = l.at(outer, 0, k);
-        op.add(run, at, k);
-        op.put(run, at);
-      }
+    if (pass == Pass::scan) {
+#pragma unroll
+      for (int u = 0; u < kEach; ++u)
+        if (begin + u < end) {
+          op.add(run, element[u], begin + u);
+          op.put(run, l.at(outer, 0, begin + u));
+        }
+    }
   }
   if (pass == Pass::totals && t == 0) states[blockIdx.x] = carry;
 }
@@ -168,15 +227,19 @@ __global__ void __launch_bounds__(kBlock) scan_lines(Op op, Lines l, typename Op
 template <class Op, class Make>
 Kernel run_scan(const char* name, const RunningShape& p, const Make& make) {
   using State = typename Op::State;
-  constexpr std::int64_t kLongLine = 512, kMostPieces = 512;
+  constexpr std::int64_t kLongLine = 512, kMostPieces = 8192, kFill = 65536;
   const std::int64_t lines = p.at.outer * p.at.inner;
   const bool by_block = p.at.inner == 1 && p.at.n >= kLongLine;
-  // enough work for the device, but no piece so short that joining costs more than it
-  const std::int64_t wanted = by_block ? 1024 / lines : 65536 / lines, shortest = by_block ? 4096 : 64;
+  // enough work for the device several times over, but no piece so short that joining costs more than it, and one where the lines fill the
+  // device: pieces read all twice
+  const std::int64_t wanted = by_block ? 8 * kFill / (kBlock * lines) : lines < kFill ? 4 * kFill / lines : 1, shortest = by_block ? 2048 : 64;
   std::int64_t pieces = std::clamp<std::int64_t>(wanted, 1, std::clamp<std::int64_t>(p.at.n / shortest, 1, kMostPieces));
   const std::int64_t length = (p.at.n + pieces - 1) / pieces;
   pieces = (p.at.n + length - 1) / length;
   const Lines l{LongDivider(p.at.inner), LongDivider(pieces), p.at.outer, p.at.n, length, p.reverse};
+  int ty = 1;  // a thread joins few pieces, where there are enough of neighbouring lines to fill what is fetched at once
+  while (ty * kJoinAhead < pieces && ty < kJoinThreads / 4) ty *= 2;
+  const int tx = std::max(4, kBlock / ty);
   auto space = pieces > 1 ? scratch(std::size_t(lines * pieces) * sizeof(State)) : nullptr;
   return [=](void* const* o) {
     const Op op = make(o);
@@ -189,7 +252,8 @@ Kernel run_scan(const char* name, const RunningShape& p, const Make& make) {
     };
     if (pieces > 1) {
       run(Pass::totals);
-      start_items(name, lines, join_pieces<Op>, l, states);
+      start(name, dim3(unsigned((lines + tx - 1) / tx)), dim3(unsigned(tx * ty)), std::size_t(tx * ty) * sizeof(State), join_pieces<Op>, l,
+            states, tx);
     }
     run(Pass::scan);
   };
