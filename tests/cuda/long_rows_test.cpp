@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/device.hpp"
+#include "ops/ordering_kernels.hpp"
 #include "tenon/cumulative.hpp"
 #include "tenon/error.hpp"
 #include "tenon/indexing.hpp"
@@ -179,7 +180,36 @@ TEST_CASE("the longest rows are sorted alike", "[cuda][long_rows][slow]") {
 
 TEST_CASE("more rows than a workspace holds are sorted alike", "[cuda][long_rows][slow]") {
   TENON_NEEDS_DEVICE();
-  for (DType t : {DType::f32, DType::f64}) check_op("rows", mixed({67, 4100}, t), sorted(true));
+  for (DType t : {DType::f32, DType::f64}) {
+    const Tensor x = mixed({67, 4100}, t);
+    check_op("rows", x, [&](const Tensor& given) {  // the kernel's own group is many more rows
+      if (given.device() == kCpu) return sorted(true)(given);
+      RowOrder p{t, 67, 4100, true, 4100};
+      p.device_records = 0;
+      const Tensor values = Tensor::empty(x.shape(), t, kDevice), indices = Tensor::empty(x.shape(), DType::i64, kDevice),
+                   space = Tensor::empty({std::int64_t(p.sort_bytes(p.device_rows()))}, DType::u8, kDevice);
+      launch("sort", {given}, {values, indices, space}, sort_kernel(kDevice, p));
+      return Tensors{values, indices};
+    });
+  }
+}
+
+TEST_CASE("many rows are sorted at once on a device", "[cuda][long_rows]") {
+  CHECK(RowOrder{DType::f32, 10000, 5000, false, 5000}.device_rows() == (1 << 22) / 5000);
+  CHECK(RowOrder{DType::f32, 10000, 1 << 20, false, 1 << 20}.device_rows() == 64);
+  CHECK(RowOrder{DType::f32, 9, 5000, false, 5000}.device_rows() == 9);
+}
+
+TEST_CASE("the first of long rows, whole or in pieces, are the CPU's", "[cuda][long_rows][slow]") {
+  TENON_NEEDS_DEVICE();
+  for (DType t : kAllTypes) check_op("pieces", mixed({2, 9001}, t), first_of(37), {""});
+  check_op("from behind", mixed({2, 9001}, DType::f32), [](const Tensor& x) {
+    const Ordered o = topk(x, 37, -1, false);
+    return Tensors{o.values, o.indices};
+  }, {""});
+  check_op("more left than fit", mixed({30000}, DType::f32), first_of(1500), {""});
+  check_op("more left than fit", mixed({30000}, DType::u8), first_of(700), {""});  // many of each: by their places
+  check_op("whole", mixed({133, 4100}, DType::f32), first_of(2), {""});
 }
 
 TEST_CASE("the longest rows are added up and searched alike", "[cuda][long_rows][slow]") {

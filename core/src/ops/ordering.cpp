@@ -28,7 +28,8 @@ Ordered order_last(const char* op, const Tensor& x_given, std::int64_t k, bool d
   Tensor values = Tensor::empty(shape, x.dtype(), x.device()), indices = Tensor::empty(shape, DType::i64, x.device());
   if (values.numel()) {
     const RowOrder p{x.dtype(), x.numel() / n, n, descending, k};
-    Tensor space = Tensor::empty({std::int64_t(k == n ? p.sort_bytes() : p.topk_bytes())}, DType::u8, x.device());
+    const std::int64_t at_once = x.device().type == DeviceType::cpu ? p.tasks() : p.device_rows();
+    Tensor space = Tensor::empty({std::int64_t(k == n ? p.sort_bytes(at_once) : p.topk_bytes())}, DType::u8, x.device());
     launch(op, {x}, {values, indices, space}, k == n ? sort_kernel(x.device(), p) : topk_kernel(x.device(), p));
   }
   values = differentiable(op, values, {x}, [=](const std::vector<Tensor>& d) {

@@ -5,6 +5,7 @@
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/long_rows.hpp"
 #include "backend/cuda/radix_sort.cuh"
+#include "backend/cuda/scratch.cuh"
 #include "ops/dispatch.hpp"
 #include "ops/ordering_kernels.hpp"
 
@@ -132,8 +133,8 @@ struct Rows {
 };
 template <class T, class Sort>
 void in_groups(const RowOrder& p, void* const* o, const Sort& sort) {
-  for (std::int64_t first = 0; first < p.rows; first += p.tasks()) {
-    const std::int64_t rows = std::min(p.tasks(), p.rows - first), at = first * p.n;
+  for (std::int64_t first = 0; first < p.rows; first += p.device_rows()) {
+    const std::int64_t rows = std::min(p.device_rows(), p.rows - first), at = first * p.n;
     sort(Rows<T>{rows, rows * p.n, static_cast<const T*>(o[0]) + at, static_cast<T*>(o[1]) + at, static_cast<std::int64_t*>(o[2]) + at,
                  o[3]});
   }
@@ -214,60 +215,139 @@ struct Leading {
   }
 };
 
-/// One block a row: digits of the k-th record are found one by one, from the first, until so few records reach it that they fit shared
-/// memory. All records differ, so that after the last digit of the index there are k.
+/// Where records come from: a part of a row, or what was selected of its pieces. `load` only asks for what `record` then takes.
 template <class T>
-__global__ void __launch_bounds__(1024) select_first(const T* x, T* values, std::int64_t* indices, std::int64_t n, int k, bool descending) {
-  using Record = SortRecord<T>;
+struct RowPart {
+  using Item = T;
+  const T* x;
+  std::int64_t first;
+  bool descending;
+  __device__ RowPart row(std::int64_t at, std::int64_t n) const { return {x + at * n, first, descending}; }
+  __device__ T load(std::int64_t i) const { return x[first + i]; }
+  __device__ SortRecord<T> record(T v, std::int64_t i) const { return SortRecord<T>::of(sort_key(v, descending), first + i); }
+};
+template <class Record>
+struct Selected {
+  using Item = Record;
+  const Record* records;
+  __device__ Selected row(std::int64_t at, std::int64_t n) const { return {records + at * n}; }
+  __device__ Record load(std::int64_t i) const { return records[i]; }
+  static __device__ Record record(const Record& r, std::int64_t) { return r; }
+};
+
+/// body(record) of each of n, several of which are fetched at once.
+template <class From, class Body>
+__device__ void each_record(const From& from, std::int64_t n, const Body& body) {
+  constexpr int kAhead = 4;
+  const std::int64_t step = blockDim.x;
+  for (std::int64_t i = threadIdx.x; i < n; i += kAhead * step) {
+    typename From::Item item[kAhead];
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u)
+      if (i + u * step < n) item[u] = from.load(i + u * step);
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u)
+      if (i + u * step < n) body(from.record(item[u], i + u * step));
+  }
+}
+
+/// The digit at which `wanted` of the numbers before it and of its own are reached, and how many are before it. By one warp.
+__device__ inline void find_digit(const std::uint32_t* number, std::uint32_t wanted, int& digit, std::uint32_t& before) {
+  constexpr int kEach = kDigits / 32;
+  const int first = int(threadIdx.x) * kEach;
+  std::uint32_t own = 0;
+  for (int d = first; d < first + kEach; ++d) own += number[d];
+  const std::uint32_t sum = scan_warp(own);
+  if (sum < wanted || sum - own >= wanted) return;
+  std::uint32_t so_far = sum - own;
+  int d = first;
+  while (so_far + number[d] < wanted) so_far += number[d++];
+  digit = d;
+  before = so_far;
+}
+
+/// The first k of n records, sorted, into shared memory; all threads of a block come here. Digits of the k-th record are found one by one,
+/// from the first, until so few records reach it that they fit there. All records differ, so that after the last digit of the index there
+/// are k.
+template <class Record, class From>
+__device__ void select_records(const From& from, std::int64_t n, int k, Record* records) {
   using Key = typename Record::Key;
   constexpr int kKeyBits = 8 * int(sizeof(Key));
   __shared__ std::uint32_t number[kDigits];
   __shared__ Leading<Key> leading;
-  __shared__ std::uint32_t before, reaching, held;
-  Record* records = dynamic_shared<Record>();
-  x += std::int64_t(blockIdx.x) * n;
+  __shared__ std::uint32_t before, below, held;
+  __shared__ int digit;
   if (threadIdx.x == 0) {
     leading = Leading<Key>{0, 0, 0, 0};
     before = held = 0;
   }
-  for (int shift = kKeyBits + 32 - 8; shift >= 0; shift -= 8) {
+  std::int64_t reaching = n;
+  for (int shift = kKeyBits + 32 - 8; shift >= 0 && reaching > kSharedRecords<Record>; shift -= 8) {
     for (int d = int(threadIdx.x); d < kDigits; d += int(blockDim.x)) number[d] = 0;
     __syncthreads();
-    for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-      const Record r = Record::of(sort_key(x[i], descending), i);
-      const auto digit = shift >= 32 ? digit_of(r, shift - 32) : (std::uint32_t(i) >> shift) & (kDigits - 1);
-      if (leading.matches(r)) atomicAdd(&number[digit], 1u);
-    }
+    each_record(from, n, [&](const Record& r) {
+      const auto at = shift >= 32 ? digit_of(r, shift - 32) : (std::uint32_t(r.index()) >> shift) & (kDigits - 1);
+      if (leading.matches(r)) atomicAdd(&number[at], 1u);
+    });
+    __syncthreads();
+    if (threadIdx.x < 32) find_digit(number, std::uint32_t(k) - before, digit, below);
+    __syncthreads();
+    reaching = std::int64_t(before + below) + number[digit];
     __syncthreads();
     if (threadIdx.x == 0) {
-      int d = 0;
-      while (before + number[d] < std::uint32_t(k)) before += number[d++];
-      reaching = before + number[d];
+      before += below;
       if (shift >= 32) {
-        leading.key |= Key(d) << (shift - 32);
+        leading.key |= Key(digit) << (shift - 32);
         leading.key_mask |= Key(kDigits - 1) << (shift - 32);
       } else {
-        leading.index |= std::uint32_t(d) << shift;
+        leading.index |= std::uint32_t(digit) << shift;
         leading.index_mask |= std::uint32_t(kDigits - 1) << shift;
       }
     }
-    __syncthreads();
-    if (reaching <= std::uint32_t(kSharedRecords<Record>)) break;
   }
-  for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-    const Record r = Record::of(sort_key(x[i], descending), i);
+  __syncthreads();
+  each_record(from, n, [&](const Record& r) {
     if (leading.reaches(r)) records[atomicAdd(&held, 1u)] = r;  // in any order: they are sorted next
-  }
+  });
   __syncthreads();
   int padded = 2;
   while (padded < int(held)) padded *= 2;
   for (int i = int(held) + int(threadIdx.x); i < padded; i += int(blockDim.x)) records[i] = last_record<Record>();
   __syncthreads();
   sort_shared(records, padded, 1);
+}
+
+/// One block a row: the first k of its n records. x: the rows, `length` each.
+template <class T, class From>
+__global__ void __launch_bounds__(1024)
+    select_first(From rows, std::int64_t n, const T* x, std::int64_t length, T* values, std::int64_t* indices, int k, bool descending) {
+  using Record = SortRecord<T>;
+  Record* records = dynamic_shared<Record>();
+  const std::int64_t row = blockIdx.x;
+  select_records<Record>(rows.row(row, n), n, k, records);
   for (int i = int(threadIdx.x); i < k; i += int(blockDim.x)) {
-    values[std::int64_t(blockIdx.x) * k + i] = element_of<T>(records[i], x, descending);
-    indices[std::int64_t(blockIdx.x) * k + i] = records[i].index();
+    values[row * k + i] = element_of<T>(records[i], x + row * length, descending);
+    indices[row * k + i] = records[i].index();
   }
+}
+
+/// One block a piece of a row: its first k records. The pieces are no shorter.
+template <class T>
+__global__ void __launch_bounds__(1024)
+    select_of_pieces(const T* x, std::int64_t n, unsigned pieces, SortRecord<T>* first, int k, bool descending) {
+  using Record = SortRecord<T>;
+  Record* records = dynamic_shared<Record>();
+  const std::int64_t piece = blockIdx.x % pieces, row = blockIdx.x / pieces, begin = piece * n / pieces, end = (piece + 1) * n / pieces;
+  select_records<Record>(RowPart<T>{x + row * n, begin, descending}, end - begin, k, records);
+  for (int i = int(threadIdx.x); i < k; i += int(blockDim.x)) first[std::int64_t(blockIdx.x) * k + i] = records[i];
+}
+
+/// Blocks for the device; as many records at most in a piece as are left of all pieces; some for each thread of a block.
+std::int64_t topk_pieces(const RowOrder& p) {
+  constexpr std::int64_t kBlocks = 264, kShortest = 1024;
+  std::int64_t pieces = std::min(kBlocks / p.rows, p.n / kShortest);
+  while (pieces > 1 && pieces * pieces * p.k > p.n) --pieces;
+  return std::max<std::int64_t>(pieces, 1);
 }
 
 template <class T>
@@ -295,9 +375,23 @@ Kernel make_topk(const RowOrder& p) {
     if (p.n <= kSharedRecords<SortRecord<T>>) return [p](void* const* o) { run_short<T>("topk", p, o); };
     if (p.k > kSharedRecords<SortRecord<T>>)
       throw Error(ErrorKind::internal, "topk.k", "the first " + std::to_string(p.k) + " are sorted, not selected");
-    return [p](void* const* o) {
-      start("topk", dim3(unsigned(p.rows)), dim3(1024), kBytes, select_first<T>, static_cast<const T*>(o[0]), static_cast<T*>(o[1]),
-            static_cast<std::int64_t*>(o[2]), p.n, int(p.k), p.descending);
+    using Record = SortRecord<T>;
+    const std::int64_t pieces = topk_pieces(p), left = pieces * p.k;
+    auto space = pieces > 1 ? scratch(std::size_t(p.rows * left) * sizeof(Record)) : nullptr;
+    return [=](void* const* o) {
+      const T* x = static_cast<const T*>(o[0]);
+      auto* values = static_cast<T*>(o[1]);
+      auto* indices = static_cast<std::int64_t*>(o[2]);
+      const RowPart<T> rows{x, 0, p.descending};
+      const dim3 threads{1024};
+      if (!space)
+        return start("topk", dim3(unsigned(p.rows)), threads, kBytes, select_first<T, RowPart<T>>, rows, p.n, x, p.n, values, indices,
+                     int(p.k), p.descending);
+      auto* first = space->as<Record>();
+      start("topk", dim3(unsigned(p.rows * pieces)), threads, kBytes, select_of_pieces<T>, x, p.n, unsigned(pieces), first, int(p.k),
+            p.descending);
+      start("topk", dim3(unsigned(p.rows)), threads, kBytes, select_first<T, Selected<Record>>, Selected<Record>{first}, left, x, p.n,
+            values, indices, int(p.k), p.descending);
     };
   });
 }

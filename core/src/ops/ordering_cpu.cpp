@@ -99,7 +99,7 @@ struct MakeSort {
         for (std::int64_t row = 0; row < p.rows; ++row) sort_row(p, elements, row, threads, o[0], o[1], indices, space);
         return;
       }
-      const std::int64_t share = std::int64_t(p.sort_bytes()) / p.tasks() / std::int64_t(sizeof(Record));
+      const std::int64_t share = std::int64_t(p.sort_bytes(1)) / std::int64_t(sizeof(Record));
       for_tasks(p, [&](std::int64_t task, std::int64_t first, std::int64_t last) {
         for (std::int64_t row = first; row < last; ++row) sort_row(p, elements, row, 1, o[0], o[1], indices, space + task * share);
       });
@@ -207,8 +207,8 @@ struct MakeRunStarts {
 
 }  // namespace
 
-std::size_t RowOrder::sort_bytes() const {
-  return std::size_t(tasks() * n * record_bytes(dtype)) * (size_of(dtype) == 8 ? 2 : 1);
+std::size_t RowOrder::sort_bytes(std::int64_t rows_at_once) const {
+  return std::size_t(rows_at_once * n * record_bytes(dtype)) * (size_of(dtype) == 8 ? 2 : 1);
 }
 std::size_t RowOrder::topk_bytes() const {
   return std::size_t(tasks() * topk_capacity(*this) * topk_pieces(*this) * record_bytes(dtype));

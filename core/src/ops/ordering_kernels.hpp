@@ -16,8 +16,11 @@ struct RowOrder {
   /// Rows are taken by at most so many tasks, each with its share of the workspace.
   static constexpr std::int64_t kTasks = 64;
   std::int64_t tasks() const { return std::min(rows, kTasks); }
+  /// A device sorts as many rows at once, each launch having enough records to pay for itself.
+  std::int64_t device_records = std::int64_t(1) << 22;
+  std::int64_t device_rows() const { return std::min(rows, std::max(kTasks, device_records / n)); }
   /// Of the workspace.
-  std::size_t sort_bytes() const;
+  TENON_API std::size_t sort_bytes(std::int64_t rows_at_once) const;
   std::size_t topk_bytes() const;
 };
 /// x -> values [rows, n], indices i64 [rows, n], workspace u8
