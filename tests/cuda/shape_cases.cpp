@@ -65,7 +65,7 @@ void dropouts() {
 void sums() {
   const Tensor x = spread({7, 33, 65}), y = made(1, {2, 20, 28, 20, 16});
   for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {0, 1}, {1, 2}, {0, 2}, {}})
-    first([=](const In& v) { return square(sum(v[0], axes)); }, {x});
+    for (auto f : {sum, mean}) first([=](const In& v) { return square(f(v[0], axes, false)); }, {x});
   for (std::vector<int> axes : std::vector<std::vector<int>>{{0}, {4}, {1, 2, 3}, {0, 1, 2, 3}, {}}) note("sum", sum(y, axes));
   for (std::int64_t n : kLengths) {
     note("a row", sum(made(2, {n})));

@@ -137,6 +137,14 @@ void counts() {
   note("bincount, as many as it takes", bincount(whole({9, 31}, 0, 40, DType::i64)));
   note("bincount, weighed", bincount(whole({9, 31}, 0, 40, DType::i64), 50, whole({9, 31}, -7, 8, DType::i64)));
   note("whole numbers added", scatter_add(whole({9, 7}, -5, 90, DType::i64), 0, whole({40, 7}, 0, 9, DType::i64), whole({40, 7}, -90, 90, DType::i64)));
+  for (DType t : {DType::i8, DType::i16, DType::i32, DType::i64, DType::u8, DType::boolean}) {
+    const Tensor x = whole({5, 33, 34}, 0, 100, t);
+    for (const std::vector<int>& axes : std::vector<std::vector<int>>{{0}, {1}, {2}, {1, 2}, {0, 2}, {}}) note("sum", sum(x, axes));
+    note("sum of short rows", sum(whole({70, 5}, 0, 100, t), {1}));
+    note("sum of many columns", sum(whole({300, 2, 16}, 0, 100, t), {1}));
+    note("sum of a long row", sum(whole({2, 4500}, 0, 100, t), {1}));
+    note("sum of nothing", sum(whole({3, 0}, 0, 100, t), {1}));
+  }
   note("rows of them", index_add(whole({3, 9, 7}, -5, 90, DType::i32), 1, whole({40}, 0, 9, DType::i64), whole({3, 40, 7}, -90, 90, DType::i32)));
   note("none", scatter_add(spread({9, 7}), 0, Tensor::zeros({0, 7}, DType::i64), Tensor::zeros({0, 7}, check::number_type())));
 }

@@ -16,47 +16,55 @@ namespace {
 constexpr std::int64_t kColumns = 1024;  ///< neighbouring columns a task sums at a time
 constexpr std::int64_t kGrain = 16384;   ///< elements a task, about
 
-Kernel make_sum(ReduceShape s, DType dtype) {
+template <class T, class O>
+Kernel sum_as(ReduceShape s) {
+  using C = kernels::Computed<T>;
+  using Sum = std::conditional_t<std::is_integral_v<C>, std::int64_t, double>;
+  return [s](void* const* p) {
+    const T* x = static_cast<const T*>(p[0]);
+    Sum* partial = static_cast<Sum*>(p[1]);
+    O* out = static_cast<O*>(p[2]);
+    const std::int64_t runs = s.runs(), columns = (s.inner + kColumns - 1) / kColumns;
+    const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, s.run) * std::min(s.inner, kColumns));
+    parallel_blocks(s.outer * runs * columns, std::max<std::int64_t>(1, kGrain / task_size), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t task = first; task < last; ++task) {
+        const std::int64_t row_run = task / columns, column = (task % columns) * kColumns, width = std::min(kColumns, s.inner - column);
+        const std::int64_t begin = (row_run % runs) * s.run, n = std::min(s.reduced - begin, s.run);
+        const T* row = x + ((row_run / runs) * s.reduced + begin) * s.inner + column;
+        Sum* acc = partial + row_run * s.inner + column;
+        if (s.inner == 1) {
+          // eight interleaved sums: a fixed order that vectorises
+          std::array<Sum, 8> lanes{};
+          std::int64_t i = 0;
+          for (; i + 8 <= n; i += 8)
+            for (std::size_t k = 0; k < 8; ++k) lanes[k] += Sum(C(row[i + std::int64_t(k)]));
+          for (; i < n; ++i) lanes[std::size_t(i % 8)] += Sum(C(row[i]));
+          acc[0] = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+          continue;
+        }
+        std::fill(acc, acc + width, Sum(0));
+        for (std::int64_t r = 0; r < n; ++r, row += s.inner)
+          for (std::int64_t i = 0; i < width; ++i) acc[i] += Sum(C(row[i]));
+      }
+    });
+    parallel_blocks(s.outer * s.inner, kGrain, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t e = first; e < last; ++e) {
+        const std::int64_t o = e / s.inner, i = e % s.inner;
+        Sum total = 0;
+        for (std::int64_t r = 0; r < runs; ++r) total += partial[(o * runs + r) * s.inner + i];
+        out[e] = O(C(total));
+      }
+    });
+  };
+}
+
+Kernel make_sum(ReduceShape s, DType dtype, DType sums) {
   return dispatch_all(dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
-    using C = kernels::Computed<T>;
-    using Sum = std::conditional_t<std::is_integral_v<C>, std::int64_t, double>;
-    return [s](void* const* p) {
-      const T* x = static_cast<const T*>(p[0]);
-      Sum* partial = static_cast<Sum*>(p[1]);
-      T* out = static_cast<T*>(p[2]);
-      const std::int64_t runs = s.runs(), columns = (s.inner + kColumns - 1) / kColumns;
-      const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, s.run) * std::min(s.inner, kColumns));
-      parallel_blocks(s.outer * runs * columns, std::max<std::int64_t>(1, kGrain / task_size), [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t task = first; task < last; ++task) {
-          const std::int64_t row_run = task / columns, column = (task % columns) * kColumns, width = std::min(kColumns, s.inner - column);
-          const std::int64_t begin = (row_run % runs) * s.run, n = std::min(s.reduced - begin, s.run);
-          const T* row = x + ((row_run / runs) * s.reduced + begin) * s.inner + column;
-          Sum* acc = partial + row_run * s.inner + column;
-          if (s.inner == 1) {
-            // eight interleaved sums: a fixed order that vectorises
-            std::array<Sum, 8> lanes{};
-            std::int64_t i = 0;
-            for (; i + 8 <= n; i += 8)
-              for (std::size_t k = 0; k < 8; ++k) lanes[k] += Sum(C(row[i + std::int64_t(k)]));
-            for (; i < n; ++i) lanes[std::size_t(i % 8)] += Sum(C(row[i]));
-            acc[0] = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-            continue;
-          }
-          std::fill(acc, acc + width, Sum(0));
-          for (std::int64_t r = 0; r < n; ++r, row += s.inner)
-            for (std::int64_t i = 0; i < width; ++i) acc[i] += Sum(C(row[i]));
-        }
-      });
-      parallel_blocks(s.outer * s.inner, kGrain, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t e = first; e < last; ++e) {
-          const std::int64_t o = e / s.inner, i = e % s.inner;
-          Sum total = 0;
-          for (std::int64_t r = 0; r < runs; ++r) total += partial[(o * runs + r) * s.inner + i];
-          out[e] = T(C(total));
-        }
-      });
-    };
+    using Wide = WideSum<T>;
+    if constexpr (!std::is_same_v<T, Wide> && !std::is_integral_v<T>)
+      if (sums == dtype) return sum_as<T, T>(s);
+    return sum_as<T, Wide>(s);
   });
 }
 
@@ -138,27 +146,27 @@ std::array<bool, kMaxRank> reduced_axes(const char* op, const Tensor& x, const s
   return marked;
 }
 
-/// Runs the sum over one block of neighbouring axes [first, last); the result keeps them as size 1.
-Tensor sum_block(const Tensor& x, int first, int last) {
+/// Runs the sum over one block of neighbouring axes [first, last); the result, of the given type (sum_kernel), keeps them as size 1.
+Tensor sum_block(const Tensor& x, int first, int last, DType type) {
   Tensor dense = x.contiguous();
   ReduceShape s{1, 1, 1};
   Shape shape = x.shape();
   for (int i = 0; i < x.rank(); ++i) (i < first ? s.outer : i < last ? s.reduced : s.inner) *= x.size(i);
   for (int i = first; i < last; ++i) shape[i] = 1;
   if (const SumRunFn& run = sum_runs()[std::size_t(x.device().type)]) s.run = run(s, x.dtype());
-  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  Tensor out = Tensor::empty(shape, type, x.device());
   Tensor partial = Tensor::empty({s.outer, s.runs(), s.inner}, DType::f64, x.device());
-  launch("sum", {dense}, {partial, out}, sum_kernel(x.device(), s, x.dtype()));
+  launch("sum", {dense}, {partial, out}, sum_kernel(x.device(), s, x.dtype(), type));
   return out;
 }
 
-Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked) {
+Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked, DType type) {
   NoGrad no_grad;
   int blocks = 0;
   for (int i = 0; i < x.rank(); ++i) blocks += marked[std::size_t(i)] && (i == 0 || !marked[std::size_t(i - 1)]);
   // between blocks a sum must not be rounded to 16 bits
-  const bool widen = blocks > 1 && is_floating(x.dtype()) && size_of(x.dtype()) == 2;
-  Tensor out = widen ? x.to(DType::f32) : x;
+  const DType between = blocks > 1 && is_floating(type) && size_of(type) == 2 ? DType::f32 : type;
+  Tensor out = x;
   for (int last = x.rank(); last > 0;) {  // innermost block first: it shrinks the rest
     if (!marked[std::size_t(last - 1)]) {
       --last;
@@ -166,10 +174,10 @@ Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked) {
     }
     int first = last - 1;
     while (first > 0 && marked[std::size_t(first - 1)]) --first;
-    out = sum_block(out, first, last);
+    out = sum_block(out, first, last, between);
     last = first;
   }
-  return out.to(x.dtype()).detach();
+  return out.to(type).detach();
 }
 
 struct ExtremeResult {
@@ -211,8 +219,26 @@ Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool
 
 void set_sum_run(DeviceType type, SumRunFn run) { sum_runs()[std::size_t(type)] = std::move(run); }
 
-KernelSlot<ReduceShape, DType> sum_kernel{"sum", make_sum};
+KernelSlot<ReduceShape, DType, DType> sum_kernel{"sum", make_sum};
 KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", make_extreme};
+
+namespace {
+
+/// The sum in a wider type than that of x, which need not be widened itself.
+Tensor sum_to_type(const Tensor& x, const std::array<bool, kMaxRank>& marked, bool keep, DType type) {
+  Tensor kept = sum_keeping(x, marked, type);
+  if (kept.storage() == x.storage()) kept = kept.clone();  // a scalar: nothing was summed
+  Shape shape = x.shape(), with_ones = kept.shape(), result;
+  for (int i = 0; i < x.rank(); ++i)
+    if (keep || !marked[std::size_t(i)]) result.push_back(kept.size(i));
+  Tensor out = kept.detach().alias(result, result.contiguous_strides(), kept.offset());
+  if (!has_gradient(x.dtype())) return out;
+  return differentiable("sum", out, {x}, [=, own = x.dtype()](const std::vector<Tensor>& d) {
+    return std::vector{d[0].to(own).reshape(with_ones).expand(shape)};
+  });
+}
+
+}  // namespace
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!x.defined()) throw_usage("sum", "the operand is undefined");
@@ -223,14 +249,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
       if (marked[std::size_t(i)]) every.push_back(i);
     return every.empty() ? x.clone() : view_as_complex(sum(view_as_real(x), every, keep));
   }
-  if (!is_floating(x.dtype()) && x.dtype() != DType::i64) return sum(x.to(DType::i64), axes, keep);
-  Tensor kept = sum_keeping(x, marked);
-  if (kept.storage() == x.storage()) kept = kept.clone();  // a scalar: nothing was summed
-  Shape shape = x.shape(), with_ones = kept.shape(), result;
-  for (int i = 0; i < x.rank(); ++i)
-    if (keep || !marked[std::size_t(i)]) result.push_back(kept.size(i));
-  Tensor out = kept.detach().alias(result, result.contiguous_strides(), kept.offset());
-  return differentiable("sum", out, {x}, [=](const std::vector<Tensor>& d) { return std::vector{d[0].reshape(with_ones).expand(shape)}; });
+  return sum_to_type(x, marked, keep, is_floating(x.dtype()) ? x.dtype() : DType::i64);
 }
 
 namespace {
@@ -244,7 +263,8 @@ Tensor mean_of(const char* op, const Tensor& x, const std::vector<int>& axes, bo
     if (marked[std::size_t(i)]) n *= x.size(i);
   if (n == 0) throw_usage(op, "no elements along the axes of " + x.str());
   // halves are summed and divided in f32 and rounded once: their sum may be beyond them where the mean is not
-  if (acc_dtype(x.dtype()) != x.dtype() && !is_complex(x.dtype())) return mul(sum(x.to(acc_dtype(x.dtype())), axes, keep), 1.0 / double(n)).to(x.dtype());
+  if (acc_dtype(x.dtype()) != x.dtype() && !is_complex(x.dtype()))
+    return mul(sum_to_type(x, marked, keep, acc_dtype(x.dtype())), 1.0 / double(n)).to(x.dtype());
   return mul(sum(x, axes, keep), 1.0 / double(n));
 }
 

@@ -43,9 +43,10 @@ __device__ Partial<T> add_up(const Partial<T> (&v)[N]) {
   return sum;
 }
 
-template <class T>
-__device__ T rounded(Partial<T> v) {
-  return T(Computed<T>(v));
+/// O: the type of the sums, T that of what is added up, which may be narrower.
+template <class O, class P>
+__device__ O rounded(P v) {
+  return O(Computed<O>(v));
 }
 
 /// Threads for a row that is read an element at a time: enough of them that each has little to do, few enough that joining what they found
@@ -55,8 +56,8 @@ int sector_team(std::int64_t n) {
 }
 
 /// Short rows, a team each.
-template <class T, int N>
-__global__ void sum_teams(RowCut k, const T* x, T* out) {
+template <class T, class O, int N>
+__global__ void sum_teams(RowCut k, const T* x, O* out) {
   using P = Partial<T>;
   __shared__ P shared[kBlock / 32];
   const TeamPlace at = team_place(k.team);
@@ -68,12 +69,12 @@ __global__ void sum_teams(RowCut k, const T* x, T* out) {
     for (std::int64_t pack = at.lane; pack < k.packs; pack += k.team) add_lanes<T, N>(x + at.row * k.channels + pack * N, v);
   }
   const P sum = team_sum<P>(add_up<T, N>(v), k.team, shared);
-  if (at.row < k.rows && at.lane == 0) out[at.row] = rounded<T>(sum);
+  if (at.row < k.rows && at.lane == 0) out[at.row] = rounded<O>(sum);
 }
 
 /// The shortest rows: a tile of them a block, a row a thread.
-template <class T, int N>
-__global__ void sum_tiles(RowTile k, const T* x, T* out) {
+template <class T, class O, int N>
+__global__ void sum_tiles(RowTile k, const T* x, O* out) {
   using P = Partial<T>;
   T* tile = dynamic_shared<T>();
   const std::int64_t first = std::int64_t(blockIdx.x) * k.rows;
@@ -84,12 +85,12 @@ __global__ void sum_tiles(RowTile k, const T* x, T* out) {
   P sum = P(0);
 #pragma unroll 4
   for (int i = 0; i < k.n; ++i) sum += P(Computed<T>(tile[tile_at(begin + i)]));
-  out[first + r] = rounded<T>(sum);
+  out[first + r] = rounded<O>(sum);
 }
 
 /// Long rows: partial [rows, runs], a block a run. `out`: written by a row's last block, or null, where other kernels add up.
-template <class T, int N>
-__global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs, T* out) {
+template <class T, class O, int N>
+__global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::int64_t run, unsigned runs, O* out) {
   using P = Partial<T>;
   __shared__ P shared[kBlock];
   const std::int64_t row = blockIdx.x / runs, begin = blockIdx.x % runs * run, left = n - begin < run ? n - begin : run, packs = left / N;
@@ -106,7 +107,7 @@ __global__ void sum_runs(const T* x, Partial<T>* partial, std::int64_t n, std::i
   if (!out || !is_last_block(row, runs)) return;
   sum[0] = share_of_left(partial + row * runs, runs);
   sum_tile_rows<P, 1>(sum, shared, 1, kBlock);
-  if (threadIdx.x == 0) out[row] = rounded<T>(sum[0]);
+  if (threadIdx.x == 0) out[row] = rounded<O>(sum[0]);
 }
 
 struct SumCut {
@@ -116,8 +117,8 @@ struct SumCut {
 };
 
 /// Columns: partial [outer, runs, inner], or the result itself where there is one run, or where the last block of a slice adds up the runs (`whole`).
-template <class T, int N>
-__global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, bool whole) {
+template <class T, class O, int N>
+__global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, O* out, bool whole) {
   using P = Partial<T>;
   const unsigned slice = blockIdx.x % k.slices, task = blockIdx.x / k.slices;
   const std::int64_t outer = task / k.runs, begin = task % k.runs * k.run, end = begin + k.run < k.reduced ? begin + k.run : k.reduced;
@@ -150,12 +151,12 @@ __global__ void sum_columns(SumCut k, const T* x, Partial<T>* partial, T* out, b
   }
   if (row != 0 || c >= k.inner) return;
 #pragma unroll
-  for (int i = 0; i < N; ++i) out[outer * k.inner + c + i] = rounded<T>(v[i]);
+  for (int i = 0; i < N; ++i) out[outer * k.inner + c + i] = rounded<O>(v[i]);
 }
 
 /// Columns of many small matrices: a pack of columns a thread, which goes down it.
-template <class T, int N>
-__global__ void sum_small_columns(LongDivider packs, std::int64_t all, std::int64_t reduced, std::int64_t inner, const T* x, T* out) {
+template <class T, class O, int N>
+__global__ void sum_small_columns(LongDivider packs, std::int64_t all, std::int64_t reduced, std::int64_t inner, const T* x, O* out) {
   using P = Partial<T>;
   std::int64_t pack = std::int64_t(blockIdx.x) * kBlock + threadIdx.x;
   if (pack >= all) return;
@@ -166,14 +167,14 @@ __global__ void sum_small_columns(LongDivider packs, std::int64_t all, std::int6
   for (int i = 0; i < N; ++i) v[i] = P(0);
 #pragma unroll 4
   for (std::int64_t r = 0; r < reduced; ++r) add_lanes<T, N>(p + r * inner, v);
-  T* to = out + outer * inner + pack * N;
+  O* to = out + outer * inner + pack * N;
   if constexpr (N == 1) {
-    *to = rounded<T>(v[0]);
+    *to = rounded<O>(v[0]);
   } else {
-    alignas(16) T raw[N];
+    alignas(16) O raw[N];
 #pragma unroll
-    for (int i = 0; i < N; ++i) raw[i] = rounded<T>(v[i]);
-    store_bytes<N* int(sizeof(T))>(to, raw);
+    for (int i = 0; i < N; ++i) raw[i] = rounded<O>(v[i]);
+    store_bytes<N* int(sizeof(O))>(to, raw);
   }
 }
 
@@ -183,19 +184,19 @@ bool small_columns(const ReduceShape& s, std::int64_t packs) {
 }
 
 /// The folded sums: those of the first run of each.
-template <class T>
-__global__ void round_sums(const Partial<T>* partial, T* out, std::int64_t total, std::int64_t inner, std::int64_t runs) {
+template <class P, class O>
+__global__ void round_sums(const P* partial, O* out, std::int64_t total, std::int64_t inner, std::int64_t runs) {
   const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += step) {
     const std::int64_t outer = i / inner;
-    out[i] = rounded<T>(partial[outer * runs * inner + (i - outer * inner)]);
+    out[i] = rounded<O>(partial[outer * runs * inner + (i - outer * inner)]);
   }
 }
 
-template <class T>
-void fold_and_round(const ReduceShape& s, Partial<T>* partial, T* out) {
+template <class T, class O>
+void fold_and_round(const ReduceShape& s, Partial<T>* partial, O* out) {
   fold_rows<Partial<T>>("sum_fold", partial, s.outer, s.runs(), s.inner);
-  start_items("round_sums", s.outer * s.inner, round_sums<T>, partial, out, s.outer * s.inner, s.inner, s.runs());
+  start_items("round_sums", s.outer * s.inner, round_sums<Partial<T>, O>, partial, out, s.outer * s.inner, s.inner, s.runs());
 }
 
 /// The length of a run: enough of them to fill the device, none too short.
@@ -211,37 +212,37 @@ std::int64_t sum_run(const ReduceShape& s, DType dtype) {
   return std::max(kLeastColumn, (s.reduced + runs - 1) / runs);
 }
 
-template <class T>
-void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
+template <class T, class O>
+void sum_rows(const ReduceShape& s, const T* x, Partial<T>* partial, O* out) {
   const bool single = s.outer == 1 && s.reduced > kTeamRow;  // one row begins aligned whatever its length
   by_lanes<T>(single ? kLanes<T> : s.reduced, {x}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     if (N == 1 && s.reduced <= kThreadRow) {  // of longer packs a team of few threads reads such a row
       const RowTile k = row_tile(s.outer, s.reduced);
       by_lanes<T>(kLanes<T>, {x}, [&](auto packs) {
-        start("sum_tiles", dim3(k.blocks()), dim3(kBlock), kRowTileBytes<T>, sum_tiles<T, decltype(packs)::value>, k, x, out);
+        start("sum_tiles", dim3(k.blocks()), dim3(kBlock), kRowTileBytes<T>, sum_tiles<T, O, decltype(packs)::value>, k, x, out);
       });
       return;
     }
     if (s.reduced <= kTeamRow) {
       const RowCut k{s.outer, s.reduced, s.reduced / N, N == 1 ? sector_team(s.reduced) : std::min(team_size(s.reduced / N), 32)};
-      start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, N>, k, x, out);
+      start("sum_teams", dim3(team_blocks(k.rows, k.team)), dim3(kBlock), 0, sum_teams<T, O, N>, k, x, out);
       return;
     }
     const bool whole = s.outer <= kTickets && s.runs() <= kMostTurns * kBlock;
-    start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, N>, x, partial, s.reduced, s.run,
+    start("sum_runs", dim3(grid_blocks(s.outer * s.runs())), dim3(kBlock), 0, sum_runs<T, O, N>, x, partial, s.reduced, s.run,
           unsigned(s.runs()), whole ? out : nullptr);
-    if (!whole) fold_and_round<T>(s, partial, out);
+    if (!whole) fold_and_round<T, O>(s, partial, out);
   });
 }
 
-template <class T>
-void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
+template <class T, class O>
+void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, O* out) {
   by_lanes<T>(s.inner, {x, out}, [&](auto lanes) {
     constexpr int N = decltype(lanes)::value;
     const std::int64_t packs = s.inner / N, all = s.outer * packs;
     if (small_columns(s, packs)) {
-      start("sum_small_columns", dim3(grid_blocks((all + kBlock - 1) / kBlock)), dim3(kBlock), 0, sum_small_columns<T, N>,
+      start("sum_small_columns", dim3(grid_blocks((all + kBlock - 1) / kBlock)), dim3(kBlock), 0, sum_small_columns<T, O, N>,
             LongDivider(packs), all, s.reduced, s.inner, x, out);
       return;
     }
@@ -249,23 +250,31 @@ void sum_down(const ReduceShape& s, const T* x, Partial<T>* partial, T* out) {
     const SumCut k{s.reduced, s.inner, s.run, grid_blocks(s.runs()), t.slices, t.tx, t.ty};
     const bool whole = s.outer * t.slices <= kTickets && s.runs() <= kMostTurns * t.ty;
     start("sum_columns", dim3(grid_blocks(s.outer * s.runs() * t.slices)), dim3(t.threads()), sizeof(Partial<T>) * N * t.threads(),
-          sum_columns<T, N>, k, x, partial, out, whole);
-    if (s.runs() > 1 && !whole) fold_and_round<T>(s, partial, out);
+          sum_columns<T, O, N>, k, x, partial, out, whole);
+    if (s.runs() > 1 && !whole) fold_and_round<T, O>(s, partial, out);
   });
 }
 
-Kernel make_sum(ReduceShape s, DType dtype) {
+template <class T, class O>
+Kernel sum_as(ReduceShape s) {
+  return [s](void* const* p) {
+    O* out = static_cast<O*>(p[2]);
+    if (s.outer * s.inner == 0) return;
+    if (s.reduced == 0) {
+      check(cudaMemsetAsync(out, 0, std::size_t(s.outer * s.inner) * sizeof(O), stream()), "cudaMemsetAsync");
+      return;
+    }
+    (s.inner == 1 ? sum_rows<T, O> : sum_down<T, O>)(s, static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), out);
+  };
+}
+
+Kernel make_sum(ReduceShape s, DType dtype, DType sums) {
   return dispatch_all(dtype, [&](auto t) -> Kernel {
     using T = typename decltype(t)::type;
-    return [s](void* const* p) {
-      T* out = static_cast<T*>(p[2]);
-      if (s.outer * s.inner == 0) return;
-      if (s.reduced == 0) {
-        check(cudaMemsetAsync(out, 0, std::size_t(s.outer * s.inner) * sizeof(T), stream()), "cudaMemsetAsync");
-        return;
-      }
-      (s.inner == 1 ? sum_rows<T> : sum_down<T>)(s, static_cast<const T*>(p[0]), static_cast<Partial<T>*>(p[1]), out);
-    };
+    using Wide = WideSum<T>;
+    if constexpr (!std::is_same_v<T, Wide> && !std::is_integral_v<T>)
+      if (sums == dtype) return sum_as<T, T>(s);
+    return sum_as<T, Wide>(s);
   });
 }
 
