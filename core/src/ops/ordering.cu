@@ -273,7 +273,8 @@ template <class Record, class From>
 __device__ void select_records(const From& from, std::int64_t n, int k, Record* records) {
   using Key = typename Record::Key;
   constexpr int kKeyBits = 8 * int(sizeof(Key));
-  __shared__ std::uint32_t number[kDigits];
+  constexpr int kCopies = 8;  // most first digits are the same few, and additions at one place wait for each other
+  __shared__ std::uint32_t number[kDigits], copies[kDigits * kCopies];
   __shared__ Leading<Key> leading;
   __shared__ std::uint32_t before, below, held;
   __shared__ int digit;
@@ -283,12 +284,19 @@ __device__ void select_records(const From& from, std::int64_t n, int k, Record* 
   }
   std::int64_t reaching = n;
   for (int shift = kKeyBits + 32 - 8; shift >= 0 && reaching > kSharedRecords<Record>; shift -= 8) {
-    for (int d = int(threadIdx.x); d < kDigits; d += int(blockDim.x)) number[d] = 0;
+    for (int i = int(threadIdx.x); i < kDigits * kCopies; i += int(blockDim.x)) copies[i] = 0;
     __syncthreads();
     each_record(from, n, [&](const Record& r) {
       const auto at = shift >= 32 ? digit_of(r, shift - 32) : (std::uint32_t(r.index()) >> shift) & (kDigits - 1);
-      if (leading.matches(r)) atomicAdd(&number[at], 1u);
+      if (leading.matches(r)) atomicAdd(&copies[at * kCopies + threadIdx.x % kCopies], 1u);
     });
+    __syncthreads();
+    for (int d = int(threadIdx.x); d < kDigits; d += int(blockDim.x)) {
+      std::uint32_t sum = 0;
+#pragma unroll
+      for (int c = 0; c < kCopies; ++c) sum += copies[d * kCopies + c];
+      number[d] = sum;
+    }
     __syncthreads();
     if (threadIdx.x < 32) find_digit(number, std::uint32_t(k) - before, digit, below);
     __syncthreads();
