@@ -129,6 +129,14 @@ TEST_CASE("more indices than a kernel on the device counts are refused before an
   CHECK_THROWS_WITH(scatter_kernel(kDevice, p), Catch::Matchers::StartsWith("scatter: no kernel for 2^32 or more sources along an axis on cuda"));
 }
 
+TEST_CASE("few picks a row are added on the device without memory for a sort, however many places there are", "[cuda][refusals]") {
+  TENON_NEEDS_DEVICE();
+  constexpr std::int64_t kRows = std::int64_t(1) << 32;  // records of so many would be refused
+  IndexMove p{"scatter_add", {}, 1, Shape{kRows, 1}, DType::f32, false, true};
+  p.at.outer = kRows, p.at.n = 9;
+  CHECK_NOTHROW(scatter_add_kernel(kDevice, p));
+}
+
 TEST_CASE("a row that is not sorted is refused on the device, too", "[cuda][refusals]") {
   TENON_NEEDS_DEVICE();
   const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -215,10 +215,11 @@ Kernel add_many(const IndexMove& p) {
 
 template <class T>
 Kernel add_floats(const IndexMove& p) {
-  // Comparisons that cost less than the dozen launches of a sort.
-  constexpr std::int64_t kFewPicks = 512, kFewComparisons = 1 << 27;
+  // Comparisons that cost less than the dozen launches of a sort. So few that a search for each place's sources would read more: one pick a
+  // row is the gradient of the score of a label.
+  constexpr std::int64_t kFewPicks = 512, kFewComparisons = 1 << 27, kFewest = 16;
   const std::int64_t places = p.at.outer * p.at.n * p.at.inner;
-  if (places == 0 || p.picks == 0 || (p.picks <= kFewPicks && places * p.picks <= kFewComparisons)) return add_few<T>(p);
+  if (places == 0 || p.picks <= kFewest || (p.picks <= kFewPicks && places * p.picks <= kFewComparisons)) return add_few<T>(p);
   return add_many<T>(p);
 }
 
