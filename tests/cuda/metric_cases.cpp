@@ -67,6 +67,7 @@ void counts_of_scores(const Sizes& sizes) {
       note("moved", confusion_of_scores(moved(spread({n, classes})), labels({n}, classes, 1, DType::u8)));
     }
   note("cases", confusion_of_scores(with_ties({3, 7, 50, 4}, 2), labels({3, 7, 50}, 4, 1), {.case_axes = 2, .ignored = 2}));
+  note("parts of 240", confusion_of_scores(with_ties({530, 17}, 2), labels({530}, 17, 1)));  // their last rows are fewer than the warps of a block
   note("many cases", confusion_of_scores(with_ties({3, 50, 20}, 2), labels({3, 50}, 20, 1), {.case_axes = 1}));
 }
 

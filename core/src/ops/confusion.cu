@@ -23,10 +23,12 @@ struct CountCut {
   FaultSite fault;
 
   CountCut(const ConfusionCount& p, std::int64_t counters, const FaultSite& site) : n(p.cut.n), pair(p.pair), predicted(p.predicted), truth(p.truth), fault(site) {
-    constexpr std::int64_t kBlocks = 1056, kFewBlocks = 264, kLeast = 4096;
+    constexpr std::int64_t kBlocks = 1056, kFewBlocks = 264, kLeast = 4096, kLeastScored = 64;
+    // an element of scores is as many loads as there are classes
+    const std::int64_t least = p.scored ? std::max(kLeastScored, kLeast / std::max<std::int64_t>(1, pair.classes)) : kLeast;
     const std::int64_t cells = pair.classes * pair.classes, enough = 4 * cells;  // elements for which counts are worth holding
     const std::int64_t most = p.cut.rows < kBlocks ? kBlocks / p.cut.rows : 1, rather = cells <= counters ? std::min(enough, n * p.cut.rows / kFewBlocks) : 0;
-    part = (std::max({(n + most - 1) / most, rather, kLeast}) + 15) / 16 * 16;
+    part = (std::max({(n + most - 1) / most, rather, least}) + 15) / 16 * 16;
     parts = grid_blocks((n + part - 1) / part);
     copies = cells <= counters && std::min(n, part) >= enough ? 1 : 0;
     while (copies > 0 && copies < 32 && 2 * copies * cells <= std::min(counters, kCopied)) copies *= 2;
