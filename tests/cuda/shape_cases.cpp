@@ -16,6 +16,7 @@
 #include "tenon/normalisation.hpp"
 #include "tenon/norms.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/pooling.hpp"
 #include "tenon/resizing.hpp"
 #include "tenon/spectral.hpp"
 
@@ -190,6 +191,27 @@ void pools() {
   }
 }
 
+/// Of a whole block, and of several that leave parts to be joined; equal maxima and NaN, the first of which counts.
+void long_windows() {
+  for (std::int64_t c : {1, 3, 16}) {
+    first([](const In& x) { return adaptive_max_pool(x[0], {1, 1}); }, {round(made(1, {2, 17, 19, c}) * 3)});
+    first([](const In& x) { return adaptive_avg_pool(x[0], {2}); }, {made(1, {2, 601, c})});
+  }
+  first([](const In& x) { return adaptive_max_pool(x[0], {2}); }, {round(made(1, {1, 9001, 2}) * 3)});
+  first([](const In& x) { return adaptive_avg_pool(x[0], {1}); }, {made(1, {1, 4200, 3})});
+  first([](const In& x) { return max_pool(x[0], {7, 8, 9}, {5, 5, 5}, {3, 3, 3}); }, {made(1, {1, 9, 11, 12, 4})});
+  first([](const In& x) { return avg_pool(x[0], {18, 17}, {3, 4}, {5, 6}); }, {made(1, {1, 23, 22, 5})});
+  first([](const In& x) { return avg_pool(x[0], {4200}); }, {made(1, {1, 4200, 1})});
+  for (std::int64_t c : {1, 4}) first([](const In& x) { return resize(x[0], {40, 23}, Interpolation::linear); }, {made(1, {2, 1, 2, c})});
+  first([](const In& x) { return resize(x[0], {17, 16, 17}, Interpolation::nearest); }, {made(1, {1, 1, 1, 1, 3})});
+  const Tensor nan = Tensor::full({1, 1, 1}, std::numeric_limits<double>::quiet_NaN(), check::number_type());
+  for (std::int64_t n : {700, 5000}) {
+    const Tensor x = made(1, {1, n, 1});
+    first([](const In& v) { return adaptive_max_pool(v[0], {1}); }, {concat({x, nan, x, nan, x}, 1)});
+    first([](const In& v) { return adaptive_max_pool(v[0], {1}); }, {Tensor::full({1, n, 1}, -std::numeric_limits<double>::infinity(), check::number_type())});
+  }
+}
+
 void shapes() {
   first([](const In& x) { return concat({x[0], x[1], x[0]}, 3); }, {spread({2, 9, 11, 16}), spread({2, 9, 11, 5})});
   first([](const In& x) { return concat({x[0], x[1]}, 0); }, {spread({33, 65}), spread({2, 65})});
@@ -346,6 +368,7 @@ const Register cases(std::vector<Extra>{
     {"losses", losses, kNarrow},
     {"resizing", resizes, kNarrow},
     {"pooling", pools, kNarrow},
+    {"long windows", long_windows, kNarrow},
     {"concat, split, pad, flip, roll, tril", shapes, kNarrow},
     {"indexing", indices, kNarrow},
     {"convolutions of codes", codes_of_letters, {DType::f32}},
