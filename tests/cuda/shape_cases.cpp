@@ -244,6 +244,21 @@ void indices() {
       {spread({33, 65})});
 }
 
+/// `count` indices, of which most are one, and some of every other.
+Tensor skewed(const Shape& shape, std::int64_t places) {
+  std::vector<std::int64_t> v;
+  for (std::int64_t i = 0; i < shape.numel(); ++i) v.push_back(i % 7 < 4 ? places / 2 : (i * 5 + i / 3) % places);
+  return Tensor::from(v, shape);
+}
+/// Places of many chunks beside those of few sources.
+void sums_by_place() {
+  first([](const In& x) { return scatter_add(x[0], 0, skewed({2600}, 9), x[1]); }, {spread({9}), spread({2600})});
+  first([](const In& x) { return scatter_add(x[0], 1, skewed({2, 1500}, 700), x[1]); }, {spread({2, 700}), spread({2, 1500})});
+  for (std::int64_t inner : {3, 40}) first([](const In& x) { return index_add(x[0], 1, skewed({1400}, 3), x[1]); }, {spread({2, 3, inner}), spread({2, 1400, inner})});
+  first([](const In& x) { return index_add(x[0], 0, labels({1400}, 3), x[1]); }, {spread({3, 5}), spread({1400, 5})});  // each of some chunks
+  first([](const In& x) { return index_add(x[0], 0, Tensor::zeros({1024}, DType::i64), x[1]); }, {spread({1, 2}), round(spread({1024, 2}, -9, 20))});  // whole chunks
+}
+
 void running() {
   for (std::int64_t n : {1, 31, 33, 257, 1025, 5000}) {
     note("cumsum", cumsum(made(1, {3, n}), 1));
@@ -371,6 +386,7 @@ const Register cases(std::vector<Extra>{
     {"long windows", long_windows, kNarrow},
     {"concat, split, pad, flip, roll, tril", shapes, kNarrow},
     {"indexing", indices, kNarrow},
+    {"sums by place", sums_by_place, kExact},
     {"convolutions of codes", codes_of_letters, {DType::f32}},
     {"running sums and products", running, kExact},
     {"products of matrices", products, kAll},

@@ -1,13 +1,9 @@
 /// Sums by place. Whole numbers are added as they come. Floats are added in the order of the sources, by the thread that owns the place: it
-/// looks through all indices where these are few, otherwise the sources are sorted by place first. Where a place has many sources a block
-/// owns it, and adds them in a tree.
-#include <algorithm>
-
+/// looks through all indices where these are few, otherwise the sources are sorted by place first (backend/cuda/sorted_sums.cuh).
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/index_fault.cuh"
 #include "backend/cuda/install.hpp"
-#include "backend/cuda/radix_sort.cuh"
-#include "backend/cuda/scratch.cuh"
+#include "backend/cuda/sorted_sums.cuh"
 
 namespace tenon::cuda {
 namespace {
@@ -113,103 +109,19 @@ __global__ void __launch_bounds__(kBlock) make_place_records(const std::int64_t*
   }
 }
 
-/// starts[place]: its first record; starts[count - 1]: the end of the last place.
-__global__ void __launch_bounds__(kBlock)
-    find_starts(const NarrowRecord* records, std::int64_t n, std::uint32_t* starts, std::int64_t count) {
-  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t place = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; place < count; place += threads) {
-    std::int64_t low = 0, high = n;
-    while (low < high) {
-      const std::int64_t middle = (low + high) / 2;
-      if (std::int64_t(records[middle].key()) < place)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-    starts[place] = std::uint32_t(low);
-  }
-}
-
-/// Where a place's sources lie.
-template <class T>
-struct Sources {
-  const NarrowRecord* records;
-  const T* values;
-  std::int64_t step;  ///< elements from pick to pick
-  std::uint32_t begin, end;
-
-  __device__ Sources(const NarrowRecord* r, const std::uint32_t* starts, const T* source, std::int64_t i, const Sums& s)
-      : records(r), values(source), step(1) {
-    std::int64_t place = i;
-    if (s.shared) {
-      std::int64_t column = i;
-      place = s.inner.split(column);
-      const std::int64_t outer = s.places.split(place);
-      values += outer * s.picks.size * s.inner.size + column;
-      step = s.inner.size;
-    }
-    begin = starts[place];
-    end = starts[place + 1];
-  }
-  __device__ T operator[](std::uint32_t r) const { return values[records[r].index() * step]; }
-};
-
-template <class T>
-__global__ void __launch_bounds__(kBlock)
-    add_sorted(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, std::int64_t count, Sums s) {
-  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
-    const Sources<T> sources(records, starts, source, i, s);
-    T sum = x ? x[i] : T(0);
-    for (std::uint32_t r = sources.begin; r < sources.end; ++r) sum += sources[r];
-    y[i] = sum;
-  }
-}
-
-/// One block a place.
-template <class T>
-__global__ void __launch_bounds__(kBlock)
-    add_sorted_blocks(const T* x, const NarrowRecord* records, const std::uint32_t* starts, const T* source, T* y, Sums s) {
-  __shared__ T sums[kBlock];
-  const std::int64_t i = blockIdx.x;
-  const Sources<T> sources(records, starts, source, i, s);
-  T sum = 0;
-  for (std::uint64_t r = std::uint64_t(sources.begin) + threadIdx.x; r < sources.end; r += kBlock) sum += sources[std::uint32_t(r)];
-  sums[threadIdx.x] = sum;
-  __syncthreads();
-  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) y[i] = (x ? x[i] : T(0)) + sums[0];
-}
-
 template <class T>
 Kernel add_many(const IndexMove& p) {
-  constexpr std::int64_t kMost = (std::int64_t(1) << 32) - 1, kLong = 256, kFewPlaces = 1 << 20;
+  constexpr std::int64_t kMost = (std::int64_t(1) << 32) - 1;
   const std::int64_t places = p.at.outer * p.at.n * p.at.inner, keys = p.shared ? p.at.n : places, count = p.index_shape.numel();
   if (keys >= kMost || count >= kMost)
     throw Error(ErrorKind::device, "device.no_kernel", std::string(p.op) + ": no kernel for 2^32 or more indices or places on cuda",
                 "run it with --device cpu");
-  std::vector<int> shifts;
-  for (int shift = 0; shift < 32 && (keys >> shift) > 0; shift += 8) shifts.push_back(shift);
-  const std::size_t records_bytes = std::size_t(count) * sizeof(NarrowRecord);
-  auto space = scratch(2 * records_bytes + std::size_t(sort_counts(1, count) + keys + 1) * sizeof(std::uint32_t));
-  const bool blocks = places <= kFewPlaces && count / keys >= kLong;
+  // an index an element: places of one column
+  const SortedSums<T> sums(p.op, p.shared ? PlaceSums(p.at.outer, keys, count, p.at.inner) : PlaceSums(1, keys, count, 1));
   return [=, s = Sums(p), fault = index_fault(p)](void* const* o) {
     const auto* x = p.from_zero ? nullptr : static_cast<const T*>(*o++);
-    const auto* source = static_cast<const T*>(o[1]);
-    T* y = static_cast<T*>(o[2]);
-    auto *a = space->as<NarrowRecord>(), *b = a + count;
-    auto *counts = reinterpret_cast<std::uint32_t*>(b + count), *starts = counts + sort_counts(1, count);
-    start_items(p.op, count, make_place_records, static_cast<const std::int64_t*>(o[0]), a, count, keys, s, fault);
-    const NarrowRecord* sorted = radix_sort_rows<NarrowRecord>(p.op, a, b, 1, count, shifts, counts);
-    start_items(p.op, keys + 1, find_starts, sorted, count, starts, keys + 1);
-    if (blocks)
-      start(p.op, dim3(unsigned(places)), dim3(kBlock), 0, add_sorted_blocks<T>, x, sorted, static_cast<const std::uint32_t*>(starts),
-            source, y, s);
-    else
-      start_items(p.op, places, add_sorted<T>, x, sorted, static_cast<const std::uint32_t*>(starts), source, y, places, s);
+    start_items(p.op, count, make_place_records, static_cast<const std::int64_t*>(o[0]), sums.records(), count, keys, s, fault);
+    sums.add(x, static_cast<const T*>(o[1]), static_cast<T*>(o[2]));
   };
 }
 
