@@ -258,6 +258,10 @@ void sums_by_place() {
   first([](const In& x) { return index_add(x[0], 0, labels({1400}, 3), x[1]); }, {spread({3, 5}), spread({1400, 5})});  // each of some chunks
   first([](const In& x) { return index_add(x[0], 0, Tensor::zeros({1024}, DType::i64), x[1]); }, {spread({1, 2}), round(spread({1024, 2}, -9, 20))});  // whole chunks
 }
+/// Of a table whose tiles would look at all positions.
+void large_table() {
+  first([](const In& x) { return embedding(x[0], skewed({8200}, 4300), 17); }, {spread({4300, 3})});
+}
 
 void running() {
   for (std::int64_t n : {1, 31, 33, 257, 1025, 5000}) {
@@ -387,6 +391,7 @@ const Register cases(std::vector<Extra>{
     {"concat, split, pad, flip, roll, tril", shapes, kNarrow},
     {"indexing", indices, kNarrow},
     {"sums by place", sums_by_place, kExact},
+    {"rows of a large table", large_table, {DType::f32}},
     {"convolutions of codes", codes_of_letters, {DType::f32}},
     {"running sums and products", running, kExact},
     {"products of matrices", products, kAll},

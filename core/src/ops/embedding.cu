@@ -1,13 +1,15 @@
 /// Embedding on the device.
 ///
 /// The gradient sums rows without atomics on floats: a block owns a tile of the table in shared memory and a piece of the positions, finds
-/// those that fall into its tile and adds their rows in the order of the positions; pieces are then added in order. An index outside the
-/// table is noted, to be thrown; until then its row is NaN, and it is left out of the gradient.
+/// those that fall into its tile and adds their rows in the order of the positions; pieces are then added in order. Every tile of a table
+/// looks at all positions, so for large tables these are sorted by row first. An index outside the table is noted, to be thrown; until then
+/// its row is NaN, and it is left out of the gradient.
 #include <algorithm>
 
 #include "backend/cuda/columns.cuh"
 #include "backend/cuda/faults.cuh"
 #include "backend/cuda/install.hpp"
+#include "backend/cuda/sorted_sums.cuh"
 #include "ops/embedding_kernels.hpp"
 
 namespace tenon::cuda {
@@ -190,8 +192,38 @@ __global__ void sum_rows_by_index(SumCut k, const T* d_y, const std::int64_t* in
     }
 }
 
+/// Key: the row; one behind all where the position is left out.
+__global__ void __launch_bounds__(kBlock)
+    make_row_records(const std::int64_t* index, NarrowRecord* records, std::int64_t count, std::int64_t rows, std::int64_t padding) {
+  const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
+  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads) {
+    const std::int64_t row = index[i];
+    const bool there = std::uint64_t(row) < std::uint64_t(rows) && row != padding;
+    records[i] = NarrowRecord::of(std::uint32_t(there ? row : rows), i);
+  }
+}
+
+/// Where tiles would look at positions for longer than a sort takes. Few tiles look less often at a position than they add elements of it.
+bool sorts_positions(const EmbeddingRows& p, const SumCut& k) {
+  constexpr std::int64_t kMost = (std::int64_t(1) << 32) - 1, kFewTiles = 16, kFewLooks = 32;
+  if (p.count == 0 || k.row_tiles <= kFewTiles || p.rows >= kMost || p.count >= kMost) return false;
+  const std::int64_t blocks = std::int64_t(k.pieces) * k.row_tiles * k.column_tiles, turns = (blocks + kFillBlocks - 1) / kFillBlocks;
+  return (k.piece + kBlock - 1) / kBlock * turns >= kFewLooks;
+}
+
+template <class T>
+Kernel make_sorted_gradient(const EmbeddingRows& p) {
+  const SortedSums<T> sums("embedding_gradient", PlaceSums(1, p.rows, p.count, p.channels));
+  return [p, sums](void* const* o) {
+    start_items("embedding_gradient", p.count, make_row_records, static_cast<const std::int64_t*>(o[1]), sums.records(), p.count, p.rows,
+                p.padding);
+    sums.add(nullptr, static_cast<const T*>(o[0]), static_cast<T*>(o[2]));
+  };
+}
+
 template <class T>
 Kernel make_gradient(const EmbeddingRows& p) {
+  if (sorts_positions(p, sum_cut(p))) return make_sorted_gradient<T>(p);
   return [p, k = sum_cut(p)](void* const* o) {
     if (p.rows == 0 || p.channels == 0) return;
     T* d_table = static_cast<T*>(o[2]);
@@ -215,7 +247,8 @@ void install_embedding() {
   });
   set_embedding_workspace(DeviceType::cuda, [](const EmbeddingRows& p) {
     const SumCut k = sum_cut(p);
-    return k.pieces > 1 ? std::size_t(k.pieces) * std::size_t(p.rows * p.channels) * size_of(p.dtype) : std::size_t(0);
+    return k.pieces > 1 && !sorts_positions(p, k) ? std::size_t(k.pieces) * std::size_t(p.rows * p.channels) * size_of(p.dtype)
+                                                  : std::size_t(0);
   });
 }
 
