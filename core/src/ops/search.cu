@@ -87,16 +87,17 @@ __global__ void __launch_bounds__(kBlock) clear_bins(std::int64_t* counts, std::
   for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < bins; i += threads) counts[i] = 0;
 }
 
-/// Whole numbers add up to the same in any order.
+/// Whole numbers add up to the same in any order. A warp adds those of a bin at once: many elements of one bin would wait for each other.
 __global__ void __launch_bounds__(kBlock)
     count_in_place(const std::int64_t* x, std::int64_t n, unsigned long long* counts, std::int64_t bins, FaultSite fault) {
   const std::int64_t threads = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads) {
-    const std::int64_t bin = x[i];
-    if (std::uint64_t(bin) < std::uint64_t(bins))
-      atomicAdd(counts + bin, 1ull);
-    else
-      fault.raise(i, bin);
+  const unsigned lane = threadIdx.x % 32;
+  for (std::int64_t first = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x - lane; first < n; first += threads) {
+    const std::int64_t i = first + lane, bin = i < n ? x[i] : -1;
+    const bool counted = std::uint64_t(bin) < std::uint64_t(bins);
+    if (i < n && !counted) fault.raise(i, bin);
+    const unsigned peers = __match_any_sync(0xffffffffu, static_cast<unsigned long long>(bin));
+    if (counted && (peers & ((1u << lane) - 1u)) == 0) atomicAdd(counts + bin, static_cast<unsigned long long>(std::popcount(peers)));
   }
 }
 
