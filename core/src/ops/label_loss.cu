@@ -70,23 +70,23 @@ __global__ void label_sums(LossCut k, const T* x, const void* labels, double* pa
   __shared__ int label[kTileRows];
   __shared__ double shared[kBlock];
   const LossRows at = loss_rows(k);
-  const int t = int(threadIdx.x), K = k.tile.classes, lane = t % k.tile.team, own = t / k.segment;
+  const int t = int(threadIdx.x), K = k.tile.classes, own = t / k.segment;
   A entropy = A(0), inter = A(0), prob = A(0), truth = A(0);
   for (std::int64_t first = at.begin; first < at.end; first += k.tile.rows) {
     const int n = int(at.end - first < k.tile.rows ? at.end - first : k.tile.rows);
     load_rows<T>(k, x, labels, first, n, tile, label);
-    for (int r = t / k.tile.team; r < n; r += kBlock / k.tile.team) {
-      const int begin = r * K, hit = label[r];
-      const A chosen = hit < 0 ? std::numeric_limits<A>::quiet_NaN() : tile[tile_at(begin + hit)];
-      const A top = tile_row_max<A>(tile, begin, k.tile, lane);
-      if (k.tile.team > 1) __syncwarp();  // every lane has read before any writes
-      const A sum = tile_row_exponentials<Dice, A>(tile, begin, k.tile, lane, top);
-      if (lane == 0) entropy += log_fast(sum) - (chosen - top);
+    each_tile_row(k.tile, n, [&](const TileRow& row) {
+      A chosen = A(0);
+      if (row.leads()) chosen = label[row.index] < 0 ? std::numeric_limits<A>::quiet_NaN() : tile[tile_at(row.begin + label[row.index])];
+      const A top = tile_row_max<A>(tile, row.begin, k.tile, row.lane);
+      if (k.tile.team > 1) __syncwarp();  // the chosen one has been read before any is written
+      const A sum = tile_row_exponentials<Dice, A>(tile, row.begin, k.tile, row.lane, top);
+      if (row.leads()) entropy += log_fast(sum) - (chosen - top);
       if constexpr (Dice) {
         const A share = A(1) / sum;
-        for (int c = lane; c < K; c += k.tile.team) tile[tile_at(begin + c)] *= share;
+        for (int c = row.lane; c < K; c += k.tile.team) tile[tile_at(row.begin + c)] *= share;
       }
-    }
+    });
     if constexpr (Dice) {
       __syncthreads();
       for (int r = t % k.segment; own < K && r < n; r += k.segment) {

@@ -15,7 +15,7 @@ __global__ void label_gradient(LossCut k, double smooth, const T* x, const void*
   __shared__ int label[kTileRows];
   __shared__ A hit_slope[Dice ? kManyClasses : 1], miss_slope[Dice ? kManyClasses : 1];
   const LossRows at = loss_rows(k);
-  const int t = int(threadIdx.x), K = k.tile.classes, lane = t % k.tile.team;
+  const int t = int(threadIdx.x), K = k.tile.classes;
   const A share = A(double(*d_loss) / (double(k.samples) * double(k.voxels)));
   if constexpr (Dice) {
     const double* in = totals + at.sample * 3 * K;
@@ -29,23 +29,23 @@ __global__ void label_gradient(LossCut k, double smooth, const T* x, const void*
   for (std::int64_t first = at.begin; first < at.end; first += k.tile.rows) {
     const int n = int(at.end - first < k.tile.rows ? at.end - first : k.tile.rows);
     load_rows<T>(k, x, labels, first, n, tile, label);
-    for (int r = t / k.tile.team; r < n; r += kBlock / k.tile.team) {
-      const int begin = r * K, hit = label[r];
-      const A top = tile_row_max<A>(tile, begin, k.tile, lane);
-      if (k.tile.team > 1) __syncwarp();  // lanes without a class of their own read another's
-      const A one = A(1) / tile_row_exponentials<true, A>(tile, begin, k.tile, lane, top);
+    each_tile_row(k.tile, n, [&](const TileRow& row) {
+      const int hit = label[row.index];
+      const A top = tile_row_max<A>(tile, row.begin, k.tile, row.lane);
+      const A one = A(1) / tile_row_exponentials<true, A>(tile, row.begin, k.tile, row.lane, top);
       A pull = A(0);
       if constexpr (Dice) {
-        for (int c = lane; c < K; c += k.tile.team) pull += tile[tile_at(begin + c)] * one * (hit == c ? hit_slope[c] : miss_slope[c]);
+        for (int c = row.lane; c < K; c += k.tile.team)
+          pull += tile[tile_at(row.begin + c)] * one * (hit == c ? hit_slope[c] : miss_slope[c]);
         pull = team_sum<A>(pull, k.tile.team, nullptr);
       }
       if (hit < 0) pull = std::numeric_limits<A>::quiet_NaN();
-      for (int c = lane; c < K; c += k.tile.team) {
-        A& v = tile[tile_at(begin + c)];
+      for (int c = row.lane; c < K; c += k.tile.team) {
+        A& v = tile[tile_at(row.begin + c)];
         const A p = v * one, d = (p - (hit == c ? A(1) : A(0))) * share;
         v = d + p * ((Dice ? (hit == c ? hit_slope[c] : miss_slope[c]) : A(0)) - pull);
       }
-    }
+    });
     __syncthreads();
     store_tile<T>(tile, n * K, dx + first * K);
   }

@@ -1,6 +1,8 @@
-/// Rows of few classes, many at a time in shared memory: read and written in memory's order, worked on a row a thread or a row a warp
-/// (private).
+/// Rows of few classes, many at a time in shared memory: read and written in memory's order, worked on a row a thread or a row a few
+/// lanes of a warp (private).
 #pragma once
+
+#include <limits>
 
 #include "backend/cuda/row_team.cuh"
 #include "kernels/softmax.hpp"
@@ -12,13 +14,13 @@ inline constexpr int kThreadRow = 32;  ///< rows up to this length are one threa
 /// Elements of the padded tile.
 inline constexpr int kTilePadded = kTileElements + kTileElements / 32;
 
-/// Rows of a tile, and threads a row: 1 or 32.
+/// Rows of a tile, and threads a row: one, or as many as leave each 4 to 16 classes.
 struct ClassTile {
   int classes, rows, team;
 };
 inline ClassTile class_tile(std::int64_t classes) {
   const int rows = kTileElements / int(classes);
-  return {int(classes), rows < kTileRows ? rows : kTileRows, classes <= kThreadRow ? 1 : 32};
+  return {int(classes), rows < kTileRows ? rows : kTileRows, classes <= kThreadRow ? 1 : classes <= 128 ? 8 : 16};
 }
 
 /// Where element i lies: a shift every 32 spreads rows of 2, 4, 8... classes over the banks.
@@ -42,11 +44,27 @@ struct MaxValues {
   __device__ A operator()(A a, A b) const { return max_nan(a, b); }
 };
 
-/// The largest of a row that starts at element `begin`. With a team of 32, all lanes of the warp come here together.
+/// The row of a thread's team: its place in the tile and the first class of this lane; no class is left for lanes beyond the last row,
+/// which come along since all lanes of a warp join together.
+struct TileRow {
+  int index, begin, lane;
+  __device__ TileRow(const ClassTile& k, int row, int n)
+      : index(row < n ? row : 0), begin(index * k.classes), lane(row < n ? int(threadIdx.x) % k.team : k.classes) {}
+  __device__ bool leads() const { return lane == 0; }
+};
+
+/// body(TileRow) for the n rows of a tile, by all lanes of a warp together.
+template <class Body>
+__device__ void each_tile_row(const ClassTile& k, int n, const Body& body) {
+  const int t = int(threadIdx.x), step = kBlock / k.team, ahead = t % 32 / k.team;
+  for (int first = t / k.team - ahead; first < n; first += step) body(TileRow(k, first + ahead, n));
+}
+
+/// The largest of a row that starts at element `begin`. All lanes of the warp come here together.
 template <class A>
 __device__ A tile_row_max(const A* tile, int begin, const ClassTile& k, int lane) {
-  A top = lane < k.classes ? tile[tile_at(begin + lane)] : tile[tile_at(begin)];
-  for (int c = lane + k.team; c < k.classes; c += k.team) top = max_nan(tile[tile_at(begin + c)], top);
+  A top = -std::numeric_limits<A>::infinity();
+  for (int c = lane; c < k.classes; c += k.team) top = max_nan(tile[tile_at(begin + c)], top);
   return team_join<A>(top, k.team, nullptr, MaxValues<A>{});
 }
 
