@@ -56,8 +56,11 @@ struct Labelled {
   std::int64_t classes;
 
   Tensor ignored() const { return less(labels, Tensor::full(Shape{}, 0, DType::i64, labels.device())); }
-  /// The labels, class 0 where ignored.
-  Tensor places() const { return maximum(labels, Tensor::full(Shape{}, 0, DType::i64, labels.device())); }
+  /// The labels, class 0 where ignored. One that is no class has been refused; where that is told later, on a device, it names a class all the same.
+  Tensor places() const {
+    const auto number = [&](std::int64_t n) { return Tensor::full(Shape{}, double(n), DType::i64, labels.device()); };
+    return minimum(maximum(labels, number(0)), number(classes - 1));
+  }
 };
 Labelled classification(const char* op, const Tensor& logits, const Tensor& labels, std::optional<std::int64_t> ignored = {}) {
   check_floating(op, logits, "logits");
