@@ -30,6 +30,10 @@ struct Head {
         delta(o.delta + (at.sample * p.heads + at.head) * p.queries) {}
 };
 
+/// Gradients of scores are rounded to T before they meet keys and queries. In f16 the scale comes before that, for its range is narrow; in bf16 after it.
+template <class T>
+inline constexpr bool kScaledEarly = std::is_same_v<T, f16>;
+
 /// A probability from a product.
 template <bool Masked, class T>
 __device__ float share_of(const AttentionProblem& p, const Head<T>& h, std::int64_t query, std::int64_t key, float product, float log_sum) {
@@ -81,7 +85,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(Attention
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       row_statistics(p, head, at.row + warp_row + 16 * m + lane / 4 + 8 * h, log_sum[m][h], delta[m][h]);
-      factor[m][h] = float(p.scale);
+      factor[m][h] = kScaledEarly<T> ? 1.0f : float(p.scale);
     }
   for (std::int64_t step = 0; step < steps; ++step) {
     if (step + 1 < steps) fetch(step + 1);
@@ -106,7 +110,7 @@ __global__ void __launch_bounds__(kThreads, 2) attention_mma_d_queries(Attention
             float& d = ds[m][n][2 * h + c];
             const float share =
                 column < visible ? share_of<Masked>(p, head, query, first + column, s[m][n][2 * h + c], log_sum[m][h]) : 0.0f;
-            d = share * (d - delta[m][h]);
+            d = share * (d - delta[m][h]) * (kScaledEarly<T> ? float(p.scale) : 1.0f);
           }
       }
     add_rows<D, M, N>(sum, ds, keys);
@@ -169,7 +173,7 @@ __global__ void __launch_bounds__(kThreads, 2)
           const bool seen = column < there && key < p.keys && (!p.causal || key <= begin + column);
           float &share = s[0][n][2 * h + c], &d = ds[0][n][2 * h + c];
           share = seen ? share_of<Masked>(p, head, begin + column, key, share, log_sum) : 0.0f;
-          d = share * (d - delta);
+          d = share * (d - delta) * (kScaledEarly<T> ? float(p.scale) : 1.0f);
         }
       }
     add_rows<D, 1, N>(d_values, s, d_outputs);
@@ -177,7 +181,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     __syncthreads();
   }
   await_fetches<0>();  // a block without queries leaves none behind
-  const float scale[1][2] = {{float(p.scale), float(p.scale)}}, one[1][2] = {{1, 1}};
+  const float late = kScaledEarly<T> ? 1.0f : float(p.scale), scale[1][2] = {{late, late}}, one[1][2] = {{1, 1}};
   write_rows<D, 1>(d_k + head_offset(p.k, at.sample, at.head), p.k.row, at.row + warp_row, p.keys, width, d_keys, scale);
   write_rows<D, 1>(d_v + head_offset(p.v, at.sample, at.head), p.v.row, at.row + warp_row, p.keys, width, d_values, one);
 }

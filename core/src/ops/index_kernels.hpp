@@ -27,7 +27,7 @@ TENON_API extern KernelSlot<const IndexMove&> index_select_kernel;
 TENON_API extern KernelSlot<const IndexMove&> gather_kernel;
 /// [x,] index, source -> y [outer, n, inner]; one index an element; the last source of a place stays.
 TENON_API extern KernelSlot<const IndexMove&> scatter_kernel;
-/// [x,] indices, source -> y: sums in the order of the sources, in f32, f64 or i64.
+/// [x,] indices, source -> y: sums in f32, f64 or i64, in the order of the sources; on a device those of a place with more than 256 in chunks, by indices and sizes alone.
 TENON_API extern KernelSlot<const IndexMove&> scatter_add_kernel;
 
 }  // namespace tenon

@@ -172,7 +172,7 @@ __global__ void __launch_bounds__(kBlock)
   using A = Acc<T>;
   __shared__ A values[N * kBlock];
   __shared__ std::int32_t places[N * kBlock];
-  const TeamPlace own(team, N);
+  const WindowPlace own(team, N);
   PoolPlace at;
   at.c = own.c;
   split_voxel(at, own.window, k.z.out, k.y.out, k.x.out);
@@ -297,7 +297,7 @@ __global__ void avg_pool(PoolCut k, const T* x, T* y, Acc<T> share) {
 template <class T, int N>
 __global__ void __launch_bounds__(kBlock) avg_pool_team(PoolCut k, WindowTeam team, const T* x, T* y, Acc<T>* left, Acc<T> share) {
   using A = Acc<T>;
-  const TeamPlace own(team, N);
+  const WindowPlace own(team, N);
   PoolPlace at;
   at.c = own.c;
   split_voxel(at, own.window, k.z.out, k.y.out, k.x.out);

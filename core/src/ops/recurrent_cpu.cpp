@@ -34,11 +34,6 @@ struct Walk {
   std::int64_t before(std::int64_t t) const { return (p.reverse ? t + 1 : t) * p.batch; }  ///< first row of the slot read
   std::int64_t after(std::int64_t t) const { return (p.reverse ? t : t + 1) * p.batch; }   ///< and of the one written
   bool past_end(std::int64_t sample, std::int64_t t) const { return lengths && t >= lengths[sample]; }
-  bool any_past(const Share& s, std::int64_t t) const {
-    for (std::int64_t r = 0; r < s.n; ++r)
-      if (past_end(s.first + r, t)) return true;
-    return false;
-  }
   /// Puts samples of the state before all steps into its slot.
   template <class A>
   void begin(const Share& s, const A* given, A* slots) const {
@@ -168,12 +163,11 @@ void lstm_gradient(const Recurrence& p, void* const* o) {
       [&](std::int64_t t, const Share& s) {
         const A *block = gates + (t * p.batch + s.first) * G, *columns = packed + s.unit * G;
         A* dh = d_h + s.first * H + s.unit;
-        if (!walk.any_past(s, t)) {
-          product.run({s.n, s.units, G, G, 1, H, false}, block, columns, dh);
-          return;
+        for (std::int64_t r = 0; r < s.n; ++r) {  // a sample past its end keeps its state's gradient; neighbours before theirs go together
+          const std::int64_t begin = r;
+          while (r < s.n && !walk.past_end(s.first + r, t)) ++r;
+          if (r > begin) product.run({r - begin, s.units, G, G, 1, H, false}, block + begin * G, columns, dh + begin * H);
         }
-        for (std::int64_t r = 0; r < s.n; ++r)  // a sample past its end keeps its state's gradient
-          if (!walk.past_end(s.first + r, t)) product.run({1, s.units, G, G, 1, H, false}, block + r * G, columns, dh + r * H);
       });
 }
 

@@ -119,7 +119,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kBlock, 2)
     resize_team(WindowTeam k, View<double> z, View<double> y, View<double> x, const T* from, T* to, Acc<T>* left) {
   using A = Acc<T>;
-  const TeamPlace at(k, N);
+  const WindowPlace at(k, N);
   std::int64_t rest = at.window;
   const std::int64_t ox = rest % x.out, oy = rest / x.out % y.out, oz = rest / (x.out * y.out) % z.out,
                      sample = rest / (x.out * y.out * z.out);
@@ -141,7 +141,7 @@ __global__ void __launch_bounds__(kBlock, 2)
 /// Windows: the lines of y.
 template <class T, int N>
 __global__ void __launch_bounds__(kBlock) map_axis_team(WindowTeam k, View<T> m, const T* from, T* to, T* left) {
-  const TeamPlace at(k, N);
+  const WindowPlace at(k, N);
   const std::int64_t outer = at.window / m.out, own = at.window - outer * m.out;
   const std::int32_t first = m.first[own];
   T sum[N];

@@ -1,5 +1,6 @@
 /// Sums by place. Whole numbers are added as they come. Floats are added in the order of the sources, by the thread that owns the place: it
-/// looks through all indices where these are few, otherwise the sources are sorted by place first (backend/cuda/sorted_sums.cuh).
+/// looks through all indices where these are few, otherwise the sources are sorted by place first, and those of a place with more than 256
+/// added in chunks (backend/cuda/sorted_sums.cuh).
 #include "backend/cuda/divider.cuh"
 #include "backend/cuda/index_fault.cuh"
 #include "backend/cuda/install.hpp"

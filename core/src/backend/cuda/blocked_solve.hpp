@@ -21,7 +21,7 @@ inline constexpr std::int64_t kSolvedByOneBlock = 128;
 
 /// Solves in place. x [count, n, k]; space: as large, of no values afterwards; reasons [matrices]: systems of a matrix whose reason is not 0 become NaN, null: none.
 using SolveCall = std::function<void(const double* t, double* x, double* space, const std::int64_t* reasons)>;
-/// n, k, count > 0. Sums of each value run in an order that sizes alone decide.
+/// n, k, count > 0. Sums of each value run in an order that sizes, and for the products alignment and the library, decide.
 SolveCall make_blocked_solve(const Triangle& t);
 
 /// Lower Cholesky factors of a [count, n, n] in place, from its lower triangles; what is above the diagonal is zero then. bad [count], zero before: the order of the

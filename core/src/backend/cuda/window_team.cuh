@@ -41,12 +41,12 @@ struct WindowTeam {
 };
 
 /// Where a thread stands.
-struct TeamPlace {
+struct WindowPlace {
   std::int64_t window, c;  ///< its first channel
   unsigned part;
   int row;
 
-  __device__ TeamPlace(const WindowTeam& k, int lanes) {
+  __device__ WindowPlace(const WindowTeam& k, int lanes) {
     unsigned block = blockIdx.x;
     c = (std::int64_t(block % k.slices) * k.tx + int(threadIdx.x) % k.tx) * lanes;
     block /= k.slices;
@@ -58,7 +58,7 @@ struct TeamPlace {
 
 /// body(plane, line, place) of the elements of a window of planes of `wy` lines of `wx` that are this thread's, in order.
 template <class Body>
-__device__ void each_of_window(const WindowTeam& k, const TeamPlace& at, std::int64_t planes, int wy, int wx, const Body& body) {
+__device__ void each_of_window(const WindowTeam& k, const WindowPlace& at, std::int64_t planes, int wy, int wx, const Body& body) {
   const std::int64_t plane = std::int64_t(wy) * wx, n = planes * plane, part = (n + k.parts - 1) / k.parts, begin = at.part * part,
                      end = begin + part < n ? begin + part : n, first = begin + at.row;
   if (at.c >= k.channels || first >= end) return;
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kBlock) join_window_sums(const Acc<T>* left, u
 
 /// Adds up what a block's threads summed: `share` of it goes to y, or, of several parts, all of it to `left`. All threads come here.
 template <class T, int N>
-__device__ void give_window_sum(const WindowTeam& k, const TeamPlace& at, Acc<T> (&sum)[N], Acc<T> share, T* y, Acc<T>* left) {
+__device__ void give_window_sum(const WindowTeam& k, const WindowPlace& at, Acc<T> (&sum)[N], Acc<T> share, T* y, Acc<T>* left) {
   __shared__ Acc<T> shared[N * kBlock];
   sum_tile_rows<Acc<T>, N>(sum, shared, k.tx, k.ty);
   if (at.row != 0 || at.c >= k.channels) return;

@@ -70,7 +70,7 @@ class Lines final : public FftProgram {
   /// Group i on its way to the second cache while the one before is computed: pieces of columns defeat the hardware's prefetcher.
   void fetch(const T* source, std::int64_t i) const {
     auto from = reinterpret_cast<const char*>(source);
-    if (!beside_) return;  // rows fetch those of the next group as they are read and written
+    if (!beside_) return;  // complex rows fetch those of the next group as they are read and written; real ones gain nothing from it
     const std::int64_t row = g_.inner * value_bytes_, per_outer = ceil_div(g_.inner, width_);
     from += i / per_outer * values_ * row + i % per_outer * width_ * value_bytes_;
     for (std::int64_t j = 0; j < values_; ++j) __builtin_prefetch(from + j * row, 0, 2);
