@@ -1,7 +1,7 @@
 /// Cholesky, triangles and LU on CUDA: one block a matrix, or a matrix and some of its right-hand sides.
 #include <algorithm>
 
-#include "backend/cuda/blocked_solve.hpp"
+#include "backend/cuda/blocked_linalg.hpp"
 #include "backend/cuda/install.hpp"
 #include "backend/cuda/linalg.hpp"
 #include "ops/linalg_block.cuh"
@@ -142,7 +142,7 @@ __global__ void lu_solve(const double* factors, const std::int32_t* pivots, cons
   }
 }
 
-// ---- systems of large order: the passes around blocked_solve.hpp ------------------------------------------------------------
+// ---- systems of large order: the passes around blocked_linalg.hpp ------------------------------------------------------------
 
 /// A block a matrix; reasons as small_diagonal gives them.
 __global__ void check_diagonals(const double* t, Index n, double tolerance, std::int64_t* reasons, unsigned long long* first) {
@@ -312,29 +312,32 @@ __global__ void refuse_factors(double* l, Index count, Index n, const std::int64
   }
 }
 
-Kernel blocked_cholesky(const Matrices& p) {
+/// factor(operands, space, reasons) on a copy of the matrices; `refuse` throws for the first that has a reason, null: reasons are no error.
+template <class Factor>
+Kernel factor_in_blocks(const Matrices& p, std::int64_t space_values, Factor factor, void (*refuse)(const Matrices&, std::int64_t, std::int64_t)) {
   const auto memory = [](std::int64_t values) { return std::make_shared<const DeviceMemory>(std::size_t(values) * sizeof(double)); };
-  return [p, factor = make_blocked_cholesky(p.count, p.n), space = memory(factor_space(p.count, p.n)), bad = memory(p.count), verdict = Verdict()](void* const* o) {
+  return [=, factor = std::move(factor), space = memory(space_values), reasons = memory(p.count), verdict = Verdict()](void* const* o) {
     verdict.clear();
-    check(cudaMemsetAsync(bad->as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
+    check(cudaMemsetAsync(reasons->template as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
     copy_values(in(o, 0), out(o, 1), p.count * p.n * p.n);
-    factor(out(o, 1), space->as<double>(), bad->as<std::int64_t>());
-    start_items("refuse_factors", p.count * p.n * p.n, refuse_factors, out(o, 1), p.count, p.n, bad->as<const std::int64_t>(), verdict.first());
-    if (const auto refused = verdict.read(); refused.reason) refuse_minor(p, refused.matrix, refused.reason);
+    factor(o, space->template as<double>(), reasons->template as<std::int64_t>());
+    if (!refuse) return;
+    start_items("refuse_factors", p.count * p.n * p.n, refuse_factors, out(o, 1), p.count, p.n, reasons->template as<const std::int64_t>(), verdict.first());
+    if (const auto refused = verdict.read(); refused.reason) refuse(p, refused.matrix, refused.reason);
   };
 }
 
+Kernel blocked_cholesky(const Matrices& p) {
+  return factor_in_blocks(
+      p, factor_space(p.count, p.n),
+      [factor = make_blocked_cholesky(p.count, p.n)](void* const* o, double* space, std::int64_t* bad) { factor(out(o, 1), space, bad); }, linalg::refuse_minor);
+}
+
 Kernel blocked_lu(const Matrices& p) {
-  const auto memory = [](std::int64_t values) { return std::make_shared<const DeviceMemory>(std::size_t(values) * sizeof(double)); };
-  return [p, factor = make_blocked_lu(p.count, p.n), space = memory(lu_space(p.count, p.n)), zero = memory(p.count), verdict = Verdict()](void* const* o) {
-    verdict.clear();
-    check(cudaMemsetAsync(zero->as<>(), 0, std::size_t(p.count) * sizeof(std::int64_t), stream()), "cudaMemsetAsync");
-    copy_values(in(o, 0), out(o, 1), p.count * p.n * p.n);
-    factor(out(o, 1), static_cast<std::int32_t*>(o[2]), space->as<double>(), zero->as<std::int64_t>());
-    if (!p.flag) return;
-    start_items("refuse_factors", p.count * p.n * p.n, refuse_factors, out(o, 1), p.count, p.n, zero->as<const std::int64_t>(), verdict.first());
-    if (const auto refused = verdict.read(); refused.reason) refuse_pivot(p, refused.matrix, refused.reason);
-  };
+  return factor_in_blocks(
+      p, lu_space(p.count, p.n),
+      [factor = make_blocked_lu(p.count, p.n)](void* const* o, double* space, std::int64_t* zero) { factor(out(o, 1), static_cast<std::int32_t*>(o[2]), space, zero); },
+      p.flag ? linalg::refuse_pivot : nullptr);
 }
 
 /// Whether what is enqueued now goes into a graph.

@@ -2,7 +2,7 @@
 ///
 /// A triangle is halved, at a multiple of the leaves, until a leaf is left: the first half is solved, its product with what is beside it taken from the right-hand
 /// sides of the second, which is solved then. Nearly all operations so are those of large products, and their shapes are few: one or two a level.
-#include "backend/cuda/blocked_solve.hpp"
+#include "backend/cuda/blocked_linalg.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -128,6 +128,19 @@ class Blocked {
   std::vector<Update> updates_;
 };
 
+/// The last m rows and columns of [count, n, n] += the rows' values in `depth` columns times dense negated ones, [depth, m].
+ProductCall update_rest(std::int64_t count, std::int64_t n, std::int64_t m, std::int64_t depth) {
+  ProductShape s;
+  s.in = s.out = DType::f64;
+  s.m = s.n = m, s.k = depth;
+  s.a_row = n, s.a_col = 1;
+  s.b_row = m == 1 ? 1 : m, s.b_col = m == 1 ? depth : 1;
+  s.c_row = n;
+  s.count = count, s.a_step = s.c_step = n * n, s.b_step = depth * m;
+  s.add = true;
+  return make_product(s);
+}
+
 // ---- factors ---------------------------------------------------------------------------------------------------------
 
 constexpr int kFactorLeaf = 48;  ///< rows that one block factors
@@ -208,15 +221,7 @@ class BlockedCholesky {
     }
     const std::int64_t h = first_half(rows, kFactorLeaf), m = rows - h;
     halve(row, h);
-    ProductShape s;
-    s.in = s.out = DType::f64;
-    s.m = s.n = m, s.k = h;
-    s.a_row = n_, s.a_col = 1;
-    s.b_row = m == 1 ? 1 : m, s.b_col = m == 1 ? h : 1;
-    s.c_row = n_;
-    s.count = count_, s.a_step = s.c_step = n_ * n_, s.b_step = h * m;
-    s.add = true;
-    steps_.push_back({row, h, m, make_blocked_solve({count_, count_, h, m, false, false, false, n_, n_ * n_}), make_product(s)});
+    steps_.push_back({row, h, m, make_blocked_solve({count_, count_, h, m, false, false, false, n_, n_ * n_}), update_rest(count_, n_, m, h)});
     halve(row + h, m);
   }
 
@@ -284,15 +289,7 @@ class BlockedLu {
   BlockedLu(std::int64_t count, std::int64_t n) : count_(count), n_(n) {
     for (std::int64_t first = 0; first < n; first += kLeaf) {
       const std::int64_t width = std::min<std::int64_t>(kLeaf, n - first), rest = n - first - width;
-      ProductShape s;
-      s.in = s.out = DType::f64;
-      s.m = s.n = rest, s.k = width;
-      s.a_row = n, s.a_col = 1;
-      s.b_row = rest == 1 ? 1 : rest, s.b_col = rest == 1 ? width : 1;
-      s.c_row = n;
-      s.count = count, s.a_step = s.c_step = n * n, s.b_step = width * rest;
-      s.add = true;
-      panels_.push_back({first, width, rest, rest > 0 ? make_product(s) : ProductCall()});
+      panels_.push_back({first, width, rest, rest > 0 ? update_rest(count, n, rest, width) : ProductCall()});
     }
   }
 

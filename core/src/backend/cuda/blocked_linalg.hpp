@@ -1,4 +1,4 @@
-/// Triangular systems of large order on CUDA: blocks of the diagonal by a kernel, what is beside them by matrix products (private).
+/// Triangular systems, Cholesky and LU factors of large order on CUDA: blocks of the diagonal by kernels, what is beside them by matrix products (private).
 #pragma once
 
 #include <cstdint>
