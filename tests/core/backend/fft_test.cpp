@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "backend/cpu/fft/fft.hpp"
+#include "backend/cpu/fft/fft_long.hpp"
+#include "backend/cpu/fft/fft_tables.hpp"
 #include "tenon/device.hpp"
 #include "tenon/random.hpp"
 
@@ -127,6 +129,27 @@ TEST_CASE("long Fourier transforms are the defining sum", "[fft][slow]") {
       check_all<float>(n, lines);
       check_all<double>(n, lines);
     }
+}
+
+TEST_CASE("roots of unity from tables are those taken one by one", "[fft]") {
+  for (std::int64_t n : {1, 2, 3, 5, 8, 12, 97, 1000, 4096, 1000003, 3 << 20}) {
+    const cpu::UnitRoots roots(n);
+    double worst = 0;
+    for (std::int64_t k = 0; k < n; k += std::max<std::int64_t>(1, n / 5000)) worst = std::max(worst, std::abs(roots(k) - cpu::unit_root(k, n)));
+    for (std::int64_t k : {n / 8, n / 4, n / 2, 3 * n / 4, n - 1}) worst = std::max(worst, std::abs(roots(k) - cpu::unit_root(k, n)));
+    INFO(n);
+    CHECK(worst <= 0x1p-53);
+    if (n % 4 == 0) CHECK(roots(n / 4) == std::complex<double>(0, -1));
+  }
+}
+
+TEST_CASE("the tables of a long Fourier transform are made once", "[fft]") {
+  for (std::int64_t n : {65536, 5003}) {
+    const auto first = cpu::FftLong<float>::of(n);
+    REQUIRE(first);
+    CHECK(cpu::FftLong<float>::of(n) == first);
+  }
+  CHECK_FALSE(cpu::FftLong<float>::of(100));
 }
 
 TEST_CASE("Fourier transforms may be done in place and come back", "[fft]") {

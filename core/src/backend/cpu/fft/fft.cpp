@@ -154,9 +154,13 @@ template <class T>
 class LongReal final : public FftProgram {
  public:
   LongReal(const FftGeometry& g, std::shared_ptr<const FftLong<T>> plan) : g_(g), half_(g.n / 2), plan_(std::move(plan)) {
-    std::vector<std::complex<double>> turns;
-    for (std::int64_t k = 0; k <= half_ / 2; ++k) turns.push_back(unit_root(k, g.n));
-    turns_ = interleaved<T>(turns);
+    static OfSize<std::vector<T>, 8> made;
+    turns_ = made.get(g.n, [this, &g] {
+      const UnitRoots root(g.n);
+      std::vector<std::complex<double>> turns;
+      for (std::int64_t k = 0; k <= half_ / 2; ++k) turns.push_back(root(k));
+      return std::make_shared<const std::vector<T>>(interleaved<T>(turns));
+    });
     workspace_bytes_ = std::size_t(plan_->workspace() + 2 * half_) * sizeof(T);
   }
 
@@ -182,16 +186,16 @@ class LongReal final : public FftProgram {
     parallel_blocks(half_ / 2 + 1, kValuesATask, body);
   }
   void untangle(T* z) const {
-    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().untangle_half(z, half_, turns_.data(), T(g_.interior), begin, end); });
+    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().untangle_half(z, half_, turns_->data(), T(g_.interior), begin, end); });
   }
   void tangle(const T* x, T* z) const {
-    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().tangle_half(x, z, half_, turns_.data(), T(g_.interior), begin, end); });
+    pairs([&](std::int64_t begin, std::int64_t end) { fft_loops<T>().tangle_half(x, z, half_, turns_->data(), T(g_.interior), begin, end); });
   }
 
   FftGeometry g_;
   std::int64_t half_;
   std::shared_ptr<const FftLong<T>> plan_;
-  std::vector<T> turns_;
+  std::shared_ptr<const std::vector<T>> turns_;
 };
 
 template <class T>
@@ -200,9 +204,9 @@ std::shared_ptr<const FftProgram> make(const FftGeometry& g) {
   const bool few = g.outer < (g.kind == FftKind::complex ? lanes : 2 * lanes) || g.n > kLongLine;
   if (g.inner == 1 && few && !g.pruned()) {
     if (g.kind == FftKind::complex) {
-      if (auto plan = FftLong<T>::make(g.n)) return std::make_shared<Long<T>>(g, plan);
+      if (auto plan = FftLong<T>::of(g.n)) return std::make_shared<Long<T>>(g, plan);
     } else if (g.n % 2 == 0) {
-      if (auto plan = FftLong<T>::make(g.n / 2)) return std::make_shared<LongReal<T>>(g, plan);
+      if (auto plan = FftLong<T>::of(g.n / 2)) return std::make_shared<LongReal<T>>(g, plan);
     }
   }
   return std::make_shared<Lines<T>>(g);

@@ -32,9 +32,15 @@ std::pair<std::int64_t, std::int64_t> cut(std::int64_t n, int lanes) {
 }  // namespace
 
 template <class T>
+std::shared_ptr<const FftLong<T>> FftLong<T>::of(std::int64_t n) {
+  if (n < kFewestValues) return nullptr;
+  static OfSize<FftLong, 8> made;  // few: a table is as large as the line
+  return made.get(n, [n] { return make(n); });
+}
+
+template <class T>
 std::shared_ptr<const FftLong<T>> FftLong<T>::make(std::int64_t n) {
   const int lanes = fft_loops<T>().lanes;
-  if (n < kFewestValues) return nullptr;
   auto made = std::make_shared<FftLong>();
   made->n_ = n;
   auto [rows, columns] = cut(n, lanes);
@@ -44,10 +50,11 @@ std::shared_ptr<const FftLong<T>> FftLong<T>::make(std::int64_t n) {
     made->row_ = FftTables<T>::of(columns);
     made->column_ = FftTables<T>::of(rows);
     made->turns_.resize(std::size_t(2 * n));
+    const UnitRoots root(n);
     parallel_blocks(rows, std::max<std::int64_t>(1, kValuesATask / columns), [&, columns = columns](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r)
         for (std::int64_t c = 0; c < columns; ++c) {
-          auto w = unit_root(r * c % n, n);
+          const auto w = root(r * c);  // r c < n
           made->turns_[std::size_t(2 * (r * columns + c))] = T(w.real());
           made->turns_[std::size_t(2 * (r * columns + c) + 1)] = T(w.imag());
         }
@@ -57,7 +64,7 @@ std::shared_ptr<const FftLong<T>> FftLong<T>::make(std::int64_t n) {
   }
   if (is_smooth(n)) return nullptr;
   const std::int64_t size = smooth_size(2 * n - 1);
-  made->convolution_ = make(size);
+  made->convolution_ = of(size);
   if (!made->convolution_) return nullptr;
   auto chirp = fft_chirp(n);
   made->kernel_ = interleaved<T>(fft_chirp_kernel(chirp, size));

@@ -1,16 +1,14 @@
 #include "backend/cpu/fft/fft_tables.hpp"
 
 #include <cmath>
-#include <list>
-#include <mutex>
 #include <numbers>
 
+#include "backend/cpu/fft/fft.hpp"
 #include "kernels/isa.hpp"
 
 namespace tenon::cpu {
 namespace {
 
-constexpr std::size_t kMostCached = 64;
 constexpr int kOddRadices[] = {13, 11, 7, 5, 3};
 
 /// Radices of a smooth n. Powers of two come last: their passes without twiddle factors are the longest.
@@ -29,33 +27,17 @@ std::vector<int> radices(std::int64_t n) {
   return all;
 }
 
-/// Plain recursive transform in double, for tables.
-void transform(std::complex<double>* x, std::int64_t n, std::int64_t stride, std::complex<double>* out) {
-  if (n == 1) {
-    out[0] = x[0];
-    return;
-  }
-  std::int64_t r = n % 2 == 0 ? 2 : n % 3 == 0 ? 3 : 5, m = n / r;
-  for (std::int64_t j = 0; j < r; ++j) transform(x + j * stride, m, stride * r, out + j * m);
-  std::complex<double> a[5];
-  for (std::int64_t k = 0; k < m; ++k) {
-    for (std::int64_t j = 0; j < r; ++j) a[j] = out[j * m + k] * unit_root(j * k, n);
-    for (std::int64_t q = 0; q < r; ++q) {
-      std::complex<double> sum = a[0];
-      for (std::int64_t j = 1; j < r; ++j) sum += a[j] * unit_root(j * q % r, r);
-      out[q * m + k] = sum;
-    }
-  }
+/// pi / 4 * part, in the first eighth of the circle, where sine and cosine lose nothing.
+long double eighth(std::int64_t numerator, std::int64_t n) {
+  return std::numbers::pi_v<long double> / 4 * static_cast<long double>(numerator) / static_cast<long double>(n);
 }
 
-}  // namespace
-
-std::complex<double> unit_root(std::int64_t k, std::int64_t n) {
-  // into the first eighth of the circle, where sine and cosine lose nothing
-  std::int64_t eight = 8 * k, octant = eight / n;
-  auto at = [&](std::int64_t numerator) { return std::numbers::pi_v<long double> / 4 * static_cast<long double>(numerator) / static_cast<long double>(n); };
-  long double angle = at(octant % 2 == 0 ? eight - octant * n : (octant + 1) * n - eight);
-  auto c = double(std::cos(angle)), s = double(std::sin(angle));
+/// at(j) gives cosine and sine of eighth(j, n), 0 <= j <= n.
+template <class At>
+std::complex<double> root_by_octant(std::int64_t k, std::int64_t n, const At& at) {
+  const std::int64_t eight = 8 * k, octant = eight / n;
+  const auto [cosine, sine] = at(octant % 2 == 0 ? eight - octant * n : (octant + 1) * n - eight);
+  const auto c = double(cosine), s = double(sine);
   switch (octant) {
     case 0: return {c, -s};
     case 1: return {s, -c};
@@ -66,6 +48,28 @@ std::complex<double> unit_root(std::int64_t k, std::int64_t n) {
     case 6: return {s, c};
     default: return {c, s};
   }
+}
+
+}  // namespace
+
+std::complex<double> unit_root(std::int64_t k, std::int64_t n) {
+  return root_by_octant(k, n, [n](std::int64_t j) { return std::pair(std::cos(eighth(j, n)), std::sin(eighth(j, n))); });
+}
+
+UnitRoots::UnitRoots(std::int64_t n) : n_(n), fine_size_(1) {
+  while (fine_size_ * fine_size_ < n) fine_size_ *= 2;
+  auto fill = [n](std::vector<Root>& roots, std::int64_t count, std::int64_t step) {
+    for (std::int64_t j = 0; j < count; ++j) roots.push_back({std::cos(eighth(j * step, n)), std::sin(eighth(j * step, n))});
+  };
+  fill(fine_, fine_size_, 1);
+  fill(coarse_, n / fine_size_ + 1, fine_size_);
+}
+
+std::complex<double> UnitRoots::operator()(std::int64_t k) const {
+  return root_by_octant(k, n_, [this](std::int64_t j) {
+    const Root &a = coarse_[std::size_t(j / fine_size_)], &b = fine_[std::size_t(j % fine_size_)];
+    return std::pair(a.c * b.c - a.s * b.s, a.s * b.c + a.c * b.s);
+  });
 }
 
 bool is_smooth(std::int64_t n) {
@@ -89,23 +93,28 @@ std::int64_t smooth_size(std::int64_t n) {
 std::vector<std::complex<double>> fft_chirp(std::int64_t n) {
   std::vector<std::complex<double>> chirp;
   chirp.reserve(std::size_t(n));
+  const UnitRoots root(2 * n);
   std::int64_t square = 0;  // j^2 modulo 2 n, kept small
   for (std::int64_t j = 0; j < n; ++j) {
-    chirp.push_back(unit_root(square, 2 * n));
+    chirp.push_back(root(square));
     square = (square + 2 * j + 1) % (2 * n);
   }
   return chirp;
 }
 
 std::vector<std::complex<double>> fft_chirp_kernel(const std::vector<std::complex<double>>& chirp, std::int64_t size) {
-  std::vector<std::complex<double>> circle(static_cast<std::size_t>(size)), kernel(static_cast<std::size_t>(size));
+  std::vector<std::complex<double>> circle(static_cast<std::size_t>(size));
   for (std::size_t j = 0; j < chirp.size(); ++j) {
     circle[j] = std::conj(chirp[j]);
     if (j > 0) circle[std::size_t(size) - j] = circle[j];
   }
-  transform(circle.data(), size, 1, kernel.data());
-  for (auto& v : kernel) v /= double(size);
-  return kernel;
+  FftGeometry g;  // `size` is smooth: this asks for no other chirp
+  g.scalar = DType::f64;
+  g.n = size;
+  const auto program = make_fft(g);
+  std::vector<double> workspace(program->workspace_bytes() / sizeof(double));
+  program->run(circle.data(), circle.data(), workspace.data(), 1 / double(size));
+  return circle;
 }
 
 template <class T>
@@ -125,8 +134,9 @@ FftTables<T>::FftTables(std::int64_t n) {
     std::int64_t m = left / r;
     std::vector<std::complex<double>> twiddles, roots;
     twiddles.reserve(std::size_t(m * (r - 1)));
+    const UnitRoots root(left);
     for (std::int64_t p = 0; p < m; ++p)
-      for (std::int64_t k = 1; k < r; ++k) twiddles.push_back(unit_root(p * k % left, left));
+      for (std::int64_t k = 1; k < r; ++k) twiddles.push_back(root(p * k));  // p k < left
     for (std::int64_t j = 0; j < r; ++j) roots.push_back(unit_root(j, r));
     passes_.push_back({r, m, s, keep(twiddles), keep(roots)});
     left = m;
@@ -138,22 +148,8 @@ FftTables<T>::FftTables(std::int64_t n) {
 
 template <class T>
 std::shared_ptr<const FftTables<T>> FftTables<T>::of(std::int64_t n) {
-  using Entry = std::shared_ptr<const FftTables>;
-  static std::mutex mutex;
-  static std::list<Entry> cache;  // latest first
-  {
-    std::lock_guard lock(mutex);
-    for (auto it = cache.begin(); it != cache.end(); ++it)
-      if ((*it)->line().n == n) {
-        cache.splice(cache.begin(), cache, it);
-        return cache.front();
-      }
-  }
-  auto made = std::make_shared<const FftTables>(n);  // outside the lock: it may ask for another size
-  std::lock_guard lock(mutex);
-  cache.push_front(made);
-  if (cache.size() > kMostCached) cache.pop_back();
-  return made;
+  static OfSize<FftTables, 64> made;
+  return made.get(n, [n] { return std::make_shared<const FftTables>(n); });
 }
 
 template class FftTables<float>;

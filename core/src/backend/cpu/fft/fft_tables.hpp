@@ -2,7 +2,11 @@
 #pragma once
 
 #include <complex>
+#include <cstddef>
+#include <list>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/fft/fft_line.hpp"
@@ -12,6 +16,48 @@ namespace tenon::cpu {
 
 /// exp(-2 pi i k / n), correctly rounded but for the last place, for 0 <= k < n.
 TENON_API std::complex<double> unit_root(std::int64_t k, std::int64_t n);
+
+/// The same for many k of one n: products, in long double, of two from tables of some sqrt(n) sines and cosines.
+class TENON_API UnitRoots {
+ public:
+  explicit UnitRoots(std::int64_t n);
+  std::complex<double> operator()(std::int64_t k) const;
+
+ private:
+  struct Root {
+    long double c, s;
+  };
+  std::int64_t n_, fine_size_;
+  std::vector<Root> fine_, coarse_;  ///< of the angles pi / 4 j / n: j below fine_size_, and its multiples
+};
+
+/// The last `kCapacity` things that were made of a size.
+template <class T, std::size_t kCapacity>
+class OfSize {
+ public:
+  using Entry = std::shared_ptr<const T>;
+  /// `make` runs outside the lock: it may ask for another size.
+  template <class Make>
+  Entry get(std::int64_t n, const Make& make) {
+    {
+      std::lock_guard lock(mutex_);
+      for (auto it = entries_.begin(); it != entries_.end(); ++it)
+        if (it->first == n) {
+          entries_.splice(entries_.begin(), entries_, it);
+          return entries_.front().second;
+        }
+    }
+    Entry made = make();
+    std::lock_guard lock(mutex_);
+    entries_.emplace_front(n, made);
+    if (entries_.size() > kCapacity) entries_.pop_back();
+    return made;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::list<std::pair<std::int64_t, Entry>> entries_;  ///< latest first
+};
 
 /// exp(-pi i j^2 / n) for j in [0, n): Bluestein's chirp.
 std::vector<std::complex<double>> fft_chirp(std::int64_t n);
@@ -27,7 +73,7 @@ class FftTables {
  public:
   explicit FftTables(std::int64_t n);
   const FftLine<T>& line() const { return line_; }
-  /// From a cache of the last sizes.
+  /// One of the last sizes', or made.
   static std::shared_ptr<const FftTables> of(std::int64_t n);
 
  private:
