@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one call of at most ten minutes: the device tests, compute-sanitizer over them, training steps beside PyTorch's on the
 # same card, and the same steps on this machine's CPU. Writes gpu.json, gpu.md, what was chosen by measurement (choices.txt) and logs/ into a folder, and prints the table.
-#   bash tests/gpu.sh [tests|sanitize|bench|layers ...]     default: tests sanitize bench; layers: attention and recurrent layers alone, beside PyTorch's
+#   bash tests/gpu.sh [tests|sanitize|bench|layers|shapes ...]     default: tests sanitize bench; layers: attention and recurrent layers alone, shapes: single ops over
+#                  sizes of all kinds (tests/bench/shapes/cases.txt), times and values, both beside PyTorch's
 #   OUT=DIR        where results go (default build/gpu/results)      MODELS="unet3d lstm"   DTYPES="bf16 tf32 f32"   MODES="eager channels_last compile graphs"
 #   BINARIES=DIR   binaries that were built elsewhere: DIR/bin, DIR/lib; else core, backend, tests and bench are built here (no ITK, NetCDF, htslib needed)
 #   SKIP_CPU=1     leaves the CPU's steps out      WARM_SECONDS=120   for which PyTorch may compile a mode, beside the tests
@@ -16,7 +17,7 @@ cd "$(dirname "$0")/.."
 steps=${*:-tests sanitize bench} out=${OUT:-build/gpu/results} models=${MODELS:-unet3d fno2d basset lstm transformer mlp} dtypes=${DTYPES:-bf16}
 modes=${MODES:-eager channels_last compile graphs} python=${PYTHON:-python3} rounds=${ROUNDS:-9} seconds=${SECONDS_EACH:-3} end=${END:-520} limit=${LIMIT:-420}
 for step in $steps; do
-  case $step in tests | sanitize | bench | layers) ;; *) echo "gpu.sh: unknown step '$step' (tests, sanitize, bench, layers)" >&2; exit 2 ;; esac
+  case $step in tests | sanitize | bench | layers | shapes) ;; *) echo "gpu.sh: unknown step '$step' (tests, sanitize, bench, layers, shapes)" >&2; exit 2 ;; esac
 done
 mkdir -p "$out/logs"
 logs=$out/logs
@@ -27,7 +28,7 @@ if [ -z "${BINARIES:-}" ]; then
   VIRTUAL_ENV=${VIRTUAL_ENV:-$("$python" -c 'import sys; print(sys.prefix)' 2>/dev/null)}
   export VIRTUAL_ENV
   { cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=${ARCHITECTURES:-native}" -DTENON_BUILD_MEDICAL=OFF -DTENON_BUILD_CLIMATE=OFF -DTENON_BUILD_GENOMICS=OFF -DTENON_BUILD_FINANCE=OFF -DTENON_FMT_HEADER_ONLY=ON -DTENON_BUILD_GPU_TESTS=ON &&
-    cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench attention_bench recurrent_bench tenon_cuda; } >build/gpu/build.log 2>&1 || { tail -30 build/gpu/build.log; exit 1; }
+    cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench attention_bench recurrent_bench shapes_bench tenon_cuda; } >build/gpu/build.log 2>&1 || { tail -30 build/gpu/build.log; exit 1; }
   grep -h "cuDNN: " build/gpu/build.log || true
   [ "$SECONDS" -le 120 ] || { late=$((SECONDS - 120)); end=$((end + late)) limit=$((limit + late)); }
 fi
@@ -171,6 +172,16 @@ layers() {
   cat "$out/layers.jsonl"
 }
 
+# What of them is slower than PyTorch's, or has other values, is no failure of the run but for an end before its time.
+shapes() {
+  local left=$((end - SECONDS)) status
+  PYTHON=$python within "${SHAPES_SECONDS:-280}" "$python" tests/bench/shapes.py --what both --device cuda --turns 2 --seconds 0.02 --threads "$(nproc)" --binary "$BINARIES/bin/shapes_bench" \
+    --variable "LD_LIBRARY_PATH=$libraries" --json "$out/shapes.jsonl" --until "$((left < 250 ? left : 250))" >"$out/shapes.md" 2>"$logs/shapes.err"
+  status=$?
+  cat "$out/shapes.md"
+  [ "$status" -le 1 ] || fail "shapes, $(ended "$status"): $(tail -1 "$logs/shapes.err")"
+}
+
 for step in $steps; do
   case $step in
     tests)
@@ -197,6 +208,7 @@ for step in $steps; do
       layers
       told_choices
       ;;
+    shapes) shapes ;;
   esac
 done
 exit $failed

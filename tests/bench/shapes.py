@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Ops of all kinds over sizes of all kinds (shapes/cases.txt) beside PyTorch, in turns, and their values compared; prints a Markdown table, slowest ratio first.
 
-    python3 tests/bench/shapes.py [--device cpu|cuda] [--only REGEX] [--turns 3] [--seconds 0.1] [--threads 2] [--values] [--binary FILE] [--json FILE]
+    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--only REGEX] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
 
-Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON). Each program stays for the whole run, and answers in
-turn; the least time of the turns counts. --values compares the results alone: the largest difference, as a part of the largest value. A GPU's clock is the
-recorded op replayed on our side, a CUDA graph on PyTorch's.
+Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON); where PYTHON has no PyTorch our times stand alone. Each
+program stays for the whole run, and answers in turn; the least time of the turns counts. Of values the largest difference is taken, as a part of the largest
+value; the exit status is 1 where one is beyond its type's bound. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's.
 """
 import argparse
 import json
@@ -17,20 +17,18 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
 here = pathlib.Path(__file__).resolve().parent
 # what 2^n rounded sums of a type may differ by
 BOUNDS = {"f64": 1e-9, "f32": 2e-4, "c64": 2e-4, "f16": 1e-2, "bf16": 4e-2}
 
 
 class Program:
-    def __init__(self, command):
-        self.command = command
+    def __init__(self, command, variables=()):
+        self.command, self.environment = command, {**os.environ, **dict(v.split("=", 1) for v in variables)}
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([str(c) for c in self.command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(c) for c in self.command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment)
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
@@ -44,6 +42,7 @@ class Program:
 
 
 def values(program, case, folder):
+    import numpy as np
     path = pathlib.Path(folder) / "values"
     answer = program.ask(f"values {path} {case}")
     if "error" in answer:
@@ -57,7 +56,8 @@ def values(program, case, folder):
 
 
 def difference(ours, theirs):
-    """The largest difference, as a part of the largest value; infinite where shapes, or what is not finite, differ."""
+    """The largest difference, as a part of the largest value; infinite where shapes, or what is not a number, differ."""
+    import numpy as np
     worst = 0.0
     if len(ours) != len(theirs):
         return float("inf")
@@ -70,21 +70,65 @@ def difference(ours, theirs):
     return worst
 
 
+def compared(tenon, torch, case, folder):
+    """What to say of a case's values, and whether they are wrong."""
+    (failed, ours), (refused, theirs) = values(tenon, case, folder), values(torch, case, folder)
+    if failed:
+        return f"FAILED: {case}: {failed}", True
+    if refused:
+        return f"not compared: {case}: PyTorch: {refused}", False
+    bound = max((BOUNDS[kind] for kind in BOUNDS if re.search(rf"\b{kind}[\[+~<@]", case)), default=0)
+    worst = difference(ours, theirs)
+    return f"{'FAILED' if worst > bound else 'same'}: {case}: {worst:.1e}", worst > bound
+
+
+def timed(programs, case, args):
+    """Least microseconds by program's name, or what one of them said instead."""
+    best = {}
+    for _ in range(args.turns):
+        for name, program in programs.items():
+            answer = program.ask(f"time {args.seconds} {case}")
+            if "error" in answer:
+                return {"error": f"{name}: {answer['error']}"}
+            best[name] = min(best.get(name, float("inf")), answer["us"])
+    return best
+
+
+def table(rows):
+    def ratio(times):
+        return times["tenon"] / times["torch"] if "torch" in times else 0.0
+    lines = ["| op, inputs | Tenon us | PyTorch us | ratio |", "|---|---|---|---|"]
+    for case, times in sorted(rows, key=lambda row: -ratio(row[1])):
+        if "error" in times:
+            lines.append(f"| {case} | {times['error']} | | |")
+        else:
+            theirs = f"{times['torch']:.1f} | {ratio(times):.2f}" if "torch" in times else " | "
+            lines.append(f"| {case} | {times['tenon']:.1f} | {theirs} |")
+    both = [times for _, times in rows if "torch" in times]
+    lines.append(f"\n{sum(ratio(times) <= 1 for times in both)} of {len(both)} no slower than PyTorch's")
+    return "\n".join(lines)
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--what", default="time", choices=["time", "values", "both"])
     args.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     args.add_argument("--only", default="")
     args.add_argument("--turns", type=int, default=3)
     args.add_argument("--seconds", type=float, default=0.1)
     args.add_argument("--threads", type=int, default=2)
-    args.add_argument("--values", action="store_true")
     args.add_argument("--binary", default=here.parent.parent / "build/release/bin/shapes_bench")
+    args.add_argument("--variable", action="append", default=[], help="NAME=VALUE for shapes_bench alone")
     args.add_argument("--json", help="a line a case, as they come")
     args.add_argument("--until", type=float, default=1e9, help="seconds after which no case is begun")
     args = args.parse_args()
     python = os.environ.get("PYTHON") or subprocess.run(["bash", here / "peers/setup.sh"], check=True, capture_output=True, text=True).stdout.strip()
     common = ["--device", args.device, "--threads", args.threads]
-    tenon, torch = Program([args.binary, *common]), Program([python, here / "peers/torch_shapes.py", *common])
+    programs = {"tenon": Program([args.binary, *common], args.variable)}
+    if subprocess.run([python, "-c", "import torch, numpy"], capture_output=True).returncode == 0:
+        programs["torch"] = Program([python, here / "peers/torch_shapes.py", *common])
+    else:
+        print(f"{python} has no PyTorch: nothing to compare with", file=sys.stderr)
     cases = [line.strip() for line in open(here / "shapes/cases.txt") if line.strip() and not line.startswith("#")]
     cases = [case for case in cases if re.search(args.only, case)]
     begin, rows, bad = time.time(), [], 0
@@ -92,43 +136,23 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for n, case in enumerate(cases):
             if time.time() - begin > args.until:
-                print(f"left out for want of time: {len(cases) - n} of {len(cases)} cases", file=sys.stderr)
+                print(f"left out for want of time: {len(cases) - n} of {len(cases)} cases")
                 break
             print(f"{n + 1} of {len(cases)}: {case}", file=sys.stderr)
-            if args.values:
-                if case.startswith("random"):
-                    continue
-                (failed, ours), (refused, theirs) = values(tenon, case, folder), values(torch, case, folder)
-                if failed or refused:
-                    print(f"{'FAILED' if failed else 'not compared'}: {case}: {failed or 'PyTorch: ' + refused}", flush=True)
-                    bad += bool(failed)
-                    continue
-                kinds = {k for k in BOUNDS if re.search(rf"\b{k}[\[+~<@]", case)}
-                bound = max((BOUNDS[k] for k in kinds), default=0)
-                worst = difference(ours, theirs)
-                bad += worst > bound
-                print(f"{'FAILED' if worst > bound else 'same'}: {case}: {worst:.1e}", flush=True)
-                continue
-            best = {}
-            for _ in range(args.turns):
-                for name, program in (("tenon", tenon), ("torch", torch)):
-                    answer = program.ask(f"time {args.seconds} {case}")
-                    if "error" in answer:
-                        best.setdefault("error", f"{name}: {answer['error']}")
-                    else:
-                        best[name] = min(best.get(name, float("inf")), answer["us"])
-                if "error" in best:
-                    break
-            if log:
-                print(json.dumps({"case": case, **best}), file=log, flush=True)
-            rows.append((case, best))
-    if args.values:
-        print(f"{bad} of {len(cases)} failed")
-        return 1 if bad else 0
-    print("| op, inputs | Tenon us | PyTorch us | ratio |\n|---|---|---|---|")
-    for case, t in sorted(rows, key=lambda row: -row[1]["tenon"] / row[1]["torch"] if "error" not in row[1] else float("-inf")):
-        print(f"| {case} | {t['error']} | | |" if "error" in t else f"| {case} | {t['tenon']:.1f} | {t['torch']:.1f} | {t['tenon'] / t['torch']:.2f} |")
-    return 0
+            if args.what != "time" and "torch" in programs and not case.startswith("random"):
+                said, wrong = compared(programs["tenon"], programs["torch"], case, folder)
+                bad += wrong
+                if args.what == "values" or not said.startswith("same"):
+                    print(said, flush=True)
+            if args.what != "values":
+                rows.append((case, timed(programs, case, args)))
+                if log:
+                    print(json.dumps({"case": case, **rows[-1][1]}), file=log, flush=True)
+    if args.what != "time":
+        print(f"{bad} of {len(cases)} with other values than PyTorch's")
+    if rows:
+        print(table(rows))
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

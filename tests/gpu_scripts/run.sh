@@ -35,7 +35,17 @@ echo "# chosen: convolution of $model: own kernels" >&2
 [ "$model" != "${SILENT:-}" ] || exit 1
 echo "{\"model\": \"$model\", \"mode\": \"tenon\", \"device\": \"$device\", \"dtype\": \"$dtype\", \"ms\": 2, \"peak_mb\": 1}"
 STUB
+cat >"$work/bin/shapes_bench" <<'STUB'
+#!/bin/bash
+while read -r _ _ op rest; do
+  [ "$op" != "${ENDS:-}" ] || exit 3
+  echo '{"us": 5.25}'
+done
+STUB
 chmod +x "$work/bin/"*
+# a Python without PyTorch
+printf '#!/bin/sh\n[ "$1" != -c ] || exit 1\nexec python3 "$@"\n' >"$work/bare"
+chmod +x "$work/bare"
 gpu() {  # exit status wanted, steps; variables come from the caller
   local wanted=$1 status=0
   shift
@@ -66,6 +76,13 @@ tells "left out for want of time: Tenon, mlp bf16"
 LIMIT=-1 SKIP_CPU=1 gpu 0 bench
 tells "left out for want of time: PyTorch, lstm bf16"
 tells "| lstm | bf16 | 2.000 |"
+cases=$(grep -cE '^[a-z]' tests/bench/shapes/cases.txt)
+ENDS=sort PYTHON=$work/bare gpu 0 shapes
+tells "| matmul f32[1,4096] f32[4096,4096] | 5.2 |"
+tells "| sort f32[4194304] | tenon: the program ended with status 3 |"
+[ "$(wc -l <"$work/out/shapes.jsonl")" = "$cases" ] || fail "$(wc -l <"$work/out/shapes.jsonl") of $cases cases in shapes.jsonl"
+PYTHON=$work/bare END=-1 gpu 0 shapes
+tells "left out for want of time: $cases of $cases cases"
 
 # a file that is no library is not taken for cuDNN; without a home nothing is remembered
 echo text >"$work/text"
