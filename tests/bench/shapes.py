@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ops of all kinds over sizes of all kinds (shapes/cases.txt) beside PyTorch, in turns, and their values compared; prints a Markdown table, slowest ratio first.
 
-    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--only REGEX] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
+    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--only REGEX] [--cases FILE] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
 
 Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON); where PYTHON has no PyTorch our times stand alone. Each
 program stays for the whole run, and answers in turn; the least time of the turns counts. Of values the largest difference is taken, as a part of the largest
@@ -114,6 +114,7 @@ def main():
     args.add_argument("--what", default="time", choices=["time", "values", "both"])
     args.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     args.add_argument("--only", default="")
+    args.add_argument("--cases", default=here / "shapes/cases.txt")
     args.add_argument("--turns", type=int, default=3)
     args.add_argument("--seconds", type=float, default=0.1)
     args.add_argument("--threads", type=int, default=2)
@@ -129,7 +130,7 @@ def main():
         programs["torch"] = Program([python, here / "peers/torch_shapes.py", *common])
     else:
         print(f"{python} has no PyTorch: nothing to compare with", file=sys.stderr)
-    cases = [line.strip() for line in open(here / "shapes/cases.txt") if line.strip() and not line.startswith("#")]
+    cases = [line.strip() for line in open(args.cases) if line.strip() and not line.startswith("#")]
     cases = [case for case in cases if re.search(args.only, case)]
     begin, rows, bad = time.time(), [], 0
     log = open(args.json, "w") if args.json else None

@@ -158,7 +158,7 @@ def pads(*names):
 OPS = {
     **{name: one(getattr(torch, name)) for name in (
         "add sub mul div pow maximum atan2 exp expm1 log log1p sqrt rsqrt sin cos tan atan asin sinh tanh erf lgamma digamma sigmoid abs floor round sign "
-        "matmul tril masked_select nonzero where angle").split()},
+        "matmul tril masked_select nonzero where angle minimum acos cosh").split()},
     "less": one(torch.lt), "equal": one(torch.eq), "is_nan": one(torch.isnan), "relu": one(F.relu), "gelu": one(F.gelu), "silu": one(F.silu),
     "softplus": one(F.softplus), "elu": one(F.elu), "add_number": lambda c, x: x[0] + 1.5, "pow_number": lambda c, x: x[0] ** c.number("to", 2),
     "clamp": lambda c, x: x[0].clamp(-0.5, 0.5), "to_f32": lambda c, x: x[0].float(), "to_bf16": lambda c, x: x[0].bfloat16(), "to_i64": lambda c, x: x[0].long(),
@@ -168,6 +168,11 @@ OPS = {
     "permute": lambda c, x: x[0].permute(c.sizes("to")).clone(memory_format=torch.contiguous_format),
     "concat": lambda c, x: torch.cat(x, c.axis), "stack": lambda c, x: torch.stack(x, c.axis), "flip": lambda c, x: x[0].flip(c.sizes()),
     "roll": lambda c, x: x[0].roll(c.sizes("by"), c.sizes()), "pad": lambda c, x: F.pad(x[0], pads("before", "after")(c)),
+    "narrow": lambda c, x: x[0][tuple(slice(f, f + b) for f, b in zip(c.sizes("from"), c.sizes("by")))].clone(memory_format=torch.contiguous_format),
+    "every_other": lambda c, x: x[0][(slice(None),) * (c.axis % x[0].dim()) + (slice(None, None, 2),)].clone(memory_format=torch.contiguous_format),
+    "gelu_tanh": lambda c, x: F.gelu(x[0], approximate="tanh"), "leaky_relu": one(F.leaky_relu), "min": lambda c, x: x[0].min(c.axis).values,
+    "scatter": lambda c, x: x[0].scatter(c.axis, x[1], x[2]), "slogdet": lambda c, x: torch.linalg.slogdet(x[0]).logabsdet,
+    "adaptive_max_pool": lambda c, x: getattr(F, f"adaptive_max_pool{spatial(c, x)}d")(x[0], c.sizes("size")),
     "diagonal": lambda c, x: x[0].diagonal(dim1=-2, dim2=-1), "tile": lambda c, x: x[0].tile(c.sizes("by")), "repeat": lambda c, x: x[0].repeat_interleave(int(c.number("by", 2)), c.axis),
     "one_hot": lambda c, x: F.one_hot(x[0], int(c.number("classes", 2))).float(),
     "linear": lambda c, x: F.linear(*x), "einsum": lambda c, x: torch.einsum(c.parameters["of"], *x),
@@ -189,7 +194,7 @@ OPS = {
     "gather": lambda c, x: x[0].gather(c.axis, x[1]), "scatter_add": lambda c, x: x[0].scatter_add(c.axis, x[1], x[2]), "take": one(torch.take),
     "masked_fill": lambda c, x: x[0].masked_fill(x[1], -1), "sort": lambda c, x: x[0].sort(dim=c.axis, stable=True, descending="descending" in c.parameters),
     "topk": lambda c, x: x[0].topk(int(c.number("k", 1)), c.axis).values, "unique": lambda c, x: x[0].unique(return_inverse=True, return_counts=True),
-    "searchsorted": one(torch.searchsorted), "bincount": lambda c, x: x[0].bincount(minlength=int(c.number("bins", 0))),
+    "searchsorted": one(torch.searchsorted), "bincount": lambda c, x: x[0].bincount(*x[1:], minlength=int(c.number("bins", 0))),
     "quantile": lambda c, x: x[0].quantile(c.number("q", 0.5), c.axis), "median": lambda c, x: x[0].quantile(0.5, c.axis),
     "cholesky": one(torch.linalg.cholesky), "inv": one(torch.linalg.inv), "det": one(torch.linalg.det), "solve": one(torch.linalg.solve),
     "cholesky_solve": lambda c, x: torch.cholesky_solve(x[1], x[0]), "triangular_solve": lambda c, x: torch.linalg.solve_triangular(x[0], x[1], upper=False),
@@ -201,7 +206,7 @@ OPS = {
     "conj": lambda c, x: x[0].conj().resolve_conj().clone(), "random_uniform": lambda c, x: torch.rand_like(x[0]), "random_normal": lambda c, x: torch.randn_like(x[0]),
 }
 # these see channels first
-FIRST = {"conv", "conv_transpose", "max_pool", "avg_pool", "resize", "depth_to_space", "pad_reflect", "adaptive_avg_pool", "global_avg_pool", "global_max_pool",
+FIRST = {"conv", "conv_transpose", "max_pool", "avg_pool", "resize", "depth_to_space", "pad_reflect", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool", "global_max_pool",
          "instance_norm", "group_norm", "batch_norm"}
 FACTORS = {"qr": lambda q, r: (q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2), r * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-1))}
 

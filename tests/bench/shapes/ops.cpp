@@ -57,12 +57,12 @@ const std::map<std::string, Op>& table() {
   static const std::map<std::string, Op> all = {
       // ---- elementwise
       {"add", of_two(add)}, {"sub", of_two(sub)}, {"mul", of_two(mul)}, {"div", of_two(div)}, {"pow", of_two(pow)}, {"maximum", of_two(maximum)},
-      {"less", of_two(less)}, {"equal", of_two(equal)}, {"atan2", of_two(atan2)},
+      {"minimum", of_two(minimum)}, {"less", of_two(less)}, {"equal", of_two(equal)}, {"atan2", of_two(atan2)},
       {"add_number", [](const Case& c) { return Results{add(c.in[0], 1.5)}; }},
       {"pow_number", [](const Case& c) { return Results{pow(c.in[0], c.number("to", 2))}; }},
       {"exp", of_one(exp)}, {"expm1", of_one(expm1)}, {"log", of_one(log)}, {"log1p", of_one(log1p)}, {"sqrt", of_one(sqrt)}, {"rsqrt", of_one(rsqrt)},
       {"sin", of_one(sin)}, {"cos", of_one(cos)}, {"tan", of_one(tan)}, {"atan", of_one(atan)}, {"asin", of_one(asin)}, {"sinh", of_one(sinh)},
-      {"tanh", of_one(tanh)}, {"erf", of_one(erf)}, {"lgamma", of_one(lgamma)}, {"digamma", of_one(digamma)}, {"sigmoid", of_one(sigmoid)},
+      {"acos", of_one(acos)}, {"cosh", of_one(cosh)}, {"gelu_tanh", of_one(gelu_tanh)}, {"leaky_relu", [](const Case& c) { return Results{leaky_relu(c.in[0])}; }}, {"tanh", of_one(tanh)}, {"erf", of_one(erf)}, {"lgamma", of_one(lgamma)}, {"digamma", of_one(digamma)}, {"sigmoid", of_one(sigmoid)},
       {"relu", of_one(relu)}, {"gelu", of_one(gelu)}, {"silu", of_one(silu)}, {"softplus", of_one(softplus)}, {"abs", of_one(abs)},
       {"floor", of_one(floor)}, {"round", of_one(round)}, {"sign", of_one(sign)}, {"is_nan", of_one(is_nan)},
       {"clamp", [](const Case& c) { return Results{clamp(c.in[0], -0.5, 0.5)}; }},
@@ -73,6 +73,7 @@ const std::map<std::string, Op>& table() {
       {"to_i64", [](const Case& c) { return Results{c.in[0].to(DType::i64)}; }},
       // ---- reductions
       {"sum", over(sum)}, {"mean", over(mean)}, {"var", over(var)},
+      {"min", [](const Case& c) { return Results{min(c.in[0], c.axis())}; }},
       {"max", [](const Case& c) { return Results{max(c.in[0], c.axis())}; }},
       {"argmax", along(argmax)},
       // ---- shape
@@ -98,6 +99,13 @@ const std::map<std::string, Op>& table() {
       {"tile", [](const Case& c) { return Results{tile(c.in[0], c.sizes("by"))}; }},
       {"repeat", [](const Case& c) { return Results{repeat(c.in[0], std::int64_t(c.number("by", 2)), c.axis())}; }},
       {"one_hot", [](const Case& c) { return Results{one_hot(c.in[0], std::int64_t(c.number("classes", 2)), DType::f32)}; }},
+      {"narrow", [](const Case& c) {
+         const auto from = c.sizes("from"), by = c.sizes("by");
+         Tensor x = c.in[0];
+         for (std::size_t a = 0; a < from.size(); ++a) x = x.narrow(int(a), from[a], by[a]);
+         return Results{x.clone()};
+       }},
+      {"every_other", [](const Case& c) { return Results{c.in[0].slice(c.axis(), 0, c.in[0].size(c.axis()), 2).clone()}; }},
       {"tril", [](const Case& c) { return Results{tril(c.in[0])}; }},
       {"diagonal", [](const Case& c) { return Results{diagonal(c.in[0])}; }},
       // ---- products
@@ -109,6 +117,7 @@ const std::map<std::string, Op>& table() {
       {"conv_transpose", [](const Case& c) { return Results{conv_transpose(c.in[0], c.in[1], third(c), conv_options(c), c.sizes("output_padding"))}; }},
       {"max_pool", pooled(max_pool)}, {"avg_pool", pooled(avg_pool)},
       {"adaptive_avg_pool", [](const Case& c) { return Results{adaptive_avg_pool(c.in[0], c.sizes("size"))}; }},
+      {"adaptive_max_pool", [](const Case& c) { return Results{adaptive_max_pool(c.in[0], c.sizes("size"))}; }},
       {"global_avg_pool", of_one(global_avg_pool)}, {"global_max_pool", of_one(global_max_pool)},
       {"resize", [](const Case& c) {
          return Results{resize(c.in[0], c.sizes("size"), {resize_mode(c.text("mode", "linear")), c.has("corners"), c.has("antialias")})};
@@ -160,11 +169,13 @@ const std::map<std::string, Op>& table() {
          return Results{u.values, u.inverse, u.counts};
        }},
       {"searchsorted", [](const Case& c) { return Results{searchsorted(c.in[0], c.in[1])}; }},
-      {"bincount", [](const Case& c) { return Results{bincount(c.in[0], std::int64_t(c.number("bins", 0)))}; }},
+      {"bincount", [](const Case& c) { return Results{bincount(c.in[0], std::int64_t(c.number("bins", 0)), c.in.size() > 1 ? c.in[1] : Tensor())}; }},
+      {"scatter", [](const Case& c) { return Results{scatter(c.in[0], c.axis(), c.in[1], c.in[2])}; }},
       {"quantile", [](const Case& c) { return Results{quantile(c.in[0], c.number("q", 0.5), c.axis())}; }},
       {"median", [](const Case& c) { return Results{quantile(c.in[0], 0.5, c.axis())}; }},
       // ---- linear algebra
       {"cholesky", of_one(cholesky)}, {"inv", of_one(inv)}, {"det", of_one(det)}, {"solve", of_two(solve)}, {"cholesky_solve", of_two(cholesky_solve)},
+      {"slogdet", [](const Case& c) { return Results{slogdet(c.in[0]).log_abs}; }},
       {"triangular_solve", [](const Case& c) { return Results{triangular_solve(c.in[0], c.in[1])}; }},
       {"qr", [](const Case& c) {
          const QR f = qr(c.in[0]);
