@@ -42,6 +42,13 @@ template <int N, class T>
     std::memcpy(&raw, p, sizeof raw);
     return (Vec<float, N>)(__builtin_convertvector(raw, Vec<std::uint32_t, N>) << 16);
   } else {
+#if defined(__F16C__)
+#if TENON_LANES_BYTES == 64
+    if constexpr (N == 16) return (Vec<float, N>)_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#endif
+    if constexpr (N == 8) return (Vec<float, N>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    if constexpr (N == 4) return (Vec<float, N>)_mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+#endif
     Vec<float, N> v{};
     for (int i = 0; i < N; ++i) v[i] = float(p[i]);
     return v;
@@ -61,6 +68,17 @@ template <int N, class T>
     Vec<std::uint16_t, N> raw = __builtin_convertvector(rounded, Vec<std::uint16_t, N>);
     std::memcpy(static_cast<void*>(p), &raw, sizeof raw);
   } else {
+#if defined(__F16C__)
+    if constexpr (N >= 4 && N <= 16) {  // the instructions would keep a NaN's digits
+      const Vec<std::uint32_t, N> u = (Vec<std::uint32_t, N>)v;
+      v = (u & 0x7fffffffu) > 0x7f800000u ? (Vec<float, N>)((u & 0x80000000u) | 0x7fc00000u) : v;
+    }
+#if TENON_LANES_BYTES == 64
+    if constexpr (N == 16) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtps_ph(0xffff, (__m512)v, _MM_FROUND_TO_NEAREST_INT));
+#endif
+    if constexpr (N == 8) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+    if constexpr (N == 4) return _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_cvtps_ph((__m128)v, _MM_FROUND_TO_NEAREST_INT));
+#endif
     for (int i = 0; i < N; ++i) p[i] = T(v[i]);
   }
 }

@@ -1,5 +1,6 @@
 #include "backend/cpu/tiles.hpp"
 
+#include "backend/cpu/half.hpp"
 #include "kernels/elementwise.hpp"
 #include "ops/convert.hpp"
 #include "ops/dispatch.hpp"
@@ -12,6 +13,9 @@ using kernels::Complex;
 template <class From, class C>
 void load(const void* from, std::int64_t step, C* to, std::int64_t n) {
   auto x = static_cast<const From*>(from);
+  if constexpr (std::is_same_v<From, f16> && std::is_same_v<C, float>) {
+    if (step == 1) return half_loops().to_float(n, x, to);
+  }
   if (step == 1) {
     for (std::int64_t i = 0; i < n; ++i) to[i] = convert<C>(x[i]);
   } else {
@@ -22,6 +26,9 @@ void load(const void* from, std::int64_t step, C* to, std::int64_t n) {
 template <class To, class C>
 void store(const C* from, void* to, std::int64_t step, std::int64_t n) {
   auto y = static_cast<To*>(to);
+  if constexpr (std::is_same_v<To, f16> && std::is_same_v<C, float>) {
+    if (step == 1) return half_loops().from_float(n, from, y);
+  }
   if (step == 1) {
     for (std::int64_t i = 0; i < n; ++i) y[i] = convert<To>(from[i]);
   } else {
