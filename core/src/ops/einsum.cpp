@@ -9,6 +9,7 @@
 #include "ops/check.hpp"
 #include "ops/einsum_equation.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
 #include "tensor/permuted.hpp"
@@ -186,14 +187,22 @@ class Contraction {
     const LabelSet batch_set = einsum_detail::set_of(batch);
     einsum_detail::check_rank(batch.size() + rows.size() + columns.size());
     if (p >= kFewLanes && std::max(m, n) * k <= kSmallMatrix && innermost_in(a, batch_set) && innermost_in(b, batch_set)) {
-      const DType type = a.tensor.dtype(), wide = type == DType::f64 ? type : DType::f32;
-      Tensor y = batch_product(arranged(a, joined({rows, depth, batch})).reshape({m, k, p}).to(wide),
-                               arranged(b, joined({depth, columns, batch})).reshape({k, n, p}).to(wide));
-      return shaped(y.to(type), joined({rows, columns, batch}));
+      const Tensor left = arranged(a, joined({rows, depth, batch})).reshape({m, k, p}), right = arranged(b, joined({depth, columns, batch})).reshape({k, n, p});
+      return shaped(lanes_product(left, right), joined({rows, columns, batch}));
     }
     Tensor left = arranged(a, joined({batch, rows, depth})), right = arranged(b, joined({batch, depth, columns}));
     if (batch.empty()) return shaped(matmul(left.reshape({m, k}), right.reshape({k, n})), joined({rows, columns}));
     return shaped(matmul(left.reshape({p, m, k}), right.reshape({p, k, n})), joined({batch, rows, columns}));
+  }
+
+  /// batch_product of any type: bf16 in f32, a complex one as four of its parts.
+  static Tensor lanes_product(const Tensor& a, const Tensor& b) {
+    if (is_complex(a.dtype())) {
+      const Tensor a_re = real(a), a_im = imag(a), b_re = real(b), b_im = imag(b);
+      return complex(batch_product(a_re, b_re) - batch_product(a_im, b_im), batch_product(a_re, b_im) + batch_product(a_im, b_re));
+    }
+    const DType wide = a.dtype() == DType::f64 ? DType::f64 : DType::f32;
+    return batch_product(a.to(wide), b.to(wide)).to(a.dtype());
   }
 
   Term shaped(const Tensor& t, const Labels& labels) const {
@@ -211,7 +220,7 @@ class Contraction {
 Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands) {
   if (operands.empty()) throw_usage("einsum", "no operands for \"" + std::string(equation) + "\"");
   for (const Tensor& t : operands) {
-    check_floating("einsum", t, "an operand");
+    if (!is_complex(t.dtype())) check_floating("einsum", t, "an operand");
     check_same_device("einsum", operands[0], t);
     if (t.dtype() != operands[0].dtype()) throw_usage("einsum", t.str() + " beside " + operands[0].str(), "cast one with to()");
   }

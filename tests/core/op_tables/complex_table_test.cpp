@@ -1,6 +1,7 @@
 // Gradients of complex ops, by real inputs that are made their parts, and by real functions of the results.
 #include "core/op_table.hpp"
 #include "tenon/complex.hpp"
+#include "tenon/einsum.hpp"
 #include "tenon/fft.hpp"
 #include "tenon/spectral.hpp"
 
@@ -54,6 +55,9 @@ const Register table(
             of_parts([](const In& z) { return square(mean(z[0])); }, {{2, 3}});
             of_parts([](const In& z) { return matmul(z[0], z[1]); }, {{2, 3}, {3, 4}});
             of_parts([](const In& z) { return matmul(z[0], z[1]); }, {{2, 1, 2, 3}, {2, 3, 2}});
+            of_parts([](const In& z) { return einsum("bip,iop->bop", z); }, {{2, 2, 9}, {2, 3, 9}});  // the batch innermost
+            of_parts([](const In& z) { return einsum("bij,bjk->bik", z); }, {{2, 2, 3}, {2, 3, 2}});
+            of_parts([](const In& z) { return einsum("iij,ij,j->i", z); }, {{2, 2, 3}, {2, 3}, {3}});
             of_parts([](const In& z) { return square(concat({z[0], z[1]}, 0)); }, {{2, 3}, {1, 3}});
           }},
          {"polar(Tensor,Tensor)",
