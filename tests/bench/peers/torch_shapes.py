@@ -308,6 +308,7 @@ def main():
     args = args.parse_args()
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False  # products are f32 by default on either side, PyTorch's convolutions are not
     for line in sys.stdin:
         try:
             reply = answer(line.strip(), args.device)

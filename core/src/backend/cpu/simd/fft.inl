@@ -274,6 +274,15 @@ void fft_store_beside(FftBeside<T, Whole> row, const T* from, std::int64_t n, T 
   }
 }
 
+/// body(j) for the places of `step` values that cover [0, n), the last of which may overlap the one before; gives how many values are done.
+template <class Body>
+[[gnu::always_inline]] inline std::int64_t fft_places(std::int64_t n, std::int64_t step, const Body& body) {
+  if (n < step) return 0;
+  for (std::int64_t j = 0; j + step <= n; j += step) body(j);
+  if (n % step) body(n - step);
+  return n;
+}
+
 /// Complex lines into a buffer. `swap` exchanges real and imaginary parts.
 template <class T>
 void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
@@ -284,18 +293,18 @@ void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows) {
     const std::int64_t ahead = L * (m.at[1] - m.at[0]);  // the rows that come next, which no stream of a prefetcher leads to
-    for (; j + L / 2 <= n; j += L / 2) {
+    j = fft_places(n, L / 2, [&](std::int64_t at) {
       FftVec<T> r[L];
       for (int l = 0; l < L; ++l) {
-        r[l] = load<L>(p + m.at[std::size_t(l)] + 2 * j);
-        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * j + ahead, 0, 2);  // to the second cache: in the first, rows a power of two apart put each other out
+        r[l] = load<L>(p + m.at[std::size_t(l)] + 2 * at);
+        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * at + ahead, 0, 2);  // to the second cache: in the first, rows a power of two apart put each other out
       }
       fft_transpose<T>(r);
       for (int k = 0; k < L / 2; ++k) {
-        store<L>(to + (j + k) * value + re, r[2 * k]);
-        store<L>(to + (j + k) * value + im, r[2 * k + 1]);
+        store<L>(to + (at + k) * value + re, r[2 * k]);
+        store<L>(to + (at + k) * value + im, r[2 * k + 1]);
       }
-    }
+    });
   }
   for (; j < n; ++j) {
     T* v = to + j * value;
@@ -316,18 +325,18 @@ void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes
   if (m.layout == FftLanes::Layout::beside) return fft_store_beside(fft_part<T>(m), from, n, scale, re, im, m, p);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
-    for (; j + L / 2 <= n; j += L / 2) {
+    j = fft_places(n, L / 2, [&](std::int64_t at) {
       FftVec<T> r[L];
       for (int k = 0; k < L / 2; ++k) {
-        r[2 * k] = load<L>(from + (j + k) * value + re) * scale;
-        r[2 * k + 1] = load<L>(from + (j + k) * value + im) * scale;
+        r[2 * k] = load<L>(from + (at + k) * value + re) * scale;
+        r[2 * k + 1] = load<L>(from + (at + k) * value + im) * scale;
       }
       fft_transpose<T>(r);
       for (int l = 0; l < L; ++l) {
-        store<L>(p + m.at[std::size_t(l)] + 2 * j, r[l]);
-        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * j + L * (m.at[1] - m.at[0]), 0, 2);
+        store<L>(p + m.at[std::size_t(l)] + 2 * at, r[l]);
+        __builtin_prefetch(p + m.at[std::size_t(l)] + 2 * at + L * (m.at[1] - m.at[0]), 0, 2);
       }
-    }
+    });
   for (; j < n; ++j)
     for (int l = 0; l < m.lines; ++l) {
       T* to = p + m.at[std::size_t(l)] + j * m.element;
@@ -343,13 +352,14 @@ void fft_load_real(const T* p, const FftLanes& m, std::int64_t n, T* to) {
   if (m.layout == FftLanes::Layout::packed || m.layout == FftLanes::Layout::beside) return fft_load(p, m, n, false, to);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
-    for (; j + L <= n; j += L)
+    j = fft_places(n, L, [&](std::int64_t at) {
       for (int part = 0; part < 2; ++part) {
         FftVec<T> r[L];
-        for (int l = 0; l < L; ++l) r[l] = load<L>(p + m.at[std::size_t(2 * l + part)] + j);
+        for (int l = 0; l < L; ++l) r[l] = load<L>(p + m.at[std::size_t(2 * l + part)] + at);
         fft_transpose<T>(r);
-        for (int k = 0; k < L; ++k) store<L>(to + (j + k) * value + part * L, r[k]);
+        for (int k = 0; k < L; ++k) store<L>(to + (at + k) * value + part * L, r[k]);
       }
+    });
   for (; j < n; ++j)
     for (int l = 0; l < L; ++l)
       for (int part = 0; part < 2; ++part) {
@@ -366,14 +376,15 @@ void fft_store_real(const T* from, std::int64_t n, T scale, bool swap, const Fft
   const int first = swap ? L : 0;
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
-    for (; j + L <= n; j += L)
+    j = fft_places(n, L, [&](std::int64_t at) {
       for (int part = 0; part < 2; ++part) {
         const int offset = part ? L - first : first;
         FftVec<T> r[L];
-        for (int k = 0; k < L; ++k) r[k] = load<L>(from + (j + k) * value + offset) * scale;
+        for (int k = 0; k < L; ++k) r[k] = load<L>(from + (at + k) * value + offset) * scale;
         fft_transpose<T>(r);
-        for (int l = 0; l < L; ++l) store<L>(p + m.at[std::size_t(2 * l + part)] + j, r[l]);
+        for (int l = 0; l < L; ++l) store<L>(p + m.at[std::size_t(2 * l + part)] + at, r[l]);
       }
+    });
   for (; j < n; ++j)
     for (int line = 0; line < m.lines; ++line) {
       const int offset = line % 2 ? L - first : first;
@@ -418,19 +429,19 @@ void fft_store_spectra(const T* z, std::int64_t n, std::int64_t count, T scale, 
   FftValue<T> a, b;
   std::int64_t k = 0;
   if (m.layout == FftLanes::Layout::rows)
-    for (; k + L / 2 <= count; k += L / 2) {
+    k = fft_places(count, L / 2, [&](std::int64_t at) {
       FftVec<T> r[L], s[L];
       for (int i = 0; i < L / 2; ++i) {
-        fft_untangle(z, n, k + i, scale, interior, a, b);
+        fft_untangle(z, n, at + i, scale, interior, a, b);
         r[2 * i] = a.re, r[2 * i + 1] = a.im, s[2 * i] = b.re, s[2 * i + 1] = b.im;
       }
       fft_transpose<T>(r);
       fft_transpose<T>(s);
       for (int l = 0; l < L; ++l) {
-        store<L>(p + m.at[std::size_t(2 * l)] + 2 * k, r[l]);
-        store<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * k, s[l]);
+        store<L>(p + m.at[std::size_t(2 * l)] + 2 * at, r[l]);
+        store<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * at, s[l]);
       }
-    }
+    });
   for (; k < count; ++k) {
     fft_untangle(z, n, k, scale, interior, a, b);
     for (int line = 0; line < m.lines; ++line) {
@@ -481,16 +492,16 @@ void fft_load_spectra(const T* p, const FftLanes& m, std::int64_t n, std::int64_
   if (m.layout == FftLanes::Layout::beside) return fft_load_spectra_beside(fft_part<T>(m), p, m, n, count, interior, z);
   std::int64_t k = 0;
   if (m.layout == FftLanes::Layout::rows)
-    for (; k + L / 2 <= count; k += L / 2) {
+    k = fft_places(count, L / 2, [&](std::int64_t at) {
       FftVec<T> r[L], s[L];
       for (int l = 0; l < L; ++l) {
-        r[l] = load<L>(p + m.at[std::size_t(2 * l)] + 2 * k);
-        s[l] = load<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * k);
+        r[l] = load<L>(p + m.at[std::size_t(2 * l)] + 2 * at);
+        s[l] = load<L>(p + m.at[std::size_t(2 * l + 1)] + 2 * at);
       }
       fft_transpose<T>(r);
       fft_transpose<T>(s);
-      for (int i = 0; i < L / 2; ++i) fft_tangle(z, n, k + i, interior, FftValue<T>{r[2 * i], r[2 * i + 1]}, FftValue<T>{s[2 * i], s[2 * i + 1]});
-    }
+      for (int i = 0; i < L / 2; ++i) fft_tangle(z, n, at + i, interior, FftValue<T>{r[2 * i], r[2 * i + 1]}, FftValue<T>{s[2 * i], s[2 * i + 1]});
+    });
   for (; k < count; ++k) {
     a = b = FftValue<T>{};
     for (int line = 0; line < m.lines; ++line) {
