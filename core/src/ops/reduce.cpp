@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include "kernels/elementwise.hpp"
@@ -12,61 +13,6 @@
 
 namespace tenon {
 namespace {
-
-constexpr std::int64_t kColumns = 1024;  ///< neighbouring columns a task sums at a time
-constexpr std::int64_t kGrain = 16384;   ///< elements a task, about
-
-template <class T, class O>
-Kernel sum_as(ReduceShape s) {
-  using C = kernels::Computed<T>;
-  using Sum = std::conditional_t<std::is_integral_v<C>, std::int64_t, double>;
-  return [s](void* const* p) {
-    const T* x = static_cast<const T*>(p[0]);
-    Sum* partial = static_cast<Sum*>(p[1]);
-    O* out = static_cast<O*>(p[2]);
-    const std::int64_t runs = s.runs(), columns = (s.inner + kColumns - 1) / kColumns;
-    const std::int64_t task_size = std::max<std::int64_t>(1, std::min(s.reduced, s.run) * std::min(s.inner, kColumns));
-    parallel_blocks(s.outer * runs * columns, std::max<std::int64_t>(1, kGrain / task_size), [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t task = first; task < last; ++task) {
-        const std::int64_t row_run = task / columns, column = (task % columns) * kColumns, width = std::min(kColumns, s.inner - column);
-        const std::int64_t begin = (row_run % runs) * s.run, n = std::min(s.reduced - begin, s.run);
-        const T* row = x + ((row_run / runs) * s.reduced + begin) * s.inner + column;
-        Sum* acc = partial + row_run * s.inner + column;
-        if (s.inner == 1) {
-          // eight interleaved sums: a fixed order that vectorises
-          std::array<Sum, 8> lanes{};
-          std::int64_t i = 0;
-          for (; i + 8 <= n; i += 8)
-            for (std::size_t k = 0; k < 8; ++k) lanes[k] += Sum(C(row[i + std::int64_t(k)]));
-          for (; i < n; ++i) lanes[std::size_t(i % 8)] += Sum(C(row[i]));
-          acc[0] = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-          continue;
-        }
-        std::fill(acc, acc + width, Sum(0));
-        for (std::int64_t r = 0; r < n; ++r, row += s.inner)
-          for (std::int64_t i = 0; i < width; ++i) acc[i] += Sum(C(row[i]));
-      }
-    });
-    parallel_blocks(s.outer * s.inner, kGrain, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t e = first; e < last; ++e) {
-        const std::int64_t o = e / s.inner, i = e % s.inner;
-        Sum total = 0;
-        for (std::int64_t r = 0; r < runs; ++r) total += partial[(o * runs + r) * s.inner + i];
-        out[e] = O(C(total));
-      }
-    });
-  };
-}
-
-Kernel make_sum(ReduceShape s, DType dtype, DType sums) {
-  return dispatch_all(dtype, [&](auto t) -> Kernel {
-    using T = typename decltype(t)::type;
-    using Wide = WideSum<T>;
-    if constexpr (!std::is_same_v<T, Wide> && !std::is_integral_v<T>)
-      if (sums == dtype) return sum_as<T, T>(s);
-    return sum_as<T, Wide>(s);
-  });
-}
 
 /// The first place of the largest (or smallest) of n numbers; the first NaN wins. One pass finds the value in lanes, a second its first place by
 /// blocks: both without branches on the numbers, so that compilers vectorise them.
@@ -155,18 +101,35 @@ Tensor sum_block(const Tensor& x, int first, int last, DType type) {
   for (int i = first; i < last; ++i) shape[i] = 1;
   if (const SumRunFn& run = sum_runs()[std::size_t(x.device().type)]) s.run = run(s, x.dtype());
   Tensor out = Tensor::empty(shape, type, x.device());
-  Tensor partial = Tensor::empty({s.outer, s.runs(), s.inner}, DType::f64, x.device());
+  const bool direct = x.device().type == DeviceType::cpu && s.runs() <= 1;  // the CPU's kernel has no use for what is one run
+  Tensor partial = Tensor::empty(direct ? Shape{1} : Shape{s.outer, s.runs(), s.inner}, DType::f64, x.device());
   launch("sum", {dense}, {partial, out}, sum_kernel(x.device(), s, x.dtype(), type));
   return out;
 }
 
-Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked, DType type) {
-  NoGrad no_grad;
+using Order = std::array<int, kMaxRank>;
+
+/// The axes of x from the slowest in memory to the fastest; as they come where elements are shared, and on devices whose kernels gain nothing.
+Order memory_order(const Tensor& x) {
+  Order order{};
+  std::iota(order.begin(), order.end(), 0);
+  const Shape& strides = x.strides();
+  if (x.device().type != DeviceType::cpu || std::any_of(strides.begin(), strides.end(), [](std::int64_t s) { return s <= 0; })) return order;
+  std::stable_sort(order.begin(), order.begin() + x.rank(), [&](int a, int b) { return strides[a] > strides[b]; });
+  return order;
+}
+
+Tensor permuted(const Tensor& x, const Order& order) {
+  Shape shape = x.shape(), strides = x.strides();
+  for (int i = 0; i < x.rank(); ++i) shape[i] = x.size(order[std::size_t(i)]), strides[i] = x.strides()[order[std::size_t(i)]];
+  return x.alias(shape, strides, x.offset());
+}
+
+Tensor sum_in_order(Tensor x, const std::array<bool, kMaxRank>& marked, DType type) {
   int blocks = 0;
   for (int i = 0; i < x.rank(); ++i) blocks += marked[std::size_t(i)] && (i == 0 || !marked[std::size_t(i - 1)]);
   // between blocks a sum must not be rounded to 16 bits
   const DType between = blocks > 1 && is_floating(type) && size_of(type) == 2 ? DType::f32 : type;
-  Tensor out = x;
   for (int last = x.rank(); last > 0;) {  // innermost block first: it shrinks the rest
     if (!marked[std::size_t(last - 1)]) {
       --last;
@@ -174,10 +137,23 @@ Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked, DT
     }
     int first = last - 1;
     while (first > 0 && marked[std::size_t(first - 1)]) --first;
-    out = sum_block(out, first, last, between);
+    x = sum_block(x, first, last, between);
     last = first;
   }
-  return out.to(type).detach();
+  return x.to(type).detach();
+}
+
+Tensor sum_keeping(const Tensor& x, const std::array<bool, kMaxRank>& marked, DType type) {
+  NoGrad no_grad;
+  const Order order = memory_order(x);
+  if (std::is_sorted(order.begin(), order.begin() + x.rank())) return sum_in_order(x, marked, type);
+  Order back{};
+  std::array<bool, kMaxRank> moved{};
+  for (int i = 0; i < x.rank(); ++i) {
+    moved[std::size_t(i)] = marked[std::size_t(order[std::size_t(i)])];
+    back[std::size_t(order[std::size_t(i)])] = i;
+  }
+  return permuted(sum_in_order(permuted(x.detach(), order), moved, type), back).contiguous();
 }
 
 struct ExtremeResult {
@@ -219,7 +195,6 @@ Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool
 
 void set_sum_run(DeviceType type, SumRunFn run) { sum_runs()[std::size_t(type)] = std::move(run); }
 
-KernelSlot<ReduceShape, DType, DType> sum_kernel{"sum", make_sum};
 KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", make_extreme};
 
 namespace {

@@ -96,6 +96,34 @@ TEST_CASE("sums of strided views and wide rows", "[reduce]") {
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).margin(1e-12));
 }
 
+TEST_CASE("sums of axes in another order than memory's equal those of a dense copy", "[reduce]") {
+  for (DType type : {DType::f64, DType::f32, DType::bf16, DType::i16}) {
+    const Tensor x = noise({5, 70, 3, 41}).to(DType::i16).to(type);  // whole numbers, so that every order gives the same
+    for (const Tensor& view : {x.permute({3, 1, 0, 2}), x.permute({0, 3, 2, 1}), x.permute({1, 3, 2, 0}).narrow(1, 4, 30), x.permute({3, 0, 1, 2}).narrow(2, 5, 1)})
+      for (unsigned mask = 1; mask < 16; ++mask) {
+        std::vector<int> axes;
+        for (int i = 0; i < 4; ++i)
+          if (mask >> i & 1) axes.push_back(i);
+        INFO(view.str() << " axes mask " << mask);
+        const Tensor got = sum(view, axes);
+        CHECK(got.is_contiguous());
+        CHECK(got.to_vector() == sum(view.clone(), axes).to_vector());
+      }
+  }
+  Tensor x = noise({4, 6}, DType::f64).set_requires_grad();
+  sum(mul(sum(x.transpose(0, 1), {1}), Tensor::arange(6).to(DType::f64))).backward();
+  CHECK(x.grad().to_vector() == Tensor::arange(6).to(DType::f64).expand({4, 6}).to_vector());
+}
+
+TEST_CASE("the largest and smallest numbers of small types sum exactly over long runs", "[reduce]") {
+  for (const Shape& shape : {Shape{8192, 1}, Shape{8192, 3}, Shape{2, 5000}}) {
+    CHECK(sum(Tensor::full(shape, 255, DType::u8)).item() == 255.0 * double(shape.numel()));
+    CHECK(sum(Tensor::full(shape, -32768, DType::i16), {0}).to_vector()[0] == -32768.0 * double(shape[0]));
+    CHECK(sum(Tensor::full(shape, -2147483648.0, DType::i32), {0}).to_vector()[0] == -2147483648.0 * double(shape[0]));
+    CHECK(sum(Tensor::full(shape, 1, DType::boolean), {1}).to_vector()[0] == double(shape[1]));
+  }
+}
+
 TEST_CASE("a sum over ten million values is exact to the last bits", "[reduce]") {
   const std::int64_t n = 10'000'000;
   Tensor tenth = Tensor::full({n}, 0.1);
