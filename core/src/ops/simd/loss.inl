@@ -23,7 +23,7 @@ void label_sums_block(const T* x, const std::int32_t* labels, std::int64_t rows,
     for (int k = 0; k < K; ++k)
       for (int i = 0; i < B; ++i) chosen[i] |= std::bit_cast<Bits>(t[k * B + i]) & -Bits(label[i] == k);  // no branch, and infinities stay
     exponentials<B>(t, K, top, sum);
-    for (int i = 0; i < B; ++i) entropy[i] += live[i] * (log_fast(sum[i]) - (std::bit_cast<A>(chosen[i]) - top[i]));
+    for (int i = 0; i < B; ++i) entropy[i] += live[i] * (log_of_sum(sum[i]) - (std::bit_cast<A>(chosen[i]) - top[i]));
     if constexpr (Dice) {
       for (int i = 0; i < B; ++i) sum[i] = live[i] / sum[i];
       for (int k = 0; k < K; ++k)
@@ -80,12 +80,13 @@ void label_gradient_block(const T* x, const std::int32_t* labels, T* dx, std::in
 template <class T, bool Dice>
 void label_sums(const T* x, const std::int32_t* labels, std::int64_t rows, std::int64_t K, double* sums) {
   if (K <= kFewClasses) return label_sums_block<T, Dice, 64, kFewClasses>(x, labels, rows, int(K), sums);
-  if (K <= kManyClasses) return label_sums_block<T, Dice, 16, kManyClasses>(x, labels, rows, int(K), sums);
-  if constexpr (!Dice) {
+  if constexpr (Dice) {
+    label_sums_block<T, Dice, 16, kManyClasses>(x, labels, rows, int(K), sums);
+  } else {
     sums[0] = 0;
     for (std::int64_t r = 0; r < rows; ++r, x += K) {
       Acc<T> top = row_max(x, K);
-      sums[0] += double(log_fast(row_exp_sum(x, K, top)) - (Acc<T>(x[labels[r]]) - top));
+      sums[0] += double(log_of_sum(row_exp_sum(x, K, top)) - (Acc<T>(x[labels[r]]) - top));
     }
   }
 }
@@ -95,14 +96,12 @@ void label_gradient(const T* x, const std::int32_t* labels, T* dx, std::int64_t 
                     const DiceSlope<Acc<T>>* slope) {
   using A = Acc<T>;
   if (K <= kFewClasses) return label_gradient_block<T, Dice, 64, kFewClasses>(x, labels, dx, rows, int(K), entropy_share, slope);
-  if (K <= kManyClasses) return label_gradient_block<T, Dice, 16, kManyClasses>(x, labels, dx, rows, int(K), entropy_share, slope);
-  if constexpr (!Dice) {
+  if constexpr (Dice) {
+    label_gradient_block<T, Dice, 16, kManyClasses>(x, labels, dx, rows, int(K), entropy_share, slope);
+  } else {
     for (std::int64_t r = 0; r < rows; ++r, x += K, dx += K) {
-      A top = row_max(x, K), share = A(1) / row_exp_sum(x, K, top);
-      const std::int64_t label = labels[r];
-      A at_label = exp_fast(A(x[label]) - top) * share - A(1);
-      for (std::int64_t k = 0; k < K; ++k) dx[k] = T(exp_fast(A(x[k]) - top) * share * entropy_share);
-      dx[label] = T(at_label * entropy_share);
+      const RowShares<A> p = row_shares(x, K, entropy_share, dx);
+      dx[labels[r]] = T(exp_fast(A(x[labels[r]]) - p.top) * p.scale - entropy_share);
     }
   }
 }
