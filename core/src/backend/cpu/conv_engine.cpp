@@ -67,6 +67,7 @@ std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass 
     if (g.dtype == DType::f64) return make_reference_conv(g, pass, sums);
     if (pass == ConvPass::weight_gradient)
       if (auto program = make_amx_weight_gradient(g, sums)) return program;
+    if (auto program = make_depthwise_conv(g, pass, sums)) return program;
     if (auto program = make_sequence_conv(g, pass, sums)) return program;
     if (auto program = make_winograd_conv(g, pass, sums)) return program;
     if (auto program = make_gemm_conv(g, pass, sums)) return program;

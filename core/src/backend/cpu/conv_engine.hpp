@@ -54,6 +54,8 @@ std::shared_ptr<const ConvProgram> make_winograd_conv(const ConvGeometry& g, Con
 std::shared_ptr<const ConvProgram> make_gemm_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 /// f32 along one axis with stride 1, by products over overlapping rows and fast filtering; null where that does not apply or pay.
 std::shared_ptr<const ConvProgram> make_sequence_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+/// f32 of each channel by itself along one or three axes, and the weights of larger kernels along two; null where that does not apply or pay.
+std::shared_ptr<const ConvProgram> make_depthwise_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 std::shared_ptr<const ConvProgram> make_onednn_conv(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums);
 
 }  // namespace tenon::cpu
