@@ -14,28 +14,11 @@ namespace {
 constexpr std::int64_t kTile = 512;  ///< elements: a chain's tiles together fit the first cache
 constexpr int kOperands = Chain::kInputs + Chain::kOutputs;
 
-void load_flags(const bool* from, std::int64_t step, auto* to, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step] ? 1 : 0;
-}
-
-/// One input over a run of elements.
 template <class C>
-class ChainSource {
- public:
-  ChainSource(DType stored, cpu::LoadTile<C> load, const void* base, std::int64_t offset, std::int64_t step)
-      : flags_(stored == DType::boolean ? static_cast<const bool*>(base) + offset : nullptr), step_(step), tiles_(stored, load, base, offset, step, stored != DType::f16 && stored != DType::bf16) {}
-
-  const C* tile(std::int64_t begin, std::int64_t n, C* buffer) {
-    if (!flags_) return tiles_.tile(begin, n, buffer);
-    load_flags(flags_ + begin * step_, step_, buffer, n);
-    return buffer;
-  }
-
- private:
-  const bool* flags_;
-  std::int64_t step_;
-  cpu::TileSource<C> tiles_;
-};
+void load_flags(const void* from, std::int64_t step, C* to, std::int64_t n) {
+  const bool* flags = static_cast<const bool*>(from);
+  for (std::int64_t i = 0; i < n; ++i) to[i] = flags[i * step] ? 1 : 0;
+}
 
 /// A step with its loop.
 template <class C>
@@ -75,22 +58,26 @@ struct Program {
 };
 
 template <class C>
-void run_tiles(const Program<C>& program, void* const* p, const std::array<std::int64_t, kOperands>& at, const std::array<std::int64_t, kOperands>& step, std::int64_t n) {
+void run_tiles(const Program<C>& program, void* const* p, const cpu::Block<kOperands>& block) {
   alignas(64) C given[Chain::kInputs][kTile], made[Chain::kRegisters][kTile];
   alignas(64) std::byte rounded[kTile * sizeof(C)];
   const C* registers[Chain::kRegisters] = {};
   const std::size_t inputs = program.inputs.size();
-  std::array<std::optional<ChainSource<C>>, Chain::kInputs> sources;
-  for (std::size_t k = 0; k < inputs; ++k) sources[k].emplace(program.inputs[k].dtype, program.loads[k], p[k], at[k], step[k]);
-  for (std::int64_t i = 0; i < n; i += kTile) {
-    const std::int64_t m = std::min(kTile, n - i);
+  std::array<std::optional<cpu::TileSource<C>>, Chain::kInputs> sources;
+  for (std::size_t k = 0; k < inputs; ++k) {
+    const DType stored = program.inputs[k].dtype;
+    sources[k].emplace(stored, program.loads[k], p[k], block.at[k], block.lines(k), stored == DType::f32 || stored == DType::f64);
+  }
+  const std::int64_t cut = block.lines(0).cut(kTile), n = block.count();
+  for (std::int64_t i = 0; i < n; i += cut) {
+    const std::int64_t m = std::min(cut, n - i);
     for (std::size_t k = 0; k < inputs; ++k) registers[k] = sources[k]->tile(i, m, given[k]);
     for (const Instruction<C>& instruction : program.steps) {
       const Chain::Step& s = instruction.step;
       std::byte* out = nullptr;
       if (s.output >= 0) {
         const std::size_t k = std::size_t(kOperands - 1 - s.output);
-        out = static_cast<std::byte*>(p[inputs + std::size_t(s.output)]) + (at[k] + i) * std::int64_t(size_of(s.dtype));
+        out = static_cast<std::byte*>(p[inputs + std::size_t(s.output)]) + (block.at[k] + i) * std::int64_t(size_of(s.dtype));
       }
       C* to = out && !instruction.store ? reinterpret_cast<C*>(out) : made[s.to];
       instruction.compute(registers, to, m);
@@ -108,11 +95,11 @@ template <class C>
 Kernel chain_of(const Chain& chain) {
   auto program = std::make_shared<Program<C>>();
   program->inputs = chain.inputs;
-  for (const Chain::Input& i : chain.inputs) program->loads.push_back(i.dtype == DType::boolean ? nullptr : cpu::tile_loader<C>(i.dtype));
+  for (const Chain::Input& i : chain.inputs) program->loads.push_back(i.dtype == DType::boolean ? load_flags<C> : cpu::tile_loader<C>(i.dtype));
   for (const Chain::Step& s : chain.steps) program->steps.emplace_back(s, chain.computed);
   cpu::StridedLoop<kOperands> loop(chain.shape, chain_strides<kOperands>(chain));
   return [loop, program](void* const* p) {
-    loop.run([&](const auto& at, const auto& step, std::int64_t n) { run_tiles<C>(*program, p, at, step, n); });
+    loop.run_blocks([&](const cpu::Block<kOperands>& block) { run_tiles<C>(*program, p, block); });
   };
 }
 

@@ -32,19 +32,22 @@ Kernel move_elements(const Layout& from, const Layout& to) {
   });
 }
 
-/// Loaded as the type in which `from` is computed, which is exact, and converted from there.
+/// Loaded as the type in which `from` is computed, which is exact, and converted from there; at once where there is a loop for both types and both are dense.
 template <class C> Kernel convert_elements(const Layout& from, const Layout& to) {
   cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
   const cpu::LoadTile<C> load = cpu::tile_loader<C>(from.dtype);
   const cpu::StoreTile<C> store = cpu::tile_storer<C>(to.dtype);
-  return [=, in = from.dtype, out = to.dtype](void* const* p) {
-    const bool own = in == DType::f32 || in == DType::f64 || in == DType::i64 || is_complex(in);
-    loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+  return [=, in = from.dtype, out = to.dtype, direct = cpu::range_converter(from.dtype, to.dtype)](void* const* p) {
+    loop.run_blocks([&](const cpu::Block<2>& block) {
+      const std::int64_t count = block.count();
+      if (direct && block.lines(0).dense() && block.lines(1).dense())
+        return direct(static_cast<const char*>(p[0]) + block.at[0] * std::int64_t(size_of(in)), static_cast<char*>(p[1]) + block.at[1] * std::int64_t(size_of(out)), count);
       alignas(64) C tile[cpu::kTile];
-      cpu::TileSource<C> x(in, load, p[0], at[0], step[0], own);
-      cpu::TileTarget<C> y(out, store, p[1], at[1], step[1], false);
-      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
-        const std::int64_t m = std::min(cpu::kTile, n - i);
+      cpu::TileSource<C> x(in, load, p[0], block.at[0], block.lines(0), cpu::is_computed(in));
+      const cpu::TileTarget<C> y(out, store, p[1], block.at[1], block.lines(1), false);
+      const std::int64_t cut = block.lines(0).cut(cpu::kTile);
+      for (std::int64_t i = 0; i < count; i += cut) {
+        const std::int64_t m = std::min(cut, count - i);
         y.put(x.tile(i, m, tile), i, m);
       }
     });

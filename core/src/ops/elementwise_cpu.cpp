@@ -5,6 +5,7 @@
 #include "ops/dispatch.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/elementwise_loops.hpp"
+#include "ops/elementwise_ranges.hpp"
 
 namespace tenon {
 namespace {
@@ -35,11 +36,6 @@ Kernel dispatch_computed(DType t, F&& f) {
   }
 }
 
-/// Whether tensors of type `t` hold what they are computed in.
-bool holds_computed(DType t) {
-  return t == DType::f32 || t == DType::f64 || t == DType::i64 || is_complex(t);
-}
-
 // ---- two operands ---------------------------------------------------------------------------------------------------
 
 template <class C, class Out>
@@ -51,37 +47,34 @@ void binary_loop(std::int64_t n, const C* x, const C* y, Out* z) {
   for (std::int64_t i = 0; i < n; ++i) z[i] = op(x[i], y[i]);
 }
 
-/// `Out`: bool for comparisons, else C.
+/// `Out`: bool for comparisons, else C. C may be the stored type itself.
 template <class C, class Out>
-Kernel run_binary(Loop2<C, Out> body, const Layout& a, const Layout& b, const Layout& out) {
+Kernel run_binary(Loop2<C, Out> body, cpu::LoadTile<C> load, cpu::StoreTile<Out> store, bool own, const Layout& a, const Layout& b, const Layout& out) {
   cpu::StridedLoop<3> loop(out.shape, {a.strides, b.strides, out.strides});
-  const cpu::LoadTile<C> load = cpu::tile_loader<C>(a.dtype);
-  const DType in = a.dtype, to = out.dtype;
-  cpu::StoreTile<C> store = nullptr;
-  if constexpr (std::is_same_v<Out, C>) store = cpu::tile_storer<C>(to);
-  return [=](void* const* p) {
-    loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+  return [=, in = a.dtype, to = out.dtype](void* const* p) {
+    loop.run_blocks([&](const cpu::Block<3>& block) {
       alignas(64) C tx[cpu::kTile], ty[cpu::kTile];
       alignas(64) Out tz[cpu::kTile];
-      const bool own = holds_computed(in);
-      cpu::TileSource<C> x(in, load, p[0], at[0], step[0], own), y(in, load, p[1], at[1], step[1], own);
-      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
-        const std::int64_t m = std::min(cpu::kTile, n - i);
+      cpu::TileSource<C> x(in, load, p[0], block.at[0], block.lines(0), own), y(in, load, p[1], block.at[1], block.lines(1), own);
+      const cpu::TileTarget<Out> z(to, store, p[2], block.at[2], block.lines(2), own || !std::is_same_v<Out, C>);
+      const bool in_place = x.in_place() && y.in_place() && z.in_place();
+      const std::int64_t count = block.count(), cut = in_place ? count : block.lines(0).cut(cpu::kTile);
+      for (std::int64_t i = 0; i < count; i += cut) {
+        const std::int64_t m = std::min(cut, count - i);
         const C *from_x = x.tile(i, m, tx), *from_y = y.tile(i, m, ty);
-        if constexpr (std::is_same_v<Out, C>) {
-          cpu::TileTarget<C> z(to, store, p[2], at[2], step[2], own);
-          C* to_z = z.tile(i, tz);
-          body(m, from_x, from_y, to_z);
-          z.put(to_z, i, m);
-        } else {
-          bool* z = static_cast<bool*>(p[2]) + at[2] + i * step[2];
-          body(m, from_x, from_y, step[2] == 1 ? z : tz);
-          if (step[2] != 1)
-            for (std::int64_t k = 0; k < m; ++k) z[k * step[2]] = tz[k];
-        }
+        Out* to_z = z.tile(i, tz);
+        body(m, from_x, from_y, to_z);
+        z.put(to_z, i, m);
       }
     });
   };
+}
+
+template <class C, class Out>
+Kernel run_computed(Loop2<C, Out> body, const Layout& a, const Layout& b, const Layout& out) {
+  cpu::StoreTile<Out> store = cpu::scatter_tile<Out>;
+  if constexpr (std::is_same_v<Out, C>) store = cpu::tile_storer<C>(out.dtype);
+  return run_binary<C, Out>(body, cpu::tile_loader<C>(a.dtype), store, cpu::is_computed(a.dtype), a, b, out);
 }
 
 template <Binary K, class C>
@@ -89,11 +82,14 @@ Kernel binary_of(const Layout& a, const Layout& b, const Layout& out) {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K)) {
     throw Error(ErrorKind::internal, "elementwise.complex", "no complex version of binary op " + std::to_string(int(K)));
   } else if constexpr ((K == Binary::gelu_gradient || K == Binary::gelu_tanh_gradient) && std::is_same_v<C, float>) {
-    return run_binary<C, C>(activation_loops().of(K), a, b, out);  // worth the widest vectors
+    return run_computed<C, C>(activation_loops().of(K), a, b, out);  // worth the widest vectors
   } else if constexpr (kernels::is_comparison(K)) {
-    return run_binary<C, bool>(binary_loop<K, C, bool>, a, b, out);
+    if constexpr (std::is_same_v<C, float>) return run_computed<C, bool>(compare_range_of<C>(K), a, b, out);
+    return run_computed<C, bool>(binary_loop<K, C, bool>, a, b, out);
   } else {
-    return run_binary<C, C>(binary_loop<K, C, C>, a, b, out);
+    if constexpr (std::is_same_v<C, float>)
+      if (const auto range = binary_range_of<C>(K)) return run_computed<C, C>(range, a, b, out);
+    return run_computed<C, C>(binary_loop<K, C, C>, a, b, out);
   }
 }
 
@@ -105,7 +101,27 @@ Kernel binary_table(std::integer_sequence<int, I...>, Binary kind, const Layout&
   return table[int(kind)](a, b, out);
 }
 
+/// In the stored type; none for ops and types without such loops.
+Kernel make_stored(Binary kind, const Layout& a, const Layout& b, const Layout& out) {
+  if (is_complex(a.dtype)) return nullptr;
+  return dispatch_all(a.dtype, [&](auto tag) -> Kernel {
+    using Stored = typename decltype(tag)::type;
+    using T = std::conditional_t<std::is_same_v<Stored, bool>, std::uint8_t, Stored>;
+    if constexpr (!std::is_same_v<Stored, f16>) {
+      if constexpr (std::is_same_v<Stored, bool>) {  // 0 and 1, and any number but 0 is 1
+        if (kind == Binary::add) kind = Binary::maximum;
+        if (kind == Binary::sub) kind = Binary::not_equal;
+      }
+      const cpu::LoadTile<T> load = cpu::gather_tile<T>;
+      if (const auto compare = compare_range_of<T>(kind)) return run_binary<T, bool>(compare, load, cpu::scatter_tile<bool>, true, a, b, out);
+      if (const auto range = binary_range_of<T>(kind)) return run_binary<T, T>(range, load, cpu::scatter_tile<T>, true, a, b, out);
+    }
+    return nullptr;
+  });
+}
+
 Kernel make_binary(Binary kind, const Layout& a, const Layout& b, const Layout& out) {
+  if (Kernel stored = make_stored(kind, a, b, out)) return stored;
   return dispatch_computed(a.dtype, [&](auto tag) {
     return binary_table<typename decltype(tag)::type>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind, a, b, out);
   });
@@ -120,18 +136,16 @@ void unary_loop(UnaryArgs args, std::int64_t n, const C* x, C* y) {
 }
 
 template <class C>
-Kernel run_unary(UnaryLoop<C> body, UnaryArgs args, const Layout& x, const Layout& y) {
+Kernel run_unary(UnaryLoop<C> body, cpu::LoadTile<C> load, cpu::StoreTile<C> store, bool own, UnaryArgs args, const Layout& x, const Layout& y) {
   cpu::StridedLoop<2> loop(x.shape, {x.strides, y.strides});
-  const cpu::LoadTile<C> load = cpu::tile_loader<C>(x.dtype);
-  const cpu::StoreTile<C> store = cpu::tile_storer<C>(y.dtype);
   return [=, type = x.dtype](void* const* p) {
-    loop.run([&](const auto& at, const auto& step, std::int64_t n) {
+    loop.run_blocks([&](const cpu::Block<2>& block) {
       alignas(64) C tx[cpu::kTile], ty[cpu::kTile];
-      const bool own = holds_computed(type);
-      cpu::TileSource<C> from(type, load, p[0], at[0], step[0], own);
-      cpu::TileTarget<C> to(type, store, p[1], at[1], step[1], own);
-      for (std::int64_t i = 0; i < n; i += cpu::kTile) {
-        const std::int64_t m = std::min(cpu::kTile, n - i);
+      cpu::TileSource<C> from(type, load, p[0], block.at[0], block.lines(0), own);
+      const cpu::TileTarget<C> to(type, store, p[1], block.at[1], block.lines(1), own);
+      const std::int64_t count = block.count(), cut = from.in_place() && to.in_place() ? count : block.lines(0).cut(cpu::kTile);
+      for (std::int64_t i = 0; i < count; i += cut) {
+        const std::int64_t m = std::min(cut, count - i);
         C* out = to.tile(i, ty);
         body(args, m, from.tile(i, m, tx), out);
         to.put(out, i, m);
@@ -158,16 +172,20 @@ template <class C>
 UnaryLoop<C> best_unary(Unary kind) {
   if constexpr (std::is_same_v<C, float>)
     if (const auto range = activation_loops().of(kind)) return range;
+  if constexpr (!kernels::is_complex_v<C>)
+    if (const auto range = unary_range_of<C>(kind)) return range;
   return unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind);
 }
 
 Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) {
+  if (x.dtype == DType::bf16)
+    if (const auto range = unary_range_of<bf16>(kind)) return run_unary<bf16>(range, cpu::gather_tile<bf16>, cpu::scatter_tile<bf16>, true, args, x, y);
   return dispatch_computed(x.dtype, [&](auto tag) -> Kernel {
     using C = typename decltype(tag)::type;
     if constexpr (std::is_same_v<C, std::int64_t>) {
       throw Error(ErrorKind::internal, "elementwise.integer", "unary ops are for floating point and complex types");
     } else {
-      return run_unary<C>(best_unary<C>(kind), args, x, y);
+      return run_unary<C>(best_unary<C>(kind), cpu::tile_loader<C>(x.dtype), cpu::tile_storer<C>(y.dtype), cpu::is_computed(x.dtype), args, x, y);
     }
   });
 }
@@ -178,13 +196,20 @@ Kernel make_unary(Unary kind, UnaryArgs args, const Layout& x, const Layout& y) 
 template <class Bytes>
 Kernel where_of(const Layout& c, const Layout& a, const Layout& b, const Layout& out) {
   cpu::StridedLoop<4> loop(out.shape, {c.strides, a.strides, b.strides, out.strides});
-  return [loop](void* const* p) {
-    loop.run([&](const auto& at, const auto& s, std::int64_t n) {
-      const bool* m = static_cast<const bool*>(p[0]) + at[0];
-      const Bytes* x = static_cast<const Bytes*>(p[1]) + at[1];
-      const Bytes* y = static_cast<const Bytes*>(p[2]) + at[2];
-      Bytes* z = static_cast<Bytes*>(p[3]) + at[3];
-      for (std::int64_t i = 0; i < n; ++i) z[i * s[3]] = m[i * s[0]] ? x[i * s[1]] : y[i * s[2]];
+  return [=, choose = choice_range<Bytes>(), type = a.dtype](void* const* p) {
+    loop.run_blocks([&](const cpu::Block<4>& block) {
+      alignas(64) bool tm[cpu::kTile];
+      alignas(64) Bytes tx[cpu::kTile], ty[cpu::kTile], tz[cpu::kTile];
+      cpu::TileSource<bool> condition(DType::boolean, cpu::gather_tile<bool>, p[0], block.at[0], block.lines(0), true);
+      cpu::TileSource<Bytes> x(type, cpu::gather_tile<Bytes>, p[1], block.at[1], block.lines(1), true), y(type, cpu::gather_tile<Bytes>, p[2], block.at[2], block.lines(2), true);
+      const cpu::TileTarget<Bytes> z(type, cpu::scatter_tile<Bytes>, p[3], block.at[3], block.lines(3), true);
+      const std::int64_t cut = block.lines(0).cut(cpu::kTile), count = block.count();
+      for (std::int64_t i = 0; i < count; i += cut) {
+        const std::int64_t m = std::min(cut, count - i);
+        Bytes* to = z.tile(i, tz);
+        choose(m, condition.tile(i, m, tm), x.tile(i, m, tx), y.tile(i, m, ty), to);
+        z.put(to, i, m);
+      }
     });
   };
 }
@@ -210,6 +235,7 @@ template <class C>
 BinaryLoop<C> binary_loop_of(Binary kind) {
   if constexpr (std::is_same_v<C, float>)
     if (const auto gradient = activation_loops().of(kind)) return gradient;
+  if (const auto range = binary_range_of<C>(kind)) return range;
   return chained_table<C>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind);
 }
 

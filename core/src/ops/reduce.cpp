@@ -3,9 +3,10 @@
 #include <numeric>
 #include <utility>
 
-#include "kernels/elementwise.hpp"
 #include "kernels/types.hpp"
-#include "ops/dispatch.hpp"
+#include "ops/check.hpp"
+#include "ops/extreme_kernels.hpp"
+#include "ops/indexing.hpp"
 #include "ops/reduce_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
@@ -13,67 +14,6 @@
 
 namespace tenon {
 namespace {
-
-/// The first place of the largest (or smallest) of n numbers; the first NaN wins. One pass finds the value in lanes, a second its first place by
-/// blocks: both without branches on the numbers, so that compilers vectorise them.
-template <Extreme Which, class T>
-std::int64_t extreme_place(const T* row, std::int64_t n) {
-  using C = std::conditional_t<std::is_integral_v<T>, T, kernels::Computed<T>>;
-  constexpr std::int64_t kLanes = 32;
-  const auto beats = [](C a, C b) { return Which == Extreme::max ? a > b : a < b; };
-  std::int64_t from = 0, end = n;
-  if (n >= 2 * kLanes) {
-    C best[kLanes];
-    int nan = 0;
-    for (std::int64_t l = 0; l < kLanes; ++l) best[l] = C(row[l]);
-    std::int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes)
-      for (std::int64_t l = 0; l < kLanes; ++l) {
-        const C v = C(row[i + l]);
-        best[l] = beats(v, best[l]) ? v : best[l];
-        nan |= v != v;
-      }
-    C value = best[0];
-    for (std::int64_t l = 1; l < kLanes; ++l) value = beats(best[l], value) ? best[l] : value;
-    for (; i < n; ++i) {
-      const C v = C(row[i]);
-      value = beats(v, value) ? v : value;
-      nan |= v != v;
-    }
-    for (; from + kLanes <= n; from += kLanes) {
-      int here = 0;
-      for (std::int64_t l = 0; l < kLanes; ++l) here |= nan ? C(row[from + l]) != C(row[from + l]) : C(row[from + l]) == value;
-      if (here) break;
-    }
-    end = std::min(n, from + kLanes);
-  }
-  std::int64_t place = from;
-  for (std::int64_t i = from; i < end; ++i) {
-    const C v = C(row[i]), b = C(row[place]);
-    if (v != v) return i;
-    if (beats(v, b)) place = i;
-  }
-  return place;
-}
-
-Kernel make_extreme(Extreme which, std::int64_t rows, std::int64_t n, DType dtype) {
-  return dispatch_all(dtype, [&](auto t) -> Kernel {
-    using T = typename decltype(t)::type;
-    return [=](void* const* p) {
-      const T* x = static_cast<const T*>(p[0]);
-      T* values = static_cast<T*>(p[1]);
-      auto* positions = static_cast<std::int64_t*>(p[2]);
-      parallel_blocks(rows, std::max<std::int64_t>(1, 16384 / n), [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r) {
-          const T* row = x + r * n;
-          const std::int64_t best = which == Extreme::max ? extreme_place<Extreme::max>(row, n) : extreme_place<Extreme::min>(row, n);
-          values[r] = row[best];
-          positions[r] = best;
-        }
-      });
-    };
-  });
-}
 
 std::array<SumRunFn, kDeviceTypes>& sum_runs() {
   static std::array<SumRunFn, kDeviceTypes> table;
@@ -160,21 +100,43 @@ struct ExtremeResult {
   Tensor values, positions;  ///< axis dropped
 };
 
+ExtremeResult empty_result(const Tensor& x, int axis) {
+  Shape shape = x.shape();
+  shape.erase(axis);
+  return {Tensor::empty(shape, x.dtype(), x.device()), Tensor::empty(shape, DType::i64, x.device())};
+}
+
+/// With the axis moved to the end.
+ExtremeResult extreme_of_rows(const char* op, Extreme which, const Tensor& x, int axis) {
+  Tensor moved = x.detach();
+  for (int i = axis; i + 1 < x.rank(); ++i) moved = moved.transpose(i, i + 1);
+  moved = moved.contiguous();
+  ExtremeResult r = empty_result(x, axis);
+  launch(op, {moved}, {r.values, r.positions}, extreme_kernel(x.device(), which, r.values.numel(), x.size(axis), x.dtype()));
+  return r;
+}
+
+/// Along the axis as it lies in memory.
+ExtremeResult extreme_in_order(const char* op, Extreme which, const Tensor& x, int axis) {
+  const Order order = memory_order(x);
+  const Tensor dense = permuted(x.detach(), order).contiguous();
+  const int at = int(std::find(order.begin(), order.end(), axis) - order.begin());
+  ExtremeResult r = empty_result(dense, at);
+  launch(op, {dense}, {r.values, r.positions}, extreme_axis_kernel(x.device(), which, AxisSplit(dense.shape(), at), x.dtype()));
+  if (std::is_sorted(order.begin(), order.begin() + x.rank())) return r;
+  Order back{};  // the axes that stay, numbered without the one that goes
+  for (int i = 0; i < x.rank(); ++i)
+    if (const int from = order[std::size_t(i)]; i != at) back[std::size_t(from - (from > axis))] = i - (i > at);
+  return {permuted(r.values, back).contiguous(), permuted(r.positions, back).contiguous()};
+}
+
 ExtremeResult extreme(const char* op, Extreme which, const Tensor& x, int axis) {
   int a = axis < 0 ? axis + x.rank() : axis;
   if (a < 0 || a >= x.rank()) throw_usage(op, "axis " + std::to_string(axis) + " is not within the axes of " + x.str());
   if (is_complex(x.dtype())) throw_usage(op, x.str() + " is complex", "complex numbers have no order: take abs, real or imag");
   if (x.size(a) == 0) throw_usage(op, "the axis " + std::to_string(axis) + " of " + x.str() + " is empty");
   NoGrad no_grad;
-  Tensor moved = x.detach();
-  for (int i = a; i + 1 < x.rank(); ++i) moved = moved.transpose(i, i + 1);
-  moved = moved.contiguous();
-  Shape shape = x.shape();
-  std::int64_t n = shape[a];
-  shape.erase(a);
-  ExtremeResult r{Tensor::empty(shape, x.dtype(), x.device()), Tensor::empty(shape, DType::i64, x.device())};
-  launch(op, {moved}, {r.values, r.positions}, extreme_kernel(x.device(), which, shape.numel(), n, x.dtype()));
-  return r;
+  return x.device().type == DeviceType::cpu ? extreme_in_order(op, which, x, a) : extreme_of_rows(op, which, x, a);
 }
 
 Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool keep) {
@@ -183,6 +145,7 @@ Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool
   Tensor positions = r.positions;
   std::int64_t n = x.size(a);
   Tensor y = differentiable(op, r.values, {x}, [=](const std::vector<Tensor>& d) {
+    if (d[0].device().type == DeviceType::cpu) return std::vector{scatter_distinct(op, a, n, positions.unsqueeze(a), d[0].unsqueeze(a))};
     Tensor mask = one_hot(positions, n, d[0].dtype());  // [..., n], the reduced axis last
     Tensor spread = mul(mask, d[0].unsqueeze(-1));
     for (int i = spread.rank() - 1; i > a; --i) spread = spread.transpose(i - 1, i);
@@ -195,7 +158,6 @@ Tensor extreme_op(const char* op, Extreme which, const Tensor& x, int axis, bool
 
 void set_sum_run(DeviceType type, SumRunFn run) { sum_runs()[std::size_t(type)] = std::move(run); }
 
-KernelSlot<Extreme, std::int64_t, std::int64_t, DType> extreme_kernel{"max", make_extreme};
 
 namespace {
 

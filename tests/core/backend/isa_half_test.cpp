@@ -1,11 +1,11 @@
-/// The f16 ranges of every instruction set that this CPU has, against the type's own conversions.
+/// The conversion of f16 by every instruction set that this CPU has against the type's own conversions.
 #include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
-#define TENON_ISA_FILE "backend/cpu/simd/half.inl"
+#define TENON_ISA_FILE "backend/cpu/simd/tiles.inl"
 #include "kernels/foreach_isa.hpp"
 
 using namespace tenon;
@@ -13,15 +13,15 @@ using namespace tenon;
 namespace {
 
 struct Loops {
-  decltype(&isa_base::half_to_float) to_float;
-  decltype(&isa_base::float_to_half) from_float;
+  decltype(&isa_base::convert_range<f16, float>) to_float;
+  decltype(&isa_base::convert_range<float, f16>) from_float;
 };
 
 std::vector<Loops> available() {
-  std::vector<Loops> all{{isa_base::half_to_float, isa_base::float_to_half}};
+  std::vector<Loops> all{{isa_base::convert_range<f16, float>, isa_base::convert_range<float, f16>}};
 #if defined(__x86_64__)
-  if (isa_level() >= 1) all.push_back({isa_avx2::half_to_float, isa_avx2::float_to_half});
-  if (isa_level() >= 2) all.push_back({isa_avx512::half_to_float, isa_avx512::float_to_half});
+  if (isa_level() >= 1) all.push_back({isa_avx2::convert_range<f16, float>, isa_avx2::convert_range<float, f16>});
+  if (isa_level() >= 2) all.push_back({isa_avx512::convert_range<f16, float>, isa_avx512::convert_range<float, f16>});
 #endif
   return all;
 }
@@ -35,7 +35,7 @@ std::size_t wrong(const std::vector<In>& x, const Loop& loop) {
   for (std::int64_t from = 0; from < n;)  // ends of all lengths, and from places that no vector is aligned to
     for (std::int64_t length : {1, 7, 16, 61, 1000}) {
       const std::int64_t m = std::min(length, n - from);
-      loop(m, x.data() + from, y.data() + from);
+      loop(x.data() + from, y.data() + from, m);
       from += m;
     }
   for (std::size_t i = 0; i < x.size(); ++i) {

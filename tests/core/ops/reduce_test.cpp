@@ -156,6 +156,7 @@ TEST_CASE("reductions give the same bits for any thread count", "[reduce]") {
   same_bits_for_all_thread_counts([&] { return sum(z); });
   same_bits_for_all_thread_counts([&] { return sum(w, {0}); });
   same_bits_for_all_thread_counts([&] { return var(x, {1}); });
+  same_bits_for_all_thread_counts([&] { return sum(w.transpose(0, 1), {1}); });
   same_bits_for_all_thread_counts([&] { return max(y, 0); });
   same_bits_for_all_thread_counts([&] { return argmax(y, 1); });
 }
@@ -198,6 +199,49 @@ TEST_CASE("max, min and argmax take the first of ties and let NaN through", "[re
   CHECK(std::isnan(min(n, 0).item()));
   CHECK(argmax(n, 0).item() == 1);
   CHECK(max(Tensor::from(std::vector<std::int32_t>{-5, -2}, {2}), 0).item() == -2);
+}
+
+TEST_CASE("extremes along any axis, however x lies, are those of plain loops", "[reduce]") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (DType type : {DType::f32, DType::f64, DType::bf16, DType::i8, DType::i64, DType::boolean}) {
+    Tensor base = noise({3, 37, 5, 9}, DType::f64).to(DType::i8).to(DType::f64);
+    if (is_floating(type))
+      for (std::int64_t at : {11, 900, 901, 2500}) base.data<double>()[at] = nan;
+    base = base.to(type);
+    for (const Tensor& x : {base, base.permute({3, 0, 2, 1}), base.permute({2, 3, 1, 0}).narrow(2, 1, 30), base.narrow(0, 0, 1).expand({2, 37, 5, 9})})
+      for (int axis = 0; axis < 4; ++axis) {
+        Tensor moved = x;
+        for (int i = axis; i < 3; ++i) moved = moved.transpose(i, i + 1);
+        const auto values = moved.to_vector(), largest = max(x, axis).to_vector(), smallest = min(x, axis).to_vector(), places = argmax(x, axis).to_vector();
+        const std::size_t n = std::size_t(x.size(axis));
+        std::int64_t wrong = 0;
+        for (std::size_t r = 0; r < places.size(); ++r) {
+          const double* row = values.data() + r * n;
+          std::size_t best = 0, least = 0;
+          for (std::size_t i = 1; i < n; ++i) {
+            if (row[i] > row[best] || (std::isnan(row[i]) && !std::isnan(row[best]))) best = i;
+            if (row[i] < row[least] || (std::isnan(row[i]) && !std::isnan(row[least]))) least = i;
+          }
+          const auto differ = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a != b; };
+          wrong += places[r] != double(best) || differ(largest[r], row[best]) || differ(smallest[r], row[least]);
+        }
+        INFO(x.str() << " axis " << axis);
+        CHECK(wrong == 0);
+      }
+  }
+}
+
+TEST_CASE("the first extreme of a few long columns is found across parts of their rows", "[reduce]") {
+  for (std::int64_t columns : {2, 3, 600}) {
+    Tensor x = Tensor::zeros({20000, columns});
+    for (std::int64_t row : {17000, 9000, 5000}) x.data<float>()[row * columns + 1] = 3;
+    CHECK(argmax(x, 0).to_vector()[0] == 0);
+    CHECK(argmax(x, 0).to_vector()[1] == 5000);
+    x.data<float>()[12000 * columns + 1] = std::numeric_limits<float>::quiet_NaN();
+    x.data<float>()[19000 * columns + 1] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(argmax(x, 0).to_vector()[1] == 12000);
+    CHECK(max(x, 0).to_vector()[0] == 0);
+  }
 }
 
 TEST_CASE("the gradient of max goes to the first maximum", "[reduce]") {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "backend/cpu/strided.hpp"
 #include "tenon/dtype.hpp"
 
 namespace tenon::cpu {
@@ -27,58 +28,97 @@ LoadTile<C> tile_loader(DType stored);
 template <class C>
 StoreTile<C> tile_storer(DType stored);
 
-/// One operand over a run of elements: where its tiles come from.
+/// Whether tensors of type `t` hold what they are computed in.
+inline bool is_computed(DType t) {
+  return t == DType::f32 || t == DType::f64 || t == DType::i64 || is_complex(t);
+}
+
+/// to[i] = from[i], converted, both dense; null for pairs of types that go through a tile as well.
+using ConvertRange = void (*)(const void* from, void* to, std::int64_t n);
+ConvertRange range_converter(DType from, DType to);
+
+/// The elements themselves, of type T.
+template <class T>
+void gather_tile(const void* from, std::int64_t step, T* to, std::int64_t n) {
+  const T* x = static_cast<const T*>(from);
+  for (std::int64_t i = 0; i < n; ++i) to[i] = x[i * step];
+}
+template <class T>
+void scatter_tile(const T* from, void* to, std::int64_t step, std::int64_t n) {
+  T* y = static_cast<T*>(to);
+  for (std::int64_t i = 0; i < n; ++i) y[i * step] = from[i];
+}
+
+/// One operand over a block of elements: where its tiles come from. Tiles are cut by Lines::cut.
 template <class C>
 class TileSource {
  public:
-  TileSource(DType stored, LoadTile<C> load, const void* base, std::int64_t offset, std::int64_t step, bool own)
-      : load_(load),
-        from_(static_cast<const char*>(base) + offset * std::int64_t(size_of(stored))),
-        step_(step),
-        bytes_(std::int64_t(size_of(stored)) * step),
-        in_place_(own && step == 1) {}
+  TileSource(DType stored, LoadTile<C> load, const void* base, std::int64_t offset, const Lines& lines, bool own)
+      : load_(load), size_(std::int64_t(size_of(stored))), from_(static_cast<const char*>(base) + offset * size_), lines_(lines), in_place_(own && lines.dense()) {}
 
-  /// Elements [begin, begin + n) of the run; a constant is spread once, over the run's first tile, which is its longest.
+  bool in_place() const { return in_place_; }
+
+  /// Elements [begin, begin + n) of the block; what is the same in each tile is spread once, over the block's first, which is its longest.
   const C* tile(std::int64_t begin, std::int64_t n, C* buffer) {
     if (in_place_) return reinterpret_cast<const C*>(from_) + begin;
-    if (step_ == 0) {
-      if (!spread_) {
-        load_(from_, 0, buffer, n);
-        spread_ = true;
-      }
-      return buffer;
+    if (lines_.constant() || lines_.repeated()) {
+      if (!spread_) spread(n, buffer);
+      spread_ = true;
+    } else if (lines_.rows == 1 || lines_.dense()) {
+      load_(from_ + begin * lines_.step * size_, lines_.step, buffer, n);
+    } else {
+      load_rows(from_ + begin / lines_.n * lines_.row_step * size_, n / lines_.n, buffer);
     }
-    load_(from_ + begin * bytes_, step_, buffer, n);
     return buffer;
   }
 
  private:
+  void spread(std::int64_t n, C* buffer) const {
+    if (lines_.constant()) return load_(from_, 0, buffer, n);
+    load_(from_, lines_.step, buffer, lines_.n);
+    for (std::int64_t done = lines_.n; done < n; done *= 2) std::copy_n(buffer, std::min(done, n - done), buffer + done);
+  }
+
+  /// Short rows, a column at a time.
+  void load_rows(const char* from, std::int64_t rows, C* buffer) const {
+    alignas(64) C column[kTile];
+    for (std::int64_t i = 0; i < lines_.n; ++i) {
+      if (i == 0 || lines_.step != 0) load_(from + i * lines_.step * size_, lines_.row_step, column, rows);
+      for (std::int64_t r = 0; r < rows; ++r) buffer[r * lines_.n + i] = column[r];
+    }
+  }
+
   LoadTile<C> load_;
+  std::int64_t size_;
   const char* from_;
-  std::int64_t step_, bytes_;
+  Lines lines_;
   bool in_place_, spread_ = false;
 };
 
-/// The result over a run of elements: a tile is computed in place or stored after.
+/// The result over a block of elements: a tile is computed in place or stored after.
 template <class C>
 class TileTarget {
  public:
-  TileTarget(DType stored, StoreTile<C> store, void* base, std::int64_t offset, std::int64_t step, bool own)
-      : store_(store),
-        to_(static_cast<char*>(base) + offset * std::int64_t(size_of(stored))),
-        step_(step),
-        bytes_(std::int64_t(size_of(stored)) * step),
-        in_place_(own && step == 1) {}
+  TileTarget(DType stored, StoreTile<C> store, void* base, std::int64_t offset, const Lines& lines, bool own)
+      : store_(store), size_(std::int64_t(size_of(stored))), to_(static_cast<char*>(base) + offset * size_), lines_(lines), in_place_(own && lines.dense()) {}
 
+  bool in_place() const { return in_place_; }
   C* tile(std::int64_t begin, C* buffer) const { return in_place_ ? reinterpret_cast<C*>(to_) + begin : buffer; }
   void put(const C* from, std::int64_t begin, std::int64_t n) const {
-    if (!in_place_) store_(from, to_ + begin * bytes_, step_, n);
+    if (in_place_) return;
+    if (lines_.rows == 1 || lines_.dense()) return store_(from, to_ + begin * lines_.step * size_, lines_.step, n);
+    alignas(64) C column[kTile];
+    for (std::int64_t i = 0; i < lines_.n; ++i) {
+      for (std::int64_t r = 0; r < n / lines_.n; ++r) column[r] = from[r * lines_.n + i];
+      store_(column, to_ + (begin / lines_.n * lines_.row_step + i * lines_.step) * size_, lines_.row_step, n / lines_.n);
+    }
   }
 
  private:
   StoreTile<C> store_;
+  std::int64_t size_;
   char* to_;
-  std::int64_t step_, bytes_;
+  Lines lines_;
   bool in_place_;
 };
 
