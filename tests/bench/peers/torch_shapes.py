@@ -157,7 +157,7 @@ def pads(*names):
 
 OPS = {
     **{name: one(getattr(torch, name)) for name in (
-        "add sub mul div pow maximum atan2 exp expm1 log log1p sqrt rsqrt sin cos tan atan asin sinh tanh erf lgamma digamma sigmoid abs floor round sign "
+        "add sub mul div pow maximum atan2 hypot exp expm1 log log1p sqrt rsqrt sin cos tan atan asin sinh tanh erf lgamma digamma sigmoid abs floor round sign "
         "matmul tril masked_select nonzero where angle minimum acos cosh").split()},
     "less": one(torch.lt), "equal": one(torch.eq), "is_nan": one(torch.isnan), "relu": one(F.relu), "gelu": one(F.gelu), "silu": one(F.silu),
     "softplus": one(F.softplus), "elu": one(F.elu), "add_number": lambda c, x: x[0] + 1.5, "pow_number": lambda c, x: x[0] ** c.number("to", 2),
@@ -204,6 +204,9 @@ OPS = {
     "fft": transform(torch.fft.fftn), "ifft": transform(torch.fft.ifftn), "rfft": transform(torch.fft.rfftn),
     "irfft": lambda c, x: torch.fft.irfft(x[0], int(c.number("size", -1))) if "size" in c.parameters else torch.fft.irfftn(x[0], dim=c.sizes() or [-1]),
     "conj": lambda c, x: x[0].conj().resolve_conj().clone(), "random_uniform": lambda c, x: torch.rand_like(x[0]), "random_normal": lambda c, x: torch.randn_like(x[0]),
+    "random_bernoulli": lambda c, x: torch.empty_like(x[0], dtype=torch.bool).bernoulli_(0.3), "random_exponential": lambda c, x: torch.empty_like(x[0]).exponential_(),
+    "random_integers": lambda c, x: torch.randint(0, 1000, x[0].shape), "random_permutation": lambda c, x: torch.randperm(x[0].numel()),
+    "random_gamma": lambda c, x: torch._standard_gamma(torch.full_like(x[0], c.number("k", 2.5))),
 }
 # these see channels first
 FIRST = {"conv", "conv_transpose", "max_pool", "avg_pool", "resize", "depth_to_space", "pad_reflect", "adaptive_avg_pool", "adaptive_max_pool", "global_avg_pool", "global_max_pool",

@@ -18,6 +18,7 @@
 #include "tenon/padding.hpp"
 #include "tenon/pooling.hpp"
 #include "tenon/resizing.hpp"
+#include "tenon/sampling.hpp"
 
 namespace shapes {
 
@@ -57,7 +58,7 @@ const std::map<std::string, Op>& table() {
   static const std::map<std::string, Op> all = {
       // ---- elementwise
       {"add", of_two(add)}, {"sub", of_two(sub)}, {"mul", of_two(mul)}, {"div", of_two(div)}, {"pow", of_two(pow)}, {"maximum", of_two(maximum)},
-      {"minimum", of_two(minimum)}, {"less", of_two(less)}, {"equal", of_two(equal)}, {"atan2", of_two(atan2)},
+      {"minimum", of_two(minimum)}, {"less", of_two(less)}, {"equal", of_two(equal)}, {"atan2", of_two(atan2)}, {"hypot", of_two(hypot)},
       {"add_number", [](const Case& c) { return Results{add(c.in[0], 1.5)}; }},
       {"pow_number", [](const Case& c) { return Results{pow(c.in[0], c.number("to", 2))}; }},
       {"exp", of_one(exp)}, {"expm1", of_one(expm1)}, {"log", of_one(log)}, {"log1p", of_one(log1p)}, {"sqrt", of_one(sqrt)}, {"rsqrt", of_one(rsqrt)},
@@ -201,6 +202,11 @@ const std::map<std::string, Op>& table() {
       // ---- random numbers: only their time is compared
       {"random_uniform", [](const Case& c) { return Results{random_uniform(c.in[0].shape(), 1, 2)}; }},
       {"random_normal", [](const Case& c) { return Results{random_normal(c.in[0].shape(), 1, 2)}; }},
+      {"random_bernoulli", [](const Case& c) { return Results{random_bernoulli(c.in[0].shape(), 1, 2, 0.3)}; }},
+      {"random_integers", [](const Case& c) { return Results{random_integers(c.in[0].shape(), 1, 2, 0, 1000)}; }},
+      {"random_exponential", [](const Case& c) { return Results{random_exponential(c.in[0].shape(), 1, 2)}; }},
+      {"random_gamma", [](const Case& c) { return Results{random_gamma(c.in[0].shape(), 1, 2, c.number("k", 2.5))}; }},
+      {"random_permutation", [](const Case& c) { return Results{random_permutation(c.in[0].numel(), 1, 2)}; }},
   };
   return all;
 }
