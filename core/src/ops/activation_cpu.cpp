@@ -5,45 +5,52 @@
 
 namespace tenon {
 
-const ActivationLoops& activation_loops() {
-  static const ActivationLoops loops{TENON_BY_ISA(exp_range),     TENON_BY_ISA(expm1_range),   TENON_BY_ISA(log_range),          TENON_BY_ISA(log1p_range),
-                                     TENON_BY_ISA(sin_range),     TENON_BY_ISA(cos_range),     TENON_BY_ISA(tanh_range),         TENON_BY_ISA(sigmoid_range),
-                                     TENON_BY_ISA(silu_range),    TENON_BY_ISA(softplus_range), TENON_BY_ISA(elu_range),         TENON_BY_ISA(elu_slope_range),
-                                     TENON_BY_ISA(gelu_range),    TENON_BY_ISA(gelu_slope_range), TENON_BY_ISA(gelu_tanh_range), TENON_BY_ISA(gelu_tanh_slope_range), TENON_BY_ISA(square_root_range), TENON_BY_ISA(inverse_root_range),
-                                     TENON_BY_ISA(power_range),   TENON_BY_ISA(gelu_gradient_range), TENON_BY_ISA(gelu_tanh_gradient_range)};
-  return loops;
-}
+using kernels::Binary;
+using kernels::Unary;
 
-ActivationLoops::Range ActivationLoops::of(kernels::Unary kind) const {
-  using kernels::Unary;
+template <>
+UnaryLoop<float> fast_loop<float>(Unary kind) {
   switch (kind) {
-    case Unary::exp: return exp;
-    case Unary::expm1: return expm1;
-    case Unary::log: return log;
-    case Unary::log1p: return log1p;
-    case Unary::sin: return sin;
-    case Unary::cos: return cos;
-    case Unary::tanh: return tanh;
-    case Unary::sigmoid: return sigmoid;
-    case Unary::silu: return silu;
-    case Unary::softplus: return softplus;
-    case Unary::elu: return elu;
-    case Unary::elu_d1: return elu_slope;
-    case Unary::gelu: return gelu;
-    case Unary::gelu_d1: return gelu_slope;
-    case Unary::gelu_tanh: return gelu_tanh;
-    case Unary::gelu_tanh_d1: return gelu_tanh_slope;
-    case Unary::sqrt: return sqrt;
-    case Unary::rsqrt: return rsqrt;
-    case Unary::power: return power;
-    default: return nullptr;
+    case Unary::exp: return TENON_BY_ISA(exp_range);
+    case Unary::expm1: return TENON_BY_ISA(expm1_range);
+    case Unary::log: return TENON_BY_ISA(log_range);
+    case Unary::log1p: return TENON_BY_ISA(log1p_range);
+    case Unary::sin: return TENON_BY_ISA(sin_range);
+    case Unary::cos: return TENON_BY_ISA(cos_range);
+    case Unary::tan: return TENON_BY_ISA(tan_range);
+    case Unary::asin: return TENON_BY_ISA(asin_range);
+    case Unary::acos: return TENON_BY_ISA(acos_range);
+    case Unary::atan: return TENON_BY_ISA(atan_range);
+    case Unary::sinh: return TENON_BY_ISA(sinh_range);
+    case Unary::cosh: return TENON_BY_ISA(cosh_range);
+    case Unary::tanh: return TENON_BY_ISA(tanh_range);
+    case Unary::erf: return TENON_BY_ISA(erf_range);
+    case Unary::sigmoid: return TENON_BY_ISA(sigmoid_range);
+    case Unary::silu: return TENON_BY_ISA(silu_range);
+    case Unary::softplus: return TENON_BY_ISA(softplus_range);
+    case Unary::elu: return TENON_BY_ISA(elu_range);
+    case Unary::elu_d1: return TENON_BY_ISA(elu_slope_range);
+    case Unary::gelu: return TENON_BY_ISA(gelu_range);
+    case Unary::gelu_d1: return TENON_BY_ISA(gelu_slope_range);
+    case Unary::gelu_tanh: return TENON_BY_ISA(gelu_tanh_range);
+    case Unary::gelu_tanh_d1: return TENON_BY_ISA(gelu_tanh_slope_range);
+    case Unary::sqrt: return TENON_BY_ISA(square_root_range);
+    case Unary::rsqrt: return TENON_BY_ISA(inverse_root_range);
+    case Unary::power: return TENON_BY_ISA(power_range);
+    default: return gamma_loop(kind);
   }
 }
 
-ActivationLoops::Gradient ActivationLoops::of(kernels::Binary kind) const {
-  if (kind == kernels::Binary::gelu_gradient) return gelu_gradient;
-  if (kind == kernels::Binary::gelu_tanh_gradient) return gelu_tanh_gradient;
-  return nullptr;
+template <>
+BinaryLoop<float> fast_loop<float>(Binary kind) {
+  switch (kind) {
+    case Binary::pow: return TENON_BY_ISA(pow_range);
+    case Binary::atan2: return TENON_BY_ISA(atan2_range);
+    case Binary::hypot: return TENON_BY_ISA(hypot_range);
+    case Binary::gelu_gradient: return TENON_BY_ISA(gelu_gradient_range);
+    case Binary::gelu_tanh_gradient: return TENON_BY_ISA(gelu_tanh_gradient_range);
+    default: return nullptr;
+  }
 }
 
 }  // namespace tenon

@@ -81,12 +81,12 @@ template <Binary K, class C>
 Kernel binary_of(const Layout& a, const Layout& b, const Layout& out) {
   if constexpr (kernels::is_complex_v<C> && !kernels::has_complex(K)) {
     throw Error(ErrorKind::internal, "elementwise.complex", "no complex version of binary op " + std::to_string(int(K)));
-  } else if constexpr ((K == Binary::gelu_gradient || K == Binary::gelu_tanh_gradient) && std::is_same_v<C, float>) {
-    return run_computed<C, C>(activation_loops().of(K), a, b, out);  // worth the widest vectors
   } else if constexpr (kernels::is_comparison(K)) {
     if constexpr (std::is_same_v<C, float>) return run_computed<C, bool>(compare_range_of<C>(K), a, b, out);
     return run_computed<C, bool>(binary_loop<K, C, bool>, a, b, out);
   } else {
+    if constexpr (std::is_floating_point_v<C>)
+      if (const BinaryLoop<C> fast = fast_loop<C>(K)) return run_computed<C, C>(fast, a, b, out);
     if constexpr (std::is_same_v<C, float>)
       if (const auto range = binary_range_of<C>(K)) return run_computed<C, C>(range, a, b, out);
     return run_computed<C, C>(binary_loop<K, C, C>, a, b, out);
@@ -170,8 +170,8 @@ UnaryLoop<C> unary_table(std::integer_sequence<int, I...>, Unary kind) {
 
 template <class C>
 UnaryLoop<C> best_unary(Unary kind) {
-  if constexpr (std::is_same_v<C, float>)
-    if (const auto range = activation_loops().of(kind)) return range;
+  if constexpr (std::is_floating_point_v<C>)
+    if (const auto fast = fast_loop<C>(kind)) return fast;
   if constexpr (!kernels::is_complex_v<C>)
     if (const auto range = unary_range_of<C>(kind)) return range;
   return unary_table<C>(std::make_integer_sequence<int, int(Unary::power) + 1>{}, kind);
@@ -233,8 +233,7 @@ UnaryLoop<C> unary_loop_of(Unary kind) {
 
 template <class C>
 BinaryLoop<C> binary_loop_of(Binary kind) {
-  if constexpr (std::is_same_v<C, float>)
-    if (const auto gradient = activation_loops().of(kind)) return gradient;
+  if (const auto fast = fast_loop<C>(kind)) return fast;
   if (const auto range = binary_range_of<C>(kind)) return range;
   return chained_table<C>(std::make_integer_sequence<int, int(Binary::greater_equal) + 1>{}, kind);
 }

@@ -5,21 +5,13 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/ops/ulps.hpp"
+#include "tenon/complex.hpp"
 #include "tenon/ops.hpp"
 
 using namespace tenon;
 
 namespace {
-
-/// Distance in units of the last place of the exact value.
-double ulps(float got, double exact) {
-  if (std::isnan(exact)) return std::isnan(got) ? 0 : INFINITY;
-  const float rounded = float(exact);
-  if (std::isinf(rounded) || std::isinf(got)) return got == rounded || std::nextafterf(std::numeric_limits<float>::max(), 0) < std::abs(std::isinf(got) ? rounded : got) ? 0 : INFINITY;
-  int exponent;
-  std::frexp(rounded, &exponent);
-  return std::abs(double(got) - exact) / std::ldexp(1.0, std::max(exponent, -125) - 24);
-}
 
 std::vector<float> sample(float low, float high) {
   std::vector<float> x;
@@ -40,7 +32,7 @@ double worst(Tensor (*f)(const Tensor&), Exact exact, float low = -INFINITY, flo
   double most = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double e = exact(double(x[i]));
-    const double u = ulps(y.data<float>()[i], e);
+    const double u = check::ulps(y.data<float>()[i], e);
     if (u > most) {
       most = u;
       UNSCOPED_INFO("at " << x[i] << ": " << y.data<float>()[i] << " for " << e << ", " << u << " ulp");
@@ -62,6 +54,13 @@ TEST_CASE("f32 functions are near the exact value over all of float", "[elementw
   CHECK(worst(softplus, [](double v) { return v > 40 ? v : std::log1p(std::exp(v)); }, -87) <= 4);
   CHECK(worst(sin, [](double v) { return std::sin(v); }) <= 1.5);
   CHECK(worst(cos, [](double v) { return std::cos(v); }) <= 1.5);
+  CHECK(worst(tan, [](double v) { return std::tan(v); }) <= 1);
+  CHECK(worst(asin, [](double v) { return std::asin(v); }) <= 0.75);
+  CHECK(worst(acos, [](double v) { return std::acos(v); }) <= 0.75);
+  CHECK(worst(atan, [](double v) { return std::atan(v); }) <= 1.5);
+  CHECK(worst(sinh, [](double v) { return std::sinh(v); }) <= 2.25);
+  CHECK(worst(cosh, [](double v) { return std::cosh(v); }) <= 1.75);
+  CHECK(worst(lgamma, [](double v) { return std::lgamma(v); }) <= 0.75);
   CHECK(worst(sqrt, [](double v) { return std::sqrt(v); }) <= 0.5);
   CHECK(worst(rsqrt, [](double v) { return 1 / std::sqrt(v); }) <= 1.5);
 }
@@ -71,9 +70,32 @@ TEST_CASE("powers by a few exponents are products and quotients", "[elementwise]
     const std::vector<float> x = sample(-INFINITY, INFINITY);
     const Tensor y = pow(Tensor::from(x, {std::int64_t(x.size())}), exponent);
     double most = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, ulps(y.data<float>()[i], std::pow(double(x[i]), exponent)));
+    for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, check::ulps(y.data<float>()[i], std::pow(double(x[i]), exponent)));
     INFO(exponent);
     CHECK(most <= 1);
+  }
+}
+
+TEST_CASE("functions give a number the same bits wherever it lies", "[elementwise][range]") {
+  using Function = Tensor (*)(const Tensor&);
+  using FunctionOfTwo = Tensor (*)(const Tensor&, const Tensor&);
+  const std::vector<FunctionOfTwo> functions_of_two{pow, atan2, hypot};
+  const std::vector<Function> functions{exp,  expm1, log,  log1p, sin,    cos,     tan,     asin, acos,     atan,
+                                        sinh, cosh,  tanh, erf,   lgamma, digamma, sigmoid, silu, softplus, gelu};
+  for (DType type : {DType::f32, DType::f64, DType::bf16}) {
+    const Tensor x = random_uniform({1, 61}, 3, 4, -1, 3).to(type), rows = x.expand({35, 61}).clone();
+    const Tensor columns = rows.transpose(0, 1).clone().transpose(0, 1), y = add(mul(rows, -0.7), 1.0);
+    for (std::size_t i = 0; i < functions.size(); ++i) {
+      INFO("function " << i << " of " << name_of(type));
+      const std::vector<double> whole = functions[i](rows).to(DType::f64).to_vector();
+      REQUIRE(check::bits(functions[i](columns).to(DType::f64).to_vector()) == check::bits(whole));
+      REQUIRE(check::bits(functions[i](x).expand({35, 61}).to(DType::f64).clone().to_vector()) == check::bits(whole));
+    }
+    for (const FunctionOfTwo f : functions_of_two) {
+      const std::vector<double> whole = f(rows, y).to(DType::f64).to_vector();
+      REQUIRE(check::bits(f(columns, y).to(DType::f64).to_vector()) == check::bits(whole));
+      REQUIRE(check::bits(f(x, y.narrow(0, 5, 1)).expand({35, 61}).to(DType::f64).clone().to_vector()) == check::bits(whole));
+    }
   }
 }
 
