@@ -20,6 +20,12 @@ class Permutation {
   }
 
   std::int64_t size() const { return std::int64_t(n_); }
+  const Random& random() const { return random_; }
+  /// Bits of half a block of the network.
+  int half_bits() const { return half_; }
+
+  static constexpr std::uint64_t kSmall = 32;  ///< the largest n that is shuffled
+  static constexpr std::uint32_t kRounds = 8;
 
   /// Where k in [0, n) goes.
   TENON_HD std::int64_t operator()(std::int64_t k) const {
@@ -31,9 +37,6 @@ class Permutation {
   }
 
  private:
-  static constexpr std::uint64_t kSmall = 32;
-  static constexpr std::uint32_t kRounds = 8;
-
   TENON_HD std::uint64_t encipher(std::uint64_t value) const {
     const std::uint64_t mask = (std::uint64_t(1) << half_) - 1;
     std::uint64_t left = value >> half_, right = value & mask;
@@ -58,7 +61,7 @@ class Permutation {
   }
 
   std::uint64_t n_;
-  int half_ = 1;  ///< bits of half a block
+  int half_ = 1;
   Random random_;
 };
 

@@ -21,12 +21,12 @@ Kernel uniform(const RandomFill& p) {
 }
 
 Kernel normal(const RandomFill& p) {
-  return [p](void* const* o) {
+  auto loop = TENON_BY_ISA(normal_range);
+  return [p, loop](void* const* o) {
     float* y = static_cast<float*>(o[0]);
     const Random random(p.seed, p.stream);
-    parallel_blocks(p.count, kTask, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) y[i] = p.a + p.b * random.normal(std::uint64_t(i));
-    });
+    parallel_blocks(p.count, kTask,
+                    [&](std::int64_t begin, std::int64_t end) { loop(random, std::uint64_t(begin), end - begin, p.a, p.b, y + begin); });
   };
 }
 

@@ -5,6 +5,9 @@
 #include "ops/sampling_kernels.hpp"
 #include "ops/sobol_directions.hpp"
 
+#define TENON_ISA_FILE "ops/simd/sampling.inl"
+#include "kernels/foreach_isa.hpp"
+
 namespace tenon {
 namespace {
 
@@ -18,6 +21,20 @@ Kernel draw_each(std::int64_t count, const Draw& draw) {
       for (std::int64_t i = begin; i < end; ++i) y[i] = draw(std::uint64_t(i));
     });
   };
+}
+
+template <class Draw>
+Kernel draw_ranges(std::int64_t count, const Draw& draw) {
+  const auto range = TENON_BY_ISA(draws<Draw>);
+  return [count, draw, range](void* const* o) {
+    auto* y = static_cast<typename Draw::value_type*>(o[0]);
+    parallel_blocks(count, kTask, [&](std::int64_t begin, std::int64_t end) { range(draw, std::uint64_t(begin), end - begin, y + begin); });
+  };
+}
+
+/// Short permutations have no network.
+Kernel permutation(std::int64_t count, const PermutationDraw& draw) {
+  return draw.permutation.size() <= std::int64_t(Permutation::kSmall) ? draw_each(count, draw) : draw_ranges(count, draw);
 }
 
 template <class T>
@@ -50,10 +67,10 @@ Kernel sobol_points(const SobolPoints& p) {
 
 }  // namespace
 
-KernelSlot<std::int64_t, const BernoulliDraw&> random_bernoulli_kernel("random_bernoulli", draw_each<BernoulliDraw>);
-KernelSlot<std::int64_t, const IntegerDraw&> random_integers_kernel("random_integers", draw_each<IntegerDraw>);
-KernelSlot<std::int64_t, const PermutationDraw&> random_permutation_kernel("random_permutation", draw_each<PermutationDraw>);
-KernelSlot<std::int64_t, const ExponentialDraw&> random_exponential_kernel("random_exponential", draw_each<ExponentialDraw>);
+KernelSlot<std::int64_t, const BernoulliDraw&> random_bernoulli_kernel("random_bernoulli", draw_ranges<BernoulliDraw>);
+KernelSlot<std::int64_t, const IntegerDraw&> random_integers_kernel("random_integers", draw_ranges<IntegerDraw>);
+KernelSlot<std::int64_t, const PermutationDraw&> random_permutation_kernel("random_permutation", permutation);
+KernelSlot<std::int64_t, const ExponentialDraw&> random_exponential_kernel("random_exponential", draw_ranges<ExponentialDraw>);
 KernelSlot<std::int64_t, const GammaDraw&> random_gamma_kernel("random_gamma", draw_each<GammaDraw>);
 KernelSlot<const SobolPoints&> sobol_kernel("sobol", sobol_points);
 

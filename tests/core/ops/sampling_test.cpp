@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/ops/gradient_check.hpp"
+#include "kernels/sampling.hpp"
 #include "ops/sobol_directions.hpp"
 #include "tenon/permutation.hpp"
 #include "tenon/random.hpp"
@@ -64,9 +65,28 @@ TEST_CASE("sampled elements depend on seed, stream and index alone", "[sampling]
   CHECK(prefix(sobol(5000, 7, 1, 2), sobol(700, 7, 1, 2)));
   CHECK(sobol(300, 7, 1, 2, Scrambling::owen, 4321).to_vector() == sobol(5000, 7, 1, 2).narrow(0, 4321, 300).to_vector());
   CHECK(random_gamma({700}, 1, 3, 0.7).to_vector() != random_gamma({700}, 1, 2, 0.7).to_vector());
-  const Permutation p(1000, Random(4, 5));
-  const auto permutation = random_permutation(1000, 4, 5).to_vector();
-  for (std::int64_t i = 0; i < 1000; ++i) REQUIRE(permutation[std::size_t(i)] == double(p(i)));
+  for (std::int64_t n : {32, 33, 1000, 4100}) {
+    const Permutation p(n, Random(4, 5));
+    const auto permutation = random_permutation(n, 4, 5).to_vector();
+    for (std::int64_t i = 0; i < n; ++i) REQUIRE(permutation[std::size_t(i)] == double(p(i)));
+  }
+}
+
+TEST_CASE("samples drawn many at once are those of each element", "[sampling]") {
+  const Random random(std::uint64_t(7) << 32 | 1, std::uint64_t(5) << 32 | 2);
+  const Shape shape{5003};
+  const auto same = [&](const Tensor& drawn, auto draw) {
+    using T = typename decltype(draw)::value_type;
+    for (std::int64_t i = 0; i < shape[0]; ++i) REQUIRE(drawn.span<T>()[std::size_t(i)] == draw(std::uint64_t(i)));
+  };
+  for (double p : {0.0, 0.3, 1.0})
+    same(random_bernoulli(shape, random.seed(), random.stream(), p), BernoulliDraw{random, std::uint64_t(std::ldexp(p, 32))});
+  for (std::int64_t width : {std::int64_t(1), std::int64_t(1000), std::int64_t(1) << 32, std::int64_t(1) << 60})
+    same(random_integers(shape, random.seed(), random.stream(), -5, width - 5), IntegerDraw{random, -5, std::uint64_t(width)});
+  const Tensor exponential = random_exponential(shape, random.seed(), random.stream(), 2);
+  const ExponentialDraw draw{random, 0.5f};
+  for (std::int64_t i = 0; i < shape[0]; ++i)
+    REQUIRE(exponential.span<float>()[std::size_t(i)] == Approx(draw(std::uint64_t(i))).epsilon(3e-7));
 }
 
 TEST_CASE("samplings give the same bits for every thread count", "[sampling][determinism]") {
