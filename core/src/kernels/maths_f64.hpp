@@ -29,9 +29,10 @@ TENON_MATHS double with_sign_of(double size, double sign) {
 struct ExpPartsF64 {
   double rest, shifted;
 };
-TENON_MATHS ExpPartsF64 exp_parts(double x) {
+/// Of x + low, |low| tiny.
+TENON_MATHS ExpPartsF64 exp_parts(double x, double low = 0) {
   const double shifted = x * 1.44269504088896338700 + kWhole, n = shifted - kWhole;
-  const double r = (x - n * kLog2High) - n * kLog2Low;
+  const double r = (x - n * kLog2High) - (n * kLog2Low - low);
   double p = 2.09267678560933133e-09;
   p = p * r + 2.51122859727239628e-08;
   p = p * r + 2.75572339829406655e-07;
@@ -46,10 +47,10 @@ TENON_MATHS ExpPartsF64 exp_parts(double x) {
   return {p * (r * r) + r, shifted};
 }
 
-TENON_MATHS double exp_f64(double x) {
+TENON_MATHS double exp_f64(double x, double low = 0) {
   x = x < -746.0 ? -746.0 : x;  // below the smallest subnormal
   x = x > 710.0 ? 710.0 : x;    // above the largest finite result
-  const ExpPartsF64 e = exp_parts(x);
+  const ExpPartsF64 e = exp_parts(x, low);
   // 2^n as two factors, so that neither leaves the normal range
   const double n = e.shifted - kWhole, half = n * 0.5 + kWhole;
   return (e.rest + 1.0) * power_of_two(half) * power_of_two(n - (half - kWhole) + kWhole);
@@ -94,6 +95,49 @@ TENON_MATHS LogPartsF64 log_parts(double x) {
 TENON_MATHS double log_f64(double x) {
   const LogPartsF64 p = log_parts(x);
   return log_of_parts(p.m - 1.0, p.exponent());
+}
+
+/// A number as a sum, the second part below the first's last digit.
+struct PairF64 {
+  double high, low;
+};
+/// |a| >= |b|, or a = 0 = b.
+TENON_MATHS PairF64 sum_of(double a, double b) {
+  const double high = a + b;
+  return {high, b - (high - a)};
+}
+TENON_MATHS PairF64 product_of(PairF64 a, PairF64 b) {
+  const double high = a.high * b.high;
+  return {high, __builtin_fma(a.high, b.high, -high) + (a.high * b.low + a.low * b.high)};
+}
+/// The logarithm of a positive normal number to some 2^-66 of it. log_of_parts, its leading terms in pairs.
+TENON_MATHS PairF64 log_pair(double x) {
+  const LogPartsF64 p = log_parts(x);
+  const double f = p.m - 1.0, n = p.exponent(), u = 2.0 + f, inverse = 1.0 / u, quotient = f * inverse;
+  const double rest = __builtin_fma(-quotient, u, f) - quotient * (f - (u - 2.0));
+  const PairF64 s{quotient, rest * inverse}, z = product_of(s, s);
+  double q = 1.19904279463459218e-01;
+  q = q * z.high + 1.16746490227902996e-01;
+  q = q * z.high + 1.33363257476380032e-01;
+  q = q * z.high + 1.53845566550894236e-01;
+  q = q * z.high + 1.81818188734705094e-01;
+  q = q * z.high + 2.22222222175108203e-01;
+  q = q * z.high + 2.85714285714452176e-01;
+  q = q * z.high + 3.99999999999999800e-01;
+  PairF64 factor = sum_of(0.6666666666666666, q * z.high);
+  factor.low += 3.700743415417188e-17;
+  const PairF64 cubic = product_of(product_of(s, z), factor);
+  // n log(2) is 0 or larger than 2 s
+  const double whole = n * kLog2High, twice = 2.0 * s.high;
+  const PairF64 first = sum_of(whole == 0 ? twice : whole, whole == 0 ? 0.0 : twice), second = sum_of(first.high, cubic.high);
+  return sum_of(second.high, second.low + (first.low + (2.0 * s.low + (cubic.low + n * kLog2Low))));
+}
+/// x^y = e^(y log x), for positive normal x and finite y.
+TENON_MATHS double pow_f64(double x, double y) {
+  const PairF64 l = log_pair(x);
+  const double t = y * l.high, low = __builtin_fma(y, l.high, -t) + y * l.low;
+  const bool inside = __builtin_fabs(t) < 760.0;  // beyond, the result is 0 or infinite, and the rest may not be a number
+  return exp_f64(t, inside ? low : 0.0);
 }
 
 /// -1 < x finite: of 1 + x rounded, and what rounding lost over it.
@@ -301,6 +345,23 @@ TENON_MATHS double acos_f64(double x) {
   const bool beyond = __builtin_fabs(x) > 0.5, left = x < 0;
   const double turns = beyond ? (left ? 2.0 : 0.0) : 1.0;
   return turns * kHalfPi + (turns * kHalfPiLow + (beyond == left ? -arc : arc));
+}
+
+/// x Phi(x), and Phi(x) + x phi(x), Phi the normal distribution.
+TENON_MATHS double gelu_f64(double x) {
+  return 0.5 * x * (1.0 + erf_f64(x * 0.70710678118654752440));
+}
+TENON_MATHS double gelu_slope_f64(double x) {
+  return 0.5 * (1.0 + erf_f64(x * 0.70710678118654752440)) + x * 0.39894228040143267794 * exp_f64(-0.5 * x * x);
+}
+
+/// Scaled by a power of 2 to where no square leaves the normal range.
+TENON_MATHS double hypot_f64(double x, double y) {
+  const double a = __builtin_fabs(x), b = __builtin_fabs(y), large = a > b ? a : b;
+  const double scale = large > 0x1p500 ? 0x1p-600 : large < 0x1p-450 ? 0x1p600 : 1.0;
+  const double back = large > 0x1p500 ? 0x1p600 : large < 0x1p-450 ? 0x1p-600 : 1.0;
+  const double u = a * scale, v = b * scale, size = __builtin_sqrt(u * u + v * v) * back;
+  return (a == INFINITY) | (b == INFINITY) ? INFINITY : size;  // whatever the other is
 }
 
 }  // namespace tenon

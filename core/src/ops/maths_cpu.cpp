@@ -8,6 +8,13 @@ namespace tenon {
 using kernels::Binary;
 using kernels::Unary;
 
+/// Powers of f64 take a product's rounding error from one instruction; without it they are the C library's.
+#ifdef __FMA__
+constexpr bool kFused = true;
+#else
+constexpr bool kFused = false;
+#endif
+
 template <>
 UnaryLoop<double> fast_loop<double>(Unary kind) {
   switch (kind) {
@@ -33,13 +40,23 @@ UnaryLoop<double> fast_loop<double>(Unary kind) {
     case Unary::elu: return TENON_BY_ISA(elu_range);
     case Unary::elu_d1: return TENON_BY_ISA(elu_slope_range);
     case Unary::gelu: return TENON_BY_ISA(gelu_range);
+    case Unary::gelu_d1: return TENON_BY_ISA(gelu_slope_range);
+    case Unary::sqrt: return TENON_BY_ISA(square_root_range);
+    case Unary::rsqrt: return TENON_BY_ISA(inverse_root_range);
+    case Unary::power: return kFused || isa_level() > 0 ? TENON_BY_ISA(power_range) : nullptr;
     default: return nullptr;
   }
 }
 
 template <>
 BinaryLoop<double> fast_loop<double>(Binary kind) {
-  return kind == Binary::atan2 ? TENON_BY_ISA(atan2_range) : nullptr;
+  switch (kind) {
+    case Binary::pow: return kFused || isa_level() > 0 ? TENON_BY_ISA(pow_range) : nullptr;
+    case Binary::atan2: return TENON_BY_ISA(atan2_range);
+    case Binary::hypot: return TENON_BY_ISA(hypot_range);
+    case Binary::gelu_gradient: return TENON_BY_ISA(gelu_gradient_range);
+    default: return nullptr;
+  }
 }
 
 UnaryLoop<float> gamma_loop(Unary kind) {

@@ -54,15 +54,15 @@ void near(const char* name, void (*range)(kernels::UnaryArgs, std::int64_t, cons
   }
 }
 
-void near_atan2(void (*range)(std::int64_t, const double*, const double*, double*)) {
-  const std::vector<double> all = check::special_numbers<double>();
+void near(const char* name, void (*range)(std::int64_t, const double*, const double*, double*), Real (*exact)(Real, Real), double most) {
+  const std::vector<double> all = check::numbers<double>(8);
   for (double x : all) {
     const std::vector<double> xs(all.size(), x);
     std::vector<double> z(all.size());
     range(std::int64_t(all.size()), xs.data(), all.data(), z.data());
     for (std::size_t i = 0; i < z.size(); ++i) {
-      INFO("atan2 of " << x << " and " << all[i] << " is " << z[i]);
-      REQUIRE(check::ulps(z[i], std::atan2(Real(x), Real(all[i]))) <= 2);
+      INFO(name << " of " << x << " and " << all[i] << " is " << z[i] << ", not " << double(exact(Real(x), Real(all[i]))));
+      REQUIRE(check::ulps(z[i], exact(Real(x), Real(all[i]))) <= most);
     }
   }
 }
@@ -89,7 +89,9 @@ void near_atan2(void (*range)(std::int64_t, const double*, const double*, double
   near<float>("lgamma", isa::lgamma_f32_range, std::lgamma, 0.75);     \
   near<float>("digamma", isa::digamma_f32_range, digamma, 1, 1e5);     \
   near<float>("trigamma", isa::trigamma_f32_range, trigamma, 1, 1e5);  \
-  near_atan2(isa::atan2_range);
+  near("atan2", isa::atan2_range, std::atan2, 2);                      \
+  near("hypot", isa::hypot_range, std::hypot, 1.5);                    \
+  near("pow", isa::pow_range, std::pow, 1.25);
 
 }  // namespace
 
