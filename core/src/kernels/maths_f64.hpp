@@ -1,28 +1,24 @@
 /// Functions of f64 without calls or branches, for loops that compilers vectorise (private; CPU loops only).
 ///
-/// Polynomials are fitted to equal relative error, below 2^-53 of the result. Errors measured: tests/core/ops/elementwise_range_test.cpp.
-/// NaN stays, infinities go where they should, zeros keep their sign.
+/// Polynomials are fitted to equal relative error, below 2^-53 of the result. Errors against long double, at most 2.5 ulp:
+/// tests/core/ops/isa_maths_test.cpp. NaN stays, infinities go where they should, zeros keep their sign but where it is said.
 #pragma once
 
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/types.hpp"
+#include "kernels/angles.hpp"
+#include "kernels/softmax.hpp"
 
 namespace tenon {
 
 inline constexpr double kWhole = 6755399441055744.0;  ///< 1.5 2^52: adding it leaves the nearest integer in the low bits
 inline constexpr double kLog2High = 6.93147180369123816490e-01, kLog2Low = 1.90821492927058770002e-10;  ///< the first exact times 2^20
-inline constexpr double kHalfPi = 1.57079632679489661923, kHalfPiLow = 6.12323399573676603587e-17;
 
 /// 2^n of shifted = kWhole + n, -1023 < n < 1024.
 TENON_MATHS double power_of_two(double shifted) {
   return std::bit_cast<double>((std::bit_cast<std::uint64_t>(shifted) + 1023) << 52);
-}
-TENON_MATHS double with_sign_of(double size, double sign) {
-  constexpr std::uint64_t kSign = std::uint64_t(1) << 63;
-  return std::bit_cast<double>(std::bit_cast<std::uint64_t>(size) | (std::bit_cast<std::uint64_t>(sign) & kSign));
 }
 
 /// e^x = 2^n (1 + rest), shifted = kWhole + n, for |x| <= 750.
@@ -172,25 +168,36 @@ TENON_MATHS double tanh_f64(double x) {
 }
 
 /// e^|x| / 4 - 1/4 and e^|x| / 4, neither of which overflows where sinh and cosh do not.
-struct QuartersF64 {
-  double less, whole;
+template <class T>
+struct Quarters {
+  T less, whole;
 };
-TENON_MATHS QuartersF64 quarters(double x) {
+TENON_MATHS Quarters<double> quarters(double x) {
   double y = __builtin_fabs(x);
   y = y > 710.6 ? 710.6 : y;  // above the largest finite result
   const ExpPartsF64 e = exp_parts(y);
   const double quarter = power_of_two(e.shifted - 2.0), less = quarter * e.rest + (quarter - 0.25);
   return {less, less + 0.25};
 }
-/// (E + E / (E + 1)) / 2, E = e^|x| - 1: nothing cancels near 0.
-TENON_MATHS double sinh_f64(double x) {
-  const QuartersF64 q = quarters(x);
-  const double size = 2.0 * (q.less + q.less / (4.0 * q.whole));
-  return __builtin_fabs(x) < 1e-9 ? x : with_sign_of(size, x);
+TENON_MATHS Quarters<float> quarters(float x) {
+  float y = __builtin_fabsf(x);
+  y = y > 89.5f ? 89.5f : y;
+  const ExpParts e = exp_parts(y);
+  const float quarter = std::bit_cast<float>((e.whole + 125) << 23), less = quarter * e.rest + (quarter - 0.25f);
+  return {less, less + 0.25f};
 }
-TENON_MATHS double cosh_f64(double x) {
-  const QuartersF64 q = quarters(x);
-  return 2.0 * q.whole + 0.125 / q.whole;
+/// (E + E / (E + 1)) / 2, E = e^|x| - 1: nothing cancels near 0. f32 within 2 ulp.
+template <class T>
+TENON_MATHS T sinh_of(T x) {
+  constexpr T kLinear = std::is_same_v<T, float> ? T(1e-5) : T(1e-9);  // below, x to the last bit, subnormal numbers too
+  const Quarters<T> q = quarters(x);
+  const T size = 2 * (q.less + q.less / (4 * q.whole));
+  return size_of_number(x) < kLinear ? x : with_sign_of(size, x);
+}
+template <class T>
+TENON_MATHS T cosh_of(T x) {
+  const Quarters<T> q = quarters(x);
+  return 2 * q.whole + T(0.125) / q.whole;
 }
 
 /// 1 - e^q, q = log erfc(|x|) by a polynomial in |x| that vanishes at 0.
@@ -268,83 +275,11 @@ TENON_MATHS double wave_f64(double x, std::uint64_t quarter) {
   const std::uint64_t q = p.n + quarter;
   return std::bit_cast<double>(std::bit_cast<std::uint64_t>((q & 1) ? c : s) ^ ((q & 2) << 62));
 }
-/// For |x| <= kWaveReachF64.
+/// For |x| <= kWaveReachF64. Loses the sign of 0.
 TENON_MATHS double tan_f64(double x) {
   const WavePartsF64 p = wave_parts(x);
   const double s = sin_of_parts(p), c = cos_of_parts(p);
   return (p.n & 1) ? -c / s : s / c;
-}
-
-/// (atan(t) - t) / t of z = t^2, 0 <= t <= 1.
-TENON_MATHS double atan_rest(double z) {
-  double p = 1.32243925177864276e-05;
-  p = p * z - 1.52154276428344374e-04;
-  p = p * z + 8.31292628180837611e-04;
-  p = p * z - 2.88483954465381352e-03;
-  p = p * z + 7.19635829356784096e-03;
-  p = p * z - 1.39003689001797916e-02;
-  p = p * z + 2.19846666029690531e-02;
-  p = p * z - 2.99037215647613153e-02;
-  p = p * z + 3.66418354136348115e-02;
-  p = p * z - 4.21917586083624466e-02;
-  p = p * z + 4.72232130426912741e-02;
-  p = p * z - 5.25351837525057375e-02;
-  p = p * z + 5.88052779843308421e-02;
-  p = p * z - 6.66640405948873693e-02;
-  p = p * z + 7.69227984018542449e-02;
-  p = p * z - 9.09090700313304051e-02;
-  p = p * z + 1.11111110070383587e-01;
-  p = p * z - 1.42857142825756789e-01;
-  p = p * z + 1.99999999999514733e-01;
-  p = p * z - 3.33333333333330706e-01;
-  return p * z;
-}
-/// The angle of (x, y) by the quotient of the smaller over the larger size, which lies in [0, 1].
-TENON_MATHS double atan2_f64(double y, double x) {
-  const double a = __builtin_fabs(y), b = __builtin_fabs(x);
-  const bool steep = a > b, left = std::bit_cast<std::int64_t>(x) < 0;
-  const double small = steep ? b : a, large = steep ? a : b;
-  const double quotient = small / large, t = large == 0 ? small : small == large ? 1.0 : quotient;
-  const double p = t + t * atan_rest(t * t), turns = steep ? 1.0 : left ? 2.0 : 0.0;
-  return with_sign_of(turns * kHalfPi + (turns * kHalfPiLow + (steep != left ? -p : p)), y);
-}
-TENON_MATHS double atan_f64(double x) {
-  const double a = __builtin_fabs(x);
-  const bool steep = a > 1.0;
-  const double t = steep ? 1.0 / a : a, p = t + t * atan_rest(t * t);
-  return with_sign_of(steep ? kHalfPi + (kHalfPiLow - p) : p, x);
-}
-
-/// asin(|x|) up to 1/2, and beyond what is taken from pi / 2: 2 asin(s), s = sqrt((1 - |x|) / 2).
-TENON_MATHS double arc_of(double x) {
-  const double a = __builtin_fabs(x);
-  const bool beyond = a > 0.5;
-  const double half = 0.5 - 0.5 * a, root = __builtin_sqrt(half), z = beyond ? half : a * a, s = a < root ? a : root;  // NaN beyond 1
-  double p = 3.26770185182690201e-02;
-  p = p * z - 2.10775080514616041e-02;
-  p = p * z + 2.17636611028528271e-02;
-  p = p * z + 3.68297027450901994e-03;
-  p = p * z + 1.07865498256766654e-02;
-  p = p * z + 1.13977718650384724e-02;
-  p = p * z + 1.39809620213289902e-02;
-  p = p * z + 1.73516000371838376e-02;
-  p = p * z + 2.23722156638566511e-02;
-  p = p * z + 3.03819426834674652e-02;
-  p = p * z + 4.46428571751245756e-02;
-  p = p * z + 7.49999999997025685e-02;
-  p = p * z + 1.66666666666667629e-01;
-  const double arc = s + s * (z * p);
-  return beyond ? arc + arc : arc;
-}
-TENON_MATHS double asin_f64(double x) {
-  const double arc = arc_of(x);
-  return with_sign_of(__builtin_fabs(x) > 0.5 ? kHalfPi + (kHalfPiLow - arc) : arc, x);
-}
-TENON_MATHS double acos_f64(double x) {
-  const double arc = arc_of(x);
-  const bool beyond = __builtin_fabs(x) > 0.5, left = x < 0;
-  const double turns = beyond ? (left ? 2.0 : 0.0) : 1.0;
-  return turns * kHalfPi + (turns * kHalfPiLow + (beyond == left ? -arc : arc));
 }
 
 /// x Phi(x), and Phi(x) + x phi(x), Phi the normal distribution.
@@ -353,15 +288,6 @@ TENON_MATHS double gelu_f64(double x) {
 }
 TENON_MATHS double gelu_slope_f64(double x) {
   return 0.5 * (1.0 + erf_f64(x * 0.70710678118654752440)) + x * 0.39894228040143267794 * exp_f64(-0.5 * x * x);
-}
-
-/// Scaled by a power of 2 to where no square leaves the normal range.
-TENON_MATHS double hypot_f64(double x, double y) {
-  const double a = __builtin_fabs(x), b = __builtin_fabs(y), large = a > b ? a : b;
-  const double scale = large > 0x1p500 ? 0x1p-600 : large < 0x1p-450 ? 0x1p600 : 1.0;
-  const double back = large > 0x1p500 ? 0x1p600 : large < 0x1p-450 ? 0x1p-600 : 1.0;
-  const double u = a * scale, v = b * scale, size = __builtin_sqrt(u * u + v * v) * back;
-  return (a == INFINITY) | (b == INFINITY) ? INFINITY : size;  // whatever the other is
 }
 
 }  // namespace tenon

@@ -11,32 +11,13 @@ using kernels::Unary;
 template <>
 UnaryLoop<float> fast_loop<float>(Unary kind) {
   switch (kind) {
-    case Unary::exp: return TENON_BY_ISA(exp_range);
-    case Unary::expm1: return TENON_BY_ISA(expm1_range);
-    case Unary::log: return TENON_BY_ISA(log_range);
-    case Unary::log1p: return TENON_BY_ISA(log1p_range);
-    case Unary::sin: return TENON_BY_ISA(sin_range);
-    case Unary::cos: return TENON_BY_ISA(cos_range);
-    case Unary::tan: return TENON_BY_ISA(tan_range);
-    case Unary::asin: return TENON_BY_ISA(asin_range);
-    case Unary::acos: return TENON_BY_ISA(acos_range);
-    case Unary::atan: return TENON_BY_ISA(atan_range);
-    case Unary::sinh: return TENON_BY_ISA(sinh_range);
-    case Unary::cosh: return TENON_BY_ISA(cosh_range);
-    case Unary::tanh: return TENON_BY_ISA(tanh_range);
-    case Unary::erf: return TENON_BY_ISA(erf_range);
-    case Unary::sigmoid: return TENON_BY_ISA(sigmoid_range);
-    case Unary::silu: return TENON_BY_ISA(silu_range);
-    case Unary::softplus: return TENON_BY_ISA(softplus_range);
-    case Unary::elu: return TENON_BY_ISA(elu_range);
-    case Unary::elu_d1: return TENON_BY_ISA(elu_slope_range);
-    case Unary::gelu: return TENON_BY_ISA(gelu_range);
-    case Unary::gelu_d1: return TENON_BY_ISA(gelu_slope_range);
-    case Unary::gelu_tanh: return TENON_BY_ISA(gelu_tanh_range);
-    case Unary::gelu_tanh_d1: return TENON_BY_ISA(gelu_tanh_slope_range);
-    case Unary::sqrt: return TENON_BY_ISA(square_root_range);
-    case Unary::rsqrt: return TENON_BY_ISA(inverse_root_range);
-    case Unary::power: return TENON_BY_ISA(power_range);
+    TENON_RANGES_OF_BOTH(TENON_RANGE_CASE)
+    TENON_RANGE_CASE(erf)
+    TENON_RANGE_CASE(gelu)
+    TENON_RANGE_CASE(gelu_d1)
+    TENON_RANGE_CASE(gelu_tanh)
+    TENON_RANGE_CASE(gelu_tanh_d1)
+    TENON_RANGE_CASE(power)
     default: return gamma_loop(kind);
   }
 }

@@ -55,3 +55,10 @@
       if (!(holds)) to[i] = other;                                                                             \
     }                                                                                                          \
   }
+
+/// Names of ranges that f32 and f64 have, by kernels::Unary.
+#define TENON_RANGES_OF_BOTH(X) \
+  X(exp) X(expm1) X(log) X(log1p) X(sqrt) X(rsqrt) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) X(sigmoid) X(silu) X(softplus) X(elu) X(elu_d1)
+#define TENON_RANGE_CASE(kind) \
+  case kernels::Unary::kind:   \
+    return TENON_BY_ISA(kind##_range);

@@ -1,4 +1,4 @@
-// Dense f32 ranges of functions that cost much a value; see kernels/activation.hpp and kernels/maths.hpp.
+// Dense f32 ranges of functions that cost much a value; see kernels/activation.hpp, kernels/angles.hpp and kernels/maths.hpp.
 #include "kernels/activation.hpp"
 #include "kernels/maths.hpp"
 #include "ops/range_loops.hpp"
@@ -7,24 +7,24 @@ namespace tenon::TENON_ISA {
 
 TENON_RANGE(float, exp, exp_f32(x))
 TENON_RANGE(float, expm1, expm1_f32(x))
-TENON_RANGE(float, atan, atan_f32(x))
-TENON_RANGE(float, asin, asin_f32(x))
-TENON_RANGE(float, acos, acos_f32(x))
-TENON_RANGE(float, sinh, sinh_f32(x))
-TENON_RANGE(float, cosh, cosh_f32(x))
+TENON_RANGE(float, atan, atan_of(x))
+TENON_RANGE(float, asin, asin_of(x))
+TENON_RANGE(float, acos, acos_of(x))
+TENON_RANGE(float, sinh, sinh_of(x))
+TENON_RANGE(float, cosh, cosh_of(x))
 TENON_RANGE(float, tanh, (x == 0 ? x : tanh_fast(x)))
 TENON_RANGE(float, erf, erf_fast(x))
 TENON_RANGE(float, sigmoid, sigmoid_fast(x))
 TENON_RANGE(float, silu, x * sigmoid_fast(x))
 TENON_RANGE(float, softplus, softplus_f32(x))
 TENON_RANGE(float, elu, (x > 0 ? x : a * expm1_f32(x > 0 ? 0.0f : x)))
-TENON_RANGE(float, elu_slope, (x > 0 ? 1.0f : a * exp_f32(x > 0 ? 0.0f : x)))
+TENON_RANGE(float, elu_d1, (x > 0 ? 1.0f : a * exp_f32(x > 0 ? 0.0f : x)))
 TENON_RANGE(float, gelu, gelu_fast(x))
-TENON_RANGE(float, gelu_slope, gelu_slope(x))
+TENON_RANGE(float, gelu_d1, gelu_slope(x))
 TENON_RANGE(float, gelu_tanh, gelu_tanh_fast(x))
-TENON_RANGE(float, gelu_tanh_slope, gelu_tanh_slope(x))
-TENON_RANGE(float, square_root, __builtin_sqrtf(x))
-TENON_RANGE(float, inverse_root, 1.0f / __builtin_sqrtf(x))
+TENON_RANGE(float, gelu_tanh_d1, gelu_tanh_slope(x))
+TENON_RANGE(float, sqrt, __builtin_sqrtf(x))
+TENON_RANGE(float, rsqrt, 1.0f / __builtin_sqrtf(x))
 
 TENON_RANGE_WHERE(float, log, log_f32(x), x >= 1.17549435e-38f && x <= 3.4028234e38f, __builtin_logf(x))
 TENON_RANGE_WHERE(float, log1p, (x == 0 ? x : log1p_f32(x)), x >= -0.9999999f && x <= 3.4028234e38f, __builtin_log1pf(x))
@@ -48,8 +48,8 @@ inline void power_range(kernels::UnaryArgs args, std::int64_t n, const float* __
     for (std::int64_t i = 0; i < n; ++i) to[i] = __builtin_powf(from[i], float(args.a));
 }
 
-TENON_RANGE_OF_TWO(float, atan2, atan2_f32(x, y))
-TENON_RANGE_OF_TWO(float, hypot, hypot_f32(x, y))
+TENON_RANGE_OF_TWO(float, atan2, atan2_of(x, y))
+TENON_RANGE_OF_TWO(float, hypot, hypot_of(x, y))
 TENON_RANGE_OF_TWO(float, gelu_gradient, y * gelu_slope(x))
 TENON_RANGE_OF_TWO(float, gelu_tanh_gradient, y * gelu_tanh_slope(x))
 TENON_RANGE_OF_TWO_WHERE(float, pow, pow_f32(x, y), x > 0 && x <= 3.4028234e38f && __builtin_fabsf(y) <= 3.4028234e38f, __builtin_powf(x, y))

@@ -1,4 +1,4 @@
-// Dense f64 ranges of functions that cost much a value, and the gamma function's kin; see kernels/maths_f64.hpp and kernels/gamma.hpp.
+// Dense f64 ranges of functions that cost much a value, and the gamma function's kin; see kernels/maths_f64.hpp, kernels/angles.hpp and kernels/gamma.hpp.
 #include "kernels/gamma.hpp"
 #include "kernels/maths_f64.hpp"
 #include "ops/range_loops.hpp"
@@ -7,22 +7,22 @@ namespace tenon::TENON_ISA {
 
 TENON_RANGE(double, exp, exp_f64(x))
 TENON_RANGE(double, expm1, expm1_f64(x))
-TENON_RANGE(double, atan, atan_f64(x))
-TENON_RANGE(double, asin, asin_f64(x))
-TENON_RANGE(double, acos, acos_f64(x))
-TENON_RANGE(double, sinh, sinh_f64(x))
-TENON_RANGE(double, cosh, cosh_f64(x))
+TENON_RANGE(double, atan, atan_of(x))
+TENON_RANGE(double, asin, asin_of(x))
+TENON_RANGE(double, acos, acos_of(x))
+TENON_RANGE(double, sinh, sinh_of(x))
+TENON_RANGE(double, cosh, cosh_of(x))
 TENON_RANGE(double, tanh, tanh_f64(x))
 TENON_RANGE(double, erf, erf_f64(x))
 TENON_RANGE(double, sigmoid, sigmoid_f64(x))
 TENON_RANGE(double, silu, x * sigmoid_f64(x))
 TENON_RANGE(double, softplus, softplus_f64(x))
 TENON_RANGE(double, elu, (x > 0 ? x : a * expm1_f64(x > 0 ? 0.0 : x)))
-TENON_RANGE(double, elu_slope, (x > 0 ? 1.0 : a * exp_f64(x > 0 ? 0.0 : x)))
+TENON_RANGE(double, elu_d1, (x > 0 ? 1.0 : a * exp_f64(x > 0 ? 0.0 : x)))
 TENON_RANGE(double, gelu, gelu_f64(x))
-TENON_RANGE(double, gelu_slope, gelu_slope_f64(x))
-TENON_RANGE(double, square_root, __builtin_sqrt(x))
-TENON_RANGE(double, inverse_root, 1.0 / __builtin_sqrt(x))
+TENON_RANGE(double, gelu_d1, gelu_slope_f64(x))
+TENON_RANGE(double, sqrt, __builtin_sqrt(x))
+TENON_RANGE(double, rsqrt, 1.0 / __builtin_sqrt(x))
 
 TENON_RANGE_WHERE(double, log, log_f64(x), x >= 2.2250738585072014e-308 && x <= 1.7976931348623157e308, __builtin_log(x))
 TENON_RANGE_WHERE(double, log1p, log1p_f64(x), x > -1.0 && x <= 1.7976931348623157e308, __builtin_log1p(x))
@@ -46,8 +46,8 @@ inline void power_range(kernels::UnaryArgs args, std::int64_t n, const double* _
     for (std::int64_t i = 0; i < n; ++i) to[i] = __builtin_pow(from[i], args.a);
 }
 
-TENON_RANGE_OF_TWO(double, atan2, atan2_f64(x, y))
-TENON_RANGE_OF_TWO(double, hypot, hypot_f64(x, y))
+TENON_RANGE_OF_TWO(double, atan2, atan2_of(x, y))
+TENON_RANGE_OF_TWO(double, hypot, hypot_of(x, y))
 TENON_RANGE_OF_TWO(double, gelu_gradient, y * gelu_slope_f64(x))
 TENON_RANGE_OF_TWO_WHERE(double, pow, pow_f64(x, y), x >= 2.2250738585072014e-308 && x <= 1.7976931348623157e308 && __builtin_fabs(y) <= 1.7976931348623157e308, __builtin_pow(x, y))
 
