@@ -15,7 +15,7 @@ using Range = void (*)(kernels::UnaryArgs, std::int64_t, const float*, float*);
 using RangeOfTwo = void (*)(std::int64_t, const float*, const float*, float*);
 
 void near(const char* name, Range range, double (*exact)(double), double most) {
-  std::vector<float> x = check::numbers<float>(300), y(x.size());
+  std::vector<float> x = check::numbers<float>(600), y(x.size());
   range({}, std::int64_t(x.size()), x.data(), y.data());
   for (std::size_t i = 0; i < x.size(); ++i) {
     INFO(name << " of " << x[i] << " is " << y[i] << ", not " << exact(double(x[i])));

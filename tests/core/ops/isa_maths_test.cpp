@@ -44,7 +44,7 @@ Real trigamma(Real x) {
 template <class T>
 void near(const char* name, void (*range)(kernels::UnaryArgs, std::int64_t, const T*, T*), Real (*exact)(Real), double most,
           double reach = INFINITY, double margin = 0) {
-  std::vector<T> x = check::numbers<T>(300);
+  std::vector<T> x = check::numbers<T>(600);
   if (reach < INFINITY) std::erase_if(x, [&](T v) { return !(std::abs(v) <= T(reach)); });
   std::vector<T> y(x.size());
   range({}, std::int64_t(x.size()), x.data(), y.data());
