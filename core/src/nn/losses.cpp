@@ -1,12 +1,16 @@
 #include "tenon/losses.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 #include <optional>
 
+#include "autograd/backward_scope.hpp"
 #include "ops/check.hpp"
 #include "ops/loss_kernels.hpp"
+#include "ops/pointwise_loss_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
@@ -40,6 +44,43 @@ Tensor reduced(const char* op, const Tensor& each, Reduction reduction) {
 }
 
 Tensor constant(double value, const Tensor& like) { return Tensor::full(Shape{}, value, like.dtype(), like.device()); }
+
+using List = std::vector<Tensor>;
+
+/// A loss that is a function of each element alone: where operands are of one shape, on the CPU, a kernel, and `plain`, which gives a value
+/// an element, for what it does not do: devices and second derivatives. Means are sums divided by `groups` (0: the elements).
+Tensor pointwise(const char* op, PointwiseLossKind kind, const List& given, const std::function<Tensor(const List&)>& plain,
+                 Reduction reduction, double a = 0, double b = 0, std::int64_t groups = 0) {
+  const auto composed = [=](const List& in) {
+    if (groups == 0 || reduction != Reduction::mean) return reduced(op, plain(in), reduction);
+    return sum(plain(in)) * (1.0 / double(groups));
+  };
+  const Shape& shape = given[0].shape();
+  bool fused = given[0].device().type == DeviceType::cpu && given[0].numel() > 0;
+  for (const Tensor& t : given) fused = fused && t.shape() == shape;
+  if (!fused) return composed(given);
+  List in;
+  for (const Tensor& t : given) in.push_back(t.contiguous());
+  PointwiseLoss p{in[0].dtype(), kind, in[0].numel(), a, b, reduction == Reduction::none};
+  if (reduction == Reduction::mean) p.factor = 1.0 / double(groups ? groups : p.count);
+  const Tensor y = Tensor::empty(p.each ? shape : Shape{}, p.dtype);
+  launch(op, in, p.each ? List{y} : List{Tensor::empty({p.chunks()}, DType::f64), y}, pointwise_loss_kernel(kCpu, p));
+  return differentiable(op, y, in, [=](const List& d) -> List {
+    List asked = in;
+    asked.push_back(d[0]);
+    if (wants_grad(asked)) return gradients_of_ops([&](const List& again) { return List{composed(again)}; }, in, d);
+    PointwiseLoss q = p;
+    List d_in(in.size()), made;
+    for (std::size_t k = 0; k < in.size(); ++k)
+      if (in[k].requires_grad()) {
+        q.wanted |= 1U << k;
+        made.push_back(d_in[k] = Tensor::empty(shape, p.dtype));
+      }
+    asked.back() = d[0].contiguous();
+    launch("pointwise_loss.gradient", asked, made, pointwise_loss_gradient_kernel(kCpu, q));
+    return d_in;
+  });
+}
 
 struct Pair {
   Tensor x, target;
@@ -111,19 +152,24 @@ Tensor relative(const char* op, const Tensor& error, const Tensor& size, Reducti
 
 Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   const Pair p = regression("l1_loss", x, target);
-  return reduced("l1_loss", abs(p.x - p.target), reduction);
+  return pointwise(
+      "l1_loss", PointwiseLossKind::l1, {p.x, p.target}, [](const List& in) { return abs(in[0] - in[1]); }, reduction);
 }
 
 Tensor l2_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   const Pair p = regression("l2_loss", x, target);
-  return reduced("l2_loss", square(p.x - p.target), reduction);
+  return pointwise(
+      "l2_loss", PointwiseLossKind::l2, {p.x, p.target}, [](const List& in) { return square(in[0] - in[1]); }, reduction);
 }
 
 Tensor huber_loss(const Tensor& x, const Tensor& target, double delta, Reduction reduction) {
   if (!(delta > 0)) throw_usage("huber_loss", "delta is " + std::to_string(delta), "a number above 0");
   const Pair p = regression("huber_loss", x, target);
-  const Tensor size = abs(p.x - p.target), inside = minimum(size, constant(delta, size));
-  return reduced("huber_loss", inside * (size - inside * 0.5), reduction);  // both branches at once: inside is |e| or delta
+  const auto plain = [delta](const List& in) {
+    const Tensor size = abs(in[0] - in[1]), inside = minimum(size, constant(delta, size));
+    return inside * (size - inside * 0.5);  // both branches at once: inside is |e| or delta
+  };
+  return pointwise("huber_loss", PointwiseLossKind::huber, {p.x, p.target}, plain, reduction, delta);
 }
 
 Tensor quantile_loss(const Tensor& x, const Tensor& target, const std::vector<double>& quantiles, Reduction reduction) {
@@ -217,8 +263,9 @@ Tensor focal_loss(const Tensor& logits, const Tensor& labels, double gamma, cons
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target, const Tensor& positive_weight, Reduction reduction) {
   const char* op = "bce_with_logits";
   const Pair p = regression(op, logits, target);
+  const auto plain = [](const List& in) { return (neg(in[1]) + 1.0) * in[0] + softplus(neg(in[0])); };
+  if (!positive_weight.defined()) return pointwise(op, PointwiseLossKind::bce, {p.x, p.target}, plain, reduction);
   const Tensor negative = (neg(p.target) + 1.0) * p.x, positive = softplus(neg(p.x));
-  if (!positive_weight.defined()) return reduced(op, negative + positive, reduction);
   const Tensor w = operand(op, positive_weight, "positive weight", p.x);
   if (!(joined(op, p.x.shape(), w) == p.x.shape())) throw_usage(op, "positive weight " + positive_weight.str() + " has more elements than logits " + logits.str());
   return reduced(op, negative + ((w - 1.0) * p.target + 1.0) * positive, reduction);
@@ -250,9 +297,9 @@ Tensor dice_loss(const Tensor& logits, const Tensor& labels, double smooth, bool
 
 Tensor poisson_nll(const Tensor& log_rate, const Tensor& target, bool full, Reduction reduction) {
   const Pair p = regression("poisson_nll", log_rate, target);
-  Tensor each = exp(p.x) - p.target * p.x;
-  if (full) each = each + lgamma(p.target + 1.0);
-  return reduced("poisson_nll", each, reduction);
+  const auto plain = [](const List& in) { return exp(in[0]) - in[1] * in[0]; };
+  if (!full) return pointwise("poisson_nll", PointwiseLossKind::poisson, {p.x, p.target}, plain, reduction);
+  return reduced("poisson_nll", plain({p.x, p.target}) + lgamma(p.target + 1.0), reduction);
 }
 
 Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, const Tensor& target_given, bool full, double eps, Reduction reduction) {
@@ -261,11 +308,16 @@ Tensor gaussian_nll(const Tensor& mean_given, const Tensor& variance_given, cons
   if (!(eps >= 0)) throw_usage(op, "eps is " + std::to_string(eps), "0 or more");
   const Tensor mu = mean_given.to(computed(mean_given)), target = operand(op, target_given, "target", mu), given = operand(op, variance_given, "variance", mu);
   joined(op, joined(op, mu.shape(), given), target);
-  // a negative variance is none: NaN, as its logarithm is
-  const Tensor variance = where(less(given, constant(0, mu)), constant(std::numeric_limits<double>::quiet_NaN(), mu), maximum(given, constant(eps, mu)));
-  Tensor each = (log(variance) + square(target - mu) / variance) * 0.5;
-  if (full) each = each + 0.5 * std::log(2 * kPi);
-  return reduced(op, each, reduction);
+  const double constant_part = full ? 0.5 * std::log(2 * kPi) : 0;
+  const auto plain = [=](const List& in) {
+    const Tensor& m = in[0];
+    // a negative variance is none: NaN, as its logarithm is
+    const Tensor variance =
+        where(less(in[1], constant(0, m)), constant(std::numeric_limits<double>::quiet_NaN(), m), maximum(in[1], constant(eps, m)));
+    const Tensor each = (log(variance) + square(in[2] - m) / variance) * 0.5;
+    return full ? each + constant_part : each;
+  };
+  return pointwise(op, PointwiseLossKind::gaussian, {mu, given, target}, plain, reduction, eps, constant_part);
 }
 
 namespace {
@@ -297,10 +349,13 @@ Tensor crps_gaussian(const Tensor& mean_given, const Tensor& deviation, const Te
   check_floating(op, mean_given, "mean");
   const Tensor sigma = operand(op, deviation, "deviation", mean_given), y = operand(op, target, "target", mean_given);
   joined(op, joined(op, mean_given.shape(), sigma), y);
-  const Tensor off = y - mean_given.to(computed(mean_given)), sure = equal(sigma, constant(0, sigma));  // a certain forecast has its absolute error
-  const Tensor z = off / where(sure, constant(1, sigma), sigma);
-  const Tensor density = exp(square(z) * -0.5) * (1 / std::sqrt(2 * kPi));
-  return reduced(op, where(sure, abs(off), sigma * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi))), reduction);
+  const auto plain = [](const List& in) {
+    const Tensor off = in[2] - in[0], sure = equal(in[1], constant(0, in[1]));  // a certain forecast has its absolute error
+    const Tensor z = off / where(sure, constant(1, in[1]), in[1]);
+    const Tensor density = exp(square(z) * -0.5) * (1 / std::sqrt(2 * kPi));
+    return where(sure, abs(off), in[1] * (z * erf(z * std::sqrt(0.5)) + density * 2.0 - 1 / std::sqrt(kPi)));
+  };
+  return pointwise(op, PointwiseLossKind::crps, {mean_given.to(computed(mean_given)), sigma, y}, plain, reduction);
 }
 
 Tensor crps_ensemble(const Tensor& members_given, const Tensor& target, bool fair, Reduction reduction) {
@@ -323,10 +378,13 @@ Tensor kl_divergence(const Tensor& log_input, const Tensor& target, Reduction re
   const char* op = "kl_divergence";
   const Pair p = regression(op, log_input, target);
   if (p.x.rank() < 1) throw_usage(op, "log_input " + log_input.str() + " has no class axis");
-  const Tensor zero = constant(0, p.x), none = equal(p.target, zero);  // 0 log 0 is 0; a negative share has no logarithm
-  const Tensor each = where(none, zero, p.target * (log(where(none, constant(1, p.x), p.target)) - p.x));
-  if (reduction == Reduction::mean) return reduced(op, sum(each, {-1}), reduction);
-  return reduced(op, each, reduction);
+  const auto plain = [](const List& in) {
+    const Tensor zero = constant(0, in[0]), none = equal(in[1], zero);  // 0 log 0 is 0; a negative share has no logarithm
+    return where(none, zero, in[1] * (log(where(none, constant(1, in[0]), in[1])) - in[0]));
+  };
+  if (reduction == Reduction::mean && p.x.numel() == 0) return reduced(op, sum(plain({p.x, p.target}), {-1}), reduction);
+  return pointwise(op, PointwiseLossKind::kl, {p.x, p.target}, plain, reduction, 0, 0,
+                   p.x.numel() / std::max<std::int64_t>(p.x.size(-1), 1));
 }
 
 }  // namespace tenon
