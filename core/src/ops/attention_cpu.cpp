@@ -1,5 +1,5 @@
-/// The CPU kernels of attention. Forward: a task takes some queries of a head past all keys; backward: a head. Tiles of 64 x 64 products
-/// are made, used and forgotten in the first-level cache.
+/// The CPU kernels of attention. Forward: a task takes some queries of a head past all keys, or few queries past some keys; backward: a
+/// head. Tiles of 64 x 64 products are made, used and forgotten in the first-level cache.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -53,8 +53,68 @@ A* task_memory(std::int64_t elements) {
   return memory.data();
 }
 
+/// y, a sum of exponentials times values, becomes the average; returns the log-sum-exp.
+template <class A, class Scale>
+A finish_row(const Scale& scale, std::int64_t features, A* y, A top, A sum) {
+  scale(features, y, sum > A(0) || sum != sum ? A(1) / sum : A(0));
+  // a row that sees nothing: its probabilities, exp(-inf - inf), are 0 in the backward pass too
+  return sum == A(0) ? std::numeric_limits<A>::infinity() : top + std::log(sum);
+}
+
+constexpr std::int64_t kFewQueries = 4;  // keys are not worth packing for them
+constexpr std::int64_t kPiece = 1024;    // keys of a task then
+
+/// A task takes a piece of the keys, and the pieces are joined.
+template <class A>
+void forward_few(const Attention& p, void* const* o) {
+  constexpr A kNone = -std::numeric_limits<A>::infinity();
+  const auto products = TENON_BY_ISA(query_products<A>);
+  const auto softmax_row = TENON_BY_ISA(online_softmax_row<A>);
+  const auto scale = TENON_BY_ISA(scale_row<A>);
+  const auto add = TENON_BY_ISA(add_shares<A>);
+  const int k = 3 + p.masked;
+  const std::int64_t pieces = (p.keys + kPiece - 1) / kPiece, width = p.features + 2;
+  std::vector<A> parts(std::size_t(p.samples * p.heads * pieces * p.queries * width));  // y, top and sum of each query
+  const auto part = [&](std::int64_t task, std::int64_t query) { return parts.data() + (task * p.queries + query) * width; };
+  const auto head = [&](std::int64_t i) { return Head<A>{p, i / p.heads, i % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr}; };
+  parallel_for(p.samples * p.heads * pieces, [&](std::int64_t task) {
+    const Head<A> h = head(task / pieces);
+    const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]);
+    A tile[kTile];
+    for (std::int64_t i = 0; i < p.queries; ++i) part(task, i)[p.features] = kNone;
+    const std::int64_t first = task % pieces * kPiece, last = std::min(p.keys, first + kPiece);
+    for (std::int64_t j = first; j < last; j += kTile)
+      for (std::int64_t i = 0; i < p.queries; ++i) {
+        if (!h.visible(i + 1, j)) continue;
+        const std::int64_t n = std::min(kTile, last - j);
+        A* y = part(task, i);
+        products(n, p.depth, q + i * p.q.row, key + j * p.k.row, p.k.row, A(p.scale), tile);
+        if (p.masked || p.causal) h.hide(i, 1, j, n, tile);
+        const A carry = softmax_row(n, tile, y + p.features, y + p.features + 1);
+        if (carry != A(1)) scale(p.features, y, carry);
+        add(n, p.features, tile, value + j * p.v.row, p.v.row, y);
+      }
+  });
+  const AttentionStrides out = p.out();
+  parallel_for(p.samples * p.heads, [&](std::int64_t task) {
+    const Head<A> h = head(task);
+    for (std::int64_t i = 0; i < p.queries; ++i) {
+      A top = kNone, sum = 0, *y = h.rows(out, o[k]) + i * out.row;
+      for (std::int64_t t = 0; t < pieces; ++t) top = std::max(top, part(task * pieces + t, i)[p.features]);
+      std::fill_n(y, p.features, A(0));
+      for (std::int64_t t = 0; t < pieces; ++t) {
+        const A *from = part(task * pieces + t, i), share = std::exp(from[p.features] - (top == kNone ? A(0) : top));
+        sum += share * from[p.features + 1];
+        add(1, p.features, &share, from, 0, y);
+      }
+      static_cast<A*>(o[k + 1])[task * p.queries + i] = finish_row(scale, p.features, y, top, sum);
+    }
+  });
+}
+
 template <class A>
 void forward(const Attention& p, void* const* o) {
+  if (p.queries <= kFewQueries) return forward_few<A>(p, o);
   const auto& product = cpu::small_products<A>();
   const auto softmax_row = TENON_BY_ISA(online_softmax_row<A>);
   const auto scale = TENON_BY_ISA(scale_row<A>);
@@ -88,12 +148,7 @@ void forward(const Attention& p, void* const* o) {
         product.run({m, p.features, n, kTile, 1, out.row, true}, tile, values, y + i * out.row);
       }
     }
-    for (std::int64_t i = first; i < last; ++i) {
-      const A sum = log_sum[i];
-      scale(p.features, y + i * out.row, sum > A(0) || sum != sum ? A(1) / sum : A(0));
-      // a row that sees nothing: its probabilities, exp(-inf - inf), are 0 in the backward pass too
-      log_sum[i] = sum == A(0) ? std::numeric_limits<A>::infinity() : top[i - first] + std::log(sum);
-    }
+    for (std::int64_t i = first; i < last; ++i) log_sum[i] = finish_row(scale, p.features, y + i * out.row, top[i - first], log_sum[i]);
   });
 }
 

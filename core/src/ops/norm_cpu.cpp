@@ -1,5 +1,6 @@
 /// The CPU kernels of the normalisations: chunks in parallel, partial sums merged in f64 in a fixed order.
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "ops/dispatch.hpp"
@@ -30,13 +31,72 @@ struct SampleCoefficients {
     mean = large.empty() ? small.data() : large.data();
     gain = mean + p.channels;
     std::int64_t width = p.channels / p.groups;
-    for (std::int64_t c = 0; c < p.channels; ++c) {
-      std::int64_t at = sample * p.groups + c / width;
-      mean[c] = means[at];
-      gain[c] = rstds[at] * scale[c];
-    }
+    for (std::int64_t g = 0, c = 0; g < p.groups; ++g)
+      for (const std::int64_t at = sample * p.groups + g, end = c + width; c < end; ++c)
+        mean[c] = means[at], gain[c] = rstds[at] * scale[c];
   }
 };
+
+/// body(first voxel, voxels, times): all voxels, `times` side by side as if they were one of so many more channels, so that few channels
+/// fill vectors too; what does not divide comes last, one by one.
+template <class Body>
+void fold_voxels(std::int64_t channels, std::int64_t voxels, const Body& body) {
+  constexpr std::int64_t kLanes = 16, kWide = 48, kMany = 64;
+  std::int64_t times = 1;
+  if (channels < kMany && channels % kLanes) {
+    times = kLanes / std::gcd(channels, kLanes);
+    while (times * channels < kWide) times *= 2;
+    if (voxels < 8 * times) times = 1;
+  }
+  static_assert(kMany * kLanes <= kMaxStackChannels);
+  body(0, voxels / times, times);
+  if (voxels % times) body(voxels / times * times, voxels % times, 1);
+}
+
+/// Values a channel, for so many voxels side by side.
+template <class A>
+class Repeated {
+ public:
+  Repeated(const A* values, std::int64_t channels, std::int64_t times) : data_(values) {
+    if (times == 1) return;
+    data_ = room_.data();
+    for (std::int64_t i = 0; i < times; ++i) std::copy_n(values, channels, room_.data() + i * channels);
+  }
+  Repeated(const Repeated&) = delete;
+  Repeated& operator=(const Repeated&) = delete;
+  operator const A*() const { return data_; }
+
+ private:
+  std::array<A, kMaxStackChannels> room_;
+  const A* data_;
+};
+
+/// Of `sets` of `count` values each, `step` apart.
+Moments pooled(double count, std::int64_t sets, std::int64_t step, const double* mean, const double* m2) {
+  Moments all{count * double(sets)};
+  for (std::int64_t i = 0; i < sets; ++i) all.mean += mean[i * step], all.m2 += m2[i * step];
+  all.mean /= double(sets);
+  double between = 0;
+  for (std::int64_t i = 0; i < sets; ++i) between += (mean[i * step] - all.mean) * (mean[i * step] - all.mean);
+  all.m2 += count * between;
+  return all;
+}
+
+/// Mean and squared deviations of each channel of a chunk.
+template <class T, class Loop>
+void chunk_moments(const Loop& loop, const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
+  fold_voxels(channels, voxels, [&](std::int64_t first, std::int64_t n, std::int64_t times) {
+    if (first == 0 && times == 1) return loop(x, n, channels, mean, m2);
+    double wide[2 * kMaxStackChannels];
+    const std::int64_t width = channels * times;
+    loop(x + first * channels, n, width, wide, wide + width);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      Moments all = pooled(double(n), times, channels, wide + c, wide + width + c);
+      all.merge(double(first), mean[c], m2[c]);
+      mean[c] = all.mean, m2[c] = all.m2;
+    }
+  });
+}
 
 /// body(sample, chunk, first voxel, voxels) in parallel. Backwards: the pass before has left the end in the cache.
 template <class Body>
@@ -59,16 +119,16 @@ void stats(const ChannelNorm& p, void* const* o) {
   const std::int64_t C = p.channels, chunks = p.chunks(), width = C / p.groups;
   for_chunks(p, false, [&](std::int64_t s, std::int64_t k, std::int64_t first, std::int64_t n) {
     double* out = partial + (s * chunks + k) * 2 * C;
-    loop(x + (s * p.voxels + first) * C, n, C, out, out + C);
+    chunk_moments(loop, x + (s * p.voxels + first) * C, n, C, out, out + C);
   });
   parallel_for(p.samples, [&](std::int64_t s) {
     for (std::int64_t g = 0; g < p.groups; ++g) {
       Moments all;
-      for (std::int64_t c = g * width; c < (g + 1) * width; ++c)
-        for (std::int64_t k = 0; k < chunks; ++k) {
-          const double* in = partial + (s * chunks + k) * 2 * C;
-          all.merge(double(std::min(p.chunk(), p.voxels - k * p.chunk())), in[c], in[C + c]);
-        }
+      for (std::int64_t k = 0; k < chunks; ++k) {
+        const double* in = partial + (s * chunks + k) * 2 * C + g * width;
+        const Moments part = pooled(double(std::min(p.chunk(), p.voxels - k * p.chunk())), width, 1, in, in + C);
+        all.merge(part.count, part.mean, part.m2);
+      }
       double v = std::max(all.m2 / all.count, 0.0);
       mean[s * p.groups + g] = A(all.mean);
       var[s * p.groups + g] = A(v);
@@ -87,8 +147,11 @@ void apply(const ChannelNorm& p, void* const* o) {
   auto loop = TENON_BY_ISA(norm_apply<T>);
   for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
     SampleCoefficients<A> at(p, s, mean, rstd, scale);
-    std::int64_t begin = (s * p.voxels + first) * p.channels;
-    loop(x + begin, y + begin, n, p.channels, at.mean, at.gain, shift, A(p.slope));
+    fold_voxels(p.channels, n, [&](std::int64_t from, std::int64_t voxels, std::int64_t times) {
+      const std::int64_t begin = (s * p.voxels + first + from) * p.channels;
+      const Repeated<A> m(at.mean, p.channels, times), gain(at.gain, p.channels, times), shifts(shift, p.channels, times);
+      loop(x + begin, y + begin, voxels, p.channels * times, m, gain, shifts, A(p.slope));
+    });
   });
 }
 
@@ -105,8 +168,18 @@ void sums(const ChannelNorm& p, void* const* o) {
   for_chunks(p, false, [&](std::int64_t s, std::int64_t k, std::int64_t first, std::int64_t n) {
     SampleCoefficients<A> at(p, s, mean, rstd, scale);
     double* out = partial + (s * chunks + k) * 2 * C;
-    std::int64_t begin = (s * p.voxels + first) * C;
-    loop(x + begin, dy + begin, n, C, at.mean, at.gain, shift, A(p.slope), out, out + C);
+    fold_voxels(C, n, [&](std::int64_t from, std::int64_t voxels, std::int64_t times) {
+      const std::int64_t begin = (s * p.voxels + first + from) * C, wide = C * times;
+      const Repeated<A> m(at.mean, C, times), gain(at.gain, C, times), shifts(shift, C, times);
+      if (from == 0 && times == 1) return loop(x + begin, dy + begin, voxels, C, m, gain, shifts, A(p.slope), out, out + C);
+      double sum[2 * kMaxStackChannels];
+      loop(x + begin, dy + begin, voxels, wide, m, gain, shifts, A(p.slope), sum, sum + wide);
+      for (std::int64_t c = 0; c < 2 * C; ++c) {
+        double total = from == 0 ? 0 : out[c];
+        for (std::int64_t i = 0; i < times; ++i) total += sum[c / C * wide + i * C + c % C];
+        out[c] = total;
+      }
+    });
   });
   // Chunk sums fold into the first chunk of their sample, then samples and groups.
   parallel_for(p.samples, [&](std::int64_t s) {
@@ -143,8 +216,12 @@ void gradient(const ChannelNorm& p, void* const* o) {
   const std::int64_t C = p.channels;
   for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
     SampleCoefficients<A> at(p, s, mean, rstd, scale);
-    std::int64_t begin = (s * p.voxels + first) * C;
-    loop(x + begin, dy + begin, dx + begin, n, C, at.mean, at.gain, shift, A(p.slope), pull + s * 2 * C, pull + s * 2 * C + C);
+    fold_voxels(C, n, [&](std::int64_t from, std::int64_t voxels, std::int64_t times) {
+      const std::int64_t begin = (s * p.voxels + first + from) * C;
+      const Repeated<A> m(at.mean, C, times), gain(at.gain, C, times), shifts(shift, C, times), offset(pull + s * 2 * C, C, times),
+          slopes(pull + s * 2 * C + C, C, times);
+      loop(x + begin, dy + begin, dx + begin, voxels, C * times, m, gain, shifts, A(p.slope), offset, slopes);
+    });
   });
 }
 

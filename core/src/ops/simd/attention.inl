@@ -1,6 +1,5 @@
 // Rows of an attention tile; see ops/attention_cpu.cpp.
-#include "kernels/softmax.hpp"
-#include "kernels/vec.inl"
+#include "kernels/vec_maths.inl"
 
 namespace tenon::TENON_ISA {
 
@@ -47,6 +46,39 @@ void attention_row_gradient(std::int64_t n, A* __restrict s, A* __restrict ds, A
     s[i] = p;
     ds[i] = p * (ds[i] - delta);
   }
+}
+
+/// Scaled products of one query with `n` keys, `row` apart.
+template <class A>
+void query_products(std::int64_t n, std::int64_t depth, const A* __restrict q, const A* __restrict keys, std::int64_t row, A scale,
+                    A* __restrict s) {
+  constexpr int L = kLanes<A>;
+  for (std::int64_t j = 0; j < n; ++j) {
+    const A* key = keys + j * row;
+    Vec<A, L> a = {}, b = {};
+    std::int64_t i = 0;
+    for (; i + 2 * L <= depth; i += 2 * L) a += load<L>(q + i) * load<L>(key + i), b += load<L>(q + i + L) * load<L>(key + i + L);
+    for (; i + L <= depth; i += L) a += load<L>(q + i) * load<L>(key + i);
+    A sum = fold_lanes<A, L>(a + b, [](auto& u, auto& v) { return u + v; });
+    for (; i < depth; ++i) sum += q[i] * key[i];
+    s[j] = sum * scale;
+  }
+}
+
+struct ShareBody {
+  template <int M, int N, class A>
+  static void run(std::int64_t c, std::int64_t n, const A* shares, const A* values, std::int64_t row, A* y) {
+    Vec<A, N> sum[M];
+    for (int m = 0; m < M; ++m) sum[m] = load<N>(y + c + m * N);
+    for (std::int64_t j = 0; j < n; ++j)
+      for (int m = 0; m < M; ++m) sum[m] += shares[j] * load<N>(values + j * row + c + m * N);
+    for (int m = 0; m < M; ++m) store<N>(y + c + m * N, sum[m]);
+  }
+};
+/// y += sum of shares[j] values[j]
+template <class A>
+void add_shares(std::int64_t n, std::int64_t features, const A* shares, const A* values, std::int64_t row, A* y) {
+  channel_blocks<A, ShareBody>(features, n, shares, values, row, y);
 }
 
 template <class A>
