@@ -11,6 +11,7 @@
 #include "ops/check.hpp"
 #include "ops/loss_kernels.hpp"
 #include "ops/pointwise_loss_kernels.hpp"
+#include "ops/weighted_label_loss_kernels.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/indexing.hpp"
 #include "tenon/ops.hpp"
@@ -230,21 +231,56 @@ Tensor relative_h1_loss(const Tensor& x, const Tensor& target, const std::vector
   return relative(op, sobolev_square(p.x - p.target, spacing, periodic), sobolev_square(p.target, spacing, periodic), reduction);
 }
 
+namespace {
+
+struct EachLabel {
+  Tensor loss, weight;
+};
+EachLabel label_losses_of_ops(const Labelled& l, const Tensor& weights, double smoothing) {
+  const Tensor log_p = log_softmax(l.logits, -1), counts = weight_of_label(l, {}), weight = weight_of_label(l, weights);
+  Tensor each = neg(of_label(l, log_p)) * weight;
+  if (smoothing > 0) {
+    const Tensor all = neg(sum(weights.defined() ? log_p * weights : log_p, {-1}));
+    each = each * (1 - smoothing) + all * counts * (smoothing / double(l.classes));
+  }
+  return {each, weight};
+}
+
+/// Loss and weight of each label: on the CPU in one pass.
+EachLabel label_losses(const char* op, const Labelled& l, const Tensor& weights_given, double smoothing) {
+  const bool fused = l.logits.device().type == DeviceType::cpu && l.logits.numel() > 0;
+  if (!fused || (weights_given.defined() && wants_grad({weights_given}))) return label_losses_of_ops(l, weights_given, smoothing);
+  const Tensor logits = l.logits.contiguous(), weights = weights_given.defined() ? weights_given.contiguous() : Tensor();
+  const WeightedLabelLoss p{logits.dtype(), l.labels.numel(), l.classes, smoothing, weights.defined()};
+  List reads{logits, l.labels};
+  if (p.weighted) reads.push_back(weights);
+  const EachLabel each{Tensor::empty(l.labels.shape(), p.dtype), Tensor::empty(l.labels.shape(), p.dtype)};
+  launch(op, reads, List{each.loss, each.weight}, weighted_label_loss_kernel(kCpu, p));
+  const auto backward = [=](const List& d) -> List {
+    if (wants_grad({d[0], logits})) {
+      const auto again = [&](const List& in) { return List{label_losses_of_ops({in[0], l.labels, l.classes}, weights, smoothing).loss}; };
+      return gradients_of_ops(again, {logits}, d);
+    }
+    List given = reads;
+    given.push_back(d[0].contiguous());
+    const Tensor d_logits = Tensor::empty(logits.shape(), p.dtype);
+    launch("cross_entropy.gradient", given, List{d_logits}, weighted_label_loss_gradient_kernel(kCpu, p));
+    return {d_logits};
+  };
+  return {differentiable(op, each.loss, {logits}, backward), each.weight};
+}
+
+}  // namespace
+
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& o) {
   const char* op = "cross_entropy";
   if (!(o.label_smoothing >= 0 && o.label_smoothing < 1)) throw_usage(op, "label smoothing " + std::to_string(o.label_smoothing), "0 or more, below 1");
   const Labelled l = classification(op, logits, labels, o.ignore_index);
-  const Tensor weights = class_weights(op, o.class_weights, l), log_p = log_softmax(l.logits, -1);
-  const Tensor counts = weight_of_label(l, {}), weight = weight_of_label(l, weights);
-  Tensor each = neg(of_label(l, log_p)) * weight;
-  if (o.label_smoothing > 0) {
-    const Tensor all = neg(sum(weights.defined() ? log_p * weights : log_p, {-1}));
-    each = each * (1 - o.label_smoothing) + all * counts * (o.label_smoothing / double(l.classes));
-  }
-  if (o.reduction == Reduction::none) return each;
-  if (o.reduction == Reduction::sum) return sum(each);
-  if (each.numel() == 0) throw_usage(op, "logits " + logits.str() + " have no elements to average over");
-  return sum(each) / sum(weight);
+  const EachLabel each = label_losses(op, l, class_weights(op, o.class_weights, l), o.label_smoothing);
+  if (o.reduction == Reduction::none) return each.loss;
+  if (o.reduction == Reduction::sum) return sum(each.loss);
+  if (each.loss.numel() == 0) throw_usage(op, "logits " + logits.str() + " have no elements to average over");
+  return sum(each.loss) / sum(each.weight);
 }
 
 Tensor focal_loss(const Tensor& logits, const Tensor& labels, double gamma, const Tensor& alpha, Reduction reduction) {
