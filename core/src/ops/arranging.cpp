@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/cpu/rows.hpp"
 #include "ops/arrange_kernels.hpp"
 #include "ops/axis_split.hpp"
 #include "ops/check.hpp"
@@ -13,12 +14,6 @@
 namespace tenon {
 namespace {
 
-constexpr std::int64_t kTaskBytes = 1 << 17;
-
-std::int64_t lines_a_task(std::int64_t bytes) {
-  return std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, bytes));
-}
-
 // ---- roll ----------------------------------------------------------------------------------------------------------
 
 Kernel make_roll(const Rotation& p) {
@@ -26,16 +21,16 @@ Kernel make_roll(const Rotation& p) {
     const char* from = static_cast<const char*>(o[0]);
     char* to = static_cast<char*>(o[1]);
     const int last = p.shape.rank() - 1;
-    const std::int64_t width = p.shape[-1] * p.element, head = p.shift[-1] * p.element;
-    parallel_blocks(p.shape.numel() / p.shape[-1], lines_a_task(width), [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t width = p.shape[-1] * p.element, head = p.shift[-1] * p.element, lines = p.shape.numel() / p.shape[-1];
+    parallel_blocks(lines, cpu::move_grain(lines, width), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t line = begin; line < end; ++line) {
         std::int64_t source = 0, rest = line, stride = 1;
         for (int a = last - 1; a >= 0; rest /= p.shape[a], stride *= p.shape[a], --a) {
           const std::int64_t i = rest % p.shape[a] - p.shift[a];
           source += (i < 0 ? i + p.shape[a] : i) * stride;
         }
-        std::memcpy(to + line * width, from + (source + 1) * width - head, std::size_t(head));
-        std::memcpy(to + line * width + head, from + source * width, std::size_t(width - head));
+        cpu::copy_rows(to + line * width, 0, from + (source + 1) * width - head, 0, head, 1);
+        cpu::copy_rows(to + line * width + head, 0, from + source * width, 0, width - head, 1);
       }
     });
   };
@@ -48,7 +43,7 @@ Kernel make_triangle(const Triangle& p) {
     const char* from = static_cast<const char*>(o[0]);
     char* to = static_cast<char*>(o[1]);
     const std::int64_t width = p.columns * p.element;
-    parallel_blocks(p.matrices * p.rows, lines_a_task(width), [&](std::int64_t begin, std::int64_t end) {
+    parallel_blocks(p.matrices * p.rows, cpu::move_grain(p.matrices * p.rows, width), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t line = begin; line < end; ++line) {
         // columns up to the diagonal itself for the lower part, up to the one before it for the upper
         const std::int64_t cut = std::clamp<std::int64_t>(line % p.rows + p.diagonal + p.lower, 0, p.columns) * p.element;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backend/cpu/strided.hpp"
+#include "backend/cpu/strided_move.hpp"
 #include "backend/cpu/tiles.hpp"
 #include "kernels/complex.hpp"
 #include "ops/dispatch.hpp"
@@ -15,21 +16,8 @@ namespace {
 
 /// Elements of one type, moved as bytes.
 Kernel move_elements(const Layout& from, const Layout& to) {
-  return dispatch_size(from.dtype, [&](auto tag) -> Kernel {
-    using Bytes = typename decltype(tag)::type;
-    cpu::StridedLoop<2> loop(from.shape, {from.strides, to.strides});
-    return [loop](void* const* p) {
-      loop.run([&](const auto& at, const auto& step, std::int64_t n) {
-        const Bytes* x = static_cast<const Bytes*>(p[0]) + at[0];
-        Bytes* y = static_cast<Bytes*>(p[1]) + at[1];
-        if (step[0] == 1 && step[1] == 1) {
-          std::memcpy(y, x, std::size_t(n) * sizeof(Bytes));
-        } else {
-          for (std::int64_t i = 0; i < n; ++i) y[i * step[1]] = x[i * step[0]];
-        }
-      });
-    };
-  });
+  cpu::StridedMove move(from.shape, from.strides, to.strides, std::int64_t(size_of(from.dtype)));
+  return [move](void* const* p) { move.run(p[0], p[1]); };
 }
 
 /// Loaded as the type in which `from` is computed, which is exact, and converted from there; at once where there is a loop for both types and both are dense.

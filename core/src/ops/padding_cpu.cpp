@@ -2,12 +2,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/rows.hpp"
 #include "ops/padding_kernels.hpp"
 
 namespace tenon {
 namespace {
-
-constexpr std::int64_t kTaskBytes = 1 << 17;
 
 void fill_bytes(char* to, std::int64_t bytes, const TablePadding& p) {
   if (p.fill == 0) {
@@ -26,31 +25,30 @@ Kernel pad_by_table(const TablePadding& p) {
     const auto& axes = *p.axes;
     const PaddedAxis& last = axes.back();
     const std::int64_t width = last.to * p.element;
-    parallel_blocks(rows, std::max<std::int64_t>(1, kTaskBytes / std::max<std::int64_t>(1, width)),
-                    [&](std::int64_t begin, std::int64_t end) {
-                      for (std::int64_t r = begin; r < end; ++r) {
-                        std::int64_t source = 0, step = 1, rest = r;
-                        bool inside = true;
-                        for (std::size_t a = axes.size() - 1; a-- > 0; rest /= axes[a].to) {
-                          const std::int64_t at = axes[a].source[std::size_t(rest % axes[a].to)];
-                          inside = inside && at >= 0;
-                          source += at * step;
-                          step *= axes[a].from;
-                        }
-                        char* row = to + r * width;
-                        if (!inside) {
-                          fill_bytes(row, width, p);
-                          continue;
-                        }
-                        const char* line = from + source * last.from * p.element;
-                        for (const PaddedAxis::Run& run : last.runs) {
-                          if (run.from < 0)
-                            fill_bytes(row + run.to * p.element, run.count * p.element, p);
-                          else
-                            std::memcpy(row + run.to * p.element, line + run.from * p.element, std::size_t(run.count * p.element));
-                        }
-                      }
-                    });
+    parallel_blocks(rows, cpu::move_grain(rows, width), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        std::int64_t source = 0, step = 1, rest = r;
+        bool inside = true;
+        for (std::size_t a = axes.size() - 1; a-- > 0; rest /= axes[a].to) {
+          const std::int64_t at = axes[a].source[std::size_t(rest % axes[a].to)];
+          inside = inside && at >= 0;
+          source += at * step;
+          step *= axes[a].from;
+        }
+        char* row = to + r * width;
+        if (!inside) {
+          fill_bytes(row, width, p);
+          continue;
+        }
+        const char* line = from + source * last.from * p.element;
+        for (const PaddedAxis::Run& run : last.runs) {
+          if (run.from < 0)
+            fill_bytes(row + run.to * p.element, run.count * p.element, p);
+          else
+            cpu::copy_rows(row + run.to * p.element, 0, line + run.from * p.element, 0, run.count * p.element, 1);
+        }
+      }
+    });
   };
 }
 

@@ -42,6 +42,27 @@ TEST_CASE("concat of channels is right for the sizes with a copy of their own", 
     }
 }
 
+TEST_CASE("concat of single elements, and of few long rows, is right", "[shape_ops]") {
+  for (DType type : {DType::u8, DType::i16, DType::f32, DType::f64})
+    for (int count : {2, 3, 4, 5, 7, 16})
+      for (std::int64_t rows : {1, 5, 16, 67}) {
+        std::vector<Tensor> parts;
+        for (int i = 0; i < count; ++i) parts.push_back(counting({rows, 1}, type, i + 1));
+        Tensor whole = concat(parts, 1);
+        for (int i = 0; i < count; ++i) REQUIRE(whole.narrow(1, i, 1).contiguous().to_vector() == parts[std::size_t(i)].to_vector());
+      }
+  Tensor a = counting({2, 40000}, DType::f32), b = counting({2, 3}, DType::f32, 7), c = counting({2, 20001}, DType::f32, 9);
+  Tensor whole = concat({a, b, c}, 1);
+  REQUIRE(whole.narrow(1, 0, 40000).contiguous().to_vector() == a.to_vector());
+  REQUIRE(whole.narrow(1, 40000, 3).contiguous().to_vector() == b.to_vector());
+  REQUIRE(whole.narrow(1, 40003, 20001).contiguous().to_vector() == c.to_vector());
+  auto x = check::leaves({made(5, {2, 40000}, DType::f32), made(6, {2, 20001}, DType::f32)});
+  Tensor d = made(7, {2, 60001}, DType::f32);
+  auto g = gradients({concat(x, 1)}, x, {d});
+  REQUIRE(g[0].to_vector() == d.narrow(1, 0, 40000).contiguous().to_vector());
+  REQUIRE(g[1].to_vector() == d.narrow(1, 40000, 20001).contiguous().to_vector());
+}
+
 TEST_CASE("split undoes concat without a copy", "[shape_ops]") {
   Tensor x = counting({3, 7, 2}, DType::f32);
   std::vector<Tensor> parts = split(x, {2, 0, 4, 1}, 1);
@@ -63,6 +84,19 @@ TEST_CASE("pad surrounds with its value in every type", "[shape_ops]") {
   REQUIRE(padded.shape() == Shape{2, 4, 5, 4});
   REQUIRE(padded.narrow(1, 1, 3).narrow(2, 2, 2).to_vector() == deep.to_vector());
   REQUIRE(sum(padded).item() == Approx(sum(deep).item() - double(padded.numel() - deep.numel())));
+}
+
+TEST_CASE("flip of rows of any length is right", "[shape_ops]") {
+  for (DType type : {DType::u8, DType::bf16, DType::f32, DType::f64, DType::c128})
+    for (std::int64_t n : {1, 4, 15, 16, 33, 70001}) {
+      Tensor x = counting({n}, type == DType::c128 ? DType::f64 : type).to(type), y = flip(x, {0});
+      const char *from = static_cast<const char*>(x.raw()), *to = static_cast<const char*>(y.raw());
+      const std::size_t bytes = size_of(type);
+      bool right = true;
+      for (std::size_t i = 0; i < std::size_t(n); ++i)
+        right = right && std::memcmp(to + i * bytes, from + (std::size_t(n) - 1 - i) * bytes, bytes) == 0;
+      REQUIRE(right);
+    }
 }
 
 TEST_CASE("flip turns axes round in every type", "[shape_ops]") {

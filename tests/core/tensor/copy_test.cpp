@@ -1,5 +1,7 @@
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "tenon/autograd.hpp"
@@ -122,6 +124,88 @@ TEST_CASE("large copies go through several blocks unchanged", "[copy]") {
   bool right = true;
   for (std::int64_t i = 0; i < n; ++i) right = right && v[std::size_t(i)] == double(2 * i + 1);
   CHECK(right);
+}
+
+namespace {
+
+/// Every byte of `dense`, in order, against that of the view.
+bool same_elements(const Tensor& dense, const Tensor& view) {
+  const std::size_t bytes = size_of(view.dtype());
+  const char *to = static_cast<const char*>(dense.raw()), *from = static_cast<const char*>(view.raw());
+  std::vector<std::int64_t> index(std::size_t(view.rank()), 0);
+  std::int64_t at = 0;
+  for (std::int64_t n = view.numel(); n > 0; --n, to += bytes) {
+    if (std::memcmp(to, from + at * std::int64_t(bytes), bytes) != 0) return false;
+    for (int a = view.rank() - 1; a >= 0; --a) {
+      at += view.strides()[a];
+      if (++index[std::size_t(a)] < view.size(a)) break;
+      at -= view.size(a) * view.strides()[a];
+      index[std::size_t(a)] = 0;
+    }
+  }
+  return true;
+}
+
+/// Elements that differ from their neighbours in every byte.
+Tensor distinct(const Shape& shape, DType t) {
+  Tensor x = Tensor::empty(shape, t);
+  auto* bytes = static_cast<std::uint8_t*>(x.raw());
+  std::uint32_t state = 1;
+  for (std::size_t i = 0; i < x.nbytes(); ++i) bytes[i] = std::uint8_t((state = state * 1664525 + 1013904223) >> 24);
+  return x;
+}
+
+const std::vector<DType> kSizes{DType::u8, DType::bf16, DType::f32, DType::i64, DType::c128};
+
+/// Read dense from the view, and written through one laid out like it, within a larger tensor that must keep the rest.
+void require_moves(const Tensor& view) {
+  INFO(view.str() << " strides " << view.strides().str());
+  const Tensor dense = view.clone();
+  REQUIRE(dense.is_contiguous());
+  REQUIRE(same_elements(dense, view));
+  Shape padded = view.shape();
+  for (int a = 0; a < padded.rank(); ++a) padded[a] += 1;
+  const Tensor base = distinct(padded, view.dtype()), before = base.clone();
+  Tensor target = base, kept = before;
+  for (int a = 0; a < padded.rank(); ++a) target = target.narrow(a, 0, view.size(a));
+  target.assign(view);
+  REQUIRE(same_elements(dense, target));
+  for (int a = 0; a < padded.rank(); ++a)
+    REQUIRE(same_elements(base.narrow(a, view.size(a), 1).clone(), before.narrow(a, view.size(a), 1)));
+}
+
+}  // namespace
+
+TEST_CASE("planes of any sides and types are transposed", "[copy]") {
+  for (DType t : kSizes)
+    for (std::int64_t m : {2, 3, 5, 17, 64, 131})
+      for (std::int64_t n : {2, 3, 4, 7, 33, 130}) {
+        require_moves(distinct({m, n}, t).transpose(0, 1));
+        require_moves(distinct({2, m, n + 3}, t).narrow(2, 1, n).permute({0, 2, 1}));
+      }
+}
+
+TEST_CASE("orders of three and four axes, and repeated ones, are moved", "[copy]") {
+  for (DType t : kSizes) {
+    const Tensor x = distinct({3, 4, 19, 5}, t);
+    for (const auto& order :
+         std::vector<std::array<int, 4>>{{0, 1, 3, 2}, {3, 2, 1, 0}, {1, 0, 2, 3}, {2, 0, 3, 1}, {0, 2, 1, 3}, {3, 0, 1, 2}})
+      require_moves(x.permute({order[0], order[1], order[2], order[3]}));
+    require_moves(distinct({40, 1}, t).expand({40, 3}));
+    require_moves(distinct({5, 1}, t).expand({5, 77}));
+    require_moves(distinct({5, 1, 6}, t).expand({5, 4, 6}));
+    require_moves(distinct({6, 20, 30}, t).select(2, 3).transpose(0, 1));  // nothing lies together on either side
+  }
+}
+
+TEST_CASE("results beyond the caches are whole, ends included", "[copy]") {
+  const std::int64_t n = 2899;  // squared, and more than 32 MiB of i32
+  REQUIRE(same_elements(distinct({n, n}, DType::i32).transpose(0, 1).clone(), distinct({n, n}, DType::i32).transpose(0, 1)));
+  const Tensor lines = distinct({3, n, 967}, DType::i32), few = distinct({n * n / 3, 3}, DType::i32);
+  REQUIRE(same_elements(lines.transpose(0, 1).clone(), lines.transpose(0, 1)));
+  REQUIRE(same_elements(few.transpose(0, 1).clone(), few.transpose(0, 1)));
+  const Tensor wide = distinct({3, n * n / 3}, DType::i32);
+  REQUIRE(same_elements(wide.transpose(0, 1).clone(), wide.transpose(0, 1)));
 }
 
 TEST_CASE("host copies check sizes and layout", "[copy]") {
