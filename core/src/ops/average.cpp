@@ -3,11 +3,15 @@
 #include "kernels/pool.hpp"
 #include "ops/pool_shapes.hpp"
 #include "ops/spatial.hpp"
+#include "tenon/autograd.hpp"
+#include "tenon/device.hpp"
 #include "tenon/ops.hpp"
 #include "tenon/pooling.hpp"
 
 namespace tenon {
 namespace {
+
+constexpr std::int64_t kSerialElements = 1 << 18;
 
 /// The mean over [begin(o), end(o)) of an axis.
 AxisMap mean_map(const char* op, const PoolAxis& axis) {
@@ -47,6 +51,12 @@ Tensor global_avg_pool(const Tensor& x) {
 Tensor global_max_pool(const Tensor& x) {
   check_spatial("global_max_pool", x);
   if (x.numel() == 0) throw_usage("global_max_pool", "x " + x.str() + " has no elements to take a maximum of");
+  // a sample a task: enough of them, or too little work to share
+  const bool shares = x.size(0) >= thread_count() || x.numel() <= kSerialElements;
+  if (x.device().type == DeviceType::cpu && is_floating(x.dtype()) && !wants_grad({x}) && shares)
+    return max_pool_values("global_max_pool", x,
+                           adaptive_pool_shapes("global_max_pool", x, std::vector<std::int64_t>(std::size_t(x.rank() - 2), 1)))
+        .reshape({x.size(0), x.size(-1)});
   return max(x.reshape({x.size(0), -1, x.size(-1)}), 1);
 }
 

@@ -93,12 +93,19 @@ Tensor avg_put(const Tensor& d_given, const PoolShapes& s) {
 }
 
 Tensor max_forward(const char* op, const Tensor& x_given, const PoolShapes& s) {
+  if (x_given.device().type == DeviceType::cpu && !wants_grad({x_given})) return max_pool_values("max_pool", x_given, s);
   Tensor x = x_given.contiguous(), y = Tensor::empty(s.out, x.dtype(), x.device()), index = Tensor::empty(s.out, DType::i32, x.device());
   if (y.numel() > 0) launch("max_pool", {x}, {y, index}, max_pool_kernel(x.device(), s.pooling));
   return differentiable(op, y, {x}, [op, index, s](const std::vector<Tensor>& d) { return std::vector<Tensor>{max_put(op, d[0], index, s)}; });
 }
 
 }  // namespace
+
+Tensor max_pool_values(const char* op, const Tensor& x_given, const PoolShapes& s) {
+  Tensor x = x_given.contiguous(), y = Tensor::empty(s.out, x.dtype(), x.device());
+  if (y.numel() > 0) launch(op, {x}, {y}, max_pool_values_kernel(x.device(), s.pooling));
+  return y;
+}
 
 Tensor max_pool(const Tensor& x, const std::vector<std::int64_t>& kernel, const std::vector<std::int64_t>& stride,
                 const std::vector<std::int64_t>& padding) {

@@ -5,6 +5,9 @@
 
 namespace tenon {
 
+/// x -> y alone, on a CPU: where no gradient asks for the places of the maxima.
+extern TENON_API KernelSlot<const Pooling&> max_pool_values_kernel;
+
 struct PoolShapes {
   Pooling pooling;
   Shape in, out;
@@ -15,5 +18,8 @@ PoolShapes pool_shapes(const char* op, const Tensor& x, const std::vector<std::i
                        const std::vector<std::int64_t>& padding);
 /// `size` windows an axis that cover it evenly.
 PoolShapes adaptive_pool_shapes(const char* op, const Tensor& x, const std::vector<std::int64_t>& size);
+
+/// Maxima of windows without history, on a CPU.
+Tensor max_pool_values(const char* op, const Tensor& x, const PoolShapes& s);
 
 }  // namespace tenon

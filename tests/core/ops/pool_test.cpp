@@ -1,8 +1,11 @@
 /// Pooling against PyTorch and the definition, gradients against differences, wrong use.
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "core/ops/gradient_check.hpp"
 #include "golden/fused_ops.hpp"
+#include "tenon/pooling.hpp"
 
 using namespace tenon;
 using check::made;
@@ -38,6 +41,73 @@ TEST_CASE("3D pooling of every type against the definition", "[pool]") {
               }
       REQUIRE(max_pool(x, {2, 2, 2}).to_vector() == top);
       check::require_close(avg_pool(x, {2, 2, 2}).to_vector(), average, type == DType::bf16 ? 4e-3 : type == DType::f16 ? 5e-4 : 1e-6);
+    }
+}
+
+namespace {
+
+struct Plain {
+  std::vector<double> top, average, d_top, d_average;
+};
+
+/// Windows of one axis of x [N, in, C], and the gradients for d, by their definition.
+Plain pooled(const Tensor& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding, const Tensor& d) {
+  const std::vector<double> v = x.to_vector(), given = d.to_vector();
+  const std::int64_t in = x.size(1), C = x.size(2), out = d.size(1);
+  Plain plain{{}, {}, std::vector<double>(v.size()), std::vector<double>(v.size())};
+  for (std::int64_t n = 0; n < x.size(0); ++n)
+    for (std::int64_t o = 0; o < out; ++o)
+      for (std::int64_t c = 0; c < C; ++c) {
+        const double d_here = given[std::size_t((n * out + o) * C + c)];
+        double sum = 0;
+        std::int64_t best = -1;
+        for (std::int64_t i = std::max<std::int64_t>(0, o * stride - padding); i < std::min(in, o * stride - padding + kernel); ++i) {
+          const std::int64_t at = (n * in + i) * C + c;
+          if (best < 0 || v[std::size_t(at)] > v[std::size_t(best)]) best = at;
+          sum += v[std::size_t(at)];
+          plain.d_average[std::size_t(at)] += d_here / double(kernel);
+        }
+        plain.top.push_back(v[std::size_t(best)]);
+        plain.average.push_back(sum / double(kernel));
+        plain.d_top[std::size_t(best)] += d_here;
+      }
+  return plain;
+}
+
+}  // namespace
+
+TEST_CASE("rows of few channels, cut by edges or not, and long ones against the definition", "[pool]") {
+  for (DType type : {DType::f32, DType::bf16, DType::f64})
+    for (std::int64_t C : {1, 3, 4, 7, 33})
+      for (const auto& w : std::vector<std::array<std::int64_t, 4>>{
+               {2, 2, 0, 37}, {3, 2, 1, 50}, {5, 1, 2, 41}, {4, 4, 0, 600}, {4, 9, 2, 77}, {3, 40, 1, 90}, {7, 1, 3, 7}}) {
+        INFO(name_of(type) << ", " << C << " channels, kernel " << w[0] << ", stride " << w[1] << ", padding " << w[2] << " on " << w[3]);
+        // few distinct values, so that maxima are often equal
+        Tensor x = floor(random_normal({2, w[3], C}, 1, std::uint64_t(C), 0, 2)).to(type);
+        const Tensor unasked = max_pool(x, {w[0]}, {w[1]}, {w[2]});
+        auto leaf = check::leaves({x});
+        Tensor y = max_pool(leaf[0], {w[0]}, {w[1]}, {w[2]}), z = avg_pool(leaf[0], {w[0]}, {w[1]}, {w[2]}),
+               d = floor(random_normal(y.shape(), 1, 5, 0, 4)).to(type);
+        const Plain plain = pooled(x, w[0], w[1], w[2], d);
+        REQUIRE(unasked.to_vector() == plain.top);
+        REQUIRE(y.to_vector() == plain.top);
+        REQUIRE(gradients({y}, leaf, {d})[0].to_vector() == plain.d_top);
+        const double bound = type == DType::bf16 ? 1e-2 : type == DType::f32 ? 1e-6 : 1e-14;
+        check::require_close(z.to_vector(), plain.average, bound);
+        check::require_close(gradients({z}, leaf, {d})[0].to_vector(), plain.d_average, bound);
+      }
+}
+
+TEST_CASE("a maximum over all voxels is the same with a gradient and without", "[pool]") {
+  for (DType type : {DType::f32, DType::f16, DType::f64})
+    for (std::int64_t N : {1, 40}) {
+      Tensor x = random_normal({N, 9, 8, 7, 19}, 1, 3).to(type);
+      Tensor hole = x.reshape({x.numel()});
+      hole.narrow(0, 700, 1).fill(NAN);
+      const std::vector<double> without = global_max_pool(x).to_vector(), with = global_max_pool(check::leaves({x})[0]).to_vector();
+      REQUIRE(without.size() == std::size_t(N * 19));
+      for (std::size_t i = 0; i < with.size(); ++i) REQUIRE((without[i] == with[i] || (std::isnan(without[i]) && std::isnan(with[i]))));
+      REQUIRE(std::count_if(without.begin(), without.end(), [](double v) { return std::isnan(v); }) == 1);
     }
 }
 
