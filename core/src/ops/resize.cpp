@@ -1,4 +1,8 @@
 /// Resizing by nearest neighbour or (multi)linear interpolation; the gradient is the exact transpose.
+#include <array>
+#include <memory>
+#include <utility>
+
 #include "kernels/resize.hpp"
 #include "ops/axis_map.hpp"
 #include "ops/spatial.hpp"
@@ -13,7 +17,7 @@ using Maps = std::shared_ptr<const std::array<AxisMap, 3>>;
 AxisMap axis_map(std::int64_t in, std::int64_t out, bool linear) {
   return make_axis_map("resize", in, out, [&](std::int64_t o) {
     ResizeTaps t = resize_taps(o, in, out, linear);
-    return Taps{{t.low, 1 - t.high_weight}, {t.high, t.high_weight}};
+    return std::array<std::pair<std::int64_t, double>, 2>{{{t.low, 1 - t.high_weight}, {t.high, t.high_weight}}};
   });
 }
 
@@ -40,7 +44,7 @@ Tensor resize(const Tensor& x, const std::vector<std::int64_t>& size, Interpolat
     for (int i = 0; i < 3; ++i) {
       const int spatial = i - (3 - axes);
       forward[std::size_t(i)] = spatial < 0 ? axis_map(1, 1, false) : axis_map(x.size(1 + spatial), to[1 + spatial], mode == Interpolation::linear);
-      backward[std::size_t(i)] = transposed(forward[std::size_t(i)]);
+      if (wants_grad({x})) backward[std::size_t(i)] = transposed(forward[std::size_t(i)]);
     }
   });
   return apply_maps(x, std::make_shared<const std::array<AxisMap, 3>>(std::move(forward)),

@@ -1,8 +1,12 @@
 /// The CPU kernel of resizing: rows of output voxels in parallel, each gathered.
 #include <algorithm>
+#include <memory>
+#include <vector>
 
+#include "backend/cpu/ceil_div.hpp"
 #include "ops/dispatch.hpp"
-#include "ops/resize_kernels.hpp"
+#include "ops/resize_rows.hpp"
+#include "tenon/device.hpp"
 
 #define TENON_ISA_FILE "ops/simd/resize.inl"
 #include "kernels/foreach_isa.hpp"
@@ -12,10 +16,50 @@ namespace {
 
 constexpr std::int64_t kElementsATask = 16384;
 
+double taps_of(const AxisMap& m) {
+  return double(m.source.size()) / double(m.out);
+}
+
+/// Whether blending whole rows over the first two axes and then reading along the last takes fewer steps than each output's taps at once.
+bool blends_rows(const Resizing& p) {
+  constexpr double kLanes = 8;  // of a vector, which few channels do not fill
+  const auto& [z, y, x] = *p.axes;
+  const double rows = taps_of(z) * taps_of(y), fill = std::min(1.0, double(p.channels) / kLanes);
+  return rows * double(x.in) / double(x.out) * fill + taps_of(x) < rows * taps_of(x);
+}
+
+/// The last axis in pieces whose inputs fit the buffer, where they are few.
+std::vector<ResizePiece> pieces_of(const Resizing& p) {
+  const AxisMap& x = (*p.axes)[2];
+  const std::int64_t reach = std::max<std::int64_t>(1, kResizeBuffer / p.channels - 8),
+                     length = std::clamp<std::int64_t>(std::int64_t(double(reach) * double(x.out) / double(x.in)), 1, reach);
+  const bool blends = blends_rows(p);
+  std::vector<ResizePiece> pieces;
+  for (std::int64_t begin = 0; begin < x.out; begin += length) {
+    ResizePiece piece{begin, std::min(x.out, begin + length), x.in, 0, false};
+    for (std::int32_t k = x.first[std::size_t(begin)]; k < x.first[std::size_t(piece.end)]; ++k) {
+      const std::int64_t at = x.source[std::size_t(k)];
+      piece.low = std::min(piece.low, at);
+      piece.high = std::max(piece.high, at + 1);
+    }
+    piece.low = std::min(piece.low, piece.high);  // nothing is read
+    piece.buffered = blends && (piece.high - piece.low) * p.channels <= kResizeBuffer;
+    pieces.push_back(piece);
+  }
+  return pieces;
+}
+
 template <class T>
 Kernel resize_cpu(const Resizing& p) {
+  using A = Acc<T>;
   auto loop = TENON_BY_ISA(resize_row<T>);
-  return [p, loop](void* const* o) {
+  struct Last {
+    std::vector<ResizePiece> pieces;
+    std::vector<A> weight;
+  };
+  const std::vector<double>& weight = (*p.axes)[2].weight;
+  auto last = std::make_shared<const Last>(Last{pieces_of(p), {weight.begin(), weight.end()}});
+  return [p, loop, last](void* const* o) {
     const T* x = static_cast<const T*>(o[0]);
     T* y = static_cast<T*>(o[1]);
     MapView view[3];
@@ -26,11 +70,15 @@ Kernel resize_cpu(const Resizing& p) {
       in *= m.in;
       out *= m.out;
     }
-    const std::int64_t depth = view[0].out, height = view[1].out;
-    parallel_blocks(p.samples * depth * height, 4, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        std::int64_t s = r / (depth * height);
-        loop(view, p.channels, x + s * in, y + s * out, r / height % depth, r % height);
+    const std::int64_t depth = view[0].out, height = view[1].out, pieces = std::int64_t(last->pieces.size());
+    const std::int64_t tasks = p.samples * depth * height * pieces;
+    // neighbours to one thread: they read the same rows
+    const std::int64_t grain = std::max(kElementsATask * tasks / (p.samples * out) + 1, cpu::ceil_div(tasks, thread_count()));
+    parallel_blocks(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t r = i / pieces, s = r / (depth * height);
+        loop(view, p.channels, last->weight.data(), x + s * in, y + s * out, r / height % depth, r % height,
+             last->pieces[std::size_t(i % pieces)]);
       }
     });
   };
