@@ -18,14 +18,19 @@ struct Loops {
   decltype(&isa_base::product_in_place<T>) in_place;
   decltype(&isa_base::product_dots<T>) dots;
   decltype(&isa_base::product_packed<T>) packed;
+  decltype(&isa_base::product_many<T>) many;
 };
 
 template <class T>
 std::vector<Loops<T>> available() {
-  std::vector<Loops<T>> all{{isa_base::product_in_place<T>, isa_base::product_dots<T>, isa_base::product_packed<T>}};
+  std::vector<Loops<T>> all{
+      {isa_base::product_in_place<T>, isa_base::product_dots<T>, isa_base::product_packed<T>, isa_base::product_many<T>}};
 #if defined(__x86_64__)
-  if (isa_level() >= 1) all.push_back({isa_avx2::product_in_place<T>, isa_avx2::product_dots<T>, isa_avx2::product_packed<T>});
-  if (isa_level() >= 2) all.push_back({isa_avx512::product_in_place<T>, isa_avx512::product_dots<T>, isa_avx512::product_packed<T>});
+  if (isa_level() >= 1)
+    all.push_back({isa_avx2::product_in_place<T>, isa_avx2::product_dots<T>, isa_avx2::product_packed<T>, isa_avx2::product_many<T>});
+  if (isa_level() >= 2)
+    all.push_back(
+        {isa_avx512::product_in_place<T>, isa_avx512::product_dots<T>, isa_avx512::product_packed<T>, isa_avx512::product_many<T>});
 #endif
   return all;
 }
@@ -86,9 +91,37 @@ void products() {
         }
 }
 
+template <class T>
+void many_products() {
+  for (auto [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 1}, {4, 4, 4}, {1, 11, 9}, {7, 13, 32}, {32, 16, 5}, {6, 3, 10}})
+    for (bool a_turned : {false, true})
+      for (bool b_turned : {false, true}) {
+        INFO(m << " x " << k << " x " << n << (a_turned ? ", a transposed" : "") << (b_turned ? ", b transposed" : ""));
+        const std::vector<std::int64_t> a_offset{0, m * k + 1, 0}, b_offset{2, 2, n * k + 5};
+        const auto a = eighths<T>(2 * m * k + 1, 1), b = eighths<T>(2 * k * n + 5, 2);
+        const DenseProduct g{m, n, k, a_turned ? 1 : k, a_turned ? m : 1, b_turned ? 1 : n, b_turned ? k : 1, n};
+        std::vector<T> expected;
+        for (std::size_t i = 0; i < 3; ++i)
+          for (std::int64_t at = 0; at < m * n; ++at) {
+            T sum = 0;
+            for (std::int64_t p = 0; p < k; ++p)
+              sum += a[std::size_t(a_offset[i] + at / n * g.a_row + p * g.a_col)] *
+                     b[std::size_t(b_offset[i] + p * g.b_row + at % n * g.b_col)];
+            expected.push_back(sum);
+          }
+        for (const Loops<T>& loops : available<T>()) {
+          std::vector<T> c(expected.size(), T(9));
+          loops.many(g, 3, a.data(), a_offset.data(), b.data(), b_offset.data(), c.data());
+          REQUIRE(c == expected);
+        }
+      }
+}
+
 }  // namespace
 
 TEST_CASE("every instruction set multiplies exactly", "[matmul][isa]") {
   products<float>();
   products<double>();
+  many_products<float>();
+  many_products<double>();
 }

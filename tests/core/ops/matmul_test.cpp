@@ -197,14 +197,18 @@ TEST_CASE("matmul takes vectors as numpy does", "[matmul]") {
 
 TEST_CASE("many small matrices multiply as one by one", "[matmul]") {
   for (DType dtype : {DType::f32, DType::f64})
-    for (const Size& s : {Size{1, 40, 9}, Size{1, 5, 70}, Size{8, 8, 8}, Size{16, 16, 16}, Size{7, 3, 33}, Size{96, 20, 95}, Size{3, 300, 5}})
-      for (bool turned : {false, true}) {
-        INFO(s.m << " x " << s.k << " x " << s.n << ", " << name_of(dtype) << (turned ? ", b transposed" : ""));
-        Tensor a = values({50, s.m, s.k}, 1, dtype), b = turned ? values({50, s.n, s.k}, 2, dtype).transpose(1, 2) : values({50, s.k, s.n}, 2, dtype);
+    for (const Size& s : {Size{1, 40, 9}, Size{1, 5, 70}, Size{8, 8, 1}, Size{7, 5, 1}, Size{31, 30, 1}, Size{4, 4, 4}, Size{9, 32, 15},
+                          Size{8, 8, 8}, Size{16, 16, 16}, Size{7, 3, 33}, Size{96, 20, 95}, Size{3, 300, 5}})
+      for (int layout = 0; layout < 4; ++layout) {
+        const bool turned = layout & 1;
+        INFO(s.m << " x " << s.k << " x " << s.n << ", " << name_of(dtype) << ", layout " << layout);
+        Tensor a = layout & 2 ? values({50, s.k, s.m}, 1, dtype).transpose(1, 2) : values({50, s.m, s.k}, 1, dtype),
+               b = turned ? values({50, s.n, s.k}, 2, dtype).transpose(1, 2) : values({50, s.k, s.n}, 2, dtype);
         Tensor c = matmul(a, b);
         std::vector<double> want;
         for (std::int64_t i = 0; i < 50; ++i)
-          for (double v : product(a.select(0, i).to_vector(), b.select(0, i).contiguous().to_vector(), s.m, s.k, s.n)) want.push_back(v);
+          for (double v : product(a.select(0, i).contiguous().to_vector(), b.select(0, i).contiguous().to_vector(), s.m, s.k, s.n))
+            want.push_back(v);
         CHECK(relative_error(c.to_vector(), want) < tolerance(dtype));
       }
 }
@@ -241,7 +245,9 @@ TEST_CASE("matmul and linear name what is wrong with their operands", "[matmul]"
 
 TEST_CASE("large products, packed on the way, equal f64 for every layout, with a bias and without", "[matmul]") {
   // widths of a task's columns, tails along every axis, rows of a that meet in the cache (a multiple of 512 apart)
-  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{70, 300, 600}, std::array<std::int64_t, 3>{530, 270, 257}, std::array<std::int64_t, 3>{150, 65, 1024}, std::array<std::int64_t, 3>{650, 130, 64}})
+  for (const auto& [m, n, k] :
+       {std::array<std::int64_t, 3>{70, 300, 600}, std::array<std::int64_t, 3>{530, 270, 257}, std::array<std::int64_t, 3>{150, 65, 1024},
+        std::array<std::int64_t, 3>{650, 130, 64}, std::array<std::int64_t, 3>{67, 35, 8300}})
     for (int layout = 0; layout < 8; ++layout) {
       const bool a_turned = layout & 1, b_turned = layout & 2, with_bias = layout & 4;
       if (with_bias && (a_turned || !b_turned)) continue;  // linear's own

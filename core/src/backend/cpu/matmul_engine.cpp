@@ -7,7 +7,6 @@
 #include <mutex>
 
 #include "backend/cpu/ceil_div.hpp"
-#include "backend/cpu/dense_product.hpp"
 #include "backend/cpu/onednn.hpp"
 #include "backend/cpu/small_product.hpp"
 #include "tenon/error.hpp"
@@ -42,6 +41,11 @@ constexpr double kFlopsWorthPacking = 16e6;
 /// rows are a power of two apart.
 bool worth_packing(const MatmulGeometry& g) {
   return g.in == DType::f32 && g.a_offset.size() == 1 && g.m >= 64 && g.n >= 32 && g.k >= 64 && 2.0 * double(g.m) * double(g.n) * double(g.k) >= kFlopsWorthPacking;
+}
+
+/// One that is deep, and too small in its result to be cut there.
+bool worth_parts(const MatmulGeometry& g) {
+  return worth_packing(g) && g.k >= 4 * kDepthWorthAPart && g.m * g.n <= kPackedRows * kPackedColumns;
 }
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
@@ -92,7 +96,13 @@ void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const 
 
 }  // namespace
 
-MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_packing(g)) {
+MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), deep_(worth_parts(g)), packed_(!deep_ && worth_packing(g)) {
+  if (deep_) {
+    part_depth_ = piece(g.k, std::min(kMostTiles, g.k / kDepthWorthAPart), kPackedDepth);
+    parts_ = ceil_div(g.k, part_depth_);
+    workspace_bytes_ = std::size_t(parts_ * g.m * g.n) * sizeof(float);
+    return;
+  }
   if (packed_) {
     workspace_bytes_ = std::size_t(packed_bound(std::min(kPackedDepth, g.k), g.n)) * sizeof(float);
     return;
@@ -132,6 +142,11 @@ MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), packed_(worth_pac
     }
   double flops_a_tile = flops * double(matrices) / double(tiles_);
   tiles_a_task_ = std::clamp<std::int64_t>(std::int64_t(worth / std::max(flops_a_tile, 1.0)), 1, tiles_);
+  many_ = own_loops_ && matrices > 1 && tiles_ == matrices && !g.bias && g.out == g.in && dense_products_pay(dense());
+}
+
+DenseProduct MatmulProgram::dense() const {
+  return {g_.m, g_.n, g_.k, g_.a_row, g_.a_col, g_.b_row, g_.b_col, g_.n};
 }
 
 MatmulProgram::Tile MatmulProgram::tile(std::int64_t index) const {
@@ -230,6 +245,27 @@ void MatmulProgram::run_packed(const float* a, const float* b, const float* bias
   }
 }
 
+void MatmulProgram::run_deep(const float* a, const float* b, float* partial) const {
+  const auto& product = small_products<float>();
+  a += g_.a_offset[0];
+  b += g_.b_offset[0];
+  parallel_for(parts_, [&](std::int64_t part) {
+    const std::int64_t first = part * part_depth_, last = std::min(first + part_depth_, g_.k), room = g_.m * (kPackedDepth + kRowGap);
+    auto* rows = static_cast<float*>(thread_scratch(std::size_t(room + packed_bound(kPackedDepth, g_.n)) * sizeof(float)));
+    for (std::int64_t at = first; at < last; at += kPackedDepth) {
+      const std::int64_t depth = std::min(kPackedDepth, last - at);
+      product.pack(b + at * g_.b_row, g_.b_row, g_.b_col, depth, g_.n, 1.0f, rows + room);
+      const float* from = a + at * g_.a_col;
+      std::int64_t row = g_.a_row, step = g_.a_col;
+      if (g_.a_col == 1) {  // rows a power of two apart would meet in the cache
+        for (std::int64_t r = 0; r < g_.m; ++r) std::copy_n(from + r * g_.a_row, depth, rows + r * (depth + kRowGap));
+        from = rows, row = depth + kRowGap;
+      }
+      product.run({g_.m, g_.n, depth, row, step, g_.n, at > first}, from, rows + room, partial + part * g_.m * g_.n);
+    }
+  });
+}
+
 void MatmulProgram::add_parts(const void* workspace, const void* bias, void* c) const {
   std::int64_t rows = std::int64_t(g_.a_offset.size()) * g_.m, size = rows * g_.n;
   auto add = [&]<class Sum, class Out>(const Sum* parts, const Sum* start, Out* to) {
@@ -254,6 +290,20 @@ void MatmulProgram::run(const void* a, const void* b, const void* bias, void* c,
   const void* given = g_.bias ? bias : nullptr;
   if (packed_)
     return run_packed(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<const float*>(given), static_cast<float*>(c), static_cast<float*>(workspace));
+  if (many_) {
+    const auto all = [&]<class T>(const T* from_a, const T* from_b, T* to) {
+      parallel_blocks(tiles_, tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
+        dense_products(dense(), end - begin, from_a, &g_.a_offset[std::size_t(begin)], from_b, &g_.b_offset[std::size_t(begin)],
+                       to + begin * g_.m * g_.n);
+      });
+    };
+    if (g_.in == DType::f64) return all(static_cast<const double*>(a), static_cast<const double*>(b), static_cast<double*>(c));
+    return all(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(c));
+  }
+  if (deep_) {
+    run_deep(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(workspace));
+    return add_parts(workspace, given, c);
+  }
   parallel_blocks(tiles_, tiles_a_task_, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) run_tile(tile(i), a, b, given, c, workspace);
   });

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/cpu/dense_product.hpp"
 #include "backend/matmul_geometry.hpp"
 #include "tenon/export.hpp"
 
@@ -29,12 +30,15 @@ class TENON_API MatmulProgram {
     std::int64_t matrix, m0, m, n0, n, part;
   };
   Tile tile(std::int64_t index) const;
+  DenseProduct dense() const;  ///< of a whole matrix
   std::int64_t depth(std::int64_t part) const;
   /// Index among the bf16 primitives: a tile is whole or last along each of rows, columns and depth.
   std::size_t product_index(const Tile& t) const;
   void run_tile(const Tile& t, const void* a, const void* b, const void* bias, void* c, void* workspace) const;
   /// One large product in f32, both operands packed: b once for all tasks, rows of a by each.
   void run_packed(const float* a, const float* b, const float* bias, float* c, float* packed_b) const;
+  /// One deep product in f32, by parts of the depth into the workspace.
+  void run_deep(const float* a, const float* b, float* partial) const;
   void add_parts(const void* workspace, const void* bias, void* c) const;
 
   MatmulGeometry g_;
@@ -43,7 +47,8 @@ class TENON_API MatmulProgram {
   std::array<std::shared_ptr<const TileProduct>, 8> products_;                             ///< bf16 only
   std::int64_t parts_ = 1, part_depth_ = 0;  ///< a long k is cut into parts that are summed in order
   std::int64_t tiles_a_task_ = 1;
-  bool packed_ = false;
+  bool many_ = false;  ///< small matrices: a run of them at a time
+  bool deep_ = false, packed_ = false;
   std::size_t workspace_bytes_ = 0;
 };
 

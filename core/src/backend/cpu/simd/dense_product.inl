@@ -153,6 +153,32 @@ inline void product_dots(const DenseProduct& g, const T* a, const T* b, T* c, St
   }
 }
 
+template <class T>
+[[gnu::always_inline]] inline void transpose_four(Vec<T, 4>* r) {
+  const Vec<T, 4> a = __builtin_shufflevector(r[0], r[1], 0, 4, 2, 6), b = __builtin_shufflevector(r[0], r[1], 1, 5, 3, 7);
+  const Vec<T, 4> c = __builtin_shufflevector(r[2], r[3], 0, 4, 2, 6), d = __builtin_shufflevector(r[2], r[3], 1, 5, 3, 7);
+  r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5), r[1] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  r[2] = __builtin_shufflevector(a, c, 2, 3, 6, 7), r[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+/// pack_lines of kWidth lines that are dense along the depth: a cache line of each at a time, for lines may meet in one set.
+template <class T, int kWidth>
+[[gnu::noinline]] inline void pack_turned(std::int64_t depth, const T* from, std::int64_t step, T* to) {
+  constexpr int kTogether = 64 / int(sizeof(T));
+  std::int64_t p = 0;
+  for (; depth - p >= kTogether; p += kTogether)
+    for (int w = 0; w < kWidth; w += 4)
+#pragma GCC unroll 16
+      for (int q = 0; q < kTogether; q += 4) {
+        Vec<T, 4> r[4];
+        for (int l = 0; l < 4; ++l) r[l] = load<4>(from + (w + l) * step + p + q);
+        transpose_four<T>(r);
+        for (int l = 0; l < 4; ++l) store<4>(to + (p + q + l) * kWidth + w, r[l]);
+      }
+  for (; p < depth; ++p)
+    for (int w = 0; w < kWidth; ++w) to[p * kWidth + w] = from[w * step + p];
+}
+
 /// Lines of kWidth elements, one for each step of the depth: `count` of them along `step`, padded with zeros to a multiple.
 template <class T, int kWidth>
 [[gnu::noinline]] inline void pack_lines(std::int64_t count, std::int64_t depth, const T* from, std::int64_t step, std::int64_t along,
@@ -166,6 +192,11 @@ template <class T, int kWidth>
         for (int w = 0; w < kWidth; w += L) store<L>(to + p * kWidth + w, load<L>(from + p * along + w));
       continue;
     }
+    if constexpr (kWidth % 4 == 0)
+      if (width == kWidth && along == 1) {
+        pack_turned<T, kWidth>(depth, from, step, to);
+        continue;
+      }
     if (width == kWidth) {
       for (std::int64_t p = 0; p < depth; ++p)
 #pragma GCC unroll 16
@@ -211,6 +242,95 @@ inline void product_packed(const DenseProduct& g, const T* a, const T* b, T* c, 
                                     c + (i0 + i) * g.c_row + j0 + j, g.c_row, now);
       }
     }
+}
+
+/// to[p][j] = b[p b_row + j], b's columns dense, or its rows: then in blocks of four by four.
+template <class T>
+inline void pack_small(std::int64_t n, std::int64_t k, const T* b, std::int64_t b_row, std::int64_t b_col, T* to) {
+  std::int64_t j = 0;
+  if (b_row == 1)
+    for (; n - j >= 4; j += 4) {
+      std::int64_t p = 0;
+      for (; k - p >= 4; p += 4) {
+        Vec<T, 4> r[4];
+        for (int l = 0; l < 4; ++l) r[l] = load<4>(b + (j + l) * b_col + p);
+        transpose_four<T>(r);
+        for (int l = 0; l < 4; ++l) store<4>(to + (p + l) * n + j, r[l]);
+      }
+      for (; p < k; ++p)
+        for (int l = 0; l < 4; ++l) to[p * n + j + l] = b[(j + l) * b_col + p];
+    }
+  for (; j < n; ++j)
+    for (std::int64_t p = 0; p < k; ++p) to[p * n + j] = b[p * b_row + j * b_col];
+}
+
+/// A row times a small b whose lines are dense along the depth, four columns at a time.
+template <class T>
+inline void product_turned_row(const DenseProduct& g, const T* a, const T* b, T* c) {
+  std::int64_t j = 0;
+  for (; g.n - j >= 4; j += 4) {
+    Vec<T, 4> sums{};
+    std::int64_t p = 0;
+    for (; g.k - p >= 4; p += 4) {
+      Vec<T, 4> r[4];
+      for (int l = 0; l < 4; ++l) r[l] = load<4>(b + (j + l) * g.b_col + p);
+      transpose_four<T>(r);
+      for (int l = 0; l < 4; ++l) sums += splat<T, 4>(a[(p + l) * g.a_col]) * r[l];
+    }
+    for (; p < g.k; ++p)
+      for (int l = 0; l < 4; ++l) sums[l] += a[p * g.a_col] * b[(j + l) * g.b_col + p];
+    store<4>(c + j, sums);
+  }
+  for (; j < g.n; ++j) {
+    T sum = 0;
+    for (std::int64_t p = 0; p < g.k; ++p) sum += a[p * g.a_col] * b[j * g.b_col + p];
+    c[j] = sum;
+  }
+}
+
+/// N columns of a product whose rows of b are dense.
+struct SmallColumns {
+  template <int M, int N, class T>
+  [[gnu::always_inline]] static void run(std::int64_t j, const DenseProduct& g, const T* a, const T* b, T* c) {
+    static_assert(M == 1 || N == kLanes<T>);
+    std::int64_t i = 0;
+    for (; g.m - i >= 4; i += 4) rows<4, M, N>(g, a + i * g.a_row, b + j, c + i * g.c_row + j);
+    for (; i < g.m; ++i) rows<1, M, N>(g, a + i * g.a_row, b + j, c + i * g.c_row + j);
+  }
+  template <int R, int M, int N, class T>
+  [[gnu::always_inline]] static void rows(const DenseProduct& g, const T* a, const T* b, T* c) {
+    Vec<T, N> sums[R][M] = {};
+    for (std::int64_t p = 0; p < g.k; ++p, a += g.a_col, b += g.b_row)
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < M; ++v) sums[r][v] += splat<T, N>(a[r * g.a_row]) * load<N>(b + v * N);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < M; ++v) store<N>(c + r * g.c_row + v * N, sums[r][v]);
+  }
+};
+
+/// `count` small products of one shape, matrix i at a_offset[i] and b_offset[i], c's one after the other. c = ab.
+template <class T>
+inline void product_many(const DenseProduct& g, std::int64_t count, const T* a, const std::int64_t* a_offset, const T* b,
+                         const std::int64_t* b_offset, T* c) {
+  if (g.m == 1 && g.b_row == 1) {
+    for (std::int64_t i = 0; i < count; ++i) product_turned_row(g, a + a_offset[i], b + b_offset[i], c + i * g.n);
+    return;
+  }
+  T packed[cpu::kManyMost * cpu::kManyMost];
+  DenseProduct dense = g;
+  if (g.b_col != 1) dense.b_row = g.n, dense.b_col = 1;
+  for (std::int64_t i = 0; i < count; ++i, c += g.m * g.n) {
+    const T* from = b + b_offset[i];
+    if (g.b_col != 1) {
+      pack_small(g.n, g.k, from, g.b_row, g.b_col, packed);
+      from = packed;
+    }
+    channel_blocks<T, SmallColumns>(g.n, dense, a + a_offset[i], from, c);
+  }
 }
 
 }  // namespace tenon::TENON_ISA
