@@ -64,6 +64,7 @@ void ConvProgram::run_weights(const void*, const void*, void*, void*, void*) con
 std::shared_ptr<const ConvProgram> conv_program(const ConvGeometry& g, ConvPass pass, bool bias, ConvSums sums) {
   static ProgramCache cache;
   return cache.get(Key{g, pass, bias, sums}, [&]() -> std::shared_ptr<const ConvProgram> {
+    if (auto program = make_row_conv(g, pass, sums)) return program;
     if (g.dtype == DType::f64) return make_reference_conv(g, pass, sums);
     if (pass == ConvPass::weight_gradient)
       if (auto program = make_amx_weight_gradient(g, sums)) return program;

@@ -45,7 +45,9 @@ TENON_API bool conv_has_bf16();
 
 // The implementations that conv_program chooses from.
 /// Plain loops in double, parallel over destinations: the reference, and the f64 of gradient checks.
-std::shared_ptr<const ConvProgram> make_reference_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+TENON_API std::shared_ptr<const ConvProgram> make_reference_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
+/// Larger ones in f64 as products of rows of voxels; null for the others.
+std::shared_ptr<const ConvProgram> make_row_conv(const ConvGeometry& g, ConvPass pass, ConvSums sums);
 /// The bf16 weight gradient on AMX tiles; null where that does not apply.
 std::shared_ptr<const ConvProgram> make_amx_weight_gradient(const ConvGeometry& g, ConvSums sums);
 /// f32 with 3 x 3 (x 3) kernels and stride 1 by minimal filtering; null where that does not apply or pay.
