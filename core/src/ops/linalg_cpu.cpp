@@ -63,7 +63,7 @@ void matrix_exp(std::int64_t n, const double* a, double* e, double* memory) {
   double *x = memory, *x2 = x + size, *x4 = x2 + size, *x6 = x4 + size, *u = x6 + size, *v = u + size;
   auto* pivots = reinterpret_cast<std::int32_t*>(v + size);
   const auto product = [n](const double* l, const double* r, double* to) {
-    cpu::dense_product({n, n, n, n, 1, n, 1, n}, l, r, to, cpu::Store::set);
+    cpu::linalg::product({n, n, n, n, 1, n, 1, n}, l, r, to, cpu::Store::set);
   };
   double norm = 0;
   for (std::int64_t j = 0; j < n; ++j) {
@@ -106,7 +106,7 @@ namespace {
 
 /// Values of a share.
 std::int64_t qr_share(const Matrices& p) {
-  return p.m * p.n + Reflectors::size(p.m, std::min(p.m, p.n), std::max(p.m, p.n));
+  return orthogonalise_size(p.m, p.n);
 }
 std::int64_t eigh_share(const Matrices& p) {
   return eigh_size(p.n) + p.n * p.n;
@@ -144,7 +144,7 @@ KernelSlot<const Matrices&> cholesky_kernel("cholesky", [](const Matrices& p) ->
     double* l = out(o, 1);
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t) {
       double* to = l + i * p.n * p.n;
-      std::copy(a + i * p.n * p.n, a + (i + 1) * p.n * p.n, to);
+      copy(p.n * p.n, a + i * p.n * p.n, to);
       if (const std::int64_t bad = cholesky(p.n, to, p.n)) refuse_minor(p, i, bad);
     });
   };
@@ -161,7 +161,7 @@ KernelSlot<const System&> triangular_solve_kernel("triangular_solve", [](const S
       for (std::int64_t j = 0; j < p.n && !p.unit; ++j)
         if (const double d = from[j * (p.n + 1)]; std::abs(d) <= p.tolerance * largest) refuse_diagonal(p, i, j + 1, d == 0);
       double* to = x + i * p.n * p.k;
-      std::copy(b + i * p.n * p.k, b + (i + 1) * p.n * p.k, to);
+      copy(p.n * p.k, b + i * p.n * p.k, to);
       solve_triangle(p.upper != p.transposed, p.unit, p.n, p.k, from, p.transposed ? 1 : p.n, p.transposed ? p.n : 1, to, p.k);
     });
   };
@@ -173,7 +173,7 @@ KernelSlot<const Matrices&> lu_kernel("lu", [](const Matrices& p) -> Kernel {
     double* to = out(o, 1);
     auto* pivots = static_cast<std::int32_t*>(o[2]);
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t) {
-      std::copy(a + i * p.n * p.n, a + (i + 1) * p.n * p.n, to + i * p.n * p.n);
+      copy(p.n * p.n, a + i * p.n * p.n, to + i * p.n * p.n);
       const std::int64_t zero = lu(p.n, to + i * p.n * p.n, p.n, pivots + i * p.n);
       if (zero && p.flag) refuse_pivot(p, i, zero);
     });
@@ -188,7 +188,7 @@ KernelSlot<const System&> lu_solve_kernel("lu_solve", [](const System& p) -> Ker
     for_matrices(p.count, tasks_of(p.count, 2 * double(p.n) * double(p.n) * double(p.k) + 100), [&](std::int64_t i, std::int64_t) {
       const std::int64_t matrix = p.matrices == 1 ? 0 : i;
       double* to = x + i * p.n * p.k;
-      std::copy(b + i * p.n * p.k, b + (i + 1) * p.n * p.k, to);
+      copy(p.n * p.k, b + i * p.n * p.k, to);
       lu_solve(p.transposed, p.n, p.k, lu + matrix * p.n * p.n, pivots + matrix * p.n, to);
     });
   };
@@ -198,19 +198,24 @@ KernelSlot<const Matrices&> lu_det_kernel("lu_det", [](const Matrices& p) -> Ker
   return [p](void* const* o) {
     const double* lu = in(o, 0);
     const auto* pivots = static_cast<const std::int32_t*>(o[1]);
-    for (std::int64_t i = 0; i < p.count; ++i) {
-      double sign = 1, log_abs = 0, det = 1;
-      for (std::int64_t j = 0; j < p.n; ++j) {
-        const double d = lu[i * p.n * p.n + j * (p.n + 1)];
-        const double factor = pivots[i * p.n + j] != j ? -d : d;
-        sign = factor == 0 ? 0 : factor < 0 ? -sign : factor != factor ? factor : sign;
-        log_abs += std::log(std::abs(d));
-        det *= factor;
+    parallel_blocks(p.count, std::max<std::int64_t>(1, 4096 / p.n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        double sign = 1, log_abs = 0, det = 1, sizes = 1;  // the logarithm of a product while it is far from the ends of its range
+        for (std::int64_t j = 0; j < p.n; ++j) {
+          const double d = lu[i * p.n * p.n + j * (p.n + 1)], size = std::abs(d);
+          const double factor = pivots[i * p.n + j] != j ? -d : d;
+          sign = factor == 0 ? 0 : factor < 0 ? -sign : factor != factor ? factor : sign;
+          if (size > 1e-100 && size < 1e100 && sizes > 1e-150 && sizes < 1e150)
+            sizes *= size;
+          else
+            log_abs += std::log(size);
+          det *= factor;
+        }
+        out(o, 2)[i] = sign;
+        out(o, 3)[i] = log_abs + std::log(sizes);
+        out(o, 4)[i] = det;
       }
-      out(o, 2)[i] = sign;
-      out(o, 3)[i] = log_abs;
-      out(o, 4)[i] = det;
-    }
+    });
   };
 });
 
@@ -218,20 +223,12 @@ KernelSlot<const Matrices&> qr_kernel("qr", [](const Matrices& p) -> Kernel {
   return [p](void* const* o) {
     const std::int64_t share = qr_share(p), k = std::min(p.m, p.n), columns = p.flag ? p.m : k;
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
-      double *memory = out(o, 3) + task * share, *a = take(memory, p.m * p.n);
       double *q = out(o, 1) + i * p.m * columns, *r = out(o, 2) + i * columns * p.n;
       const double* from = in(o, 0) + i * p.m * p.n;
       const double scale = magnitude(p.m * p.n, from);
-      for (std::int64_t e = 0; e < p.m * p.n; ++e) a[e] = from[e] / scale;
-      Reflectors h(p.m, k, 0, std::max(p.m, p.n), memory);
-      qr(p.n, a, p.n, h);
-      form_q(h, columns, q);
-      std::fill(r, r + columns * p.n, 0.0);
-      for (std::int64_t row = 0; row < k; ++row) {
-        const bool turn = std::signbit(a[row * (p.n + 1)]);
-        for (std::int64_t j = row; j < p.n; ++j) r[row * p.n + j] = (turn ? -scale : scale) * a[row * p.n + j];
-        for (std::int64_t j = 0; j < p.m && turn; ++j) q[j * columns + row] = -q[j * columns + row];
-      }
+      orthogonalise(p.m, p.n, columns, from, scale, q, r, out(o, 3) + task * share);
+      for (std::int64_t row = 0; row < k; ++row)
+        for (std::int64_t j = row; j < p.n; ++j) r[row * p.n + j] *= scale;
     });
   };
 });
@@ -240,9 +237,8 @@ KernelSlot<const Matrices&> svd_kernel("svd", [](const Matrices& p) -> Kernel {
   return [p](void* const* o) {
     const std::int64_t share = svd_size(p.m, p.n), k = std::min(p.m, p.n);
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
-      if (!svd(p.m, p.n, in(o, 0) + i * p.m * p.n, out(o, 1) + i * p.m * k, out(o, 2) + i * k, out(o, 3) + i * k * p.n,
-               out(o, 4) + task * share))
-        refuse_iteration(p, i);
+      double *u = p.flag ? nullptr : out(o, 1) + i * p.m * k, *vh = p.flag ? nullptr : out(o, 3) + i * k * p.n;  // the flag: values alone
+      if (!svd(p.m, p.n, in(o, 0) + i * p.m * p.n, u, out(o, 2) + i * k, vh, out(o, 4) + task * share)) refuse_iteration(p, i);
     });
   };
 });
@@ -252,7 +248,7 @@ KernelSlot<const Matrices&> eigh_kernel("eigh", [](const Matrices& p) -> Kernel 
     const std::int64_t share = eigh_share(p), size = p.n * p.n;
     for_matrices(p.count, tasks_of(p), [&](std::int64_t i, std::int64_t task) {
       double *memory = out(o, 3) + task * share, *a = take(memory, size);
-      std::copy(in(o, 0) + i * size, in(o, 0) + (i + 1) * size, a);
+      copy(size, in(o, 0) + i * size, a);
       if (!eigh(p.n, a, out(o, 1) + i * p.n, p.flag ? out(o, 2) + i * size : nullptr, memory)) refuse_iteration(p, i);
     });
   };

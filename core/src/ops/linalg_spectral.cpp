@@ -66,11 +66,14 @@ QR qr_f64(const Tensor& a, QRMode mode) {
 
 // ---- singular values ------------------------------------------------------------------------------------------------
 
-std::vector<Tensor> run_svd(const char* op, const Tensor& a) {
+/// u, s, vh; without `vectors` u and vh are empty where the device's kernel can leave them out.
+std::vector<Tensor> run_svd(const char* op, const Tensor& a, bool vectors = true) {
   const std::int64_t m = a.size(-2), n = a.size(-1), k = std::min(m, n);
-  const Matrices p = matrices(op, a);
+  const bool values_alone = !vectors && a.device().type == DeviceType::cpu;
+  const Matrices p = matrices(op, a, values_alone);
   const Shape lead = leading(a);
-  std::vector<Tensor> out{empty_f64(lead, {m, k}, a.device()), empty_f64(lead, {k}, a.device()), empty_f64(lead, {k, n}, a.device())};
+  std::vector<Tensor> out{empty_f64(lead, {m, values_alone ? 0 : k}, a.device()), empty_f64(lead, {k}, a.device()),
+                          empty_f64(lead, {values_alone ? 0 : k, n}, a.device())};
   if (a.numel() > 0)
     launch(op, {a.detach().contiguous()}, {out[0], out[1], out[2], workspace(svd_workspace(p, a.device().type), a)}, svd_kernel(a.device(), p));
   return out;
@@ -95,7 +98,7 @@ SVD svd_f64(const Tensor& a) {
 }
 
 Tensor singular_values_f64(const Tensor& a) {
-  const std::vector<Tensor> f = run_svd("singular_values", a);
+  const std::vector<Tensor> f = run_svd("singular_values", a, wants_grad({a}));
   return differentiable("singular_values", f[1], {a}, [a, saved = SVD{f[0], f[1], f[2]}](const std::vector<Tensor>& d) {
     const auto& [u, s, vh] = wants_grad({d[0], a}) ? svd_f64(a) : saved;
     return std::vector<Tensor>{matmul(scale_columns(u, d[0]), vh)};

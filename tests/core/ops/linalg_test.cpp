@@ -161,11 +161,47 @@ TEST_CASE("factors of matrices of any order multiply back", "[linalg]") {
     require_near(matmul(columns(f.u, f.s), f.vh), a, eps);
     require_near(matmul(turned(f.u), f.u), unit(k), eps);
     require_near(matmul(f.vh, turned(f.vh)), unit(k), eps);
+    require_near(singular_values(a), f.s, eps);  // without vectors
     const Values s = f.s.to_vector();
     for (std::size_t i = 0; i < s.size(); ++i) REQUIRE((s[i] >= 0 && (i == 0 || s[i] <= s[i - 1])));
     const Tensor p = pinv(a);
     require_near(matmul(a, matmul(p, a)), a, eps * largest(p));
   }
+}
+
+TEST_CASE("large matrices are factored alike by any number of threads, and multiply back", "[linalg]") {
+  const std::int64_t n = 300;
+  const double eps = 20 * double(n) * kEpsilon;
+  const Tensor a = irregular(1, {n, n}), b = irregular(2, {n, n}), spd = positive(a) / double(n);
+  check::same_bits([&] { return std::vector<Tensor>{cholesky(spd), solve(a, b), qr(a).q, matrix_exp(a * 0.1)}; });
+  const Tensor l = cholesky(spd), x = solve(a, b);
+  require_near(matmul(l, turned(l)), spd, eps);
+  require_near(weigh_triangles(l, 0, 0, 1), Tensor::zeros({n, n}, DType::f64), 0);
+  require_near(matmul(a, x), b, eps * largest(x));
+  const Tensor half = triangular_solve(l, b), upper = triangular_solve(l, b, {.transposed = true});
+  require_near(matmul(l, half), b, eps * largest(half));
+  require_near(matmul(turned(l), upper), b, eps * largest(upper));
+  REQUIRE(slogdet(a).log_abs.item() == Approx(sum(log(sum(weigh_triangles(qr(a).r, 0, 1, 0), {-1}))).item()).epsilon(1e-11));
+}
+
+TEST_CASE("tall matrices have the factors of their blocks of rows", "[linalg]") {
+  for (const Shape& shape : {Shape{1024, 1}, Shape{1500, 8}, Shape{9000, 5}, Shape{2, 3000, 33}}) {
+    INFO(shape.str());
+    const std::int64_t n = shape[-1];
+    const Tensor a = irregular(3, shape);
+    const QR f = qr(a);
+    require_near(matmul(f.q, f.r), a, 1e-12);
+    require_near(matmul(turned(f.q), f.q), unit(n).expand(f.r.shape()), 1e-12);
+    require_near(f.r, turned(cholesky(matmul(turned(a), a))), 1e-10);  // the only one whose diagonal is positive
+    check::same_bits([&] { return std::vector<Tensor>{qr(a).q}; });
+  }
+  const Tensor low = matmul(irregular(5, {2000, 2}), irregular(6, {2, 6}));
+  const QR f = qr(low);
+  require_near(matmul(f.q, f.r), low, 1e-12);
+  require_near(matmul(turned(f.q), f.q), unit(6), 1e-12);
+  Tensor broken = irregular(1, {2000, 4}).clone();
+  broken.select(0, 1700).fill(std::nan(""));
+  REQUIRE(std::isnan(qr(broken).r.select(0, 0).select(0, 0).item()));
 }
 
 TEST_CASE("closed forms of linear algebra", "[linalg]") {
@@ -214,6 +250,12 @@ TEST_CASE("closed forms of linear algebra", "[linalg]") {
     require_near(eigh(unit(5)).v, unit(5), 0);
     require_near(svd(unit(5)).s, Tensor::full({5}, 1, DType::f64), 0);
     REQUIRE(largest(pinv(Tensor::zeros({4, 3}, DType::f64))) == 0);
+  }
+  SECTION("logarithms of determinants far outside the range of f64") {
+    const Tensor sizes = Tensor::from(Values{1e-200, 3e150, -2e120, 1e-310, 5e130, 1e99, 1e-90, 7, 1e140, 1e140}, {10});
+    const SignLogDet f = slogdet(unit(10) * sizes);
+    REQUIRE(f.sign.item() == -1);
+    REQUIRE(f.log_abs.item() == Approx(sum(log(abs(sizes))).item()).epsilon(1e-14));
   }
   SECTION("singular matrices have determinant 0") {
     const Tensor a = Tensor::from(Values{1, 2, 2, 4}, {2, 2});

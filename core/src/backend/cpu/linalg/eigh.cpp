@@ -12,31 +12,46 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon(), kTiny = 1e-290;
 constexpr std::int64_t kSweepsAValue = 60;
 
-/// T = Q^T A Q with diagonal d and off-diagonal e; Q is the product of h's reflectors. `w` [n] is scratch.
-void tridiagonalise(std::int64_t n, double* a, const Reflectors& h, double* d, double* e, double* w) {
-  for (std::int64_t k = 0; k + 1 < n; ++k) {
-    d[k] = a[k * (n + 1)];
-    if (k + 2 == n) {
-      e[k] = a[k * (n + 1) + 1];
-      break;
+/// T = Q^T A Q with diagonal d and off-diagonal e; Q is the product of h's reflectors. A block of them at a time: A -= V W^T + W V^T
+/// waits for the end of a block, only the row that comes next has it before (Dongarra, Hammarling and Sorensen 1989).
+/// `lines` [3 kBlock, n] is scratch: rows of V, W and V again.
+void tridiagonalise(std::int64_t n, double* a, const Reflectors& h, double* d, double* e, double* lines) {
+  double f[Reflectors::kBlock];
+  for (std::int64_t first = 0, width; first + 2 < n; first += width) {
+    width = std::min(Reflectors::kBlock, n - 2 - first);
+    double *vs = lines, *ws = vs + width * n, *again = ws + width * n;
+    for (std::int64_t j = 0; j < width; ++j) {
+      const std::int64_t k = first + j, r = n - k - 1;
+      double *row = a + k * n + k, *v = h.v + k * n, *w = ws + j * n;
+      const auto subtract_products = [&](const double* left, const double* right) {  // of the block so far
+        for (std::int64_t i = 0; i < j; ++i) f[i] = left[i * n + k];
+        subtract_lines(r + 1, j, f, right + k, n, row);
+      };
+      if (j > 0) subtract_products(vs, ws), subtract_products(ws, vs);
+      d[k] = row[0];
+      std::fill(v, v + k + 1, 0.0);
+      v += k + 1;
+      std::copy(row + 1, row + 1 + r, v);
+      const double tau = h.tau[k] = reflect(r, v, e[k]);
+      for (double* to : {vs, again}) std::copy(v - k - 1, v + r, to + j * n);
+      std::fill(w, w + n, 0.0);
+      if (tau == 0) continue;
+      w += k + 1;
+      product({1, r, r, n, 1, 1, n, r}, v, row + n + 1, w, Store::set);  // the rest is symmetric: its rows serve as columns
+      const auto subtract_overlap = [&](const double* left, const double* right) {
+        product({1, j, r, n, 1, 1, n, j}, v, right + k + 1, f, Store::set);
+        subtract_lines(r, j, f, left + k + 1, n, w);
+      };
+      if (j > 0) subtract_overlap(vs, ws), subtract_overlap(ws, vs);
+      double overlap = 0;
+      for (std::int64_t i = 0; i < r; ++i) overlap += w[i] * v[i];
+      for (std::int64_t i = 0; i < r; ++i) w[i] = tau * w[i] - 0.5 * tau * tau * overlap * v[i];
     }
-    const std::int64_t r = n - k - 1;
-    double *row = h.v + k * n, *v = row + k + 1, *rest = a + (k + 1) * (n + 1);
-    std::fill(row, v, 0.0);
-    std::copy(a + k * (n + 1) + 1, a + (k + 1) * n, v);
-    const double tau = h.tau[k] = reflect(r, v, e[k]);
-    if (tau == 0) continue;
-    dense_product({1, r, r, n, 1, 1, n, r}, v, rest, w, Store::set);  // rest is symmetric: its rows serve as columns
-    double overlap = 0;
-    for (std::int64_t i = 0; i < r; ++i) overlap += w[i] * v[i];
-    for (std::int64_t i = 0; i < r; ++i) w[i] = tau * w[i] - 0.5 * tau * tau * overlap * v[i];
-    for (std::int64_t i = 0; i < r; ++i) {
-      double* to = rest + i * n;
-      const double vi = v[i], wi = w[i];
-      for (std::int64_t j = 0; j < r; ++j) to[j] -= vi * w[j] + wi * v[j];
-    }
+    const std::int64_t next = first + width, left = n - next;
+    product({left, left, 2 * width, 1, n, n, 1, n}, vs + next, ws + next, a + next * (n + 1), Store::subtract);
   }
-  d[n - 1] = a[n * n - 1];
+  for (std::int64_t k = std::max<std::int64_t>(n - 2, 0); k < n; ++k) d[k] = a[k * (n + 1)];
+  if (n > 1) e[n - 2] = a[(n - 1) * (n + 1) - 1];
 }
 
 /// One implicit QR step on rows [low, high] of the tridiagonal matrix.
@@ -84,18 +99,19 @@ bool diagonalise(std::int64_t n, double* d, double* e, RotationQueue& queue) {
 }  // namespace
 
 std::int64_t eigh_size(std::int64_t n) {
-  return Reflectors::size(n, n, n) + RotationQueue::size(n) + n * n + 4 * n;
+  return Reflectors::size(n, n, n) + RotationQueue::size(n) + n * n + (3 + 3 * Reflectors::kBlock) * n;
 }
 
 bool eigh(std::int64_t n, double* a, double* w, double* v, double* memory) {
   const double scale = magnitude(n * n, a);
   if (scale != scale) return false;
-  for (std::int64_t i = 0; i < n * n; ++i) a[i] /= scale;
-  double *d = take(memory, n), *e = take(memory, n), *scratch = take(memory, n), *order = take(memory, n), *x = take(memory, n * n);
+  divide(n * n, a, scale, a);
+  double *d = take(memory, n), *e = take(memory, n), *lines = take(memory, 3 * Reflectors::kBlock * n), *order = take(memory, n),
+         *x = take(memory, n * n);
   Reflectors h(n, std::max<std::int64_t>(n - 2, 0), 1, n, memory);
-  tridiagonalise(n, a, h, d, e, scratch);
+  tridiagonalise(n, a, h, d, e, lines);
   if (v) {
-    form_q(h, n, a);
+    form_q(h, n, nullptr, a);
     transpose(n, n, a, n, x, n);
   }
   RotationQueue queue(n, x, v ? n : 0, memory);

@@ -1,8 +1,10 @@
-/// Factorisations of one dense matrix in f64, row major, on the caller's thread (private).
+/// Factorisations of one dense matrix in f64, row major (private).
 ///
 /// Written over dense_product: triangles, Cholesky and LU recurse by halves, so that nearly all their work is products
 /// (Elmroth, Gustavson, Jonsson and Kagstrom 2004); reflectors are applied in blocks (Schreiber and Van Loan 1989).
-/// Matrices are pointers with the distance of their rows. Callers give the scratch: nothing here takes memory.
+/// Large products and triangles use all threads, cut by sizes alone; the rest runs on the caller's thread.
+/// Matrices are pointers with the distance of their rows. Callers give the scratch: nothing here takes memory of its own but a
+/// thread's packed blocks.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +12,9 @@
 #include "backend/cpu/dense_product.hpp"
 
 namespace tenon::cpu::linalg {
+
+/// dense_product, in tiles on all threads where it is large.
+void product(const DenseProduct& g, const double* a, const double* b, double* c, Store store);
 
 /// op(T) X = B in place, T [n, n] of any strides (the other triangle is never read), B [n, k] with rows `b_row` apart.
 /// A transposed triangle is given by exchanging its strides and `upper`.
@@ -45,8 +50,15 @@ struct Reflectors {
 double reflect(std::int64_t n, double* x, double& beta);
 /// A [m, n] -> R in its upper triangle (below it: anything), reflectors with offset 0.
 void qr(std::int64_t n, double* a, std::int64_t a_row, const Reflectors& h);
-/// The first `columns` columns of H_0 H_1 ...: q [m, columns].
-void form_q(const Reflectors& h, std::int64_t columns, double* q);
+/// The first `columns` columns of H_0 H_1 ..., times `diagonal` [columns] where it is given: q [m, columns].
+void form_q(const Reflectors& h, std::int64_t columns, const double* diagonal, double* q);
+/// q [m, columns] -> H_0 H_1 ... q.
+void apply_q(const Reflectors& h, std::int64_t columns, double* q);
+
+/// A [m, n] / scale = Q R, the diagonal of R not negative: q [m, columns] (null: none), r [columns, n]; columns is min(m, n), or m.
+void orthogonalise(std::int64_t m, std::int64_t n, std::int64_t columns, const double* a, double scale, double* q, double* r,
+                   double* memory);
+std::int64_t orthogonalise_size(std::int64_t m, std::int64_t n);
 
 /// Sweeps of plane rotations of neighbouring rows, gathered and then applied a few columns at a time, which stay in the cache
 /// for all of them. Row r becomes c r + s (r + 1), row r + 1 becomes c (r + 1) - s r.
@@ -80,6 +92,7 @@ struct Rotation {
 bool eigh(std::int64_t n, double* a, double* w, double* v, double* memory);
 std::int64_t eigh_size(std::int64_t n);
 /// A [m, n] = U diag(s) Vh, k = min(m, n): u [m, k], s descending, vh [k, n], the entry of largest size of each column of u positive.
+/// u and vh null: the values alone.
 bool svd(std::int64_t m, std::int64_t n, const double* a, double* u, double* s, double* vh, double* memory);
 std::int64_t svd_size(std::int64_t m, std::int64_t n);
 
@@ -87,6 +100,11 @@ std::int64_t svd_size(std::int64_t m, std::int64_t n);
 
 /// A power of two near the largest size of the n values; 1 when all are 0, NaN when one is not finite.
 double magnitude(std::int64_t n, const double* x);
+/// y [n] -= sum of f[i] times line i of x, `count` lines `stride` apart.
+void subtract_lines(std::int64_t n, std::int64_t count, const double* f, const double* x, std::int64_t stride, double* y);
+void copy(std::int64_t n, const double* from, double* to);
+/// to = from / scale, a power of two; they may be the same.
+void divide(std::int64_t n, const double* from, double scale, double* to);
 void transpose(std::int64_t rows, std::int64_t columns, const double* from, std::int64_t from_row, double* to, std::int64_t to_row);
 /// Negates the line unless its first entry of largest size is positive; whether it did.
 bool make_largest_positive(std::int64_t n, double* line);

@@ -1,6 +1,7 @@
 /// Singular values: Householder bidiagonalisation, then implicit QR (Golub and Reinsch 1970; deflation as in LINPACK's dsvdc).
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -23,10 +24,10 @@ void bidiagonalise(std::int64_t n, double* a, const Reflectors& left, const Refl
     const double tau = left.tau[k] = reflect(rows, u, d[k]);
     if (columns == 0) return;
     if (tau != 0) {
-      dense_product({1, columns, rows, n, 1, n, 1, columns}, u, rest, w, Store::set);
+      product({1, columns, rows, n, 1, n, 1, columns}, u, rest, w, Store::set);
       for (std::int64_t i = 0; i < rows; ++i) {
         const double f = tau * u[i];
-        for (std::int64_t j = 0; j < columns; ++j) rest[i * n + j] -= f * w[j];
+        subtract_lines(columns, 1, &f, w, columns, rest + i * n);
       }
     }
     if (columns == 1) {
@@ -40,10 +41,10 @@ void bidiagonalise(std::int64_t n, double* a, const Reflectors& left, const Refl
     const double turn = right.tau[k] = reflect(columns, v, e[k]);
     if (turn == 0) continue;
     double* below = rest + n;
-    dense_product({1, rows - 1, columns, n, 1, 1, n, rows - 1}, v, below, w, Store::set);
+    product({1, rows - 1, columns, n, 1, 1, n, rows - 1}, v, below, w, Store::set);
     for (std::int64_t i = 0; i + 1 < rows; ++i) {
       const double f = turn * w[i];
-      for (std::int64_t j = 0; j < columns; ++j) below[i * n + j] -= f * v[j];
+      subtract_lines(columns, 1, &f, v, columns, below + i * n);
     }
   }
 }
@@ -142,16 +143,18 @@ struct Bidiagonal {
   }
 };
 
-/// A [n, n] (destroyed) -> the rows of ut and vt are the singular vectors, in no order; d may be negative.
+/// A [n, n] (destroyed) -> the rows of ut and vt (null: none) are the singular vectors, in no order; d may be negative.
 bool svd_square(std::int64_t n, double* a, double* ut, double* vt, double* d, double* memory) {
   double *e = take(memory, n), *w = take(memory, n);
   Reflectors left(n, n, 0, n, memory), right(n, std::max<std::int64_t>(n - 2, 0), 1, n, memory);
   bidiagonalise(n, a, left, right, d, e, w);
-  form_q(left, n, a);
-  transpose(n, n, a, n, ut, n);
-  form_q(right, n, a);
-  transpose(n, n, a, n, vt, n);
-  RotationQueue u(n, ut, n, memory), v(n, vt, n, memory);
+  if (ut) {
+    form_q(left, n, nullptr, a);
+    transpose(n, n, a, n, ut, n);
+    form_q(right, n, nullptr, a);
+    transpose(n, n, a, n, vt, n);
+  }
+  RotationQueue u(n, ut, ut ? n : 0, memory), v(n, vt, ut ? n : 0, memory);
   return Bidiagonal{d, e, u, v}.diagonalise(n);
 }
 
@@ -159,7 +162,7 @@ bool svd_square(std::int64_t n, double* a, double* ut, double* vt, double* d, do
 
 std::int64_t svd_size(std::int64_t m, std::int64_t n) {
   const std::int64_t tall = std::max(m, n), k = std::min(m, n);
-  return 2 * tall * k + 3 * k * k + 4 * k + Reflectors::size(tall, k, k) + 2 * Reflectors::size(k, k, k) + 2 * RotationQueue::size(k);
+  return 2 * tall * k + 3 * k * k + 4 * k + orthogonalise_size(tall, k) + 2 * Reflectors::size(k, k, k) + 2 * RotationQueue::size(k);
 }
 
 bool svd(std::int64_t m, std::int64_t n, const double* given, double* u, double* s, double* vh, double* memory) {
@@ -172,18 +175,19 @@ bool svd(std::int64_t m, std::int64_t n, const double* given, double* u, double*
     transpose(m, n, given, n, a, k);
   else
     std::copy(given, given + m * n, a);
-  for (std::int64_t i = 0; i < tall * k; ++i) a[i] /= scale;
+  divide(tall * k, a, scale, a);
   double *q = nullptr, *square = a;
   if (tall > k) {  // A = Q R first: what follows then works on k x k
     q = take(memory, tall * k);
     square = take(memory, k * k);
-    Reflectors h(tall, k, 0, k, memory);
-    qr(k, a, k, h);
-    for (std::int64_t i = 0; i < k; ++i)
-      for (std::int64_t j = 0; j < k; ++j) square[i * k + j] = j < i ? 0 : a[i * k + j];
-    form_q(h, k, q);
+    orthogonalise(tall, k, k, a, 1, u ? q : nullptr, square, memory);
   }
-  if (!svd_square(k, square, ut, vt, d, memory)) return false;
+  if (!svd_square(k, square, u ? ut : nullptr, vt, d, memory)) return false;
+  if (!u) {
+    for (std::int64_t i = 0; i < k; ++i) s[i] = std::abs(d[i]) * scale;
+    std::sort(s, s + k, std::greater<>());
+    return true;
+  }
   for (std::int64_t i = 0; i < k; ++i) {
     order[i] = double(i);
     if (d[i] >= 0 && !std::signbit(d[i])) continue;
@@ -194,7 +198,7 @@ bool svd(std::int64_t m, std::int64_t n, const double* given, double* u, double*
   // long vectors as rows [k, tall] in `a`: Q's columns turned, or ut itself
   double* lines = ut;
   if (q) {
-    dense_product({k, tall, k, k, 1, 1, k, tall}, ut, q, a, Store::set);
+    product({k, tall, k, k, 1, 1, k, tall}, ut, q, a, Store::set);
     lines = a;
   }
   for (std::int64_t i = 0; i < k; ++i) {
