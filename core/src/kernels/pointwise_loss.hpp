@@ -32,10 +32,6 @@ template <class A>
 TENON_MATHS A sign_of(A x) {
   return x > 0 ? A(1) : x < 0 ? A(-1) : A(0);
 }
-template <class A>
-TENON_MATHS A size_of_number(A x) {
-  return x < 0 ? -x : x;
-}
 
 /// What a loss is given beside its operands; each says what.
 template <class A>
