@@ -1,7 +1,7 @@
 /// Loops over strided operands on the CPU (private).
 ///
-/// The elements are cut into runs of at most kRun along the innermost merged axis; where that is short, into blocks of several of its rows. They are
-/// independent, so any thread may take any of them.
+/// The elements are cut into runs of at most kRun along the innermost merged axis; where that is short, into blocks of several of its rows, and where an
+/// operand lies along the axis before it, into squares, of which each of its cache lines is read once. They are independent, so any thread may take any of them.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@ namespace tenon::cpu {
 
 inline constexpr std::int64_t kRun = 8192;
 inline constexpr std::int64_t kShortRow = 256;  ///< shorter rows come several at a time
+inline constexpr std::int64_t kSquare = 32;
 
 inline constexpr std::int64_t kTasks = 128;  ///< where there are more of them, tasks are larger
 
@@ -41,11 +42,13 @@ template <int N> class StridedLoop {
  public:
   StridedLoop(const Shape& shape, const std::array<Shape, N>& strides) : axes_(shape, strides), lead_(axes_.rank - 1) {
     inner_ = axes_.sizes[std::size_t(lead_)];
-    runs_per_row_ = (inner_ + kRun - 1) / kRun;
-    if (lead_ == 0 || inner_ >= kShortRow || axes_.count == 0) return;
+    const bool square = turned();
+    if (square) run_ = kSquare;
+    runs_per_row_ = (inner_ + run_ - 1) / run_;
+    if (lead_ == 0 || axes_.count == 0 || (inner_ >= kShortRow && !square)) return;
     --lead_;
     rows_ = axes_.sizes[std::size_t(lead_)];
-    at_once_ = std::min(rows_, kRun / inner_);
+    at_once_ = std::min(rows_, square ? kSquare : kRun / inner_);
   }
 
   /// body(block), in parallel.
@@ -83,24 +86,27 @@ template <int N> class StridedLoop {
       outer /= axes_.sizes[std::size_t(axis)];
       for (std::size_t k = 0; k < N; ++k) b.at[k] += i * axes_.strides[std::size_t(axis)][k];
     }
-    std::int64_t start = cut * kRun;
-    const auto* steps = &b.step;
-    if (at_once_ > 1) {
-      b.row_step = axes_.strides[std::size_t(lead_)];
-      start = cut * at_once_;
-      b.rows = std::min(at_once_, rows_ - start);
-      steps = &b.row_step;
-    } else {
-      b.n = std::min(kRun, inner_ - start);
-    }
-    for (std::size_t k = 0; k < N; ++k) b.at[k] += start * (*steps)[k];
+    const std::int64_t row = cut / runs_per_row_ * at_once_, start = cut % runs_per_row_ * run_;
+    if (at_once_ > 1) b.row_step = axes_.strides[std::size_t(lead_)];
+    b.rows = std::min(at_once_, rows_ - row);
+    b.n = std::min(run_, inner_ - start);
+    for (std::size_t k = 0; k < N; ++k) b.at[k] += row * b.row_step[k] + start * b.step[k];
     return b;
+  }
+
+  /// Whether an operand's neighbours in memory are those along the axis before the innermost one.
+  bool turned() const {
+    if (lead_ == 0 || inner_ < kSquare || axes_.sizes[std::size_t(lead_ - 1)] < kSquare) return false;
+    const auto &step = axes_.strides[std::size_t(lead_)], &before = axes_.strides[std::size_t(lead_ - 1)];
+    for (std::size_t k = 0; k < N; ++k)
+      if (before[k] == 1 && step[k] >= kSquare) return true;
+    return false;
   }
 
   StridedAxes<N> axes_;
   int lead_;  ///< axes before those of a block
-  std::int64_t inner_ = 1, runs_per_row_ = 1;
-  std::int64_t rows_ = 1, at_once_ = 1;  ///< of the axis before the innermost one, where that is short
+  std::int64_t inner_ = 1, run_ = kRun, runs_per_row_ = 1;
+  std::int64_t rows_ = 1, at_once_ = 1;  ///< of the axis before the innermost one, where blocks have several of its rows
 };
 
 }  // namespace tenon::cpu

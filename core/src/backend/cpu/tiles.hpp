@@ -14,6 +14,8 @@ namespace tenon::cpu {
 
 inline constexpr std::int64_t kTile = 1024;  ///< elements; a few tiles of doubles fit the first cache
 
+inline constexpr std::int64_t kDenseRow = 16;   ///< worth a call
+
 /// to[i] = from[i * step], as computed; `from` points to stored elements. Exact.
 template <class C>
 using LoadTile = void (*)(const void* from, std::int64_t step, C* to, std::int64_t n);
@@ -41,11 +43,19 @@ ConvertRange range_converter(DType from, DType to);
 template <class T>
 void gather_tile(const void* from, std::int64_t step, T* to, std::int64_t n) {
   const T* x = static_cast<const T*>(from);
+  if (step == 1) {
+    std::copy_n(x, n, to);
+    return;
+  }
   for (std::int64_t i = 0; i < n; ++i) to[i] = x[i * step];
 }
 template <class T>
 void scatter_tile(const T* from, void* to, std::int64_t step, std::int64_t n) {
   T* y = static_cast<T*>(to);
+  if (step == 1) {
+    std::copy_n(from, n, y);
+    return;
+  }
   for (std::int64_t i = 0; i < n; ++i) y[i * step] = from[i];
 }
 
@@ -79,8 +89,12 @@ class TileSource {
     for (std::int64_t done = lines_.n; done < n; done *= 2) std::copy_n(buffer, std::min(done, n - done), buffer + done);
   }
 
-  /// Short rows, a column at a time.
+  /// Dense rows that are not too short as they are, others a column at a time.
   void load_rows(const char* from, std::int64_t rows, C* buffer) const {
+    if (lines_.step == 1 && lines_.n >= kDenseRow) {
+      for (std::int64_t r = 0; r < rows; ++r) load_(from + r * lines_.row_step * size_, 1, buffer + r * lines_.n, lines_.n);
+      return;
+    }
     alignas(64) C column[kTile];
     for (std::int64_t i = 0; i < lines_.n; ++i) {
       if (i == 0 || lines_.step != 0) load_(from + i * lines_.step * size_, lines_.row_step, column, rows);
@@ -107,10 +121,15 @@ class TileTarget {
   void put(const C* from, std::int64_t begin, std::int64_t n) const {
     if (in_place_) return;
     if (lines_.rows == 1 || lines_.dense()) return store_(from, to_ + begin * lines_.step * size_, lines_.step, n);
+    char* to = to_ + begin / lines_.n * lines_.row_step * size_;
+    if (lines_.step == 1 && lines_.n >= kDenseRow) {
+      for (std::int64_t r = 0; r < n / lines_.n; ++r) store_(from + r * lines_.n, to + r * lines_.row_step * size_, 1, lines_.n);
+      return;
+    }
     alignas(64) C column[kTile];
     for (std::int64_t i = 0; i < lines_.n; ++i) {
       for (std::int64_t r = 0; r < n / lines_.n; ++r) column[r] = from[r * lines_.n + i];
-      store_(column, to_ + (begin / lines_.n * lines_.row_step + i * lines_.step) * size_, lines_.row_step, n / lines_.n);
+      store_(column, to + i * lines_.step * size_, lines_.row_step, n / lines_.n);
     }
   }
 
