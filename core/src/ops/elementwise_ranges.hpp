@@ -9,15 +9,22 @@
 
 namespace tenon {
 
-template <class T> using CompareLoop = void (*)(std::int64_t n, const T* x, const T* y, bool* z);
-template <class Bytes> using ChoiceLoop = void (*)(std::int64_t n, const bool* condition, const Bytes* x, const Bytes* y, Bytes* z);
+template <class T>
+using CompareLoop = void (*)(std::int64_t n, const T* x, const T* y, bool* z);
+template <class Bytes>
+using ChoiceLoop = void (*)(std::int64_t n, const bool* condition, const Bytes* x, const Bytes* y, Bytes* z);
 
-/// Null for ops that have none. T: f32, f64, bf16 and the integers (bool as u8); of integers those that 64-bit arithmetic cut to the type would give.
-template <class T> BinaryLoop<T> binary_range_of(kernels::Binary kind);
-template <class T> CompareLoop<T> compare_range_of(kernels::Binary kind);
+/// Null for ops that have none. T: f32, f64, bf16 and the integers (bool as u8); of integers those that 64-bit arithmetic cut to the type
+/// would give.
+template <class T>
+BinaryLoop<T> binary_range_of(kernels::Binary kind);
+template <class T>
+CompareLoop<T> compare_range_of(kernels::Binary kind);
 /// T: f32, f64 or bf16.
-template <class T> UnaryLoop<T> unary_range_of(kernels::Unary kind);
+template <class T>
+UnaryLoop<T> unary_range_of(kernels::Unary kind);
 /// Bytes: of dispatch_size.
-template <class Bytes> ChoiceLoop<Bytes> choice_range();
+template <class Bytes>
+ChoiceLoop<Bytes> choice_range();
 
 }  // namespace tenon

@@ -23,10 +23,12 @@ void sum_runs_of(const ReduceShape& s, const T* x, O* sums) {
   parallel_blocks(s.outer * runs * blocks, std::max<std::int64_t>(1, kGrain / task), [&](std::int64_t first, std::int64_t last) {
     if (runs == 1 && blocks == 1) {  // neighbours in memory
       const T* from = x + first * s.reduced * s.inner;
-      return s.inner == 1 ? rows_of(from, last - first, s.reduced, sums + first) : columns_of(from, last - first, s.reduced, s.inner, s.inner, sums + first * s.inner);
+      return s.inner == 1 ? rows_of(from, last - first, s.reduced, sums + first)
+                          : columns_of(from, last - first, s.reduced, s.inner, s.inner, sums + first * s.inner);
     }
     for (; first < last; ++first) {
-      const std::int64_t row_run = first / blocks, column = first % blocks * kColumns, begin = row_run % runs * s.run, n = std::min(s.reduced - begin, s.run);
+      const std::int64_t row_run = first / blocks, column = first % blocks * kColumns, begin = row_run % runs * s.run,
+                         n = std::min(s.reduced - begin, s.run);
       const T* from = x + (row_run / runs * s.reduced + begin) * s.inner + column;
       if (s.inner == 1)
         rows_of(from, 1, n, sums + row_run);

@@ -31,7 +31,9 @@ Tensor all_kinds(std::int64_t n, std::uint64_t stream) {
     else if constexpr (std::is_integral_v<T>)
       x.push_back(r % 5 == 0 ? std::numeric_limits<T>::min() : r % 5 == 1 ? std::numeric_limits<T>::max() : T(r >> 8));
     else
-      x.push_back(r % 7 == 0 ? T(std::numeric_limits<float>::quiet_NaN()) : r % 7 == 1 ? T(std::numeric_limits<float>::infinity()) : T(float(std::int32_t(r >> 8) % 9)));
+      x.push_back(r % 7 == 0   ? T(std::numeric_limits<float>::quiet_NaN())
+                  : r % 7 == 1 ? T(std::numeric_limits<float>::infinity())
+                               : T(float(std::int32_t(r >> 8) % 9)));
   }
   Tensor t = Tensor::empty({n}, dtype_of<T>);
   for (std::int64_t i = 0; i < n; ++i) t.data<T>()[i] = x[std::size_t(i)];
@@ -44,12 +46,21 @@ T plain(int k, T x, T y) {
   if constexpr (std::is_integral_v<T>) {
     const auto a = std::int64_t(x), b = std::int64_t(y);
     const auto u = std::uint64_t(a), v = std::uint64_t(b);
-    const std::int64_t z = k == 0 ? std::int64_t(u + v) : k == 1 ? std::int64_t(u - v) : k == 2 ? std::int64_t(u * v) : k == 3 ? std::max(a, b) : std::min(a, b);
+    const std::int64_t z = k == 0   ? std::int64_t(u + v)
+                           : k == 1 ? std::int64_t(u - v)
+                           : k == 2 ? std::int64_t(u * v)
+                           : k == 3 ? std::max(a, b)
+                                    : std::min(a, b);
     return std::is_same_v<T, bool> ? T(z != 0) : T(z);
   } else {
     using A = std::conditional_t<std::is_same_v<T, bf16>, float, T>;
     const A a = A(x), b = A(y);
-    return T(k == 0 ? a + b : k == 1 ? a - b : k == 2 ? a * b : std::isnan(a) || std::isnan(b) ? A(NAN) : k == 3 ? std::max(a, b) : std::min(a, b));
+    return T(k == 0                           ? a + b
+             : k == 1                         ? a - b
+             : k == 2                         ? a * b
+             : std::isnan(a) || std::isnan(b) ? A(NAN)
+             : k == 3                         ? std::max(a, b)
+                                              : std::min(a, b));
   }
 }
 
@@ -84,7 +95,9 @@ void check_plain() {
     const Tensor z = kComparisons[k](x, y);
     std::int64_t wrong = 0;
     for (std::int64_t i = 0; i < n; ++i) {
-      const auto compare = [k](auto u, auto v) { return k == 0 ? u == v : k == 1 ? u < v : k == 2 ? u > v : k == 3 ? u != v : k == 4 ? u <= v : u >= v; };
+      const auto compare = [k](auto u, auto v) {
+        return k == 0 ? u == v : k == 1 ? u < v : k == 2 ? u > v : k == 3 ? u != v : k == 4 ? u <= v : u >= v;
+      };
       bool expected;
       if constexpr (std::is_integral_v<T>)
         expected = compare(a[i], b[i]);
@@ -106,7 +119,9 @@ std::vector<Tensor> layouts(std::int64_t rows, std::int64_t n, DType type) {
   return all;
 }
 
-std::vector<double> flat(const Tensor& x, const Shape& shape) { return x.expand(shape).clone().reshape({shape.numel()}).to_vector(); }
+std::vector<double> flat(const Tensor& x, const Shape& shape) {
+  return x.expand(shape).clone().reshape({shape.numel()}).to_vector();
+}
 
 }  // namespace
 
@@ -129,7 +144,8 @@ TEST_CASE("elementwise ops over short rows equal those of dense operands, howeve
     for (const Shape& shape : {Shape{1201, 3}, Shape{70, 255}, Shape{3, 256}, Shape{2, 2}}) {
       const std::vector<Tensor> all = layouts(shape[0], shape[1], type);
       for (std::size_t i = 0; i < all.size(); ++i) {
-        const Tensor &x = all[i], &y = all[(i + 1 + std::size_t(shape[1]) % 5) % all.size()], condition = equal(all[(i + 3) % all.size()], x);
+        const Tensor &x = all[i], &y = all[(i + 1 + std::size_t(shape[1]) % 5) % all.size()],
+                     condition = equal(all[(i + 3) % all.size()], x);
         INFO(shape.str() << " of " << name_of(type) << ", layouts " << i);
         const Shape to = Shape::broadcast(x.shape(), y.shape(), "test"), with = Shape::broadcast(to, condition.shape(), "test");
         CHECK(listed(x + y) == listed(dense(x, to) + dense(y, to)));
@@ -147,11 +163,15 @@ TEST_CASE("elementwise ops over short rows equal those of dense operands, howeve
 }
 
 TEST_CASE("every instruction set converts 16-bit numbers as they are defined", "[copy][isa]") {
-  std::vector<decltype(&isa_base::convert_range<f16, float>)> to_float{isa_base::convert_range<f16, float>}, to_half{isa_base::convert_range<float, f16>},
-      to_brain{isa_base::convert_range<float, bf16>};
+  std::vector<decltype(&isa_base::convert_range<f16, float>)> to_float{isa_base::convert_range<f16, float>},
+      to_half{isa_base::convert_range<float, f16>}, to_brain{isa_base::convert_range<float, bf16>};
 #if defined(__x86_64__)
-  if (isa_level() >= 1) to_float.push_back(isa_avx2::convert_range<f16, float>), to_half.push_back(isa_avx2::convert_range<float, f16>), to_brain.push_back(isa_avx2::convert_range<float, bf16>);
-  if (isa_level() >= 2) to_float.push_back(isa_avx512::convert_range<f16, float>), to_half.push_back(isa_avx512::convert_range<float, f16>), to_brain.push_back(isa_avx512::convert_range<float, bf16>);
+  if (isa_level() >= 1)
+    to_float.push_back(isa_avx2::convert_range<f16, float>), to_half.push_back(isa_avx2::convert_range<float, f16>),
+        to_brain.push_back(isa_avx2::convert_range<float, bf16>);
+  if (isa_level() >= 2)
+    to_float.push_back(isa_avx512::convert_range<f16, float>), to_half.push_back(isa_avx512::convert_range<float, f16>),
+        to_brain.push_back(isa_avx512::convert_range<float, bf16>);
 #endif
   const std::int64_t n = 65536 + 7;
   std::vector<f16> halves(std::size_t(n), f16(0.5f)), rounded(std::size_t(n), f16(0.0f));
@@ -164,10 +184,12 @@ TEST_CASE("every instruction set converts 16-bit numbers as they are defined", "
     std::int64_t wrong = 0;
     for (std::size_t i = 0; i < wide.size(); ++i) {
       const float expected = float(halves[i]);
-      wrong += std::isnan(expected) ? !std::isnan(wide[i]) : std::bit_cast<std::uint32_t>(wide[i]) != std::bit_cast<std::uint32_t>(expected);
+      wrong +=
+          std::isnan(expected) ? !std::isnan(wide[i]) : std::bit_cast<std::uint32_t>(wide[i]) != std::bit_cast<std::uint32_t>(expected);
     }
     CHECK(wrong == 0);
-    for (std::uint32_t low : {0x0000u, 0x0001u, 0x0fffu, 0x1000u, 0x1001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {  // at, below and above what lies halfway
+    for (std::uint32_t low :
+         {0x0000u, 0x0001u, 0x0fffu, 0x1000u, 0x1001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {  // at, below and above what lies halfway
       std::vector<float> x(std::size_t(n), 1.5f);
       for (std::uint32_t i = 0; i < 65536; ++i) x[i] = std::bit_cast<float>(i << 16 | low);
       x.back() = NAN;

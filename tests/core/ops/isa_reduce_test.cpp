@@ -35,13 +35,15 @@ void check_rows(decltype(&isa_base::sum_rows<T, O>) of, std::int64_t rows, std::
 
 /// The first `width` columns of rows of `stride`, which are dense where the two are the same.
 template <class T, class O>
-void check_columns(decltype(&isa_base::sum_columns<T, O>) of, std::int64_t count, std::int64_t rows, std::int64_t stride, std::int64_t width) {
+void check_columns(decltype(&isa_base::sum_columns<T, O>) of, std::int64_t count, std::int64_t rows, std::int64_t stride,
+                   std::int64_t width) {
   const std::vector<T> x = numbers<T>(count * rows * stride);
   std::vector<O> got(std::size_t(count * width), O(-1)), expected(std::size_t(count * width), O(0));
   of(x.data(), count, rows, stride, width, got.data());
   for (std::int64_t c = 0; c < count; ++c)
     for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t i = 0; i < width; ++i) expected[std::size_t(c * width + i)] += O(isa_base::widen(x[std::size_t((c * rows + r) * stride + i)]));
+      for (std::int64_t i = 0; i < width; ++i)
+        expected[std::size_t(c * width + i)] += O(isa_base::widen(x[std::size_t((c * rows + r) * stride + i)]));
   INFO(count << " blocks, " << rows << " rows of " << width << " in " << stride << ", bytes " << sizeof(T));
   CHECK(got == expected);
 }

@@ -14,8 +14,10 @@ template <kernels::Binary K, class T>
     return T(K == kernels::Binary::add ? u + v : K == kernels::Binary::sub ? u - v : u * v);
   } else if constexpr (std::is_same_v<T, bf16>) {
     const auto z = kernels::BinaryOp<K>{}(float(x), float(y));
-    if constexpr (kernels::is_comparison(K)) return z;
-    else return bf16(z);
+    if constexpr (kernels::is_comparison(K))
+      return z;
+    else
+      return bf16(z);
   } else {
     return kernels::BinaryOp<K>{}(x, y);
   }
@@ -34,7 +36,8 @@ void unary_range(kernels::UnaryArgs args, std::int64_t n, const T* __restrict x,
 
 /// Bytes: an unsigned type of the elements' size. Without a branch, which the condition's values would mispredict.
 template <class Bytes>
-void choose_range(std::int64_t n, const bool* __restrict condition, const Bytes* __restrict x, const Bytes* __restrict y, Bytes* __restrict z) {
+void choose_range(std::int64_t n, const bool* __restrict condition, const Bytes* __restrict x, const Bytes* __restrict y,
+                  Bytes* __restrict z) {
   if constexpr (std::is_integral_v<Bytes>) {
     for (std::int64_t i = 0; i < n; ++i) z[i] = Bytes(y[i] ^ ((x[i] ^ y[i]) & Bytes(-Bytes(condition[i]))));
   } else {

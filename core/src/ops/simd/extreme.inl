@@ -12,8 +12,8 @@ template <Extreme Which, class C>
   return Which == Extreme::max ? a > b : a < b;
 }
 
-/// The first place of the largest (or smallest) of n numbers; the first NaN wins. One pass finds the value in lanes, a second its first place by
-/// blocks: both without branches on the numbers, so that compilers vectorise them.
+/// The first place of the largest (or smallest) of n numbers; the first NaN wins. One pass finds the value in lanes, a second its first
+/// place by blocks: both without branches on the numbers, so that compilers vectorise them.
 template <Extreme Which, class T>
 std::int64_t extreme_place(const T* row, std::int64_t n) {
   using C = Compared<T>;

@@ -18,32 +18,50 @@ template <class T>
 }
 #if TENON_LANES_BYTES == 64  // instructions that the compiler does not find by itself
 using FloatHalf = __m256;
-[[gnu::always_inline]] inline __m512d widen_floats(__m256 v) { return _mm512_maskz_cvtps_pd(0xff, v); }
+[[gnu::always_inline]] inline __m512d widen_floats(__m256 v) {
+  return _mm512_maskz_cvtps_pd(0xff, v);
+}
 template <class T>
 [[gnu::always_inline]] inline auto widen_lanes(const T* p) {
   [[maybe_unused]] const auto bytes = reinterpret_cast<const __m128i*>(p);
   [[maybe_unused]] const auto wide = reinterpret_cast<const __m256i*>(p);
-  if constexpr (std::is_same_v<T, float>) return widen_floats(_mm256_loadu_ps(p));
-  else if constexpr (std::is_same_v<T, bf16>) return widen_floats(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(bytes)), 16)));
-  else if constexpr (std::is_same_v<T, f16>) return widen_floats(_mm256_cvtph_ps(_mm_loadu_si128(bytes)));
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(bytes));
-  else if constexpr (std::is_same_v<T, std::int8_t>) return _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(bytes));
-  else if constexpr (std::is_same_v<T, std::int16_t>) return _mm512_maskz_cvtepi16_epi32(0xffff, _mm256_loadu_si256(wide));
-  else return _mm512_maskz_cvtepi32_epi64(0xff, _mm256_loadu_si256(wide));
+  if constexpr (std::is_same_v<T, float>)
+    return widen_floats(_mm256_loadu_ps(p));
+  else if constexpr (std::is_same_v<T, bf16>)
+    return widen_floats(_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(bytes)), 16)));
+  else if constexpr (std::is_same_v<T, f16>)
+    return widen_floats(_mm256_cvtph_ps(_mm_loadu_si128(bytes)));
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(bytes));
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return _mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128(bytes));
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return _mm512_maskz_cvtepi16_epi32(0xffff, _mm256_loadu_si256(wide));
+  else
+    return _mm512_maskz_cvtepi32_epi64(0xff, _mm256_loadu_si256(wide));
 }
 #elif TENON_LANES_BYTES == 32
 using FloatHalf = __m128;
-[[gnu::always_inline]] inline __m256d widen_floats(__m128 v) { return _mm256_cvtps_pd(v); }
+[[gnu::always_inline]] inline __m256d widen_floats(__m128 v) {
+  return _mm256_cvtps_pd(v);
+}
 template <class T>
 [[gnu::always_inline]] inline auto widen_lanes(const T* p) {
   [[maybe_unused]] const auto bytes = reinterpret_cast<const __m128i*>(p);
-  if constexpr (std::is_same_v<T, float>) return widen_floats(_mm_loadu_ps(p));
-  else if constexpr (std::is_same_v<T, bf16>) return widen_floats(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(bytes)), 16)));
-  else if constexpr (std::is_same_v<T, f16>) return widen_floats(_mm_cvtph_ps(_mm_loadl_epi64(bytes)));
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes));
-  else if constexpr (std::is_same_v<T, std::int8_t>) return _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes));
-  else if constexpr (std::is_same_v<T, std::int16_t>) return _mm256_cvtepi16_epi32(_mm_loadu_si128(bytes));
-  else return _mm256_cvtepi32_epi64(_mm_loadu_si128(bytes));
+  if constexpr (std::is_same_v<T, float>)
+    return widen_floats(_mm_loadu_ps(p));
+  else if constexpr (std::is_same_v<T, bf16>)
+    return widen_floats(_mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64(bytes)), 16)));
+  else if constexpr (std::is_same_v<T, f16>)
+    return widen_floats(_mm_cvtph_ps(_mm_loadl_epi64(bytes)));
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes));
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes));
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128(bytes));
+  else
+    return _mm256_cvtepi32_epi64(_mm_loadu_si128(bytes));
 }
 #endif
 
@@ -138,9 +156,10 @@ template <class O, class A>
 }
 
 inline constexpr std::int64_t kSumColumns = 1024;  ///< columns that are added up at a time
-inline constexpr std::int64_t kFold = 64;         ///< neighbouring short rows are added as one of this length
+inline constexpr std::int64_t kFold = 64;          ///< neighbouring short rows are added as one of this length
 
-/// `count` blocks of x [rows, width], `stride` from row to row and dense from block to block -> out [count, width]. width <= kSumColumns, rows <= kSumRun.
+/// `count` blocks of x [rows, width], `stride` from row to row and dense from block to block -> out [count, width]. width <= kSumColumns,
+/// rows <= kSumRun.
 template <class T, class O>
 void sum_columns(const T* x, std::int64_t count, std::int64_t rows, std::int64_t stride, std::int64_t width, O* out) {
   using A = SumLane<T>;
