@@ -18,7 +18,7 @@ inline float largest_below(const RandomFill& p) {
 }
 /// -> y f32; element i is a + (b - a) Random(seed, stream).uniform(i), fused where the CPU fuses, at most largest_below
 extern TENON_API KernelSlot<const RandomFill&> random_uniform_kernel;
-/// -> y f32; element i is a + b Random(seed, stream).normal(i), the last within 4 ulp
+/// -> y f32; element i is a + b Random(seed, stream).normal(i), the last within 5 ulp
 extern TENON_API KernelSlot<const RandomFill&> random_normal_kernel;
 
 }  // namespace tenon

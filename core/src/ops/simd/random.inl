@@ -80,7 +80,7 @@ template <int W, class Use>
   }
 }
 
-/// Random::normal within 4 ulp, by functions that are vectorised.
+/// Random::normal within 5 ulp, by functions that are vectorised.
 inline void normal_range(const Random& random, std::uint64_t first, std::int64_t n, float mean, float deviation, float* __restrict out) {
   in_chunks<2>(random, first, n, [&](std::int64_t at, std::int64_t m, const auto& rows) __attribute__((always_inline)) {
     for (std::int64_t i = 0; i < m; ++i) {
