@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "backend/cpu/rows.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/index_kernels.hpp"
 #include "tenon/device.hpp"
@@ -179,10 +180,10 @@ void place_listed(const Part& part, const std::int64_t* index, const T* source, 
   }
 }
 
+/// `places` are those of the part's outer position.
 template <class T, class Op>
-void place(const IndexMove& p, const Part& part, bool whole, const std::int64_t* all, const T* source, T* y) {
+void place(const IndexMove& p, const Part& part, bool whole, const std::int64_t* all, const T* source, T* places) {
   const std::int64_t inner = p.at.inner, *index = all;
-  T* places = y + part.outer * p.at.n * inner;
   source += part.outer * p.picks * inner;
   if (!p.shared) index += part.outer * p.picks * inner;
   if (inner == 1) {
@@ -220,15 +221,43 @@ void start(const IndexMove& p, const void* x, void* y) {
   });
 }
 
+/// Rows of one column that are many: each is begun, checked and added to while it is near, a short one beside the result, which it then
+/// reaches past the caches where all together would not stay in them.
+template <class T, class Op>
+void place_rows(const IndexMove& p, const T* x, const std::int64_t* index, const T* source, T* y) {
+  constexpr std::int64_t kBuffer = 4096;
+  const std::int64_t n = p.at.n, bytes = std::int64_t(sizeof(T)) * (2 * n + p.picks) + 8 * p.picks;
+  const bool stream = n <= kBuffer && p.at.outer * bytes >= 2 * cpu::kStreamBytes;
+  parallel_blocks(p.at.outer, cpu::move_grain(p.at.outer, bytes), [&](std::int64_t begin, std::int64_t end) {
+    alignas(64) T buffer[kBuffer];
+    for (std::int64_t outer = begin; outer < end; ++outer) {
+      T* row = stream ? buffer : y + outer * n;
+      if (x)
+        std::copy_n(x + outer * n, n, row);
+      else
+        std::fill_n(row, n, T());
+      place<T, Op>(p, {outer, 0, 1, 0, n}, true, index, source, row);
+      if (stream)
+        cpu::stream_row(reinterpret_cast<char*>(y + outer * n), reinterpret_cast<const char*>(buffer), n * std::int64_t(sizeof(T)));
+    }
+    if (stream) cpu::end_streams();
+  });
+}
+
 template <class T, class Op>
 Kernel make_placing(const IndexMove& p) {
   return [p](void* const* o) {
     const void* x = p.from_zero ? nullptr : *o++;
     const auto* index = static_cast<const std::int64_t*>(o[0]);
     const Parts parts(p);
+    if (p.at.inner == 1 && p.at.outer >= thread_count() && parts.whole())
+      return place_rows<T, Op>(p, static_cast<const T*>(x), index, static_cast<const T*>(o[1]), static_cast<T*>(o[2]));
     if (!(parts.whole() && p.at.inner == 1)) check_all(p, index);
     start(p, x, o[2]);
-    parts.run([&](const Part& part) { place<T, Op>(p, part, parts.whole(), index, static_cast<const T*>(o[1]), static_cast<T*>(o[2])); });
+    parts.run([&](const Part& part) {
+      T* places = static_cast<T*>(o[2]) + part.outer * p.at.n * p.at.inner;
+      place<T, Op>(p, part, parts.whole(), index, static_cast<const T*>(o[1]), places);
+    });
   };
 }
 

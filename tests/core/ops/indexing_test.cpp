@@ -264,6 +264,16 @@ TEST_CASE("sources meet in one place in their order, however the work is cut", "
   }
 }
 
+TEST_CASE("many short rows are added to past the caches", "[indexing]") {
+  const std::int64_t rows = 1025, n = 4093;
+  const Tensor x = Tensor::arange(rows * n).reshape({rows, n}), index = Tensor::arange(3 * rows).reshape({rows, 3}).narrow(1, 0, 1);
+  const Tensor y = scatter_add(x, 1, index, Tensor::full({rows, 1}, 5, DType::i64));
+  const std::int64_t* v = y.data<std::int64_t>();
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < rows * n; ++i) wrong += v[i] != i + (i % n == 3 * (i / n) ? 5 : 0);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("sums of narrow types are carried wide", "[indexing]") {
   // 2049 ones: f16 stops at 2048, bf16 at 256
   const Tensor zero = Tensor::zeros({2}, DType::f16), ones = Tensor::full({2049}, 1, DType::f16), index = Tensor::zeros({2049}, DType::i64);
