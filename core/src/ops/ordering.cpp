@@ -1,5 +1,6 @@
 #include "tenon/ordering.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/check.hpp"
@@ -69,7 +70,9 @@ Ordered topk(const Tensor& x, std::int64_t k, int axis, bool largest) {
   if (k < 0 || k > x.size(axis))
     throw_usage("topk", "the first " + std::to_string(k) + " of " + std::to_string(x.size(axis)) + " along axis " + std::to_string(axis) +
                             " of " + x.str());
-  if (k <= kMostSelected && 4 * k < x.size(axis)) return order("topk", x, axis, k, largest);
+  // on a CPU one selection serves any k that is small beside the row
+  const std::int64_t most = x.device().type == DeviceType::cpu ? std::max(kMostSelected, x.size(axis) / 64) : kMostSelected;
+  if (k <= most && 4 * k < x.size(axis)) return order("topk", x, axis, k, largest);
   Ordered all =
       order("topk", x, axis, x.size(axis), largest);  // sorting everything by digits costs no more than sorting many by comparison
   return {all.values.narrow(axis, 0, k), all.indices.narrow(axis, 0, k)};

@@ -175,6 +175,16 @@ TEST_CASE("topk of hard lines", "[ordering]") {
   CHECK(same_bits_of(top.indices, all.indices.narrow(1, 0, 4)));
 }
 
+TEST_CASE("topk of thousands is the beginning of the order", "[ordering]") {
+  const std::int64_t n = 200000, k = 3000;  // selected on a CPU
+  const Tensor x = round(random_normal({n}, 1, 9, 0, 50));
+  for (bool largest : {true, false}) {
+    const Ordered top = topk(x, k, 0, largest), all = sort(x, 0, largest);
+    CHECK(top.values.to_vector() == all.values.narrow(0, 0, k).to_vector());
+    CHECK(top.indices.to_vector() == all.indices.narrow(0, 0, k).to_vector());
+  }
+}
+
 TEST_CASE("gradients of sort, topk and quantiles, first and second", "[ordering]") {
   auto both = [](const check::Function& f, const In& inputs) {
     check::first_gradients(f, inputs);
