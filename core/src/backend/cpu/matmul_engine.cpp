@@ -33,6 +33,7 @@ constexpr std::int64_t kOwnRowUnit = 12, kOwnRows = 128, kOwnColumns = 512, kOwn
 
 // Products that pack both operands: rows of a task, columns of one where there are too few rows for many tasks, depth packed at a time.
 constexpr std::int64_t kPackedRows = 72, kPackedColumns = 256, kPackedDepth = 256, kPackedTiles = 8;
+constexpr std::int64_t kPackedDepthWorthAPart = 512;
 constexpr std::int64_t kRowGap = 16;    // between packed rows of a, which else meet in the cache's sets
 constexpr std::int64_t kRowsMeet = 512;  // rows of a that lie a multiple of this apart do, and are packed
 constexpr double kFlopsWorthPacking = 16e6;
@@ -45,7 +46,7 @@ bool worth_packing(const MatmulGeometry& g) {
 
 /// One that is deep, and too small in its result to be cut there.
 bool worth_parts(const MatmulGeometry& g) {
-  return worth_packing(g) && g.k >= 4 * kDepthWorthAPart && g.m * g.n <= kPackedRows * kPackedColumns;
+  return worth_packing(g) && g.k >= 4 * kPackedDepthWorthAPart && g.m * g.n <= kPackedRows * kPackedColumns;
 }
 
 /// Length of pieces of an axis: about `pieces` of them, multiples of `unit`.
@@ -98,7 +99,7 @@ void start_rows(T* c, std::int64_t c_row, std::int64_t m, std::int64_t n, const 
 
 MatmulProgram::MatmulProgram(const MatmulGeometry& g) : g_(g), deep_(worth_parts(g)), packed_(!deep_ && worth_packing(g)) {
   if (deep_) {
-    part_depth_ = piece(g.k, std::min(kMostTiles, g.k / kDepthWorthAPart), kPackedDepth);
+    part_depth_ = piece(g.k, std::min(kMostTiles, g.k / kPackedDepthWorthAPart), kPackedDepth);
     parts_ = ceil_div(g.k, part_depth_);
     workspace_bytes_ = std::size_t(parts_ * g.m * g.n) * sizeof(float);
     return;

@@ -49,20 +49,26 @@ void solve_right(std::int64_t n, std::int64_t m, const double* l, std::int64_t l
 
 /// c -= a a^T, the lower triangle of c [n, n] at least; a [n, k].
 void subtract_square(std::int64_t n, std::int64_t k, const double* a, std::int64_t a_row, double* c, std::int64_t c_row) {
-  const std::int64_t side = double(n) * double(n) * double(k) > kFlopsWorthTasks ? kSideATask : kSideATask / 2, sides = ceil_div(n, side);
-  const auto tile = [&](std::int64_t i, std::int64_t j) {
-    dense_product({std::min(side, n - i), std::min(side, n - j), k, a_row, 1, 1, a_row, c_row}, a + i * a_row, a + j * a_row,
-                  c + i * c_row + j, Store::subtract);
+  const auto tile = [&](std::int64_t i, std::int64_t j, std::int64_t rows, std::int64_t columns) {
+    dense_product({rows, columns, k, a_row, 1, 1, a_row, c_row}, a + i * a_row, a + j * a_row, c + i * c_row + j, Store::subtract);
   };
-  if (side < kSideATask) {
-    for (std::int64_t i = 0; i < sides; ++i)
-      for (std::int64_t j = 0; j <= i; ++j) tile(i * side, j * side);
-    return;
-  }
+  const auto strips = [&](std::int64_t begin, std::int64_t end) {  // each as far as the diagonal
+    constexpr std::int64_t kStrip = kSideATask / 2;
+    for (std::int64_t i = begin; i < end; i += kStrip) {
+      const std::int64_t rows = std::min(kStrip, end - i);
+      tile(i, begin, rows, i + rows - begin);
+    }
+  };
+  if (double(n) * double(n) * double(k) <= kFlopsWorthTasks) return strips(0, n);
+  const std::int64_t sides = ceil_div(n, kSideATask);
   parallel_for(sides * (sides + 1) / 2, [&](std::int64_t task) {
-    std::int64_t i = 0;
-    while ((i + 1) * (i + 2) / 2 <= task) ++i;
-    tile(i * side, (task - i * (i + 1) / 2) * side);
+    std::int64_t side = 0;
+    while ((side + 1) * (side + 2) / 2 <= task) ++side;
+    const std::int64_t i = side * kSideATask, j = (task - side * (side + 1) / 2) * kSideATask, end = std::min(n, i + kSideATask);
+    if (i == j)
+      strips(i, end);
+    else
+      tile(i, j, end - i, kSideATask);
   });
 }
 
