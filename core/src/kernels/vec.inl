@@ -83,12 +83,22 @@ template <int N, class T>
   }
 }
 
-/// Lanes added in order.
+/// The lanes joined by f, halves first.
+template <class A, int N, class F>
+[[gnu::always_inline]] inline A fold_lanes(Vec<A, N> v, const F& f) {
+  if constexpr (N == 1) {
+    return v[0];
+  } else {
+    Vec<A, N / 2> low, high;
+    std::memcpy(&low, &v, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+    return fold_lanes<A, N / 2>(f(low, high), f);
+  }
+}
+
 template <class A, int N>
 [[gnu::always_inline]] inline A sum_lanes(Vec<A, N> v) {
-  A s = v[0];
-  for (int i = 1; i < N; ++i) s += v[i];
-  return s;
+  return fold_lanes<A, N>(v, [](auto& a, auto& b) { return a + b; });
 }
 
 /// Body::run<M, N>(c, args...) over [0, channels) cut into pieces of M vectors of N lanes: wide ones first, then one

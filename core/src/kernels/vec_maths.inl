@@ -36,17 +36,4 @@ template <int N>
   return x;
 }
 
-/// The lanes joined by f, halves first.
-template <class A, int N, class F>
-[[gnu::always_inline]] inline A fold_lanes(Vec<A, N> v, const F& f) {
-  if constexpr (N == 1) {
-    return v[0];
-  } else {
-    Vec<A, N / 2> low, high;
-    std::memcpy(&low, &v, sizeof low);
-    std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
-    return fold_lanes<A, N / 2>(f(low, high), f);
-  }
-}
-
 }  // namespace tenon::TENON_ISA

@@ -61,7 +61,7 @@ A finish_row(const Scale& scale, std::int64_t features, A* y, A top, A sum) {
   return sum == A(0) ? std::numeric_limits<A>::infinity() : top + std::log(sum);
 }
 
-constexpr std::int64_t kFewQueries = 4;  // keys are not worth packing for them
+constexpr std::int64_t kFewQueries = 8;  // keys are not worth packing for them
 constexpr std::int64_t kPiece = 1024;    // keys of a task then
 
 /// A task takes a piece of the keys, and the pieces are joined.

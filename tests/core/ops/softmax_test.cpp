@@ -85,7 +85,7 @@ void against_definition(const Tensor& x, int axis, double tolerance) {
   require_near(l.to_vector(), logs, tolerance);
   require_near(gradients({p}, in, {d})[0].to_vector(), d_share, 2 * tolerance);
   // narrow logarithms are rounded before the gradient reads them
-  if (x.dtype() != DType::bf16) require_near(gradients({l}, in, {d})[0].to_vector(), d_log, 20 * tolerance);
+  if (x.dtype() != DType::bf16 && x.dtype() != DType::f16) require_near(gradients({l}, in, {d})[0].to_vector(), d_log, 20 * tolerance);
 }
 
 const std::pair<DType, double> kTypes[] = {{DType::f32, 1e-6}, {DType::bf16, 8e-3}, {DType::f64, 1e-13}};
@@ -106,6 +106,7 @@ TEST_CASE("softmax along an axis that is not the last against the definition", "
       INFO(stride << " columns, " << name_of(type));
       against_definition(random_normal({3, 19, stride}, 5, std::uint64_t(stride), 3, 4).to(type), 1, tolerance);
     }
+  against_definition(random_normal({3, 40}, 5, 3).to(DType::f16), 1, 2e-3);
   against_definition(random_normal({5, 2, 9, 2}, 5, 1).transpose(1, 2).contiguous(), 0, 1e-6);
   const Tensor turned = random_normal({19, 3, 40}, 5, 2).transpose(0, 1);
   REQUIRE(softmax(turned, 1).to_vector() == softmax(turned.contiguous(), 1).to_vector());

@@ -59,7 +59,7 @@ void query_products(std::int64_t n, std::int64_t depth, const A* __restrict q, c
     std::int64_t i = 0;
     for (; i + 2 * L <= depth; i += 2 * L) a += load<L>(q + i) * load<L>(key + i), b += load<L>(q + i + L) * load<L>(key + i + L);
     for (; i + L <= depth; i += L) a += load<L>(q + i) * load<L>(key + i);
-    A sum = fold_lanes<A, L>(a + b, [](auto& u, auto& v) { return u + v; });
+    A sum = sum_lanes<A, L>(a + b);
     for (; i < depth; ++i) sum += q[i] * key[i];
     s[j] = sum * scale;
   }

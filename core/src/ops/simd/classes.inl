@@ -102,10 +102,12 @@ template <class A, class F>
   for (; i + 4 * L <= n; i += 4 * L) a += f(i), b += f(i + L), c += f(i + 2 * L), d += f(i + 3 * L);
   for (; i + L <= n; i += L) a += f(i);
   if (i < n) {
-    const Vec<A, L> last = f(n - L);
-    for (int k = 0; k < L; ++k) b[k] += k >= L - (n - i) ? last[k] : A(0);
+    using Lane = std::conditional_t<sizeof(A) == 8, std::int64_t, std::int32_t>;
+    Vec<Lane, L> lane;
+    for (int k = 0; k < L; ++k) lane[k] = k;
+    b += lane >= Lane(L - (n - i)) ? f(n - L) : Vec<A, L>{};
   }
-  return fold_lanes<A, L>((a + b) + (c + d), [](auto& u, auto& v) { return u + v; });
+  return sum_lanes<A, L>((a + b) + (c + d));
 }
 
 /// The largest that is a number; -infinity where there is none.

@@ -110,7 +110,7 @@ template <class T>
 void norm_apply(const T* x, T* y, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain, const Acc<T>* shift,
                 Acc<T> slope) {
   // many channels: along memory, the coefficients read again for each voxel
-  const std::int64_t run = channels > 4 * kLanes<Acc<T>> ? 1 : voxels;
+  const std::int64_t run = channels > 8 * kLanes<Acc<T>> ? 1 : voxels;
   for (std::int64_t v = 0; v < voxels; v += run)
     channel_blocks<Acc<T>, ApplyBody>(channels, x + v * channels, y + v * channels, run, channels, mean, gain, shift, slope);
 }
