@@ -56,17 +56,19 @@ def values(program, case, folder):
 
 
 def difference(ours, theirs):
-    """The largest difference, as a part of the largest value; infinite where shapes, or what is not a number, differ."""
+    """The largest difference, as a part of a result's largest value, or of a hundredth of all results' where that is more: a gradient may be 0 but for rounding.
+    Infinite where shapes, or what is not a number, differ."""
     import numpy as np
-    worst = 0.0
     if len(ours) != len(theirs):
         return float("inf")
+    largest = max((float(np.max(np.abs(b[np.isfinite(b)]), initial=0)) for b in theirs), default=0)
+    worst = 0.0
     for a, b in zip(ours, theirs):
         if a.size != b.size or a.squeeze().shape != b.squeeze().shape or not np.array_equal(np.isnan(a), np.isnan(b)):
             return float("inf")
         a, b = a[np.isfinite(b)], b[np.isfinite(b)]
         if b.size:
-            worst = max(worst, float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-30)))
+            worst = max(worst, float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), largest / 100, 1e-30)))
     return worst
 
 
