@@ -198,7 +198,7 @@ TEST_CASE("orders of three and four axes, and repeated ones, are moved", "[copy]
   }
 }
 
-TEST_CASE("results beyond the caches are whole, ends included", "[copy]") {
+TEST_CASE("results beyond the caches are whole, ends included", "[copy][slow]") {
   const std::int64_t n = 2899;  // squared, and more than 32 MiB of i32
   REQUIRE(same_elements(distinct({n, n}, DType::i32).transpose(0, 1).clone(), distinct({n, n}, DType::i32).transpose(0, 1)));
   const Tensor lines = distinct({3, n, 967}, DType::i32), few = distinct({n * n / 3, 3}, DType::i32);
