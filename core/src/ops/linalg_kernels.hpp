@@ -8,7 +8,7 @@ namespace tenon::linalg {
 struct Matrices {
   const char* op;  ///< opens the error of a matrix that is refused; static text
   std::int64_t count, m, n;
-  bool flag = false;  ///< qr: complete; eigh: vectors too; lu: a singular matrix is an error
+  bool flag = false;  ///< qr: complete; eigh: vectors too; lu: a singular matrix is an error; svd, on the CPU: the values alone
 };
 struct System {
   const char* op;

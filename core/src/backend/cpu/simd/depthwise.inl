@@ -41,7 +41,7 @@ struct DepthwiseRow {
   }
 };
 
-/// The line that a row of outputs will write, R rows of them on; no prefetcher follows pieces of columns there either.
+/// The lines that this row of outputs is about to write: pieces of columns, which no prefetcher follows either.
 [[gnu::always_inline]] inline void depthwise_claim(const DepthwiseShape& s, const DepthwiseRow& row, float* y, std::int64_t c) {
   for (std::int64_t o = row.begin; o < row.end; ++o) __builtin_prefetch(y + row.y + o * s.channels + c, 1, 3);
 }
