@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Ops of all kinds over sizes of all kinds (shapes/cases.txt) beside PyTorch, in turns, and their values compared; prints a Markdown table, slowest ratio first.
 
-    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--only REGEX] [--cases FILE] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
+    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--recorded] [--only REGEX] [--cases FILE] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
 
 Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON); where PYTHON has no PyTorch our times stand alone. Each
 program stays for the whole run, and answers in turn; the least time of the turns counts. Of values the largest difference is taken, as a part of the largest
-value; the exit status is 1 where one is beyond its type's bound. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's.
+value; the exit status is 1 where one is beyond its type's bound. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's. Without a GPU
+--peer-device cpu and --library FOLDER run the kernels of the shim (tests/cuda_on_cpu) beside PyTorch on the CPU: FOLDER has libtenon.so, tests/shim/libtenon_cuda.so
+and a libcuda.so.1 (lib/libdriver_stub.so).
 """
 import argparse
 import json
@@ -41,10 +43,10 @@ class Program:
         return {"error": f"the program ended with status {status}"}
 
 
-def values(program, case, folder):
+def values(program, case, folder, what="values"):
     import numpy as np
     path = pathlib.Path(folder) / "values"
-    answer = program.ask(f"values {path} {case}")
+    answer = program.ask(f"{what} {path} {case}")
     if "error" in answer:
         return answer["error"], []
     all_values, out = np.fromfile(path, dtype=np.float64), []
@@ -72,9 +74,9 @@ def difference(ours, theirs):
     return worst
 
 
-def compared(tenon, torch, case, folder):
+def compared(tenon, torch, case, folder, what):
     """What to say of a case's values, and whether they are wrong."""
-    (failed, ours), (refused, theirs) = values(tenon, case, folder), values(torch, case, folder)
+    (failed, ours), (refused, theirs) = values(tenon, case, folder, what), values(torch, case, folder)
     if failed:
         return f"FAILED: {case}: {failed}", True
     if refused:
@@ -115,6 +117,8 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--what", default="time", choices=["time", "values", "both"])
     args.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    args.add_argument("--peer-device", choices=["cpu", "cuda"], help="PyTorch's, where it is another one")
+    args.add_argument("--recorded", action="store_true", help="compare values of the recorded op, replayed")
     args.add_argument("--only", default="")
     args.add_argument("--cases", default=here / "shapes/cases.txt")
     args.add_argument("--turns", type=int, default=3)
@@ -122,14 +126,15 @@ def main():
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--binary", default=here.parent.parent / "build/release/bin/shapes_bench")
     args.add_argument("--variable", action="append", default=[], help="NAME=VALUE for shapes_bench alone")
+    args.add_argument("--library", help="folder of the libraries that shapes_bench takes, in place of the build's")
     args.add_argument("--json", help="a line a case, as they come")
     args.add_argument("--until", type=float, default=1e9, help="seconds after which no case is begun")
     args = args.parse_args()
     python = os.environ.get("PYTHON") or subprocess.run(["bash", here / "peers/setup.sh"], check=True, capture_output=True, text=True).stdout.strip()
-    common = ["--device", args.device, "--threads", args.threads]
-    programs = {"tenon": Program([args.binary, *common], args.variable)}
+    variables = args.variable + ([f"LD_LIBRARY_PATH={args.library}", "TENON_PLAN_MEMORY=none"] if args.library else [])
+    programs = {"tenon": Program([args.binary, "--device", args.device, "--threads", args.threads], variables)}
     if subprocess.run([python, "-c", "import torch, numpy"], capture_output=True).returncode == 0:
-        programs["torch"] = Program([python, here / "peers/torch_shapes.py", *common])
+        programs["torch"] = Program([python, here / "peers/torch_shapes.py", "--device", args.peer_device or args.device, "--threads", args.threads])
     else:
         print(f"{python} has no PyTorch: nothing to compare with", file=sys.stderr)
     cases = [line.strip() for line in open(args.cases) if line.strip() and not line.startswith("#")]
@@ -143,7 +148,7 @@ def main():
                 break
             print(f"{n + 1} of {len(cases)}: {case}", file=sys.stderr)
             if args.what != "time" and "torch" in programs and not case.startswith("random"):
-                said, wrong = compared(programs["tenon"], programs["torch"], case, folder)
+                said, wrong = compared(programs["tenon"], programs["torch"], case, folder, "recorded" if args.recorded else "values")
                 bad += wrong
                 if args.what == "values" or not said.startswith("same"):
                     print(said, flush=True)

@@ -20,21 +20,20 @@ void load_flags(const void* from, std::int64_t step, C* to, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) to[i] = flags[i * step] ? 1 : 0;
 }
 
-/// A step with its loop.
+/// A step with its loop. Its result goes through a tile where it is not of type C, or does not lie as the tiles do.
 template <class C>
 struct Instruction {
   Chain::Step step;
   UnaryLoop<C> unary = nullptr;
   BinaryLoop<C> binary = nullptr;
-  cpu::StoreTile<C> store = nullptr;  ///< to the result's type, where that is not C
+  bool own;                           ///< the result's type is C
+  cpu::StoreTile<C> store;            ///< to the result's type
   cpu::LoadTile<C> load = nullptr;    ///< back from it: what rounds; none for bool
 
-  explicit Instruction(const Chain::Step& s, DType own) : step(s) {
+  Instruction(const Chain::Step& s, DType computed) : step(s), own(s.dtype == computed), store(cpu::tile_storer<C>(s.dtype)) {
     if (s.kind == ElementOp::Kind::unary) unary = unary_loop_of<C>(kernels::Unary(s.code));
     if (s.kind == ElementOp::Kind::binary) binary = binary_loop_of<C>(kernels::Binary(s.code));
-    if (s.dtype == own) return;
-    store = cpu::tile_storer<C>(s.dtype);
-    if (s.dtype != DType::boolean) load = cpu::tile_loader<C>(s.dtype);
+    if (!own && s.dtype != DType::boolean) load = cpu::tile_loader<C>(s.dtype);
   }
 
   void compute(const C* const* registers, C* to, std::int64_t n) const {
@@ -68,23 +67,26 @@ void run_tiles(const Program<C>& program, void* const* p, const cpu::Block<kOper
     const DType stored = program.inputs[k].dtype;
     sources[k].emplace(stored, program.loads[k], p[k], block.at[k], block.lines(k), stored == DType::f32 || stored == DType::f64);
   }
+  std::array<std::optional<cpu::TileTarget<C>>, Chain::kOutputs> targets;
+  for (const Instruction<C>& instruction : program.steps) {
+    const int output = instruction.step.output;
+    if (output < 0) continue;
+    const std::size_t k = std::size_t(kOperands - 1 - output);
+    targets[std::size_t(output)].emplace(instruction.step.dtype, instruction.store, p[inputs + std::size_t(output)], block.at[k], block.lines(k), instruction.own);
+  }
   const std::int64_t cut = block.lines(0).cut(kTile), n = block.count();
   for (std::int64_t i = 0; i < n; i += cut) {
     const std::int64_t m = std::min(cut, n - i);
     for (std::size_t k = 0; k < inputs; ++k) registers[k] = sources[k]->tile(i, m, given[k]);
     for (const Instruction<C>& instruction : program.steps) {
       const Chain::Step& s = instruction.step;
-      std::byte* out = nullptr;
-      if (s.output >= 0) {
-        const std::size_t k = std::size_t(kOperands - 1 - s.output);
-        out = static_cast<std::byte*>(p[inputs + std::size_t(s.output)]) + (block.at[k] + i) * std::int64_t(size_of(s.dtype));
-      }
-      C* to = out && !instruction.store ? reinterpret_cast<C*>(out) : made[s.to];
+      cpu::TileTarget<C>* target = s.output >= 0 ? &*targets[std::size_t(s.output)] : nullptr;
+      C* to = target ? target->tile(i, made[s.to]) : made[s.to];
       instruction.compute(registers, to, m);
-      if (instruction.store && (out || instruction.load)) {
-        void* stored = out ? out : rounded;
-        instruction.store(to, stored, 1, m);
-        if (instruction.load) instruction.load(stored, 1, to, m);
+      if (target) target->put(to, i, m);
+      if (instruction.load) {
+        instruction.store(to, rounded, 1, m);
+        instruction.load(rounded, 1, to, m);
       }
       registers[s.to] = to;
     }

@@ -76,6 +76,17 @@ TEST_CASE("chains read what is broadcast, strided, or bool, and write several re
   }
 }
 
+TEST_CASE("chains that read a turned operand write whole rows", "[plan]") {
+  for (const DType type : kTypes) {
+    const Tensor x = numbers({3, 45, 70}, type, 1), turned = numbers({3, 70, 45}, type, 2).transpose(1, 2), row = numbers({70}, type, 3), column = numbers({45, 1}, type, 4);
+    const StepPlan plan = compare("turned " + std::string(name_of(type)), [&] {
+      const Tensor a = x * turned, b = less(a, row), c = where(b, turned + column, a), d = c * row;
+      return std::vector{a, b, c, d};
+    });
+    CHECK(plan.launches() == 1);
+  }
+}
+
 TEST_CASE("types change within a chain", "[plan]") {
   const Tensor x = numbers({2000}, DType::f32, 1);
   const StepPlan plan = compare("f32, bf16, f16", [&] { return std::vector{((x * 3.0).to(DType::bf16) + x.to(DType::bf16)).to(DType::f32) * x, (x * 1e-5).to(DType::f16).to(DType::f32) - x}; });
