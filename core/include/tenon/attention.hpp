@@ -2,8 +2,8 @@
 /// 2018).
 ///
 /// Nothing of size L x L is kept; the backward pass recomputes each tile from the log-sum-exp of its rows. Computed in f32 (f64 for f64;
-/// 16-bit inputs are widened and the result rounded). Second derivatives come from a backward pass in plain ops, which does make the
-/// matrix.
+/// 16-bit inputs are widened and the result rounded). Second derivatives, and the gradients where the mask requires one, come from a
+/// backward pass in plain ops, which does make the matrix.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace tenon {
 
 struct AttentionOptions {
   /// [N, heads, L, S], axes of size 1 broadcast, fewer axes as if led by 1. bool: true where a query may see a key; floating: added to the
-  /// scaled products. No gradient flows into it. A query that may see nothing gives 0.
+  /// scaled products. A query that may see nothing gives 0.
   Tensor mask = {};
   bool causal = false;  ///< query i sees keys 0 to i
   double scale = 0;     ///< 0: 1 / sqrt(d)

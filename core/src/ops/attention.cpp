@@ -47,7 +47,6 @@ DType operand_type(const Tensor& t) {
 
 /// Additive, in `type`, broadcast to [N, heads, L, S].
 Tensor additive_mask(const Tensor& q, const Tensor& mask, const Attention& p, DType type) {
-  NoGrad no_grad;
   if (mask.dtype() != DType::boolean && !is_floating(mask.dtype()))
     throw_usage(kOp, "the mask is " + mask.str(), "it is bool (true: may see) or floating (added)");
   check_same_device(kOp, q, mask);
@@ -101,7 +100,7 @@ void run_gradient(const Attention& p, const List& qkv, const Tensor& mask, const
   launch("scaled_dot_product_attention.gradient", reads, writes, attention_gradient_kernel(d_y.device(), p));
 }
 
-/// The gradients of q, k and v in plain ops, with the matrix: for second derivatives.
+/// The gradients of q, k, v and the mask in plain ops, with the matrix: for second derivatives, and masks that are learned.
 List gradient_of_ops(const Attention& p, const Tensor& q_given, const Tensor& k_given, const Tensor& v_given, const Tensor& mask,
                      const Tensor& d_given) {
   const DType type = acc_dtype(p.dtype);
@@ -124,9 +123,9 @@ List gradient_of_ops(const Attention& p, const Tensor& q_given, const Tensor& k_
   const Tensor zero = Tensor::zeros(Shape{}, type, q.device());
   Tensor share = where(dead, zero, softmax(where(dead, zero, products))), d = by_head(d_y);
   Tensor d_share = matmul(d, by_head(v).transpose(-2, -1));
-  Tensor d_products = share * (d_share - sum(share * d_share, {-1}, true)) * p.scale;
+  Tensor d_mask = share * (d_share - sum(share * d_share, {-1}, true)), d_products = d_mask * p.scale;
   return {given_back(matmul(d_products, by_head(k))), given_back(matmul(d_products.transpose(-2, -1), by_head(q))),
-          given_back(matmul(share.transpose(-2, -1), d))};
+          given_back(matmul(share.transpose(-2, -1), d)), d_mask};
 }
 
 std::array<AttentionWorkspaceFn, kDeviceTypes>& workspaces() {
@@ -154,9 +153,14 @@ Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given
     mask = additive_mask(q, options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
+  const bool learned = wants_grad({mask});
   List result = run(p, q, k, v, mask);
   auto backward = [=](const List& d) -> List {
-    if (wants_grad({d[0], q, k, v})) return gradient_of_ops(p, q, k, v, mask, d[0]);
+    if (learned || wants_grad({d[0], q, k, v})) {
+      List all = gradient_of_ops(p, q, k, v, mask, d[0]);
+      all.resize(learned ? 4 : 3);
+      return all;
+    }
     List d_qkv{Tensor::empty(q.shape(), type, q.device()), Tensor::empty(k.shape(), type, q.device()),
                Tensor::empty(v.shape(), type, q.device())};
     // operands and gradients share strides: operands that are views are read from dense copies here
@@ -166,7 +170,7 @@ Tensor scaled_dot_product_attention(const Tensor& q_given, const Tensor& k_given
     run_gradient(dense, dense_qkv, mask, result, d[0], d_qkv);
     return d_qkv;
   };
-  return differentiable(kOp, result[0], {q, k, v}, backward);
+  return differentiable(kOp, result[0], learned ? List{q, k, v, mask} : List{q, k, v}, backward);
 }
 
 Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) {
@@ -188,18 +192,22 @@ Tensor self_attention(const Tensor& qkv_given, const AttentionOptions& options) 
     mask = additive_mask(qkv, options.mask, p, acc_dtype(type));
     for (int i = 0; i < 4; ++i) p.mask_strides[std::size_t(i)] = mask.strides()[i];
   }
+  const bool learned = wants_grad({mask});
   List result = run(p, qkv, qkv, qkv, mask);
   auto backward = [=](const List& d) -> List {
-    if (wants_grad({d[0], qkv})) {
+    if (learned || wants_grad({d[0], qkv})) {
       List parts = gradient_of_ops(p, part(qkv, 0), part(qkv, 1), part(qkv, 2), mask, d[0]);
+      const Tensor d_mask = parts[3];
+      parts.pop_back();
       for (Tensor& t : parts) t = t.unsqueeze(2);
-      return {concat(parts, 2)};
+      const Tensor d_qkv = concat(parts, 2);
+      return learned ? List{d_qkv, d_mask} : List{d_qkv};
     }
     Tensor d_qkv = Tensor::empty(qkv.shape(), type, qkv.device());
     run_gradient(p, {qkv, qkv, qkv}, mask, result, d[0], {d_qkv, d_qkv, d_qkv});
     return {d_qkv};
   };
-  return differentiable("self_attention", result[0], {qkv}, backward);
+  return differentiable("self_attention", result[0], learned ? List{qkv, mask} : List{qkv}, backward);
 }
 
 }  // namespace tenon

@@ -233,7 +233,135 @@ def transform(r):
     return f"{r.choice(['fft', 'ifft'])} c64{number([lines, n, inner])} axes=1"
 
 
-KINDS = [unary, unary, binary, binary, where, reduction, reduction, moved, moved, pooling, resize, conv, normalised, loss, attention, product, places, algebra, transform]
+def flags(r):
+    sizes, dtype = shape(r, r.randint(1, 3)), r.choice(FLOATS)
+    name = r.choice("masked_fill masked_select nonzero one_hot tril diagonal hypot pow_number take angle conj gaussian_nll".split())
+    if name in ("masked_fill", "masked_select"):
+        mask = tensor(r, "bool", broadcast(r, sizes) if name == "masked_fill" else sizes)
+        return f"{name} {tensor(r, dtype, sizes)} {mask}{gradient(r, dtype)}"
+    if name == "nonzero":
+        return f"nonzero {tensor(r, r.choice(['bool', 'u8<3', 'f32']), sizes)}"
+    if name == "one_hot":
+        classes = r.choice(SIZES[:20])
+        return f"one_hot i64<{classes}{number(shape(r, r.randint(1, 2), 3000))} classes={classes}"
+    if name in ("tril", "diagonal"):
+        return f"{name} {tensor(r, dtype, shape(r, r.randint(2, 3)))}{gradient(r, dtype)}"
+    if name == "take":
+        return f"take {tensor(r, dtype, [sizes[0]])} i64<{sizes[0]}{number(sizes)}{gradient(r, dtype)}"
+    if name in ("angle", "conj"):
+        return f"{name} {tensor(r, 'c64', sizes)}"
+    dtype = r.choice(["f32", "f64"])
+    if name == "pow_number":
+        return f"pow_number {tensor(r, dtype, sizes, '+')} to={r.choice([-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4])}{gradient(r, dtype)}"
+    if name == "gaussian_nll":
+        return f"gaussian_nll {dtype}{number(sizes)} {dtype}+{number(sizes)} {dtype}{number(sizes)}{gradient(r, dtype)}"
+    return f"hypot {tensor(r, dtype, sizes)} {tensor(r, dtype, broadcast(r, sizes))}{gradient(r, dtype)}"
+
+
+def tables(r):
+    dtype, rows, columns = r.choice(["f32", "f32", "f64"]), r.choice(SIZES), r.choice([s for s in SIZES if s < 300])
+    picks = r.choice([0, 1, 2, 5, 33, 300, 1025])
+    name = r.choice("embedding index_add scatter bincount unique searchsorted quantile median sort argmax".split())
+    x = f"{dtype}{number([rows, columns])}"
+    axis = r.randint(0, 1)
+    if name == "embedding":
+        index = [r.randint(1, 3), max(1, picks)] if r.random() < 0.5 else [picks]
+        return f"embedding {x} i64<{rows}{number(index)}{gradient(r, dtype)}"
+    if name == "index_add":
+        source = [picks, columns] if axis == 0 else [rows, picks % 300]
+        return f"index_add {x} i64<{(rows, columns)[axis]}[{source[axis]}] {dtype}{number(source)} axis={axis}{gradient(r, dtype)}"
+    if name == "scatter":  # where two go to one place the winner is nobody's promise
+        return f"scatter {x} i64<1{number([1, columns] if axis == 0 else [rows, 1])} {dtype}{number([1, columns] if axis == 0 else [rows, 1])} axis={axis}"
+    if name == "bincount":
+        return f"bincount i64<{rows}[{max(1, picks)}] {dtype}[{max(1, picks)}] bins={rows}" if r.random() < 0.5 else f"bincount i64<{rows}[{max(1, picks)}] bins={rows}"
+    if name == "unique":
+        return f"unique {r.choice(['i64<9', 'i64<100000', 'i32<300', 'f32<40'])}[{rows * r.randint(1, 9)}]"
+    if name == "searchsorted":
+        return f"searchsorted {dtype}@[{rows}] {dtype}{number(shape(r, r.randint(1, 2), 9000))}"
+    if name in ("quantile", "median"):
+        q = f" q={r.choice([0, 0.1, 0.25, 0.5, 0.9, 1])}" if name == "quantile" else ""
+        return f"{name} {x}{q} axis={axis}{gradient(r, dtype)}"
+    if name == "sort":
+        return f"sort {r.choice(FLOATS + ['i32<99', 'i64<99999', 'u8<200'])}{number([rows, columns])} axis={axis}" + (" descending=1" if r.random() < 0.3 else "")
+    return f"argmax {r.choice(FLOATS)}{number([rows, columns])} axis={axis}"
+
+
+def layer(r):
+    sizes, rank = image(r, 20000)
+    dtype, inputs, outputs = r.choice(["f32", "f32", "f64"]), sizes[-1], channels(r)
+    name = r.choice("conv conv_transpose linear adaptive_max_pool pad_reflect depth_to_space attention attention resize".split())
+    if name == "linear":
+        dtype = r.choice(["f32", "f64", "bf16"])
+        outputs = r.choice(SIZES[:28])
+        rows = shape(r, r.randint(1, 3), 2000)
+        return f"linear {dtype}{number(rows + [inputs])} {dtype}{number([outputs, inputs])}" + (f" {dtype}[{outputs}]" if r.random() < 0.6 else "") + gradient(r, dtype)
+    if name == "adaptive_max_pool":
+        return f"{name} {dtype}{number(sizes)} size={','.join(str(r.randint(1, s)) for s in sizes[1:-1])}{gradient(r, dtype)}"
+    if name == "pad_reflect":
+        return f"{name} {dtype}{number(sizes)} by={','.join(str(r.randint(0, min(5, s - 1))) for s in sizes[1:-1])}{gradient(r, dtype)}"
+    if name == "depth_to_space":
+        return f"{name} {dtype}{number([r.randint(1, 3), r.randint(1, 20), r.randint(1, 20), 4 * r.randint(1, 9)])} by=2,2{gradient(r, dtype)}"
+    if name == "resize":
+        sizes = [r.randint(1, 2), r.randint(3, 40), r.randint(3, 40), channels(r)]
+        return f"resize f32{number(sizes)} size={r.randint(1, 60)},{r.randint(1, 60)} mode={r.choice(['linear', 'cubic'])}{r.choice(['', ' antialias=1', ' corners=1'])}{gradient(r, 'f32')}"
+    if name == "attention":
+        dtype, batch, heads, width = r.choice(["f32", "f64", "bf16"]), r.randint(1, 3), r.randint(1, 4), r.choice([4, 8, 17, 24, 64])
+        queries, keys = r.choice([1, 2, 5, 8, 9, 33, 64, 130]), r.choice([1, 2, 7, 33, 100, 257])
+        q, k = number([batch, queries, heads, width]), number([batch, keys, heads, width])
+        mask = number([r.choice([1, batch]), r.choice([1, heads]), r.choice([1, queries]), keys])
+        return f"attention {dtype}{q} {dtype}{k} {dtype}{k} {dtype}{mask}{gradient(r, dtype)}"
+    groups = r.choice([g for g in range(1, inputs + 1) if inputs % g == 0])
+    per_group = r.choice([1, 2, 3, 4, 8])
+    kernel = [r.randint(1, min(4, s)) for s in sizes[1:-1]]
+    stride = [r.randint(1, 3) for _ in kernel]
+    tail = f" groups={groups} stride={','.join(map(str, stride))}"
+    bias = f" {dtype}[{groups * per_group}]" if r.random() < 0.5 else ""
+    if name == "conv":
+        dilation = [r.randint(1, 3) for _ in kernel]
+        padding = [max(0, -(-(d * (k - 1) + 1 - s) // 2)) + r.randint(0, 2) for d, k, s in zip(dilation, kernel, sizes[1:-1])]
+        return (f"conv {dtype}{number(sizes)} {dtype}{number([groups * per_group] + kernel + [inputs // groups])}{bias}{tail} dilation={','.join(map(str, dilation))} "
+                f"padding={','.join(map(str, padding))}{gradient(r, dtype)}")
+    return (f"conv_transpose {dtype}{number(sizes)} {dtype}{number([inputs] + kernel + [per_group])}{bias}{tail} padding={','.join(str(r.randint(0, (k - 1) // 2)) for k in kernel)} "
+            f"output_padding={','.join(str(r.randint(0, s - 1)) for s in stride)}{gradient(r, dtype)}")
+
+
+LETTERS = "abcdefg"
+
+
+def contraction(r):
+    """einsum of two or three operands, of letters that each have one size."""
+    sizes = {letter: r.choice([1, 2, 3, 5, 8, 16, 17, 33]) for letter in LETTERS}
+    while True:
+        operands = ["".join(r.sample(LETTERS, r.randint(1, 4))) for _ in range(r.choice([1, 2, 2, 2, 3]))]
+        used = sorted(set("".join(operands)))
+        out = "".join(r.sample(used, r.randint(0, min(4, len(used)))))
+        work = 1
+        for letter in used:
+            work *= sizes[letter]
+        if work <= 200000:
+            break
+    dtype = r.choice(["f32", "f32", "f64", "c64", "bf16"])
+    return f"einsum {' '.join(dtype + number([sizes[l] for l in o]) for o in operands)} of={','.join(operands)}->{out}{gradient(r, dtype)}"
+
+
+def more_algebra(r):
+    n, dtype, batch = r.choice([1, 2, 3, 4, 5, 8, 16, 17, 33, 65]), r.choice(["f32", "f64"]), r.choice([1, 3])
+    name = r.choice("pinv cholesky_solve matrix_exp irfft irfft rfft fft sum".split())
+    if name == "pinv":
+        return f"pinv f64{number([batch, n + r.choice([0, 7, 40]), n])}"
+    if name == "cholesky_solve":
+        return f"cholesky_solve {dtype}~{number([batch, n, n])} {dtype}{number([batch, n, r.choice([1, 5, 20])])}"
+    if name == "matrix_exp":
+        return f"matrix_exp f64{number([batch, n, n])}"
+    if name == "irfft":
+        size = r.choice([1, 2, 3, 5, 8, 16, 30, 97, 100, 256, 1000])
+        return f"irfft c64{number([r.choice([1, 3, 17]), size // 2 + 1])} size={size}"
+    sizes = [r.choice([1, 2, 4]), r.choice([3, 4, 8, 15, 32, 60]), r.choice([1, 4, 7, 16, 30]), r.choice([1, 2, 5, 8])]
+    axes = ",".join(map(str, sorted(r.sample(range(4), r.randint(1, 3)))))
+    return f"{name} {'f32' if name == 'rfft' else 'c64'}{number(sizes)} axes={axes}" + (" gradient" if name != "sum" and r.random() < 0.3 else "")
+
+
+KINDS = [flags, tables, tables, layer, layer, contraction, more_algebra, unary, unary, binary, binary, where, reduction, reduction, moved, moved, pooling, resize, conv, normalised, loss, attention, product, places, algebra, transform]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:

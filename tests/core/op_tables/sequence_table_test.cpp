@@ -73,9 +73,11 @@ const Register attention(
                   return scaled_dot_product_attention(v[0], v[1], v[2], {.mask = check::made(3, {2, 1, 4}), .causal = true, .scale = 0.6});
                 },
                 x);
+            both([](const In& v) { return scaled_dot_product_attention(v[0], v[1], v[2], {.mask = v[3]}); }, {x[0], x[1], x[2], spread({2, 1, 4}, -1, 1.2)});
           }},
          {"self_attention(Tensor,AttentionOptions)",
           [] {
+            both([](const In& v) { return self_attention(v[0], {.mask = v[1]}); }, {spread({2, 3, 3, 1, 2}), spread({3, 3}, -1, 1.2)});
             both([](const In& v) { return self_attention(v[0], {.causal = true}); }, {spread({2, 3, 3, 1, 2})});
           }},
      },

@@ -60,6 +60,20 @@ TEST_CASE("attention over many tiles equals the plain one, with gradients", "[at
           [&](const List& x) { return plain(x[0], x[1], x[2], 0.5, later); }, inputs(130, 130, 4, 4, type), tolerance);
 }
 
+TEST_CASE("a mask that is learned has its gradient", "[attention]") {
+  const DType type = GENERATE(DType::f32, DType::f64);
+  const double tolerance = type == DType::f64 ? 1e-12 : 2e-5;
+  for (const Shape& shape : {Shape{3, 1, 70}, Shape{2, 1, 66, 70}, Shape{66, 70}, Shape{}}) {
+    List x = inputs(66, 70, 4, 5, type);
+    x.push_back(random_normal(shape, 2, 1).to(type));
+    compare([](const List& in) { return scaled_dot_product_attention(in[0], in[1], in[2], {.mask = in[3], .scale = 0.7}); },
+            [](const List& in) { return plain(in[0], in[1], in[2], 0.7, in[3]); }, x, tolerance);
+  }
+  compare([](const List& in) { return self_attention(in[0], {.mask = in[1]}); },
+          [](const List& in) { return plain(in[0].select(2, 0), in[0].select(2, 1), in[0].select(2, 2), 0.5, in[1]); },
+          {random_normal({2, 9, 3, 3, 4}, 1, 1).to(type), random_normal({3, 9, 9}, 1, 2).to(type)}, tolerance);
+}
+
 TEST_CASE("attention of few queries equals the plain one, with gradients", "[attention]") {
   const DType type = GENERATE(DType::f32, DType::f64);
   const double tolerance = type == DType::f64 ? 1e-12 : 2e-5;
