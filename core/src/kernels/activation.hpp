@@ -7,6 +7,9 @@
 
 namespace tenon {
 
+// No sum here has two products: a compiler that fuses one of them with the addition may take the other in the rest of a loop, and an element's bits would
+// depend on where it lies.
+
 TENON_MATHS float sigmoid_fast(float x) {
   return 1.0f / (1.0f + exp_f32(-x));
 }
@@ -58,7 +61,7 @@ TENON_MATHS A gelu_fast(A x) {
 /// Phi(x) + x phi(x)
 template <class A>
 TENON_MATHS A gelu_slope(A x) {
-  return A(0.5) * (A(1) + erf_fast(x * A(0.70710678118654752440))) + x * A(0.39894228040143267794) * exp_fast(A(-0.5) * x * x);
+  return A(0.5) * (A(1) + erf_fast(x * A(0.70710678118654752440)) + x * A(0.79788456080286535588) * exp_fast(A(-0.5) * x * x));
 }
 
 /// x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016), which is x sigmoid(2 u).
@@ -73,7 +76,7 @@ TENON_MATHS A gelu_tanh_slope(A x) {
   x = x > A(10) ? A(10) : x;
   const A square = x * x, z = x * (A(1.59576912160573071176) + A(0.07135481627260025) * square);
   const A e = exp_fast(z < A(0) ? z : -z), part = A(1) / (A(1) + e);
-  return (z < A(0) ? e : A(1)) * part + x * e * part * part * (A(1.59576912160573071176) + A(0.21406444881780076) * square);
+  return part * ((z < A(0) ? e : A(1)) + x * e * part * (A(1.59576912160573071176) + A(0.21406444881780076) * square));
 }
 
 }  // namespace tenon

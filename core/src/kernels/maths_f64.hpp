@@ -104,7 +104,7 @@ TENON_MATHS PairF64 sum_of(double a, double b) {
 }
 TENON_MATHS PairF64 product_of(PairF64 a, PairF64 b) {
   const double high = a.high * b.high;
-  return {high, __builtin_fma(a.high, b.high, -high) + (a.high * b.low + a.low * b.high)};
+  return {high, (__builtin_fma(a.high, b.high, -high) + a.high * b.low) + a.low * b.high};
 }
 /// The logarithm of a positive normal number to some 2^-66 of it. log_of_parts, its leading terms in pairs.
 TENON_MATHS PairF64 log_pair(double x) {
@@ -256,7 +256,7 @@ TENON_MATHS double sin_of_parts(const WavePartsF64& p) {
   s = s * z - 1.98412698297783960e-04;
   s = s * z + 8.33333333332238017e-03;
   s = s * z - 1.66666666666666324e-01;
-  return p.r + (s * (z * p.r) + p.low * (1.0 - 0.5 * z));
+  return p.r + ((p.low + s * (z * p.r)) - p.low * (0.5 * z));
 }
 TENON_MATHS double cos_of_parts(const WavePartsF64& p) {
   const double z = p.r * p.r, head = 1.0 - 0.5 * z;
@@ -266,7 +266,7 @@ TENON_MATHS double cos_of_parts(const WavePartsF64& p) {
   c = c * z + 2.48015872888030909e-05;
   c = c * z - 1.38888888888729842e-03;
   c = c * z + 4.16666666666665950e-02;
-  return head + (((1.0 - head) - 0.5 * z) + (c * (z * z) - p.r * p.low));
+  return head + ((((1.0 - head) - 0.5 * z) + c * (z * z)) - p.r * p.low);
 }
 /// sin(x + quarter pi / 2) for |x| <= kWaveReachF64. Loses the sign of 0.
 TENON_MATHS double wave_f64(double x, std::uint64_t quarter) {
@@ -287,7 +287,7 @@ TENON_MATHS double gelu_f64(double x) {
   return 0.5 * x * (1.0 + erf_f64(x * 0.70710678118654752440));
 }
 TENON_MATHS double gelu_slope_f64(double x) {
-  return 0.5 * (1.0 + erf_f64(x * 0.70710678118654752440)) + x * 0.39894228040143267794 * exp_f64(-0.5 * x * x);
+  return 0.5 * (1.0 + erf_f64(x * 0.70710678118654752440) + x * 0.79788456080286535588 * exp_f64(-0.5 * x * x));
 }
 
 }  // namespace tenon
