@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cstdio>
@@ -407,6 +408,12 @@ std::mutex running;
 
 }  // namespace
 
+/// TENON_LAUNCHES names a file: it is told of each launch, "name blocks threads seconds", for ../bench/shapes/launches.py.
+static void note_launch(const char* name, double blocks, double threads, double seconds) {
+  static const char* const file = std::getenv("TENON_LAUNCHES");
+  if (file) std::ofstream(file, std::ios::app) << name << ' ' << blocks << ' ' << threads << ' ' << seconds << '\n' << std::flush;
+}
+
 void set_order(Order order, unsigned seed) {
   std::lock_guard lock(running);
   scheduler().order = order;
@@ -416,8 +423,11 @@ void set_order(Order order, unsigned seed) {
 void run_grid(const char* name, dim3 blocks, dim3 threads, std::size_t shared_bytes, void (*body)(const void*), const void* given) {
   std::lock_guard lock(running);
   reports_of(name);
+  const auto begin = std::chrono::steady_clock::now();
   scheduler().run(name, blocks, threads, shared_bytes, body, given);
-  spend_on(name, double(blocks.x) * blocks.y * blocks.z * threads.x * threads.y * threads.z);
+  const double of_blocks = double(blocks.x) * blocks.y * blocks.z, of_threads = double(threads.x) * threads.y * threads.z;
+  note_launch(name, of_blocks, of_threads, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  spend_on(name, of_blocks * of_threads);
   if (const std::string damage = damaged_guards(); !damage.empty()) fail("kernel " + std::string(name) + ": " + damage);
   if (const int n = reports_of(nullptr))
     fail("kernel " + std::string(name) + ": undefined behaviour (" + std::to_string(n) + " reports on standard error)");
