@@ -67,7 +67,10 @@ Tensor input(const std::string& token, std::uint64_t number) {
     const double u = uniform(number, std::uint64_t(i));
     values[std::size_t(i)] = kind == "+" ? 0.1 + u : below > 0 ? std::floor(u * below) : kind == "@" ? double(i % sizes.back()) : 4 * u - 2;
   }
-  if (kind == "~") make_definite(values, sizes.back());
+  if (kind == "~") {
+    if (sizes.size() < 2 || sizes[sizes.size() - 2] != sizes.back()) throw std::invalid_argument("not square: " + token);
+    make_definite(values, sizes.back());
+  }
   Tensor x = Tensor::from(values, Shape(sizes));
   if (type == DType::c64 || type == DType::bf16 || type == DType::f16) x = x.to(DType::f32);  // as the peer rounds, twice
   if (type != DType::c64) x = x.to(type);

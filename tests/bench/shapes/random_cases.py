@@ -37,7 +37,7 @@ def broadcast(r, sizes):
 
 
 def gradient(r, dtype):
-    return " gradient" if dtype in ("f32", "f64") and r.random() < 0.5 else ""
+    return " gradient" if dtype in ("f32", "f64", "c64") and r.random() < 0.5 else ""
 
 
 def unary(r):
@@ -51,7 +51,9 @@ def unary(r):
 def binary(r):
     name, sizes = r.choice("add sub mul div maximum minimum less equal atan2 pow".split()), shape(r, r.randint(1, 4))
     dtype = r.choice(FLOATS + (["i32<50", "i64<50", "u8<50"] if name in ("add", "mul", "maximum", "less", "equal") else []))
-    kind = "+" if name in ("div", "pow") else ""
+    if name in ("add", "sub", "mul", "div") and r.random() < 0.15:
+        dtype = "c64"
+    kind = "+" if name in ("div", "pow") and dtype != "c64" else ""
     a, b = (tensor(r, dtype, s, kind) for s in (sizes, broadcast(r, sizes)))
     return f"{name} {a} {b}" + (gradient(r, dtype) if name in ("add", "sub", "mul", "div") else "")
 
@@ -73,7 +75,7 @@ def reduction(r):
 
 
 def moved(r):
-    dtype, rank = r.choice(FLOATS + ["u8<200", "i64<99"]), r.randint(1, 4)
+    dtype, rank = r.choice(FLOATS + ["u8<200", "i64<99", "c64", "bool", "i32<99"]), r.randint(1, 4)
     sizes = shape(r, rank)
     x, axis = tensor(r, dtype, sizes), r.randrange(rank)
     back = gradient(r, dtype)
@@ -190,6 +192,13 @@ def product(r):
     while m * k * n > 4000000 * SCALE or max(m * k, k * n, m * n) * max(1, len(batch)) > 60000 * SCALE:
         m, k, n = (r.choice(SIZES[:20]) for _ in range(3))
     return f"matmul {tensor(r, dtype, batch + [m, k])} {tensor(r, dtype, batch + [k, n])}{gradient(r, dtype)}"
+
+
+def vectors(r):
+    """Products with vectors, and of one matrix with many."""
+    dtype, m, k, n, batch = r.choice(["f32", "f64", "bf16", "f16", "c64"]), r.choice(SIZES[:26]), r.choice(SIZES[:26]), r.choice(SIZES[:20]), r.choice([1, 2, 5])
+    left, right = r.choice([([k], [k]), ([m, k], [k]), ([k], [k, n]), ([batch, m, k], [k]), ([batch, m, k], [k, n]), ([m, k], [batch, k, n]), ([k], [batch, k, n])])
+    return f"matmul {tensor(r, dtype, left)} {tensor(r, dtype, right)}{gradient(r, dtype)}"
 
 
 def places(r):
@@ -361,7 +370,7 @@ def more_algebra(r):
     return f"{name} {'f32' if name == 'rfft' else 'c64'}{number(sizes)} axes={axes}" + (" gradient" if name != "sum" and r.random() < 0.3 else "")
 
 
-KINDS = [flags, tables, tables, layer, layer, contraction, more_algebra, unary, unary, binary, binary, where, reduction, reduction, moved, moved, pooling, resize, conv, normalised, loss, attention, product, places, algebra, transform]
+KINDS = [vectors, flags, tables, tables, layer, layer, contraction, more_algebra, unary, unary, binary, binary, where, reduction, reduction, moved, moved, pooling, resize, conv, normalised, loss, attention, product, places, algebra, transform]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
