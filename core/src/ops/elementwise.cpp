@@ -8,6 +8,7 @@
 #include "tenon/complex.hpp"
 #include "tenon/error.hpp"
 #include "tenon/ops.hpp"
+#include "tenon/plan.hpp"
 
 namespace tenon {
 namespace {
@@ -48,13 +49,27 @@ Tensor run_unary(const char* op, Unary kind, const Tensor& x, kernels::UnaryArgs
   return out;
 }
 
-/// y = f(x) whose gradient is d * conj(derivative(x)); the saved tensors carry history, so derivatives nest.
-template <class D> Tensor unary_op(const char* op, Unary kind, const Tensor& x, D derivative, kernels::UnaryArgs args = {}) {
-  Tensor y = run_unary(op, kind, x, args);
-  return differentiable(op, y, {x}, [x, derivative](const std::vector<Tensor>& d) { return std::vector{mul(d[0], conj(derivative(x)))}; });
+using List = std::vector<Tensor>;
+
+/// Fewer elements stay in the caches between ops, and a plan takes as long as one of them.
+constexpr std::int64_t kLong = 1 << 16;
+
+/// The gradients that `make` gives from `d`. Of long ones on a CPU the ops are recorded and joined to chains, which have their bits, unless
+/// somebody records them already or differentiates them again (`history`: what they read).
+List in_one_pass(const Tensor& d, std::initializer_list<Tensor> history, const std::function<List()>& make) {
+  if (d.device().type != DeviceType::cpu || d.numel() < kLong || is_recording() || wants_grad({d}) || wants_grad(history)) return make();
+  List made;
+  StepPlan::record([&] { made = make(); }).run();
+  return made;
 }
 
-using List = std::vector<Tensor>;
+using Derivative = std::function<Tensor(const Tensor&)>;
+
+/// y = f(x) whose gradient is d * conj(derivative(x)); the saved tensors carry history, so derivatives nest.
+Tensor unary_op(const char* op, Unary kind, const Tensor& x, Derivative derivative, kernels::UnaryArgs args = {}) {
+  Tensor y = run_unary(op, kind, x, args);
+  return differentiable(op, y, {x}, [x, derivative = std::move(derivative)](const List& d) { return in_one_pass(d[0], {x}, [&] { return List{mul(d[0], conj(derivative(x)))}; }); });
+}
 
 }  // namespace
 
@@ -76,49 +91,57 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Tensor& b) {
   return differentiable("div", run_binary("div", Binary::div, a, b), {a, b}, [a, b](const List& d) {
-    Tensor below = conj(b), da = div(d[0], below);
-    return List{sum_to(da, a.shape()), b.requires_grad() ? neg(sum_to(div(mul(da, conj(a)), below), b.shape())) : Tensor()};
+    return in_one_pass(d[0], {a, b}, [&] {
+      Tensor below = conj(b), da = div(d[0], below);
+      return List{sum_to(da, a.shape()), b.requires_grad() ? neg(sum_to(div(mul(da, conj(a)), below), b.shape())) : Tensor()};
+    });
   });
 }
 
 namespace {
 
 /// The operand that was taken has the gradient; where the two are equal, each has half. `a_lost` and `b_lost`: the other one was taken.
-List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, const Tensor& a_lost, const Tensor& b_lost) {
-  const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
-  return {a.requires_grad() ? sum_to(where(a_lost, zero, share), a.shape()) : Tensor(), b.requires_grad() ? sum_to(where(b_lost, zero, share), b.shape()) : Tensor()};
+List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, Tensor (*a_lost)(const Tensor&, const Tensor&), Tensor (*b_lost)(const Tensor&, const Tensor&)) {
+  return in_one_pass(d, {a, b}, [&] {
+    const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
+    return List{a.requires_grad() ? sum_to(where(a_lost(a, b), zero, share), a.shape()) : Tensor(), b.requires_grad() ? sum_to(where(b_lost(a, b), zero, share), b.shape()) : Tensor()};
+  });
 }
 
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
   return differentiable("maximum", run_binary("maximum", Binary::maximum, a, b), {a, b},
-                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, less(a, b), greater(a, b)); });
+                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, less, greater); });
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
   return differentiable("minimum", run_binary("minimum", Binary::minimum, a, b), {a, b},
-                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, greater(a, b), less(a, b)); });
+                        [a, b](const List& d) { return extreme_gradients(d[0], a, b, greater, less); });
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
   Tensor y = run_binary("pow", Binary::pow, a, b);
   return differentiable("pow", y, {a, b}, [a, b](const List& d) {
-    // 0^b: the factor that vanishes wins over the infinite one
-    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device()), da, db;
-    if (a.requires_grad()) da = sum_to(mul(d[0], mul(b, pow(a, where(equal(b, zero), one, add(b, -1.0))))), a.shape());
-    if (b.requires_grad()) db = sum_to(mul(d[0], mul(pow(a, b), log(where(equal(a, zero), one, a)))), b.shape());
-    return List{da, db};
+    return in_one_pass(d[0], {a, b}, [&] {
+      // 0^b: the factor that vanishes wins over the infinite one
+      Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device()), da, db;
+      if (a.requires_grad()) da = sum_to(mul(d[0], mul(b, pow(a, where(equal(b, zero), one, add(b, -1.0))))), a.shape());
+      if (b.requires_grad()) db = sum_to(mul(d[0], mul(pow(a, b), log(where(equal(a, zero), one, a)))), b.shape());
+      return List{da, db};
+    });
   });
 }
 
 Tensor atan2(const Tensor& y, const Tensor& x) {
   if (y.defined() && !is_floating(y.dtype())) throw_usage("atan2", y.str() + " is not floating point", "convert with .to(DType::f32)");
   return differentiable("atan2", run_binary("atan2", Binary::atan2, y, x), {y, x}, [y, x](const List& d) {
-    // at the origin, where there is no angle, 0
-    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
-    Tensor size = add(square(y), square(x)), share = div(d[0], where(equal(size, zero), one, size));
-    return List{sum_to(mul(share, x), y.shape()), sum_to(neg(mul(share, y)), x.shape())};
+    return in_one_pass(d[0], {y, x}, [&] {
+      // at the origin, where there is no angle, 0
+      Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
+      Tensor size = add(square(y), square(x)), share = div(d[0], where(equal(size, zero), one, size));
+      return List{sum_to(mul(share, x), y.shape()), sum_to(neg(mul(share, y)), x.shape())};
+    });
   });
 }
 
@@ -144,9 +167,11 @@ Tensor conj(const Tensor& z) {
 Tensor hypot(const Tensor& x, const Tensor& y) {
   if (x.defined() && !is_floating(x.dtype())) throw_usage("hypot", x.str() + " is not floating point", "convert with .to(DType::f32)");
   return differentiable("hypot", run_binary("hypot", Binary::hypot, x, y), {x, y}, [x, y](const List& d) {
-    Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
-    Tensor size = hypot(x, y), share = div(d[0], where(equal(size, zero), one, size));
-    return List{sum_to(mul(share, x), x.shape()), sum_to(mul(share, y), y.shape())};
+    return in_one_pass(d[0], {x, y}, [&] {
+      Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device());
+      Tensor size = hypot(x, y), share = div(d[0], where(equal(size, zero), one, size));
+      return List{sum_to(mul(share, x), x.shape()), sum_to(mul(share, y), y.shape())};
+    });
   });
 }
 
@@ -201,7 +226,7 @@ Tensor run_activation_gradient(const char* op, Binary gradient, const Tensor& x,
 }
 
 /// An activation whose gradient is one pass over x and d_y, and a composition where that is to be differentiated again.
-template <class D> Tensor activation(const char* op, Unary kind, Binary gradient, const Tensor& x, D derivative) {
+Tensor activation(const char* op, Unary kind, Binary gradient, const Tensor& x, const Derivative& derivative) {
   return differentiable(op, run_unary(op, kind, x), {x}, [=](const List& d) {
     if (wants_grad({d[0], x})) return List{mul(d[0], derivative(x))};
     return List{run_binary(op, gradient, x, d[0])};

@@ -204,6 +204,43 @@ TEST_CASE("scalars keep their rank through second derivatives", "[elementwise]")
   }
 }
 
+TEST_CASE("gradients of long tensors have the bits of short ones, and are differentiated again", "[elementwise]") {
+  using Op = std::function<Tensor(const Tensor&, const Tensor&)>;
+  // the gradients of op's sum with weights, or those of their sum of squares
+  const auto gradients_by = [](const Op& op, Tensor x, Tensor y, bool twice) {
+    x.set_requires_grad(), y.set_requires_grad();
+    const Tensor z = op(x, y), weights = check::spread({1, z.size(1)}, -2, 2, DType::f64).to(z.dtype()).expand(z.shape()).clone();
+    std::vector<Tensor> d = gradients({z}, {x, y}, {weights}, twice);
+    return twice ? gradients({sum(square(d[0]) + square(d[1]))}, {x, y}) : d;
+  };
+  const auto check_parts = [&](const Op& op, const Tensor& x, const Tensor& y, bool twice) {
+    const auto whole = gradients_by(op, x, y, twice);
+    std::vector<Tensor> parts[2];
+    for (std::int64_t begin : {std::int64_t(0), std::int64_t(300)}) {
+      const auto part = [&](const Tensor& t) { return t.narrow(0, begin, begin ? t.size(0) - begin : 300).clone(); };
+      const auto d = gradients_by(op, part(x), part(y), twice);
+      for (std::size_t k : {0, 1}) parts[k].push_back(d[k]);
+    }
+    for (std::size_t k : {0, 1}) CHECK(same_values(whole[k], concat(parts[k], 0)));
+  };
+  for (DType type : {DType::f32, DType::f64, DType::bf16})
+    for (const char* name : {"silu", "sigmoid", "leaky", "elu", "softplus", "clamp", "sin", "div", "maximum", "minimum", "pow", "atan2"}) {
+      INFO(name << " " << name_of(type));
+      const Tensor x = check::spread({601, 127}, 0.1, 3, DType::f64).to(type), y = check::spread({601, 127}, -2, 2, DType::f64).to(type);
+      check_parts(chain_ops().at(name), x, y, false);
+    }
+  const Tensor x = check::spread({601, 127}, 0.1, 3, DType::f32), column = check::spread({601, 1}, 1, 2, DType::f32);
+  check_parts(chain_ops().at("div"), x, column, false);
+  for (const char* name : {"silu", "div"}) check_parts(chain_ops().at(name), x, check::spread({601, 127}, 1, 2, DType::f32), true);
+  Tensor overwritten = x.clone().set_requires_grad();
+  const Tensor z = silu(overwritten);
+  {
+    NoGrad off;
+    overwritten.assign(x);
+  }
+  CHECK_THROWS_WITH(gradients({sum(z)}, {overwritten}), Contains("silu"));
+}
+
 TEST_CASE("elementwise ops refuse wrong use by name", "[elementwise]") {
   Tensor f = Tensor::zeros({2}), d = Tensor::zeros({2}, DType::f64), i = Tensor::arange(2);
   CHECK_THROWS_WITH(add(f, d), Contains("add: element types differ: f32[2] cpu and f64[2] cpu") && Contains(".to(dtype)"));
