@@ -30,6 +30,18 @@ BinaryLoop<T> binary_range_of(Binary kind) {
 }
 
 template <class T>
+RowsLoop<T> binary_rows_of(Binary kind) {
+  switch (kind) {
+    TENON_CASE(Binary::add, binary_rows<Binary::add, T>)
+    TENON_CASE(Binary::sub, binary_rows<Binary::sub, T>)
+    TENON_CASE(Binary::mul, binary_rows<Binary::mul, T>)
+    TENON_CASE(Binary::div, binary_rows<Binary::div, T>)
+    default:
+      return nullptr;
+  }
+}
+
+template <class T>
 CompareLoop<T> compare_range_of(Binary kind) {
   switch (kind) {
     TENON_CASE(Binary::equal, binary_range<Binary::equal, T, bool>)
@@ -84,6 +96,8 @@ TENON_RANGES(std::int32_t)
 TENON_RANGES(std::int64_t)
 TENON_RANGES(std::uint8_t)
 #undef TENON_RANGES
+template RowsLoop<float> binary_rows_of<float>(Binary);
+template RowsLoop<double> binary_rows_of<double>(Binary);
 template UnaryLoop<float> unary_range_of<float>(Unary);
 template UnaryLoop<double> unary_range_of<double>(Unary);
 template UnaryLoop<bf16> unary_range_of<bf16>(Unary);

@@ -140,8 +140,8 @@ TEST_CASE("arithmetic and comparisons in the stored type equal plain loops", "[e
 TEST_CASE("elementwise ops over short rows equal those of dense operands, however the operands lie", "[elementwise]") {
   const auto listed = [](const Tensor& x) { return (is_complex(x.dtype()) ? view_as_real(x) : x).to_vector(); };
   const auto dense = [](const Tensor& x, const Shape& shape) { return x.expand(shape).clone().reshape({shape.numel()}); };
-  for (DType type : {DType::f32, DType::bf16, DType::f16, DType::u8, DType::i64, DType::boolean, DType::c64})
-    for (const Shape& shape : {Shape{1201, 3}, Shape{70, 255}, Shape{3, 256}, Shape{2, 2}}) {
+  for (DType type : {DType::f32, DType::f64, DType::bf16, DType::f16, DType::u8, DType::i64, DType::boolean, DType::c64})
+    for (const Shape& shape : {Shape{1201, 3}, Shape{600, 40}, Shape{70, 255}, Shape{3, 256}, Shape{2, 8197}, Shape{2, 2}}) {
       const std::vector<Tensor> all = layouts(shape[0], shape[1], type);
       for (std::size_t i = 0; i < all.size(); ++i) {
         const Tensor &x = all[i], &y = all[(i + 1 + std::size_t(shape[1]) % 5) % all.size()],
@@ -149,6 +149,7 @@ TEST_CASE("elementwise ops over short rows equal those of dense operands, howeve
         INFO(shape.str() << " of " << name_of(type) << ", layouts " << i);
         const Shape to = Shape::broadcast(x.shape(), y.shape(), "test"), with = Shape::broadcast(to, condition.shape(), "test");
         CHECK(listed(x + y) == listed(dense(x, to) + dense(y, to)));
+        if (is_floating(type)) CHECK(listed(x / (y + 0.5)) == listed(dense(x, to) / dense(y + 0.5, to)));
         CHECK(listed(equal(x, y)) == listed(equal(dense(x, to), dense(y, to))));
         CHECK(listed(where(condition, x, y)) == listed(where(dense(condition, with), dense(x, with), dense(y, with))));
         if (has_gradient(type)) CHECK(listed(neg(x)) == listed(neg(dense(x, x.shape()))));

@@ -40,16 +40,22 @@ struct Block {
 
 template <int N> class StridedLoop {
  public:
-  StridedLoop(const Shape& shape, const std::array<Shape, N>& strides) : axes_(shape, strides), lead_(axes_.rank - 1) {
+  /// Rows shorter than `short_row` <= kRun come several at a time.
+  StridedLoop(const Shape& shape, const std::array<Shape, N>& strides, std::int64_t short_row = kShortRow)
+      : axes_(shape, strides), lead_(axes_.rank - 1) {
     inner_ = axes_.sizes[std::size_t(lead_)];
     const bool square = turned();
     if (square) run_ = kSquare;
     runs_per_row_ = (inner_ + run_ - 1) / run_;
-    if (lead_ == 0 || axes_.count == 0 || (inner_ >= kShortRow && !square)) return;
+    if (lead_ == 0 || axes_.count == 0 || (inner_ >= short_row && !square)) return;
     --lead_;
     rows_ = axes_.sizes[std::size_t(lead_)];
     at_once_ = std::min(rows_, square ? kSquare : kRun / inner_);
   }
+
+  const std::array<std::int64_t, N>& steps() const { return axes_.strides[std::size_t(axes_.rank - 1)]; }  ///< along the innermost axis
+  std::int64_t row_length() const { return inner_; }
+  bool has_rows() const { return at_once_ > 1; }  ///< in a block
 
   /// body(block), in parallel.
   template <class F> void run_blocks(F&& body) const {

@@ -22,6 +22,7 @@ template <class From, class C>
 void load(const void* from, std::int64_t step, C* to, std::int64_t n) {
   if (step == 1) return best_range<From, C>()(from, to, n);
   auto x = static_cast<const From*>(from);
+  if (step == 0) return void(std::fill_n(to, n, convert<C>(*x)));
   for (std::int64_t i = 0; i < n; ++i) to[i] = convert<C>(x[i * step]);
 }
 

@@ -47,6 +47,10 @@ void gather_tile(const void* from, std::int64_t step, T* to, std::int64_t n) {
     std::copy_n(x, n, to);
     return;
   }
+  if (step == 0) {
+    std::fill_n(to, n, *x);
+    return;
+  }
   for (std::int64_t i = 0; i < n; ++i) to[i] = x[i * step];
 }
 template <class T>
@@ -89,10 +93,10 @@ class TileSource {
     for (std::int64_t done = lines_.n; done < n; done *= 2) std::copy_n(buffer, std::min(done, n - done), buffer + done);
   }
 
-  /// Dense rows that are not too short as they are, others a column at a time.
+  /// Dense rows and constant ones that are not too short as they are, others a column at a time.
   void load_rows(const char* from, std::int64_t rows, C* buffer) const {
-    if (lines_.step == 1 && lines_.n >= kDenseRow) {
-      for (std::int64_t r = 0; r < rows; ++r) load_(from + r * lines_.row_step * size_, 1, buffer + r * lines_.n, lines_.n);
+    if (lines_.step >= 0 && lines_.step <= 1 && lines_.n >= kDenseRow) {
+      for (std::int64_t r = 0; r < rows; ++r) load_(from + r * lines_.row_step * size_, lines_.step, buffer + r * lines_.n, lines_.n);
       return;
     }
     alignas(64) C column[kTile];

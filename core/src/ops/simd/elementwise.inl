@@ -2,6 +2,8 @@
 #include <type_traits>
 
 #include "kernels/elementwise.hpp"
+#include "kernels/vec.inl"
+#include "ops/elementwise_ranges.hpp"
 
 namespace tenon::TENON_ISA {
 
@@ -26,6 +28,47 @@ template <kernels::Binary K, class T>
 template <kernels::Binary K, class T, class Out>
 void binary_range(std::int64_t n, const T* __restrict x, const T* __restrict y, Out* __restrict z) {
   for (std::int64_t i = 0; i < n; ++i) z[i] = of_two<K>(x[i], y[i]);
+}
+
+/// of_two of each lane.
+template <kernels::Binary K, class V>
+[[gnu::always_inline]] inline V of_vectors(V x, V y) {
+  using kernels::Binary;
+  if constexpr (K == Binary::add)
+    return x + y;
+  else if constexpr (K == Binary::sub)
+    return x - y;
+  else if constexpr (K == Binary::mul)
+    return x * y;
+  else
+    return x / y;
+}
+
+/// One row of at least a vector; its end is one that meets the one before it.
+template <kernels::Binary K, bool XMoves, bool YMoves, class T>
+[[gnu::always_inline]] inline void binary_row(std::int64_t n, const T* x, const T* y, T* z) {
+  constexpr int N = kLanes<T>;
+  Vec<T, N> a = splat<T, N>(*x), b = splat<T, N>(*y);
+  for (std::int64_t i = 0;; i = i + 2 * N <= n ? i + N : n - N) {
+    if constexpr (XMoves) a = load<N>(x + i);
+    if constexpr (YMoves) b = load<N>(y + i);
+    store<N>(z + i, of_vectors<K>(a, b));
+    if (i == n - N) return;
+  }
+}
+
+template <kernels::Binary K, class T>
+void binary_rows(BinaryRows<T> r) {
+  for (; r.rows > 0; --r.rows, r.x += r.x_row, r.y += r.y_row, r.z += r.z_row) {
+    if (r.n < kLanes<T>)
+      for (std::int64_t i = 0; i < r.n; ++i) r.z[i] = of_two<K>(r.x[i * r.x_step], r.y[i * r.y_step]);
+    else if (r.x_step == 0)
+      binary_row<K, false, true>(r.n, r.x, r.y, r.z);
+    else if (r.y_step == 0)
+      binary_row<K, true, false>(r.n, r.x, r.y, r.z);
+    else
+      binary_row<K, true, true>(r.n, r.x, r.y, r.z);
+  }
 }
 
 template <kernels::Unary K, class T>
