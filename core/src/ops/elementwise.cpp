@@ -68,7 +68,9 @@ using Derivative = std::function<Tensor(const Tensor&)>;
 /// y = f(x) whose gradient is d * conj(derivative(x)); the saved tensors carry history, so derivatives nest.
 Tensor unary_op(const char* op, Unary kind, const Tensor& x, Derivative derivative, kernels::UnaryArgs args = {}) {
   Tensor y = run_unary(op, kind, x, args);
-  return differentiable(op, y, {x}, [x, derivative = std::move(derivative)](const List& d) { return in_one_pass(d[0], {x}, [&] { return List{mul(d[0], conj(derivative(x)))}; }); });
+  return differentiable(op, y, {x}, [x, derivative = std::move(derivative)](const List& d) {
+    return in_one_pass(d[0], {x}, [&] { return List{mul(d[0], conj(derivative(x)))}; });
+  });
 }
 
 }  // namespace
@@ -101,10 +103,12 @@ Tensor div(const Tensor& a, const Tensor& b) {
 namespace {
 
 /// The operand that was taken has the gradient; where the two are equal, each has half. `a_lost` and `b_lost`: the other one was taken.
-List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, Tensor (*a_lost)(const Tensor&, const Tensor&), Tensor (*b_lost)(const Tensor&, const Tensor&)) {
+List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, Tensor (*a_lost)(const Tensor&, const Tensor&),
+                       Tensor (*b_lost)(const Tensor&, const Tensor&)) {
   return in_one_pass(d, {a, b}, [&] {
     const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
-    return List{a.requires_grad() ? sum_to(where(a_lost(a, b), zero, share), a.shape()) : Tensor(), b.requires_grad() ? sum_to(where(b_lost(a, b), zero, share), b.shape()) : Tensor()};
+    return List{a.requires_grad() ? sum_to(where(a_lost(a, b), zero, share), a.shape()) : Tensor(),
+                b.requires_grad() ? sum_to(where(b_lost(a, b), zero, share), b.shape()) : Tensor()};
   });
 }
 
@@ -125,7 +129,8 @@ Tensor pow(const Tensor& a, const Tensor& b) {
   return differentiable("pow", y, {a, b}, [a, b](const List& d) {
     return in_one_pass(d[0], {a, b}, [&] {
       // 0^b: the factor that vanishes wins over the infinite one
-      Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device()), da, db;
+      Tensor zero = Tensor::zeros(Shape{}, d[0].dtype(), d[0].device()), one = Tensor::full(Shape{}, 1, d[0].dtype(), d[0].device()), da,
+             db;
       if (a.requires_grad()) da = sum_to(mul(d[0], mul(b, pow(a, where(equal(b, zero), one, add(b, -1.0))))), a.shape());
       if (b.requires_grad()) db = sum_to(mul(d[0], mul(pow(a, b), log(where(equal(a, zero), one, a)))), b.shape());
       return List{da, db};

@@ -57,9 +57,9 @@ void check_type() {
   if (isa_level() >= 2) rows_of.push_back(isa_avx512::sum_rows<T, O>), columns_of.push_back(isa_avx512::sum_columns<T, O>);
 #endif
   for (auto of : rows_of)
-    for (std::int64_t n : {1, 2, 3, 4, 5, 8, 9, 16, 21, 33, 127, 128, 163, 4096}) check_rows<T, O>(of, 19, n);
+    for (std::int64_t n : {1, 2, 3, 4, 5, 8, 9, 16, 21, 33, 127, 128, 163, 267, 4096}) check_rows<T, O>(of, 19, n);
   for (auto of : columns_of) {
-    for (std::int64_t width : {2, 3, 8, 17, 31, 33, 64, 70}) {
+    for (std::int64_t width : {2, 3, 4, 8, 16, 17, 31, 33, 64, 70}) {
       check_columns<T, O>(of, 3, 150, width, width);
       check_columns<T, O>(of, 2, 7, width, width);
       check_columns<T, O>(of, 1, 9, width + 5, width);

@@ -149,6 +149,20 @@ TEST_CASE("16-bit sums are rounded once, also over separate axes", "[reduce]") {
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == double(float(bf16(float(exact[i])))));
 }
 
+TEST_CASE("16-bit sums are those of doubles, also where four numbers are beyond f32", "[reduce]") {
+  const double big = 3e38;
+  std::vector<double> large(4096, big);
+  for (std::size_t i = large.size() / 2; i < large.size(); ++i) large[i] = -big;
+  CHECK(sum(Tensor::from(large, {4096}).to(DType::bf16)).item() == 0);
+  large[7] = std::numeric_limits<double>::infinity();
+  CHECK(sum(Tensor::from(large, {4096}).to(DType::bf16)).item() == large[7]);
+  for (DType type : {DType::f16, DType::bf16})
+    for (std::int64_t n : {163, 5000}) {
+      const Tensor x = (noise({3, n}, DType::f64) + 1.0).to(type);
+      CHECK(sum(x, {1}).to_vector() == sum(x.to(DType::f64), {1}).to(type).to_vector());
+    }
+}
+
 TEST_CASE("reductions give the same bits for any thread count", "[reduce]") {
   Tensor x = noise({7, 40000}), y = noise({100000, 3}), z = noise({300001}), w = noise({3, 70000});
   same_bits_for_all_thread_counts([&] { return sum(x, {1}); });

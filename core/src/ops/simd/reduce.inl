@@ -100,33 +100,74 @@ template <class A, int N>
   return v[0];
 }
 
-/// One long row, in 32 interleaved sums.
+/// Element i of the whole vectors of x [n] is added in lane i % N. Eight sums at once: with four each waits for the one before it.
+template <class T>
+inline Vec<SumLane<T>, kLanes<SumLane<T>>> sums_by_lane(const T* x, std::int64_t n) {
+  using A = SumLane<T>;
+  constexpr int N = kLanes<A>, M = 8;
+  Vec<A, N> sums[M] = {};
+  std::int64_t i = 0;
+  for (; i + M * N <= n; i += M * N)
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) sums[m] += widen_at(x + i + m * N);
+  for (; i + N <= n; i += N) sums[0] += widen_at(x + i);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+#if TENON_LANES_BYTES > 16
+template <class T>
+inline constexpr bool kAddsInFloat = std::is_same_v<T, f16> || std::is_same_v<T, bf16>;
+
+/// 2 N numbers of 16 bits added in pairs.
+template <int N, class T>
+[[gnu::always_inline]] inline Vec<float, N> pair_sums(const T* p) {
+  if constexpr (std::is_same_v<T, bf16>) {  // two of them in a word are the upper halves of two floats but for a shift and a mask
+    Vec<std::uint32_t, N> words;
+    std::memcpy(&words, p, sizeof words);
+    return (Vec<float, N>)(words << 16) + (Vec<float, N>)(words & 0xffff0000u);
+  } else {
+    return load<N>(p) + load<N>(p + N);
+  }
+}
+
+/// The whole vectors of a row of 16 bits: four numbers are added in f32, which rounds far below the last digit of each, before they are widened.
+template <class T>
+inline Vec<double, kLanes<double>> sums_of_fours(const T* x, std::int64_t n) {
+  constexpr int N = kLanes<double>;
+  Vec<double, N> sums[2] = {};
+  std::int64_t i = 0;
+  for (; i + 8 * N <= n; i += 8 * N)
+    for (int m = 0; m < 2; ++m) {
+      const T* p = x + i + 4 * m * N;
+      sums[m] += (Vec<double, N>)widen_floats((FloatHalf)(pair_sums<N>(p) + pair_sums<N>(p + 2 * N)));
+    }
+  for (; i + N <= n; i += N) sums[0] += widen_at(x + i);
+  return sums[0] + sums[1];
+}
+#else
+template <class T>
+inline constexpr bool kAddsInFloat = false;
+template <class T>
+inline Vec<double, kLanes<double>> sums_of_fours(const T* x, std::int64_t n) {
+  return sums_by_lane(x, n);
+}
+#endif
+
+/// One long row.
 template <class T>
 inline SumLane<T> sum_row(const T* x, std::int64_t n) {
   using A = SumLane<T>;
-  constexpr int N = kLanes<A>, M = 32 / N;
-  Vec<A, N> sums[M] = {};
-  std::int64_t i = 0;
-#if TENON_LANES_BYTES > 16
-  if constexpr (std::is_same_v<T, bf16>)  // two of them in a word are the upper halves of two floats but for a shift and a mask
-    for (; i + 32 <= n; i += 32)
-      for (int m = 0; m < M; m += 2) {
-        Vec<std::uint32_t, N> words;
-        std::memcpy(&words, x + i + m * N, sizeof words);
-        sums[m] += (Vec<A, N>)widen_floats((FloatHalf)(words << 16));
-        sums[m + 1] += (Vec<A, N>)widen_floats((FloatHalf)(words & 0xffff0000u));
-      }
-#endif
-  for (; i + 32 <= n; i += 32)
-    for (int m = 0; m < M; ++m) sums[m] += widen_at(x + i + m * N);
-  for (int half = M / 2; half > 0; half /= 2)
-    for (int m = 0; m < half; ++m) sums[m] += sums[m + half];
-  A total = sum_lanes<A, N>(sums[0]);
-  for (; i < n; ++i) total += widen(x[i]);
-  return total;
+  constexpr int N = kLanes<A>;
+  A rest = 0;
+  for (std::int64_t i = n / N * N; i < n; ++i) rest += widen(x[i]);
+  if constexpr (kAddsInFloat<T>) {
+    const A total = sum_lanes<A, N>(sums_of_fours(x, n)) + rest;
+    if (total - total == 0) return total;  // else four numbers may have been beyond f32
+  }
+  return sum_lanes<A, N>(sums_by_lane(x, n)) + rest;
 }
 
-/// acc[i] += x[r * stride + i] over r < rows, i < width: four rows at a time.
+/// acc[i] += x[r * stride + i] over r < rows, i < width: four rows at a time, and then what is left.
 template <class T>
 inline void add_rows(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t width, SumLane<T>* acc) {
   using A = SumLane<T>;
@@ -143,8 +184,17 @@ inline void add_rows(const T* x, std::int64_t stride, std::int64_t rows, std::in
     }
     for (; i < width; ++i) acc[i] += (widen(x[i]) + widen(b[i])) + (widen(c[i]) + widen(d[i]));
   }
-  for (; r < rows; ++r, x += stride)
-    for (std::int64_t i = 0; i < width; ++i) acc[i] += widen(x[i]);
+  if (r == rows) return;
+  std::int64_t i = 0;
+  for (; i + N <= width; i += N) {
+    Vec<A, N> sum, more = widen_at(x + i);
+    std::memcpy(&sum, acc + i, sizeof sum);
+    for (std::int64_t k = 1; k < rows - r; ++k) more += widen_at(x + k * stride + i);
+    sum += more;
+    std::memcpy(acc + i, &sum, sizeof sum);
+  }
+  for (; i < width; ++i)
+    for (std::int64_t k = 0; k < rows - r; ++k) acc[i] += widen(x[k * stride + i]);
 }
 
 template <class O, class A>
@@ -164,6 +214,20 @@ template <class T, class O>
 void sum_columns(const T* x, std::int64_t count, std::int64_t rows, std::int64_t stride, std::int64_t width, O* out) {
   using A = SumLane<T>;
   alignas(64) A acc[kSumColumns];
+  constexpr int N = kLanes<A>;
+  if (stride == width && N % width == 0) {  // each column has lanes of its own
+    for (; count > 0; --count, x += rows * width, out += width) {
+      const std::int64_t n = rows * width;
+      const Vec<A, N> sums = sums_by_lane(x, n);
+      for (std::int64_t i = 0; i < width; ++i) {
+        A sum = 0;
+        for (std::int64_t k = i; k < N; k += width) sum += sums[k];
+        for (std::int64_t k = n / N * N + i; k < n; k += width) sum += widen(x[k]);
+        out[i] = rounded<O>(sum);
+      }
+    }
+    return;
+  }
   const std::int64_t fold = stride == width ? kFold / width : 0;
   for (; count > 0; --count, x += rows * stride, out += width) {
     const bool folded = fold > 1 && rows >= 2 * fold;
