@@ -25,10 +25,13 @@ void for_columns(const RunningShape& p, std::int64_t most, const F& body) {
   const std::int64_t blocks = (s.inner + most - 1) / most;
   const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (s.n * std::min(s.inner, most)));
   parallel_blocks(s.outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t outer = begin / blocks * s.n * s.inner + (p.reverse ? (s.n - 1) * s.inner : 0), column = begin % blocks * most;
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t column = task % blocks * most;
-      const std::int64_t first = task / blocks * s.n * s.inner + column + (p.reverse ? (s.n - 1) * s.inner : 0);
-      body(Columns{first, p.reverse ? -s.inner : s.inner, std::min(most, s.inner - column)});
+      body(Columns{outer + column, p.reverse ? -s.inner : s.inner, std::min(most, s.inner - column)});
+      column += most;
+      if (column < s.inner) continue;
+      column = 0;
+      outer += s.n * s.inner;
     }
   });
 }
@@ -107,7 +110,9 @@ Kernel make_scan(const RunningShape& p) {
       return;
     }
     for_columns(p, kColumns, [&](const Columns& c) {
-      if (c.width == 1)
+      if (s.inner == 1 && c.step == 1)
+        scan_line(State{}, x + c.start, y + c.start, 1, s.n);
+      else if (c.width == 1)
         scan_line(State{}, x + c.start, y + c.start, c.step, s.n);
       else
         scan_columns<T, State>(x + c.start, y + c.start, c, s.n);
