@@ -101,14 +101,16 @@ Kernel binary_table(std::integer_sequence<int, I...>, Binary kind, const Layout&
   return table[int(kind)](a, b, out);
 }
 
-/// Rows where they lie; none where they are dense, or short and go in whole tiles.
+/// Rows where they lie; none where they are dense, or short and go in whole tiles. f16, which has no other loop without a tile, may be
+/// dense.
 template <class T>
 Kernel run_rows(RowsLoop<T> body, const Layout& a, const Layout& b, const Layout& out) {
   cpu::StridedLoop<3> loop(out.shape, {a.strides, b.strides, out.strides}, cpu::kRun / 2 + 1);
   const auto [x_step, y_step, z_step] = loop.steps();
   const auto one_or_none = [](std::int64_t step) { return step == 0 || step == 1; };
   const bool moves = x_step + y_step == 2, lines = one_or_none(x_step) && one_or_none(y_step) && x_step + y_step > 0 && z_step == 1;
-  if (!lines || loop.row_length() < (moves ? cpu::kShortRow : cpu::kDenseRow) || (moves && !loop.has_rows())) return nullptr;
+  if (!lines || loop.row_length() < (moves ? cpu::kShortRow : cpu::kDenseRow)) return nullptr;
+  if (moves && !loop.has_rows() && !std::is_same_v<T, f16>) return nullptr;
   return [=](void* const* p) {
     const T *x = static_cast<const T*>(p[0]), *y = static_cast<const T*>(p[1]);
     T* z = static_cast<T*>(p[2]);
@@ -124,14 +126,14 @@ Kernel make_stored(Binary kind, const Layout& a, const Layout& b, const Layout& 
   return dispatch_all(a.dtype, [&](auto tag) -> Kernel {
     using Stored = typename decltype(tag)::type;
     using T = std::conditional_t<std::is_same_v<Stored, bool>, std::uint8_t, Stored>;
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, f16>)
+      if (const auto rows = binary_rows_of<T>(kind))
+        if (Kernel kernel = run_rows<T>(rows, a, b, out)) return kernel;
     if constexpr (!std::is_same_v<Stored, f16>) {
       if constexpr (std::is_same_v<Stored, bool>) {  // 0 and 1, and any number but 0 is 1
         if (kind == Binary::add) kind = Binary::maximum;
         if (kind == Binary::sub) kind = Binary::not_equal;
       }
-      if constexpr (std::is_floating_point_v<T>)
-        if (const auto rows = binary_rows_of<T>(kind))
-          if (Kernel kernel = run_rows<T>(rows, a, b, out)) return kernel;
       const cpu::LoadTile<T> load = cpu::gather_tile<T>;
       if (const auto compare = compare_range_of<T>(kind)) return run_binary<T, bool>(compare, load, cpu::scatter_tile<bool>, true, a, b, out);
       if (const auto range = binary_range_of<T>(kind)) return run_binary<T, T>(range, load, cpu::scatter_tile<T>, true, a, b, out);

@@ -98,6 +98,7 @@ TENON_RANGES(std::uint8_t)
 #undef TENON_RANGES
 template RowsLoop<float> binary_rows_of<float>(Binary);
 template RowsLoop<double> binary_rows_of<double>(Binary);
+template RowsLoop<f16> binary_rows_of<f16>(Binary);
 template UnaryLoop<float> unary_range_of<float>(Unary);
 template UnaryLoop<double> unary_range_of<double>(Unary);
 template UnaryLoop<bf16> unary_range_of<bf16>(Unary);

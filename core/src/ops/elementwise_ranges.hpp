@@ -31,7 +31,7 @@ template <class T>
 BinaryLoop<T> binary_range_of(kernels::Binary kind);
 template <class T>
 CompareLoop<T> compare_range_of(kernels::Binary kind);
-/// T: f32 or f64.
+/// T: f32, f64 or f16.
 template <class T>
 RowsLoop<T> binary_rows_of(kernels::Binary kind);
 /// T: f32, f64 or bf16.

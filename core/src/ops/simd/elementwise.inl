@@ -47,8 +47,9 @@ template <kernels::Binary K, class V>
 /// One row of at least a vector; its end is one that meets the one before it.
 template <kernels::Binary K, bool XMoves, bool YMoves, class T>
 [[gnu::always_inline]] inline void binary_row(std::int64_t n, const T* x, const T* y, T* z) {
-  constexpr int N = kLanes<T>;
-  Vec<T, N> a = splat<T, N>(*x), b = splat<T, N>(*y);
+  using A = Acc<T>;
+  constexpr int N = kLanes<A>;
+  Vec<A, N> a = splat<A, N>(A(*x)), b = splat<A, N>(A(*y));
   for (std::int64_t i = 0;; i = i + 2 * N <= n ? i + N : n - N) {
     if constexpr (XMoves) a = load<N>(x + i);
     if constexpr (YMoves) b = load<N>(y + i);
@@ -57,11 +58,23 @@ template <kernels::Binary K, bool XMoves, bool YMoves, class T>
   }
 }
 
+/// The first row, shorter than a vector.
+template <kernels::Binary K, class T>
+[[gnu::always_inline]] inline void short_row(const BinaryRows<T>& r) {
+  T x[kLanes<Acc<T>>], y[kLanes<Acc<T>>], z[kLanes<Acc<T>>];
+  for (auto& v : x) v = *r.x;
+  for (auto& v : y) v = *r.y;
+  if (r.x_step) std::memcpy(x, r.x, std::size_t(r.n) * sizeof(T));
+  if (r.y_step) std::memcpy(y, r.y, std::size_t(r.n) * sizeof(T));
+  binary_row<K, true, true>(kLanes<Acc<T>>, x, y, z);
+  std::memcpy(r.z, z, std::size_t(r.n) * sizeof(T));
+}
+
 template <kernels::Binary K, class T>
 void binary_rows(BinaryRows<T> r) {
   for (; r.rows > 0; --r.rows, r.x += r.x_row, r.y += r.y_row, r.z += r.z_row) {
-    if (r.n < kLanes<T>)
-      for (std::int64_t i = 0; i < r.n; ++i) r.z[i] = of_two<K>(r.x[i * r.x_step], r.y[i * r.y_step]);
+    if (r.n < kLanes<Acc<T>>)
+      short_row<K>(r);
     else if (r.x_step == 0)
       binary_row<K, false, true>(r.n, r.x, r.y, r.z);
     else if (r.y_step == 0)
