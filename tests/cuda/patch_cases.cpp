@@ -123,7 +123,7 @@ const Register cases(std::map<std::string, Case>{
 
 }  // namespace
 
-TEST_CASE("every set of changes follows on cutting as it does on patches, on the device", "[cuda][patches]") {
+TEST_CASE("every set of changes follows on cutting as it does on patches, on the device", "[cuda][patches][slow]") {
   TENON_NEEDS_DEVICE();
   const Tensor voxels = random_uniform({5 * 6 * 20}, 3, 5, -2, 3), table = Tensor::from(std::vector<std::int64_t>{0, 5, 6, 20}, {1, 4});
   // 128 patches: each change drawn or not, brightness and shift together.

@@ -106,7 +106,7 @@ void check_pass(const ConvGeometry& g, ConvPass pass, bool bias) {
 
 }  // namespace
 
-TEST_CASE("convolutions and input gradients on tensor cores are the sums over the taps", "[conv]") {
+TEST_CASE("convolutions and input gradients on tensor cores are the sums over the taps", "[conv][slow]") {
   TENON_NEEDS_DEVICE();
   for (const bool bias : {false, true}) {
     check_pass(geometry(1, {1, 1, 1}, 32, 32), ConvPass::forward, bias);
