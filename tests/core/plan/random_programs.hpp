@@ -27,7 +27,8 @@ inline const std::vector<DType> kProgramTypes = {DType::f32, DType::f32, DType::
 
 class RandomProgram {
  public:
-  explicit RandomProgram(std::uint64_t seed) : seed_(seed), shapes_(kProgramShapes[seed % kProgramShapes.size()]) {
+  /// `libraries`: with products and convolutions, which a GPU's libraries may compute in other ways in a recorded step.
+  explicit RandomProgram(std::uint64_t seed, bool libraries = true) : seed_(seed), libraries_(libraries), shapes_(kProgramShapes[seed % kProgramShapes.size()]) {
     const DType types[] = {seed % 4 == 0 ? DType::bf16 : DType::f32, DType::f32, DType::bf16, DType::f64, DType::boolean};
     for (std::size_t i = 0; i < std::size(types); ++i) {
       const Tensor x = random_normal(shapes_[(seed + i) % 3], seed, i).to(DType::f32);
@@ -152,7 +153,7 @@ class RandomProgram {
         y.narrow(0, 1, 2).fill(c * 2);
         return y;
       }
-      case 21: return a.rank() > 0 && a.numel() < 5000 ? matmul(a, a.rank() > 1 ? a.transpose(-2, -1) : a) : Tensor();
+      case 21: return libraries_ && a.rank() > 0 && a.numel() < 5000 ? matmul(a, a.rank() > 1 ? a.transpose(-2, -1) : a) : Tensor();
       case 22: return below(2) ? cumsum(a, axis_of(a)) : log_softmax(a, axis_of(a));
       case 23: return below(2) ? max(a, axis_of(a), true) : sort(a, axis_of(a)).values;
       case 24: {
@@ -166,7 +167,7 @@ class RandomProgram {
       case 26: return roll(pad(a, std::vector<std::int64_t>(std::size_t(a.rank()), 1), std::vector<std::int64_t>(std::size_t(a.rank()), 0), c), {1}, {axis_of(a)});
       case 27: {  // a line of voxels of one channel
         const Tensor line = a.reshape({1, -1, 1}), w = random_normal({3, 3, 1}, seed_, 9).to(a.dtype());
-        return below(2) ? conv(line, w, {}, {{}, {1}, {}, 1}) : max_pool(line, {2}, {2}, {0});
+        return libraries_ && below(2) ? conv(line, w, {}, {{}, {1}, {}, 1}) : max_pool(line, {2}, {2}, {0});
       }
       case 28: {
         const Tensor ones = Tensor::full({a.size(-1)}, 1, a.dtype());
@@ -177,6 +178,7 @@ class RandomProgram {
   }
 
   std::uint64_t seed_, at_ = 0;
+  bool libraries_;
   std::vector<Shape> shapes_;
   std::vector<Tensor> first_, state_, live_;
   std::optional<Random> random_;
