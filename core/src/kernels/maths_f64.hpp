@@ -21,16 +21,17 @@ TENON_MATHS double power_of_two(double shifted) {
   return std::bit_cast<double>((std::bit_cast<std::uint64_t>(shifted) + 1023) << 52);
 }
 
-/// e^x = 2^n (1 + rest), shifted = kWhole + n, for |x| <= 750.
+/// e^x = 2^n (1 + rest), shifted = kWhole + n, for |x| <= 750. Of a number or of a vector of them.
+template <class V>
 struct ExpPartsF64 {
-  double rest, shifted;
+  V rest, shifted;
 };
 /// Of x + low, |low| tiny.
-TENON_MATHS ExpPartsF64 exp_parts(double x, double low = 0) {
-  const double shifted = x * 1.44269504088896338700 + kWhole, n = shifted - kWhole;
-  const double r = (x - n * kLog2High) - (n * kLog2Low - low);
-  double p = 2.09267678560933133e-09;
-  p = p * r + 2.51122859727239628e-08;
+template <class V>
+TENON_MATHS ExpPartsF64<V> exp_parts(const V& x, const V& low = V{}) {
+  const V shifted = x * 1.44269504088896338700 + kWhole, n = shifted - kWhole;
+  const V r = (x - n * kLog2High) - (n * kLog2Low - low);
+  V p = r * 2.09267678560933133e-09 + 2.51122859727239628e-08;
   p = p * r + 2.75572339829406655e-07;
   p = p * r + 2.75572341082761063e-06;
   p = p * r + 2.48015873729333272e-05;
@@ -46,7 +47,7 @@ TENON_MATHS ExpPartsF64 exp_parts(double x, double low = 0) {
 TENON_MATHS double exp_f64(double x, double low = 0) {
   x = x < -746.0 ? -746.0 : x;  // below the smallest subnormal
   x = x > 710.0 ? 710.0 : x;    // above the largest finite result
-  const ExpPartsF64 e = exp_parts(x, low);
+  const ExpPartsF64<double> e = exp_parts(x, low);
   // 2^n as two factors, so that neither leaves the normal range
   const double n = e.shifted - kWhole, half = n * 0.5 + kWhole;
   return (e.rest + 1.0) * power_of_two(half) * power_of_two(n - (half - kWhole) + kWhole);
@@ -56,7 +57,7 @@ TENON_MATHS double exp_f64(double x, double low = 0) {
 TENON_MATHS double expm1_f64(double x) {
   double y = x < -40.0 ? -40.0 : x;  // there the result is -1 to the last bit
   y = y > 710.0 ? 710.0 : y;
-  const ExpPartsF64 e = exp_parts(y);
+  const ExpPartsF64<double> e = exp_parts(y);
   const double half = power_of_two(e.shifted - 1.0);  // half of 2^n, which may lie above the largest number
   const double result = 2.0 * (half * e.rest + (half - 0.5));
   return __builtin_fabs(x) < 1e-300 ? x : result;
@@ -162,7 +163,7 @@ TENON_MATHS double sigmoid_f64(double x) {
 TENON_MATHS double tanh_f64(double x) {
   double y = 2.0 * __builtin_fabs(x);
   y = y > 44.0 ? 44.0 : y;  // there the result is 1 to the last bit
-  const ExpPartsF64 e = exp_parts(y);
+  const ExpPartsF64<double> e = exp_parts(y);
   const double power = power_of_two(e.shifted), minus_one = power * e.rest + (power - 1.0);
   return with_sign_of(minus_one / (minus_one + 2.0), x);
 }
@@ -175,7 +176,7 @@ struct Quarters {
 TENON_MATHS Quarters<double> quarters(double x) {
   double y = __builtin_fabs(x);
   y = y > 710.6 ? 710.6 : y;  // above the largest finite result
-  const ExpPartsF64 e = exp_parts(y);
+  const ExpPartsF64<double> e = exp_parts(y);
   const double quarter = power_of_two(e.shifted - 2.0), less = quarter * e.rest + (quarter - 0.25);
   return {less, less + 0.25};
 }
@@ -231,7 +232,7 @@ TENON_MATHS double erf_f64(double x) {
   p = p * y - 1.02772603301939908e-01;
   p = p * y - 6.36619772367581382e-01;
   p = p * y - 1.12837916709551256e+00;
-  const ExpPartsF64 e = exp_parts(p * y);
+  const ExpPartsF64<double> e = exp_parts(p * y);
   const double power = power_of_two(e.shifted);
   return with_sign_of((1.0 - power) - power * e.rest, x);
 }
@@ -288,6 +289,22 @@ TENON_MATHS double gelu_f64(double x) {
 }
 TENON_MATHS double gelu_slope_f64(double x) {
   return 0.5 * (1.0 + erf_f64(x * 0.70710678118654752440) + x * 0.79788456080286535588 * exp_f64(-0.5 * x * x));
+}
+
+// ---- the one that loops take, by type -------------------------------------------------------------------------
+
+TENON_MATHS float exp_loop(float x) {
+  return exp_f32(x);
+}
+TENON_MATHS double exp_loop(double x) {
+  return exp_f64(x);
+}
+/// For positive normal x.
+TENON_MATHS float log_loop(float x) {
+  return log_f32(x);
+}
+TENON_MATHS double log_loop(double x) {
+  return log_f64(x);
 }
 
 }  // namespace tenon

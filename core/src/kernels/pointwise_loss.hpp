@@ -11,22 +11,34 @@
 
 namespace tenon {
 
-/// log_f32 for all arguments.
-TENON_MATHS float log_any(float x) {
-  const bool small = x < 1.17549435e-38f;
-  float y = log_f32(small ? x * 8388608.0f : x) - (small ? 15.9423852f : 0.0f);
-  y = x <= 3.4028234e38f ? y : x;
-  y = x == 0 ? -std::numeric_limits<float>::infinity() : y;
-  return x < 0 ? std::numeric_limits<float>::quiet_NaN() : y;
+/// log_loop for all arguments.
+template <class A>
+TENON_MATHS A log_any(A x) {
+  constexpr bool kWide = std::is_same_v<A, double>;
+  constexpr A kUp = kWide ? A(4503599627370496.0) : A(8388608.0), kLogUp = kWide ? A(36.04365338911715) : A(15.9423852);
+  const bool small = x < std::numeric_limits<A>::min();
+  A y = log_loop(small ? x * kUp : x) - (small ? kLogUp : A(0));
+  y = x <= std::numeric_limits<A>::max() ? y : x;
+  y = x == 0 ? -std::numeric_limits<A>::infinity() : y;
+  return x < 0 ? std::numeric_limits<A>::quiet_NaN() : y;
 }
-TENON_MATHS double log_any(double x) {
-  return std::log(x);
-}
-TENON_MATHS float softplus_fast(float x) {
+TENON_MATHS float softplus_loop(float x) {
   return softplus_f32(x);
 }
-TENON_MATHS double softplus_fast(double x) {
-  return (x > 0 ? x : 0.0) + std::log1p(std::exp(x < 0 ? x : -x));
+TENON_MATHS double softplus_loop(double x) {
+  return softplus_f64(x);
+}
+TENON_MATHS float sigmoid_loop(float x) {
+  return sigmoid_fast(x);
+}
+TENON_MATHS double sigmoid_loop(double x) {
+  return sigmoid_f64(x);
+}
+TENON_MATHS float erf_loop(float x) {
+  return erf_fast(x);
+}
+TENON_MATHS double erf_loop(double x) {
+  return erf_f64(x);
 }
 template <class A>
 TENON_MATHS A sign_of(A x) {
@@ -86,11 +98,11 @@ struct BceLoss {
   static constexpr int kOperands = 2;
   template <class A>
   TENON_MATHS static A value(A x, A target, A, LossParameters<A>) {
-    return (A(1) - target) * x + softplus_fast(-x);
+    return (A(1) - target) * x + softplus_loop(-x);
   }
   template <int K, class A>
   TENON_MATHS static A slope(A x, A target, A, LossParameters<A>) {
-    return K == 0 ? (A(1) - target) - sigmoid_fast(-x) : -x;
+    return K == 0 ? (A(1) - target) - sigmoid_loop(-x) : -x;
   }
 };
 
@@ -99,11 +111,11 @@ struct PoissonLoss {
   static constexpr int kOperands = 2;
   template <class A>
   TENON_MATHS static A value(A x, A target, A, LossParameters<A>) {
-    return exp_fast(x) - target * x;
+    return exp_loop(x) - target * x;
   }
   template <int K, class A>
   TENON_MATHS static A slope(A x, A target, A, LossParameters<A>) {
-    return K == 0 ? exp_fast(x) - target : -x;
+    return K == 0 ? exp_loop(x) - target : -x;
   }
 };
 
@@ -150,18 +162,18 @@ struct CrpsLoss {
   static constexpr double kRootHalf = 0.70710678118654752440, kDensity = 0.39894228040143267794, kInverseRootPi = 0.56418958354775628695;
   template <class A>
   TENON_MATHS static A value(A mean, A deviation, A target, LossParameters<A>) {
-    const A off = target - mean, z = off / (deviation == 0 ? A(1) : deviation), density = exp_fast(z * z * A(-0.5)) * A(kDensity);
-    const A spread = deviation * (z * erf_fast(z * A(kRootHalf)) + density * A(2) - A(kInverseRootPi));
+    const A off = target - mean, z = off / (deviation == 0 ? A(1) : deviation), density = exp_loop(z * z * A(-0.5)) * A(kDensity);
+    const A spread = deviation * (z * erf_loop(z * A(kRootHalf)) + density * A(2) - A(kInverseRootPi));
     return deviation == 0 ? size_of_number(off) : spread;
   }
   template <int K, class A>
   TENON_MATHS static A slope(A mean, A deviation, A target, LossParameters<A>) {
     const A off = target - mean, z = off / (deviation == 0 ? A(1) : deviation);
     if constexpr (K == 1) {
-      const A slope = exp_fast(z * z * A(-0.5)) * A(2 * kDensity) - A(kInverseRootPi);
+      const A slope = exp_loop(z * z * A(-0.5)) * A(2 * kDensity) - A(kInverseRootPi);
       return deviation == 0 ? A(0) : slope;
     }
-    const A slope = deviation == 0 ? sign_of(off) : erf_fast(z * A(kRootHalf));
+    const A slope = deviation == 0 ? sign_of(off) : erf_loop(z * A(kRootHalf));
     return K == 0 ? -slope : slope;
   }
 };

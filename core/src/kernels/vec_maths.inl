@@ -1,5 +1,5 @@
-// Maths of vectors; see kernels/vec.inl and kernels/softmax.hpp.
-#include "kernels/softmax.hpp"
+// Maths of vectors; see kernels/vec.inl and kernels/maths_f64.hpp.
+#include "kernels/maths_f64.hpp"
 #include "kernels/vec.inl"
 
 namespace tenon::TENON_ISA {
@@ -30,10 +30,19 @@ template <int N>
   const Whole whole = (Whole)shifted - 0x4b400000, half = whole >> 1;
   return p * (Vec<float, N>)((half + 127) << 23) * (Vec<float, N>)((whole - half + 127) << 23);
 }
+/// exp_f64 of each lane, with its bits.
 template <int N>
 [[gnu::always_inline]] inline Vec<double, N> exp_lanes(Vec<double, N> x) {
-  for (int i = 0; i < N; ++i) x[i] = exp_fast(x[i]);
-  return x;
+  x = x < -746.0 ? splat<double, N>(-746.0) : x;
+  x = x > 710.0 ? splat<double, N>(710.0) : x;
+  const ExpPartsF64<Vec<double, N>> e = exp_parts(x);
+  const Vec<double, N> p = e.rest + 1.0, n = e.shifted - kWhole;
+#if TENON_LANES_BYTES == 64
+  if constexpr (N == 8) return (Vec<double, N>)_mm512_maskz_scalef_pd(0xff, (__m512d)p, (__m512d)n);
+#endif
+  using Whole = Vec<std::int64_t, N>;
+  const Vec<double, N> half = n * 0.5 + kWhole, rest = n - (half - kWhole) + kWhole;
+  return p * (Vec<double, N>)(((Whole)half + 1023) << 52) * (Vec<double, N>)(((Whole)rest + 1023) << 52);
 }
 
 }  // namespace tenon::TENON_ISA

@@ -69,25 +69,25 @@ Kernel values(const PointwiseLoss& p) {
 
 template <class F, class A>
 Kernel slopes(const PointwiseLoss& p) {
-  using Loop = decltype(&isa_base::loss_slopes<F, 0, true, A>);
+  using Loop = decltype(&isa_base::loss_slopes<F, 0, A>);
   std::array<Loop, 3> loops{};
   const auto choose = [&]<int K>() {
-    if constexpr (K < F::kOperands)
-      loops[K] = p.each ? TENON_BY_ISA(loss_slopes<F, K, true, A>) : TENON_BY_ISA(loss_slopes<F, K, false, A>);
+    if constexpr (K < F::kOperands) loops[K] = TENON_BY_ISA(loss_slopes<F, K, A>);
   };
   choose.template operator()<0>(), choose.template operator()<1>(), choose.template operator()<2>();
   const LossParameters<A> parameters{A(p.a), A(p.b)};
   return [=](void* const* o) {
     const A* d_loss = static_cast<const A*>(o[F::kOperands]);
-    const A shared = p.each ? A(0) : A(double(*d_loss) * p.factor);
+    constexpr std::int64_t kRun = 1024;  // read once from memory for all gradients
+    std::array<A, kRun> shared;
+    if (!p.each) shared.fill(A(double(*d_loss) * p.factor));
     parallel_blocks(p.count, PointwiseLoss::kChunk, [&](std::int64_t begin, std::int64_t end) {
-      constexpr std::int64_t kRun = 1024;  // read once from memory for all gradients
       for (std::int64_t at = begin; at < end; at += kRun) {
         const auto in = operands<F, A>(o, at);
         int out = F::kOperands + 1;
         for (int k = 0; k < F::kOperands; ++k)
           if (p.wanted >> k & 1U)
-            loops[std::size_t(k)](in.data(), std::min(kRun, end - at), parameters, p.each ? d_loss + at : &shared,
+            loops[std::size_t(k)](in.data(), std::min(kRun, end - at), parameters, p.each ? d_loss + at : shared.data(),
                                   static_cast<A*>(o[out++]) + at);
       }
     });

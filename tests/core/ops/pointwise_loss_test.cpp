@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/ops/gradient_check.hpp"
+#include "core/ops/ulps.hpp"
 #include "kernels/pointwise_loss.hpp"
 #include "tenon/losses.hpp"
 
@@ -166,4 +167,11 @@ TEST_CASE("log_any of every kind of number", "[losses]") {
   CHECK(std::isnan(log_any(-1.0f)));
   CHECK(std::isnan(log_any(float(kNan))));
   CHECK(log_any(1.0f) == 0);
+}
+
+TEST_CASE("the logarithm of losses is near that of long double for all numbers", "[loss]") {
+  for (double x : check::numbers<double>(600)) {
+    INFO("log of " << x << " is " << log_any(x));
+    REQUIRE(check::ulps(log_any(x), std::log(static_cast<long double>(x))) <= 1);
+  }
 }

@@ -22,7 +22,7 @@ A online_softmax_row(std::int64_t n, A* __restrict s, A* top, A* sum) {
   }
   for (; i < n; ++i) now = s[i] > now ? s[i] : now;
   const A base = now == -std::numeric_limits<A>::infinity() ? A(0) : now;  // all masked: exp gives 0
-  for (i = 0; i < n; ++i) s[i] = exp_fast(s[i] - base);
+  for (i = 0; i < n; ++i) s[i] = exp_loop(s[i] - base);
   Vec<A, L> total = splat<A, L>(A(0)), more = total;
   for (i = 0; i + 2 * L <= n; i += 2 * L) {
     total += load<L>(s + i);
@@ -32,7 +32,7 @@ A online_softmax_row(std::int64_t n, A* __restrict s, A* top, A* sum) {
   A added = 0;
   for (; i < n; ++i) added += s[i];
   for (int k = 0; k < L; ++k) added += total[k];
-  const A carry = exp_fast(*top - base);
+  const A carry = exp_loop(*top - base);
   *top = now;
   *sum = *sum * carry + added;
   return carry;
@@ -42,7 +42,7 @@ A online_softmax_row(std::int64_t n, A* __restrict s, A* top, A* sum) {
 template <class A>
 void attention_row_gradient(std::int64_t n, A* __restrict s, A* __restrict ds, A log_sum, A delta) {
   for (std::int64_t i = 0; i < n; ++i) {
-    const A p = exp_fast(s[i] - log_sum);
+    const A p = exp_loop(s[i] - log_sum);
     s[i] = p;
     ds[i] = p * (ds[i] - delta);
   }

@@ -21,7 +21,7 @@ template <int K, int B, class T>
 /// log of a sum of exponentials, NaN included.
 template <class A>
 [[gnu::always_inline]] inline A log_of_sum(A sum) {
-  return sum == sum ? log_fast(sum) : sum;
+  return sum == sum ? log_loop(sum) : sum;
 }
 
 /// n <= B rows; the missing ones read as zeros.
@@ -75,7 +75,7 @@ inline void exponentials(A* t, int classes, A* top, A* sum) {
     for (int i = 0; i < B; ++i) top[i] = max_nan(t[k * B + i], top[i]);
   for (int k = 0; k < classes; ++k)
     for (int i = 0; i < B; ++i) {
-      A e = exp_fast(t[k * B + i] - top[i]);
+      A e = exp_loop(t[k * B + i] - top[i]);
       t[k * B + i] = e;
       sum[i] += e;
     }

@@ -101,7 +101,7 @@ void label_gradient(const T* x, const std::int32_t* labels, T* dx, std::int64_t 
   } else {
     for (std::int64_t r = 0; r < rows; ++r, x += K, dx += K) {
       const RowShares<A> p = row_shares(x, K, entropy_share, dx);
-      dx[labels[r]] = T(exp_fast(A(x[labels[r]]) - p.top) * p.scale - entropy_share);
+      dx[labels[r]] = T(exp_loop(A(x[labels[r]]) - p.top) * p.scale - entropy_share);
     }
   }
 }

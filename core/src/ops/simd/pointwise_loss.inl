@@ -25,12 +25,11 @@ double loss_sum(const A* const* in, std::int64_t n, LossParameters<A> p) {
   return total;
 }
 
-/// d = weight slope, the weight one an element where `Each`.
-template <class F, int K, bool Each, class A>
+/// d = weight slope
+template <class F, int K, class A>
 void loss_slopes(const A* const* in, std::int64_t n, LossParameters<A> p, const A* __restrict weight, A* __restrict d) {
   const A *__restrict x = in[0], *__restrict target = in[1], *__restrict last = in[F::kOperands - 1];
-  const A shared = *weight;
-  for (std::int64_t i = 0; i < n; ++i) d[i] = (Each ? weight[i] : shared) * F::template slope<K>(x[i], target[i], last[i], p);
+  for (std::int64_t i = 0; i < n; ++i) d[i] = weight[i] * F::template slope<K>(x[i], target[i], last[i], p);
 }
 
 }  // namespace tenon::TENON_ISA

@@ -63,7 +63,7 @@ void softmax_gradient_rows(const T* y, const T* dy, T* dx, std::int64_t rows, st
       for (int k = 0; k < K; ++k)
         for (int i = 0; i < B; ++i) {
           A& v = t[k * B + i];
-          v = Log ? g[k * B + i] - exp_fast(v) * sum[i] : v * (g[k * B + i] - sum[i]);
+          v = Log ? g[k * B + i] - exp_loop(v) * sum[i] : v * (g[k * B + i] - sum[i]);
         }
       store_rows<B>(t, n, K, dx + r * K);
     }
