@@ -4,9 +4,11 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "backend/cpu/rows.hpp"
 #include "ops/check.hpp"
 #include "ops/embedding_kernels.hpp"
 #include "tenon/autograd.hpp"
@@ -15,7 +17,7 @@
 namespace tenon {
 namespace {
 
-constexpr std::int64_t kColumns = 16;  // of a task that adds rows: a task owns its columns, so the order of the sum is that of the indices
+constexpr std::int64_t kColumns = 16;  ///< of a task where rows are few: a cache line
 
 Kernel gather(const EmbeddingRows& p) {
   return [p](void* const* o) {
@@ -33,18 +35,62 @@ Kernel gather(const EmbeddingRows& p) {
   };
 }
 
+/// The positions of indices, block by block of the table's rows, in each in their order.
+struct RowBlocks {
+  std::vector<std::int64_t> first, position;
+  RowBlocks(const EmbeddingRows& p, const std::int64_t* index, std::int64_t rows, std::int64_t blocks)
+      : first(std::size_t(blocks) + 1), position(std::size_t(p.count)) {
+    for (std::int64_t i = 0; i < p.count; ++i) ++first[std::size_t(index[i] / rows) + 1];
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    std::vector<std::int64_t> next = first;
+    for (std::int64_t i = 0; i < p.count; ++i) position[std::size_t(next[std::size_t(index[i] / rows)]++)] = i;
+  }
+};
+
+/// Columns [left, right) of the rows from `low` on, which lie at `to`, `rows` of them; `position(k)`, k < hits, is where the indices name one.
+template <class T, class Position>
+void add_block(const EmbeddingRows& p, const T* d_y, const std::int64_t* index, T* to, std::int64_t low, std::int64_t rows, std::int64_t left, std::int64_t right,
+               std::int64_t hits, const Position& position) {
+  if (left == 0 && right == p.channels)
+    std::fill_n(to, rows * p.channels, T(0));
+  else
+    for (std::int64_t r = 0; r < rows; ++r) std::fill(to + r * p.channels + left, to + r * p.channels + right, T(0));
+  for (std::int64_t k = 0; k < hits; ++k) {
+    const std::int64_t i = position(k);
+    if (index[i] == p.padding) continue;
+    T* row = to + (index[i] - low) * p.channels;
+    const T* from = d_y + i * p.channels;
+    for (std::int64_t c = left; c < right; ++c) row[c] += from[c];
+  }
+}
+
+/// A task owns its elements of the table, so the order of a sum is that of the indices: a block of rows that a cache holds, or columns of them where blocks are
+/// few. A large table goes past the caches.
 template <class T>
 void add_rows(const EmbeddingRows& p, void* const* o) {
+  constexpr std::int64_t kBlock = cpu::kTaskBytes / std::int64_t(sizeof(T));
   const T* d_y = static_cast<const T*>(o[0]);
   const auto* index = static_cast<const std::int64_t*>(o[1]);
   T* d_table = static_cast<T*>(o[2]);
-  parallel_blocks(p.channels, kColumns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = 0; r < p.rows; ++r) std::fill(d_table + r * p.channels + begin, d_table + r * p.channels + end, T(0));
-    for (std::int64_t i = 0; i < p.count; ++i) {
-      if (index[i] == p.padding) continue;
-      T* to = d_table + index[i] * p.channels;
-      for (std::int64_t c = begin; c < end; ++c) to[c] += d_y[i * p.channels + c];
-    }
+  const std::int64_t rows = std::clamp<std::int64_t>(kBlock / std::max<std::int64_t>(1, p.channels), 1, std::max<std::int64_t>(1, p.rows)),
+                     blocks = cpu::ceil_div(p.rows, rows), width = blocks < thread_count() ? kColumns : std::max<std::int64_t>(1, p.channels),
+                     pieces = cpu::ceil_div(p.channels, width);
+  if (blocks <= 1)
+    return parallel_blocks(p.channels, width, [&](std::int64_t begin, std::int64_t end) {
+      add_block(p, d_y, index, d_table, 0, p.rows, begin, end, p.count, [](std::int64_t k) { return k; });
+    });
+  const bool stream = pieces == 1 && rows * p.channels <= kBlock && p.rows * p.channels * std::int64_t(sizeof(T)) >= cpu::kStreamBytes;
+  const RowBlocks at(p, index, rows, blocks);
+  parallel_for(blocks * pieces, [&](std::int64_t task) {
+    alignas(64) T buffer[kBlock];
+    const std::int64_t block = task / pieces, left = task % pieces * width, low = block * rows, n = std::min(rows, p.rows - low);
+    const std::int64_t* position = at.position.data() + at.first[std::size_t(block)];
+    T* to = d_table + low * p.channels;
+    add_block(p, d_y, index, stream ? buffer : to, low, n, left, std::min(p.channels, left + width), at.first[std::size_t(block) + 1] - at.first[std::size_t(block)],
+              [=](std::int64_t k) { return position[k]; });
+    if (!stream) return;
+    cpu::stream_row(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(buffer), n * p.channels * std::int64_t(sizeof(T)));
+    cpu::end_streams();
   });
 }
 

@@ -20,11 +20,17 @@ template <class V>
   return ~(v <= best) & (best == best);
 }
 
+/// Whether a voxel's channels are one vector, narrower than the widest: then windows a stride apart are taken one by one.
+template <class A>
+bool narrow_vectors(const Pooling& p) {
+  return std::is_same_v<A, float> && kLanes<float> >= 8 && p.axes[2].stride > 1 && (p.channels == 4 || (p.channels == 8 && kLanes<float> > 8));
+}
+
 /// Whether vectors along x and channels together have more lanes to use than those along few channels, although results that a stride
 /// leaves out are made too.
 template <class A>
 bool along_rows(const Pooling& p) {
-  return p.axes[2].kernel > 0 && p.channels < kLanes<A> && p.channels * p.axes[2].stride <= 2 * kLanes<A>;
+  return p.axes[2].kernel > 0 && p.channels < kLanes<A> && (narrow_vectors<A>(p) || p.channels * p.axes[2].stride <= 2 * kLanes<A>);
 }
 
 /// Windows of the last axis that no edge cuts: [begin, end).
@@ -103,6 +109,32 @@ struct MaxAlongBody {
   }
 };
 
+/// `count` windows that no edge cuts, of N channels, the first of them `b`.
+template <int N, bool Places, class T>
+void max_windows(const PoolBox& b, std::int64_t stride, std::int64_t count, const T* in, T* out, std::int32_t* index) {
+  const std::int32_t first = std::int32_t(b.first());
+  in += first * N;
+  for (std::int64_t x = 0; x < count; ++x) {
+    Vec<Acc<T>, N> best[1];
+    Vec<Place<Acc<T>>, N> at[1];
+    max_of_box<1, N, Places>(b, N, in + x * stride * N, best, at);
+    store<N>(out + x * N, best[0]);
+    if constexpr (Places) {
+      const Vec<std::int32_t, N> places = at[0] + std::int32_t(first + x * stride);
+      std::memcpy(index + x * N, &places, sizeof places);
+    }
+  }
+}
+template <int N, class T>
+void sum_windows(const PoolBox& b, std::int64_t stride, std::int64_t count, const T* in, T* out, Acc<T> share) {
+  in += b.first() * N;
+  for (std::int64_t x = 0; x < count; ++x) {
+    Vec<Acc<T>, N> sum[1];
+    sum_of_box<1, N>(b, N, in + x * stride * N, sum);
+    store<N>(out + x * N, sum[0] * share);
+  }
+}
+
 struct SumAlongBody {
   template <int M, int N, class T, class A>
   static void run(std::int64_t e, const PoolBox* b, std::int64_t C, const T* in, A* sums) {
@@ -164,9 +196,11 @@ void max_pool_row(const Pooling& p, const T* in, T* out, std::int32_t* index, co
     A best[kSpan];
     Place<A> at[kSpan];
     const PoolBox box = input_box(p, r.z, r.y, x0);
-    channel_blocks<A, MaxAlongBody<Places>>(elements, &box, C, in + box.first() * C, best, at);
     T* to = out + (row + x0) * C;
     std::int32_t* places = Places ? index + (row + x0) * C : nullptr;
+    if constexpr (std::is_same_v<T, float>)
+      if (narrow_vectors<T>(p)) return (C == 4 ? max_windows<4, Places, T> : max_windows<8, Places, T>)(box, ax.stride, count, in, to, places);
+    channel_blocks<A, MaxAlongBody<Places>>(elements, &box, C, in + box.first() * C, best, at);
     pick_strided(count, ax.stride, C, [&](std::int64_t x, std::int64_t e, std::int64_t from) {
       to[e] = T(best[from]);
       if constexpr (Places) places[e] = std::int32_t(at[from] + box.first() + x * ax.stride);
@@ -199,8 +233,10 @@ void avg_pool_row(const Pooling& p, const T* in, T* out, const PoolRow& r, Acc<T
   whole_and_cut(p, r, one, [&](std::int64_t x0, std::int64_t count, std::int64_t elements) {
     A sums[kSpan];
     const PoolBox box = input_box(p, r.z, r.y, x0);
-    channel_blocks<A, SumAlongBody>(elements, &box, C, in + box.first() * C, sums);
     T* to = out + (row + x0) * C;
+    if constexpr (std::is_same_v<T, float>)
+      if (narrow_vectors<T>(p)) return (C == 4 ? sum_windows<4, T> : sum_windows<8, T>)(box, ax.stride, count, in, to, share);
+    channel_blocks<A, SumAlongBody>(elements, &box, C, in + box.first() * C, sums);
     pick_strided(count, ax.stride, C, [&](std::int64_t, std::int64_t e, std::int64_t from) { to[e] = T(sums[from] * share); });
   });
 }
@@ -241,6 +277,13 @@ void pool_put_row(const Pooling& p, const T* from, const std::int32_t* index, T*
     else
       channel_blocks<Acc<T>, SumPoolBody>(C, &box, C, from, to + voxel * C, share);
   }
+}
+
+/// Shares of n values.
+template <class T>
+void pool_shares(const void* from, void* to, std::int64_t n, double share) {
+  const Acc<T> factor = Acc<T>(share);
+  for (std::int64_t i = 0; i < n; ++i) static_cast<T*>(to)[i] = T((Acc<T>(0) + Acc<T>(static_cast<const T*>(from)[i])) * factor);
 }
 
 }  // namespace tenon::TENON_ISA
