@@ -283,6 +283,58 @@ template <class Body>
   return n;
 }
 
+/// The first `Left` of r, each every other value of two of the last: from those of lines one after the other to those of a place, places by their bits backwards.
+template <class T, int N, int Left = N>
+[[gnu::always_inline]] inline void fft_part_lines(FftVec<T>* r) {
+  if constexpr (Left > 1) {
+    FftVec<T> s[N];
+    for (int block = 0; block < N; block += Left)
+      for (int i = 0; i < Left / 2; ++i) fft_deinterleave<T>(r[block + 2 * i], r[block + 2 * i + 1], s[block + i], s[block + Left / 2 + i]);
+    std::memcpy(r, s, sizeof s);
+    fft_part_lines<T, N, Left / 2>(r);
+  }
+}
+/// The way back.
+template <class T, int N, int Left = 2>
+[[gnu::always_inline]] inline void fft_join_lines(FftVec<T>* r) {
+  if constexpr (Left <= N) {
+    FftVec<T> s[N];
+    for (int block = 0; block < N; block += Left)
+      for (int i = 0; i < Left / 2; ++i) fft_interleave<T>(r[block + i], r[block + Left / 2 + i], s[block + 2 * i], s[block + 2 * i + 1]);
+    std::memcpy(r, s, sizeof s);
+    fft_join_lines<T, N, 2 * Left>(r);
+  }
+}
+/// Of scalar i of a line, after its bits are reversed: its place in a buffer's values.
+template <class T, int N>
+[[gnu::always_inline]] inline int fft_place_of(int i, int re, int im) {
+  int scalar = 0;
+  for (int bit = 1, back = N / 2; bit < N; bit *= 2, back /= 2) scalar |= i & bit ? back : 0;
+  return scalar / 2 * 2 * kFftLanes<T> + (scalar % 2 ? im : re);
+}
+/// Lines of N scalars, one right after the other, as many as lanes.
+template <class T, int N>
+void fft_load_short(const T* p, int re, int im, T* to) {
+  constexpr int L = kFftLanes<T>;
+  FftVec<T> r[N];
+  for (int i = 0; i < N; ++i) r[i] = load<L>(p + i * L);
+  fft_part_lines<T, N>(r);
+  for (int i = 0; i < N; ++i) store<L>(to + fft_place_of<T, N>(i, re, im), r[i]);
+}
+template <class T, int N>
+void fft_store_short(const T* from, T scale, int re, int im, T* p) {
+  constexpr int L = kFftLanes<T>;
+  FftVec<T> r[N];
+  for (int i = 0; i < N; ++i) r[i] = load<L>(from + fft_place_of<T, N>(i, re, im)) * scale;
+  fft_join_lines<T, N>(r);
+  for (int i = 0; i < N; ++i) store<L>(p + i * L, r[i]);
+}
+/// Lines of two or four complex values, where they are too short to be transposed as rows.
+template <class T>
+[[gnu::always_inline]] inline bool fft_short_rows(const FftLanes& m, std::int64_t n) {
+  return m.layout == FftLanes::Layout::rows && n < kFftLanes<T> / 2 && (n == 2 || n == 4) && m.at[1] - m.at[0] == 2 * n;
+}
+
 /// Complex lines into a buffer. `swap` exchanges real and imaginary parts.
 template <class T>
 void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
@@ -290,6 +342,7 @@ void fft_load(const T* p, const FftLanes& m, std::int64_t n, bool swap, T* to) {
   const int re = swap ? L : 0, im = L - re;
   if (m.layout == FftLanes::Layout::packed) return fft_load_beside(FftBeside<T, true>{}, p, m, n, re, im, to);
   if (m.layout == FftLanes::Layout::beside) return fft_load_beside(fft_part<T>(m), p, m, n, re, im, to);
+  if (fft_short_rows<T>(m, n)) return (n == 2 ? fft_load_short<T, 4> : fft_load_short<T, 8>)(p + m.at[0], re, im, to);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows) {
     const std::int64_t ahead = L * (m.at[1] - m.at[0]);  // the rows that come next, which no stream of a prefetcher leads to
@@ -323,6 +376,7 @@ void fft_store(const T* from, std::int64_t n, T scale, bool swap, const FftLanes
   const int re = swap ? L : 0, im = L - re;
   if (m.layout == FftLanes::Layout::packed) return fft_store_beside(FftBeside<T, true>{}, from, n, scale, re, im, m, p);
   if (m.layout == FftLanes::Layout::beside) return fft_store_beside(fft_part<T>(m), from, n, scale, re, im, m, p);
+  if (fft_short_rows<T>(m, n)) return (n == 2 ? fft_store_short<T, 4> : fft_store_short<T, 8>)(from, scale, re, im, p + m.at[0]);
   std::int64_t j = 0;
   if (m.layout == FftLanes::Layout::rows)
     j = fft_places(n, L / 2, [&](std::int64_t at) {
