@@ -88,8 +88,12 @@ Kernel make_gather(const IndexMove& p) {
       const std::int64_t inner = p.at.inner, run = inner == 1 ? p.picks : inner;  // elements whose address depends on the index alone
       parallel_blocks(p.at.outer * p.picks * inner, kGrain, [&](std::int64_t begin, std::int64_t end) {
         check_range(p, index, begin, end);
-        while (begin < end) {
-          const std::int64_t r = begin / run, column = begin % run, last = std::min(end, begin + run - column);
+        if (run == 1 && inner == 1) {
+          for (std::int64_t e = begin; e < end; ++e) y[e] = x[e * p.at.n + index[e]];
+          return;
+        }
+        for (std::int64_t r = begin / run, column = begin % run; begin < end; ++r, column = 0) {
+          const std::int64_t last = std::min(end, begin + run - column);
           if (inner == 1) {
             const T* row = x + r * p.at.n;
             for (std::int64_t e = begin; e < last; ++e) y[e] = row[index[e]];
@@ -221,24 +225,33 @@ void start(const IndexMove& p, const void* x, void* y) {
   });
 }
 
-/// Rows of one column that are many: each is begun, checked and added to while it is near, a short one beside the result, which it then
-/// reaches past the caches where all together would not stay in them.
+/// Rows of one column that are many: some that are short, or one, are begun, checked and added to while they are near, short ones beside the result, which they
+/// then reach past the caches where all together would not stay in them.
 template <class T, class Op>
 void place_rows(const IndexMove& p, const T* x, const std::int64_t* index, const T* source, T* y) {
-  constexpr std::int64_t kBuffer = 4096;
+  constexpr std::int64_t kBuffer = 4096, kIndices = 1024;
   const std::int64_t n = p.at.n, bytes = std::int64_t(sizeof(T)) * (2 * n + p.picks) + 8 * p.picks;
   const bool stream = n <= kBuffer && p.at.outer * bytes >= 2 * cpu::kStreamBytes;
+  const std::int64_t most = p.shared ? 1 : std::clamp<std::int64_t>(std::min(kBuffer / n, kIndices / std::max<std::int64_t>(1, p.picks)), 1, kBuffer);
   parallel_blocks(p.at.outer, cpu::move_grain(p.at.outer, bytes), [&](std::int64_t begin, std::int64_t end) {
     alignas(64) T buffer[kBuffer];
-    for (std::int64_t outer = begin; outer < end; ++outer) {
+    for (std::int64_t outer = begin; outer < end; outer += most) {
+      const std::int64_t rows = std::min(most, end - outer), all = rows * n;
       T* row = stream ? buffer : y + outer * n;
       if (x)
-        std::copy_n(x + outer * n, n, row);
+        std::copy_n(x + outer * n, all, row);
       else
-        std::fill_n(row, n, T());
-      place<T, Op>(p, {outer, 0, 1, 0, n}, true, index, source, row);
+        std::fill_n(row, all, T());
+      if (most == 1) {
+        place<T, Op>(p, {outer, 0, 1, 0, n}, true, index, source, row);
+      } else {
+        const std::int64_t first = outer * p.picks;
+        check_range(p, index, first, first + rows * p.picks);
+        for (std::int64_t r = 0, at = first; r < rows; ++r)
+          for (std::int64_t k = 0; k < p.picks; ++k, ++at) Op()(row[r * n + index[at]], source[at]);
+      }
       if (stream)
-        cpu::stream_row(reinterpret_cast<char*>(y + outer * n), reinterpret_cast<const char*>(buffer), n * std::int64_t(sizeof(T)));
+        cpu::stream_row(reinterpret_cast<char*>(y + outer * n), reinterpret_cast<const char*>(buffer), all * std::int64_t(sizeof(T)));
     }
     if (stream) cpu::end_streams();
   });

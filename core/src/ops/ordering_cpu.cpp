@@ -157,12 +157,16 @@ void topk_row(const RowOrder& p, const Elements<Record>& elements, std::int64_t 
   const std::int64_t capacity = topk_capacity(p), pieces = topk_pieces(p), length = (p.n + pieces - 1) / pieces;
   const char* x = elements.at(all_x, row * p.n);
   std::array<std::int64_t, kMostPieces> found{};
-  parallel_for(pieces, [&](std::int64_t piece) {
+  const auto select = [&](std::int64_t piece) {
     Selection<Record> s{space + piece * capacity, p.k, capacity};
     s.offer(elements, x, piece * length, std::min(p.n, (piece + 1) * length), p.descending);
     s.keep_best();
     found[std::size_t(piece)] = s.count;
-  });
+  };
+  if (pieces == 1)
+    select(0);
+  else
+    parallel_for(pieces, select);
   Selection<Record> all{space, p.k, capacity * pieces, found[0]};
   for (std::int64_t piece = 1; piece < pieces; ++piece) {
     std::copy_n(space + piece * capacity, found[std::size_t(piece)], space + all.count);
