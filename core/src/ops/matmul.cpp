@@ -180,19 +180,22 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b, const char
   if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
 }
 
-/// One real product does a complex one: the rows of b, and those of i b, beside the parts of a.
+/// One real product does a complex one: the rows of b, and those of i b, beside the parts of a. Its gradients are products of the same kind, with conjugates.
 Tensor complex_product(const Tensor& a, const Tensor& b) {
-  const Tensor turned = view_as_complex(concat({imag(b).unsqueeze(-1) * -1.0, real(b).unsqueeze(-1)}, -1));  // i b
-  Tensor rows = view_as_real(concat({b.unsqueeze(-2), turned.unsqueeze(-2)}, -2));                            // [..., k, 2, n, 2]
+  const Tensor dense = b.detach(), turned = view_as_complex(concat({imag(dense).unsqueeze(-1) * -1.0, real(dense).unsqueeze(-1)}, -1));  // i b
+  Tensor rows = view_as_real(concat({dense.unsqueeze(-2), turned.unsqueeze(-2)}, -2));                                                   // [..., k, 2, n, 2]
   Shape right = b.shape(), left = a.shape();
   right[-2] *= 2;
   right[-1] *= 2;
   left[-1] *= 2;
-  Tensor c = matmul(view_as_real(a).reshape(left), rows.reshape(right));
+  Tensor c = matmul(view_as_real(a.detach()).reshape(left), rows.reshape(right));
   Shape pairs = c.shape();
   pairs[-1] /= 2;
   pairs.push_back(2);
-  return view_as_complex(c.reshape(pairs));
+  return differentiable("matmul", view_as_complex(c.reshape(pairs)), {a, b}, [a, b, need_a = wants_grad({a}), need_b = wants_grad({b})](const std::vector<Tensor>& d) {
+    return std::vector<Tensor>{need_a ? sum_to(complex_product(d[0], conj(swap_last(b))), a.shape()) : Tensor(),
+                               need_b ? sum_to(complex_product(conj(swap_last(a)), d[0]), b.shape()) : Tensor()};
+  });
 }
 
 }  // namespace
@@ -239,14 +242,14 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                 "the operands are [..., m, k] and [..., k, n]");
   if (a.rank() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
-  if (is_complex(a.dtype())) return complex_product(a, b);
   if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(a.dtype());
+  const auto multiplied = [&](const Tensor& left) { return is_complex(a.dtype()) ? complex_product(left, b) : product("matmul", left, b, {}, a.dtype()); };
   if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient
     Shape shape = a.shape();
     shape[-1] = b.size(-1);
-    return product("matmul", a.reshape({a.numel() / a.size(-1), a.size(-1)}), b, {}, a.dtype()).reshape(shape);
+    return multiplied(a.reshape({a.numel() / a.size(-1), a.size(-1)})).reshape(shape);
   }
-  return product("matmul", a, b, {}, a.dtype());
+  return multiplied(a);
 }
 
 void check_linear(const char* op, const Tensor& x, const Shape& input, const Tensor& weight, const Tensor& bias) {
