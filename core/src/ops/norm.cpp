@@ -46,15 +46,30 @@ std::vector<Tensor> norm_gradient_of_ops(const Tensor& d_y, const Tensor& x, con
 namespace {
 
 struct Statistics {
-  Tensor mean, var, rstd;
+  Tensor mean, var, rstd, y;  ///< y where it came along
 };
 
+Tensor empty_partial(const ChannelNorm& p, const Tensor& x) {
+  return Tensor::empty({p.samples, p.chunks(), 2, p.channels}, DType::f64, x.device());
+}
+
+Statistics empty_statistics(const ChannelNorm& p, const Tensor& x) {
+  const auto values = [&] { return Tensor::empty({p.samples, p.groups}, acc_dtype(p.dtype), x.device()); };
+  return {values(), values(), values(), {}};
+}
+
 Statistics statistics(const ChannelNorm& p, const Tensor& x) {
-  const DType type = acc_dtype(p.dtype);
-  const Shape shape{p.samples, p.groups};
-  Tensor partial = Tensor::empty({p.samples, p.chunks(), 2, p.channels}, DType::f64, x.device());
-  Statistics s{Tensor::empty(shape, type, x.device()), Tensor::empty(shape, type, x.device()), Tensor::empty(shape, type, x.device())};
-  launch("normalisation.statistics", {x}, {partial, s.mean, s.var, s.rstd}, channel_norm_stats_kernel(x.device(), p));
+  Statistics s = empty_statistics(p, x);
+  launch("normalisation.statistics", {x}, {empty_partial(p, x), s.mean, s.var, s.rstd}, channel_norm_stats_kernel(x.device(), p));
+  return s;
+}
+
+/// Statistics of samples and, where these are small and on a CPU, what is made of them.
+Statistics sample_statistics(const ChannelNorm& p, const Tensor& x, const Tensor& scale, const Tensor& shift) {
+  if (x.device().type != DeviceType::cpu || p.chunks() != 1) return statistics(p, x);
+  Statistics s = empty_statistics(p, x);
+  s.y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  launch("normalisation", {x, scale, shift}, {empty_partial(p, x), s.mean, s.var, s.rstd, s.y}, channel_norm_samples_kernel(x.device(), p));
   return s;
 }
 
@@ -64,8 +79,7 @@ std::vector<Tensor> fused_gradient(const ChannelNorm& p, const Tensor& x, const 
   const Device device = x.device();
   Tensor d_scale = Tensor::empty({p.channels}, type, device), d_shift = Tensor::empty({p.channels}, type, device);
   Tensor pull = Tensor::empty({p.samples, 2, p.channels}, type, device);
-  Tensor partial = Tensor::empty({p.samples, p.chunks(), 2, p.channels}, DType::f64, device);
-  launch("normalisation.sums", {x, d_y, mean, rstd, scale, shift}, {partial, d_scale, d_shift, pull}, channel_norm_sums_kernel(device, p));
+  launch("normalisation.sums", {x, d_y, mean, rstd, scale, shift}, {empty_partial(p, x), d_scale, d_shift, pull}, channel_norm_sums_kernel(device, p));
   Tensor d_x = Tensor::empty(x.shape(), x.dtype(), device);
   launch("normalisation.gradient", {x, d_y, mean, rstd, scale, shift, pull}, {d_x}, channel_norm_gradient_kernel(device, p));
   return {d_x, d_scale, d_shift};
@@ -84,8 +98,11 @@ Tensor activation_gate(ChannelNorm p, const Tensor& x, const Tensor& mean, const
 
 /// y and its history; `x` dense, `scale` and `shift` in the accumulation type.
 Tensor normalise(const char* op, const ChannelNorm& p, const Tensor& x, const Statistics& s, const Tensor& scale, const Tensor& shift) {
-  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  launch("normalisation.apply", {x, s.mean, s.rstd, scale, shift}, {y}, channel_norm_apply_kernel(x.device(), p));
+  Tensor y = s.y;
+  if (!y.defined()) {
+    y = Tensor::empty(x.shape(), x.dtype(), x.device());
+    launch("normalisation.apply", {x, s.mean, s.rstd, scale, shift}, {y}, channel_norm_apply_kernel(x.device(), p));
+  }
   auto backward = [=, mean = s.mean, rstd = s.rstd](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     Tensor d_y = d[0].contiguous();
     if (wants_grad({d_y, x, scale})) {
@@ -115,12 +132,13 @@ Tensor sample_norm(const char* op, const Tensor& x_given, std::int64_t groups, c
   ChannelNorm p{x.dtype(), x.size(0), 1, x.size(-1), groups, eps, slope, false};
   for (int axis = 1; axis + 1 < x.rank(); ++axis) p.voxels *= x.size(axis);
   if (x.numel() == 0) throw_usage(op, "x " + x.str() + " has no elements to take statistics of");
+  const Tensor scales = scale.to(type).contiguous(), shifts = shift.to(type).contiguous();
   Statistics s;
   {
     NoGrad off;
-    s = statistics(p, x);
+    s = sample_statistics(p, x, scales, shifts);
   }
-  return normalise(op, p, x, s, scale.to(type).contiguous(), shift.to(type).contiguous());
+  return normalise(op, p, x, s, scales, shifts);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "ops/dispatch.hpp"
-#include "ops/norm_kernels.hpp"
+#include "ops/norm_shared.hpp"
 
 #define TENON_ISA_FILE "ops/simd/norm.inl"
 #include "kernels/foreach_isa.hpp"
@@ -109,49 +109,74 @@ void for_chunks(const ChannelNorm& p, bool backwards, const Body& body) {
   });
 }
 
+/// Statistics of a sample's groups from the moments of its chunks.
+template <class A>
+[[gnu::noinline]] void sample_stats(const ChannelNorm& p, std::int64_t s, const double* partial, A* mean, A* var, A* rstd) {
+  const std::int64_t C = p.channels, chunks = p.chunks(), width = C / p.groups;
+  for (std::int64_t g = 0; g < p.groups; ++g) {
+    Moments all;
+    for (std::int64_t k = 0; k < chunks; ++k) {
+      const double* in = partial + (s * chunks + k) * 2 * C + g * width;
+      const Moments part = pooled(double(std::min(p.chunk(), p.voxels - k * p.chunk())), width, 1, in, in + C);
+      all.merge(part.count, part.mean, part.m2);
+    }
+    double v = std::max(all.m2 / all.count, 0.0);
+    mean[s * p.groups + g] = A(all.mean);
+    var[s * p.groups + g] = A(v);
+    rstd[s * p.groups + g] = A(1 / std::sqrt(v + p.eps));
+  }
+}
+
 template <class T>
 void stats(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
   const T* x = static_cast<const T*>(o[0]);
   double* partial = static_cast<double*>(o[1]);
-  A *mean = static_cast<A*>(o[2]), *var = static_cast<A*>(o[3]), *rstd = static_cast<A*>(o[4]);
   auto loop = TENON_BY_ISA(norm_stats<T>);
-  const std::int64_t C = p.channels, chunks = p.chunks(), width = C / p.groups;
+  const std::int64_t C = p.channels, chunks = p.chunks();
   for_chunks(p, false, [&](std::int64_t s, std::int64_t k, std::int64_t first, std::int64_t n) {
     double* out = partial + (s * chunks + k) * 2 * C;
     chunk_moments(loop, x + (s * p.voxels + first) * C, n, C, out, out + C);
   });
-  parallel_for(p.samples, [&](std::int64_t s) {
-    for (std::int64_t g = 0; g < p.groups; ++g) {
-      Moments all;
-      for (std::int64_t k = 0; k < chunks; ++k) {
-        const double* in = partial + (s * chunks + k) * 2 * C + g * width;
-        const Moments part = pooled(double(std::min(p.chunk(), p.voxels - k * p.chunk())), width, 1, in, in + C);
-        all.merge(part.count, part.mean, part.m2);
-      }
-      double v = std::max(all.m2 / all.count, 0.0);
-      mean[s * p.groups + g] = A(all.mean);
-      var[s * p.groups + g] = A(v);
-      rstd[s * p.groups + g] = A(1 / std::sqrt(v + p.eps));
-    }
+  parallel_for(p.samples, [&](std::int64_t s) { sample_stats(p, s, partial, static_cast<A*>(o[2]), static_cast<A*>(o[3]), static_cast<A*>(o[4])); });
+}
+
+/// y of voxels [first, first + n) of a sample; o: mean, rstd, scale, shift.
+template <class T>
+[[gnu::noinline]] void apply_chunk(const ChannelNorm& p, const T* x, const Acc<T>* const* o, T* y, std::int64_t s, std::int64_t first, std::int64_t n) {
+  using A = Acc<T>;
+  auto loop = TENON_BY_ISA(norm_apply<T>);
+  SampleCoefficients<A> at(p, s, o[0], o[1], o[2]);
+  fold_voxels(p.channels, n, [&](std::int64_t from, std::int64_t voxels, std::int64_t times) {
+    const std::int64_t begin = (s * p.voxels + first + from) * p.channels;
+    const Repeated<A> m(at.mean, p.channels, times), gain(at.gain, p.channels, times), shifts(o[3], p.channels, times);
+    loop(x + begin, y + begin, voxels, p.channels * times, m, gain, shifts, A(p.slope));
   });
 }
 
 template <class T>
 void apply(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
-  const T* x = static_cast<const T*>(o[0]);
-  const A *mean = static_cast<const A*>(o[1]), *rstd = static_cast<const A*>(o[2]), *scale = static_cast<const A*>(o[3]),
-          *shift = static_cast<const A*>(o[4]);
-  T* y = static_cast<T*>(o[5]);
-  auto loop = TENON_BY_ISA(norm_apply<T>);
+  const A* const values[] = {static_cast<const A*>(o[1]), static_cast<const A*>(o[2]), static_cast<const A*>(o[3]), static_cast<const A*>(o[4])};
   for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
-    SampleCoefficients<A> at(p, s, mean, rstd, scale);
-    fold_voxels(p.channels, n, [&](std::int64_t from, std::int64_t voxels, std::int64_t times) {
-      const std::int64_t begin = (s * p.voxels + first + from) * p.channels;
-      const Repeated<A> m(at.mean, p.channels, times), gain(at.gain, p.channels, times), shifts(shift, p.channels, times);
-      loop(x + begin, y + begin, voxels, p.channels * times, m, gain, shifts, A(p.slope));
-    });
+    apply_chunk(p, static_cast<const T*>(o[0]), values, static_cast<T*>(o[5]), s, first, n);
+  });
+}
+
+/// Both, of samples of one chunk, which the second finds in the cache.
+template <class T>
+void whole_samples(const ChannelNorm& p, void* const* o) {
+  using A = Acc<T>;
+  const T* x = static_cast<const T*>(o[0]);
+  double* partial = static_cast<double*>(o[3]);
+  A *mean = static_cast<A*>(o[4]), *rstd = static_cast<A*>(o[6]);
+  const A* const values[] = {mean, rstd, static_cast<const A*>(o[1]), static_cast<const A*>(o[2])};
+  auto loop = TENON_BY_ISA(norm_stats<T>);
+  const std::int64_t C = p.channels;
+  parallel_for(p.samples, [&](std::int64_t s) {
+    chunk_moments(loop, x + s * p.voxels * C, p.voxels, C, partial + s * 2 * C, partial + s * 2 * C + C);
+    sample_stats(p, s, partial, mean, static_cast<A*>(o[5]), rstd);
+    apply_chunk(p, x, values, static_cast<T*>(o[7]), s, 0, p.voxels);
   });
 }
 
@@ -288,6 +313,7 @@ void rows_gradient(const RowNorm& p, void* const* o) {
 
 KernelSlot<const ChannelNorm&> channel_norm_stats_kernel("normalisation.statistics", TENON_NORM_KERNEL(ChannelNorm, stats));
 KernelSlot<const ChannelNorm&> channel_norm_apply_kernel("normalisation.apply", TENON_NORM_KERNEL(ChannelNorm, apply));
+KernelSlot<const ChannelNorm&> channel_norm_samples_kernel("normalisation", TENON_NORM_KERNEL(ChannelNorm, whole_samples));
 KernelSlot<const ChannelNorm&> channel_norm_sums_kernel("normalisation.sums", TENON_NORM_KERNEL(ChannelNorm, sums));
 KernelSlot<const ChannelNorm&> channel_norm_gradient_kernel("normalisation.gradient", TENON_NORM_KERNEL(ChannelNorm, gradient));
 KernelSlot<const RowNorm&> row_norm_kernel("layer_norm", TENON_NORM_KERNEL(RowNorm, rows));

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "ops/norm_kernels.hpp"
 #include "tenon/tensor.hpp"
 
 namespace tenon {
@@ -13,5 +14,8 @@ void check_norm_parameters(const char* op, const Tensor& x, const Tensor& scale,
 /// Gradients of x, scale and shift written in plain ops, for second derivatives. `grouped` is x's shape as
 /// [samples, voxels, groups, channels / groups]; statistics are shared over axes 1 and 3.
 std::vector<Tensor> norm_gradient_of_ops(const Tensor& d_y, const Tensor& x, const Tensor& scale, const Shape& grouped, double eps);
+
+/// x, scale, shift -> partial, mean, var, rstd as of the statistics, y: both at once, on a CPU, where chunks() is 1.
+extern TENON_API KernelSlot<const ChannelNorm&> channel_norm_samples_kernel;
 
 }  // namespace tenon

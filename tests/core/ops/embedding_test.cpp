@@ -25,6 +25,41 @@ TEST_CASE("embedding takes rows of any type and refuses an index outside", "[emb
   check::refuses([&] { embedding(table, index, 3); }, "embedding", {"padding index 3"});
 }
 
+namespace {
+
+/// The gradient of a table against a loop, bit for bit.
+void sums_in_order(std::int64_t rows, std::int64_t channels, DType type) {
+  INFO(rows << " rows of " << channels);
+  std::vector<std::int64_t> at;
+  for (std::int64_t i = 0; i < 400; ++i) at.push_back(i * i * 7919 % rows);
+  at[3] = rows - 1;
+  const Tensor index = Tensor::from(at, {400}), d = random_normal({400, channels}, 1, 1).to(type);
+  const List x = check::leaves({Tensor::zeros({rows, channels}, type)});
+  const auto got = gradients({embedding(x[0], index, at[0])}, x, {d})[0].contiguous();
+  const auto compare = [&](auto number) {
+    using T = decltype(number);
+    std::vector<T> expected(std::size_t(rows * channels));
+    for (std::int64_t i = 0; i < 400; ++i)
+      for (std::int64_t c = 0; at[std::size_t(i)] != at[0] && c < channels; ++c)
+        expected[std::size_t(at[std::size_t(i)] * channels + c)] += d.data<T>()[i * channels + c];
+    REQUIRE(std::equal(expected.begin(), expected.end(), got.data<T>()));
+  };
+  type == DType::f32 ? compare(float()) : compare(double());
+}
+
+}  // namespace
+
+TEST_CASE("the gradient of tables of one block and of many is a sum in order", "[embedding]") {
+  sums_in_order(37, 5, DType::f32);
+  sums_in_order(700, 70, DType::f32);
+  sums_in_order(9, 20000, DType::f64);
+  sums_in_order(500, 33, DType::f64);
+}
+
+TEST_CASE("the gradient of a table beyond the caches is a sum in order", "[embedding][slow]") {
+  sums_in_order(33001, 257, DType::f32);
+}
+
 TEST_CASE("embedding's gradient and RMS norm give the same bits for any number of threads", "[embedding][norm][threads]") {
   std::vector<std::int64_t> numbers;
   for (std::int64_t i = 0; i < 3000; ++i) numbers.push_back(i * i % 37);

@@ -117,6 +117,29 @@ TEST_CASE("statistics hold when the mean is far above the deviation", "[norm]") 
   REQUIRE(largest_gap(instance_norm(offset, Tensor::full({8}, 1), Tensor::zeros({8})).to_vector(), far.y) < 1e-4);
 }
 
+TEST_CASE("group norm of small samples of many channels against the definition", "[norm]") {
+  for (DType type : {DType::f32, DType::bf16, DType::f64})
+    for (std::int64_t C : {6, 520, 1100}) {
+      INFO(name_of(type) << ", " << C << " channels");
+      const std::int64_t N = 3, V = 20, G = 2, width = C / G;
+      const Tensor x = random_normal({N, V, C}, 1, 1, 3, 2).to(type), scale = random_normal({C}, 1, 2), shift = random_normal({C}, 1, 3);
+      const auto v = x.to_vector(), a = scale.to_vector(), b = shift.to_vector();
+      std::vector<double> expected(v.size());
+      for (std::int64_t n = 0; n < N; ++n)
+        for (std::int64_t g = 0; g < G; ++g) {
+          const auto each = [&](const auto& f) {
+            for (std::int64_t i = 0; i < V * width; ++i) f(std::size_t((n * V + i / width) * C + g * width + i % width), std::size_t(g * width + i % width));
+          };
+          double mean = 0, square = 0;
+          each([&](std::size_t at, std::size_t) { mean += v[at] / double(V * width); });
+          each([&](std::size_t at, std::size_t) { square += (v[at] - mean) * (v[at] - mean) / double(V * width); });
+          each([&](std::size_t at, std::size_t c) { expected[at] = (v[at] - mean) / std::sqrt(square + 1e-5) * a[c] + b[c]; });
+        }
+      const Tensor y = group_norm(x, G, scale.to(type == DType::f64 ? type : DType::f32), shift.to(type == DType::f64 ? type : DType::f32));
+      check::require_close(y.to_vector(), expected, type == DType::bf16 ? 2e-2 : type == DType::f32 ? 1e-5 : 1e-12);
+    }
+}
+
 TEST_CASE("gradients of the normalisations against differences", "[norm][gradient]") {
   std::vector<Tensor> in{made(1, {2, 3, 2, 4}), made(2, {4}), made(3, {4})};
   check::first_gradients([](auto& v) { return instance_norm(v[0], v[1], v[2], 1e-5, 0.1); }, in, 1e-6);

@@ -137,3 +137,18 @@ TEST_CASE("resizing says what is wrong", "[resize][misuse]") {
   check::refuses([&] { resize(x.to(DType::u8), {4, 4}, Interpolation::nearest); }, "resize", {"u8"});
   check::refuses([&] { resize(made(1, {2, 3}, DType::f32), {}, Interpolation::nearest); }, "resize", {"[2, 3]", "spatial"});
 }
+
+TEST_CASE("nearest voxels are those of every type, row and number of channels", "[resize]") {
+  for (DType type : {DType::f32, DType::bf16, DType::f64})
+    for (std::int64_t C : {1, 2, 3, 4, 5, 40})
+      for (std::int64_t out : {std::int64_t(3), std::int64_t(9), 25000 / C}) {
+        INFO(name_of(type) << ", " << C << " channels, " << out << " voxels");
+        const Tensor x = random_normal({2, 2, 7, C}, 1, 1).to(type), y = resize(x, {3, out}, Interpolation::nearest);
+        std::vector<double> v = x.to_vector(), expected;
+        for (std::int64_t n = 0; n < 2; ++n)
+          for (std::int64_t i = 0; i < 3; ++i)
+            for (std::int64_t j = 0; j < out; ++j)
+              for (std::int64_t c = 0; c < C; ++c) expected.push_back(v[std::size_t(((n * 2 + (2 * i + 1) * 2 / 6) * 7 + (2 * j + 1) * 7 / (2 * out)) * C + c)]);
+        REQUIRE(y.to_vector() == expected);
+      }
+}

@@ -6,6 +6,18 @@ namespace tenon::TENON_ISA {
 
 inline constexpr std::int64_t kRun = 128;  // voxels summed in the accumulation type before going to f64
 
+/// Takes up the run of n voxels from `start` on: a channel's centre (its mean, rounded), and the sums of deviations from it and of their squares. What rounding
+/// took from the centre is taken out again: the run's mean is centre + deviation / n.
+template <class A>
+[[gnu::noinline]] void merge_run(std::int64_t start, std::int64_t n, const A* centre, const A* deviation, const A* square, int channels, double* mean, double* m2) {
+  const double before = double(start), total = double(start + n), share = double(n) / total, weight = before * double(n) / total;
+  for (int i = 0; i < channels; ++i) {
+    const double off = double(deviation[i]) / double(n), delta = double(centre[i]) + off - mean[i];
+    mean[i] += delta * share;
+    m2[i] += double(square[i]) - off * off * double(n) + delta * delta * weight;
+  }
+}
+
 /// Mean and squared deviations of a run, in two passes (the second finds the run in cache), merged in f64.
 struct StatsBody {
   template <int M, int N, class T>
@@ -27,19 +39,40 @@ struct StatsBody {
           deviation_sum[m] += d;
           square[m] += d * d;
         }
-      // The rounding of `centre` is taken out again: the run's mean is centre + deviation_sum / n.
-      double before = double(start), total = double(start + n), share = double(n) / total, weight = before * double(n) / total;
-      for (int m = 0; m < M; ++m)
-        for (int i = 0; i < N; ++i) {
-          double off = double(deviation_sum[m][i]) / double(n);
-          double delta = double(centre[m][i]) + off - mean_so_far[m * N + i];
-          mean_so_far[m * N + i] += delta * share;
-          m2_so_far[m * N + i] += double(square[m][i]) - off * off * double(n) + delta * delta * weight;
-        }
+      A parts[3][M * N];
+      std::memcpy(parts[0], centre, sizeof centre);
+      std::memcpy(parts[1], deviation_sum, sizeof centre);
+      std::memcpy(parts[2], square, sizeof centre);
+      merge_run(start, n, parts[0], parts[1], parts[2], M * N, mean_so_far, m2_so_far);
     }
     for (int i = 0; i < M * N; ++i) mean[c + i] = mean_so_far[i], m2[c + i] = m2_so_far[i];
   }
 };
+
+/// The same over [0, kWide) channels, along memory: rows of a power of two of channels put each other out of a cache's few ways.
+inline constexpr std::int64_t kWide = 512;
+template <class T>
+void wide_stats(const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
+  using A = Acc<T>;
+  constexpr int L = kLanes<A>;
+  for (int i = 0; i < kWide; ++i) mean[i] = m2[i] = 0;
+  for (std::int64_t start = 0; start < voxels; start += kRun) {
+    const std::int64_t n = voxels - start < kRun ? voxels - start : kRun;
+    A centre[kWide] = {}, deviation[kWide] = {}, square[kWide] = {};
+    const T* row = x + start * channels;
+    for (std::int64_t v = 0; v < n; ++v, row += channels)
+      for (int c = 0; c < kWide; c += L) store<L>(centre + c, load<L>(centre + c) + load<L>(row + c));
+    for (int c = 0; c < kWide; ++c) centre[c] /= A(n);
+    row = x + start * channels;
+    for (std::int64_t v = 0; v < n; ++v, row += channels)
+      for (int c = 0; c < kWide; c += L) {
+        const Vec<A, L> d = load<L>(row + c) - load<L>(centre + c);
+        store<L>(deviation + c, load<L>(deviation + c) + d);
+        store<L>(square + c, load<L>(square + c) + d * d);
+      }
+    merge_run(start, n, centre, deviation, square, int(kWide), mean, m2);
+  }
+}
 
 struct ApplyBody {
   template <int M, int N, class T, class A>
@@ -104,15 +137,24 @@ struct GradientBody {
 
 template <class T>
 void norm_stats(const T* x, std::int64_t voxels, std::int64_t channels, double* mean, double* m2) {
-  channel_blocks<Acc<T>, StatsBody>(channels, x, voxels, channels, mean, m2);
+  std::int64_t first = 0;
+  for (; channels - first >= kWide; first += kWide) wide_stats(x + first, voxels, channels, mean + first, m2 + first);
+  channel_blocks<Acc<T>, StatsBody>(channels - first, x + first, voxels, channels, mean + first, m2 + first);
 }
 template <class T>
 void norm_apply(const T* x, T* y, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain, const Acc<T>* shift,
                 Acc<T> slope) {
-  // many channels: along memory, the coefficients read again for each voxel
-  const std::int64_t run = channels > 8 * kLanes<Acc<T>> ? 1 : voxels;
-  for (std::int64_t v = 0; v < voxels; v += run)
-    channel_blocks<Acc<T>, ApplyBody>(channels, x + v * channels, y + v * channels, run, channels, mean, gain, shift, slope);
+  using A = Acc<T>;
+  constexpr int L = kLanes<A>;
+  if (channels <= 8 * L) return channel_blocks<A, ApplyBody>(channels, x, y, voxels, channels, mean, gain, shift, slope);
+  // along memory, the coefficients read again for each voxel
+  const std::int64_t whole = channels / L * L;
+  const Vec<A, L> bend = splat<A, L>(slope);
+  for (std::int64_t v = 0; v < voxels; ++v, x += channels, y += channels) {
+    for (std::int64_t c = 0; c < whole; c += L)
+      store<L>(y + c, leaky(norm_affine(load<L>(x + c), load<L>(mean + c), load<L>(gain + c), load<L>(shift + c)), bend));
+    channel_tail<A, ApplyBody, L>(whole, channels, x, y, std::int64_t(1), channels, mean, gain, shift, slope);
+  }
 }
 template <class T>
 void norm_sums(const T* x, const T* dy, std::int64_t voxels, std::int64_t channels, const Acc<T>* mean, const Acc<T>* gain,
