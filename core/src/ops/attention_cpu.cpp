@@ -1,5 +1,5 @@
 /// The CPU kernels of attention. Forward: a task takes some queries of a head past all keys, or few queries past some keys; backward: a
-/// head. Tiles of 64 x 64 products are made, used and forgotten in the first-level cache.
+/// head, or a tile of keys. Tiles of 64 x 64 products are made, used and forgotten in the first-level cache.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -120,10 +120,11 @@ void forward(const Attention& p, void* const* o) {
   const auto scale = TENON_BY_ISA(scale_row<A>);
   const int k = 3 + p.masked;
   const AttentionStrides out = p.out();
-  const std::int64_t pieces = (p.queries + kQueries - 1) / kQueries;
+  const int threads = thread_count();
+  const std::int64_t length = threads > 1 && p.samples * p.heads < 2 * threads ? kTile : kQueries, pieces = (p.queries + length - 1) / length;
   parallel_for(p.samples * p.heads * pieces, [&](std::int64_t task) {
     const Head<A> h{p, task / pieces / p.heads, task / pieces % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
-    const std::int64_t first = task % pieces * kQueries, last = std::min(p.queries, first + kQueries);
+    const std::int64_t first = task % pieces * length, last = std::min(p.queries, first + length);
     const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]);
     A *y = h.rows(out, o[k]), *log_sum = static_cast<A*>(o[k + 1]) + (h.sample * p.heads + h.head) * p.queries;
     const std::int64_t key_size = cpu::packed_bound(p.depth, kTile), value_size = cpu::packed_bound(kTile, p.features);
@@ -152,56 +153,112 @@ void forward(const Attention& p, void* const* o) {
   });
 }
 
+/// The gradient of one head, a tile of keys at a time; what of queries all of them meet is made first.
+template <class A>
+class HeadGradient {
+ public:
+  HeadGradient(const Attention& p, std::int64_t task, void* const* o)
+      : p_(p), h_{p, task / p.heads, task % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr}, out_(p.out()) {
+    const int k = 3 + p.masked;
+    q_ = h_.rows(p.q, o[0]), key_ = h_.rows(p.k, o[1]), value_ = h_.rows(p.v, o[2]);
+    y_ = h_.rows(out_, static_cast<const void*>(o[k])), dy_ = h_.rows(out_, static_cast<const void*>(o[k + 2]));
+    log_sum_ = static_cast<const A*>(o[k + 1]) + task * p.queries;
+    dq_ = h_.rows(p.q, o[k + 3]), dk_ = h_.rows(p.k, o[k + 4]), dv_ = h_.rows(p.v, o[k + 5]);
+    flat_ = cpu::packed_bound(kTile, p.depth), flat_v_ = cpu::packed_bound(kTile, p.features);
+    deep_ = cpu::packed_bound(p.depth, kTile), wide_ = cpu::packed_bound(p.features, kTile);
+  }
+
+  std::int64_t query_tiles() const { return (p_.queries + kTile - 1) / kTile; }
+  std::int64_t key_tiles() const { return (p_.keys + kTile - 1) / kTile; }
+  std::int64_t shared_size() const { return query_tiles() * (flat_ + flat_v_ + kTile); }
+  std::int64_t tile_size() const { return deep_ + wide_ + flat_ + 2 * kTile * kTile; }
+
+  void prepare(std::int64_t t, A* shared) const {
+    const std::int64_t i = t * kTile, m = std::min(kTile, p_.queries - i);
+    product_.pack(q_ + i * p_.q.row, p_.q.row, 1, m, p_.depth, A(p_.scale), queries(t, shared));
+    product_.pack(dy_ + i * out_.row, out_.row, 1, m, p_.features, A(1), d_outputs(t, shared));
+    for (std::int64_t r = i; r < i + m; ++r) {
+      delta(t, shared)[r - i] = dot_(p_.features, y_ + r * out_.row, dy_ + r * out_.row);
+      std::fill_n(dq_ + r * p_.q.row, p_.depth, A(0));
+    }
+  }
+
+  /// Gradients of a tile of keys and values, and what it adds to those of the queries: to `part` [queries, depth], or, where that is null, to these themselves.
+  void keys(std::int64_t tile_of_keys, A* shared, A* memory, A* part) const {
+    A *keys_turned = memory, *values_turned = keys_turned + deep_, *keys = values_turned + wide_, *tile = keys + flat_, *d_tile = tile + kTile * kTile;
+    const std::int64_t j = tile_of_keys * kTile, n = std::min(kTile, p_.keys - j);
+    product_.pack(key_ + j * p_.k.row, 1, p_.k.row, p_.depth, n, A(p_.scale), keys_turned);
+    product_.pack(value_ + j * p_.v.row, 1, p_.v.row, p_.features, n, A(1), values_turned);
+    product_.pack(key_ + j * p_.k.row, p_.k.row, 1, n, p_.depth, A(p_.scale), keys);
+    for (std::int64_t r = j; r < j + n; ++r) {
+      std::fill_n(dk_ + r * p_.k.row, p_.depth, A(0));
+      std::fill_n(dv_ + r * p_.v.row, p_.features, A(0));
+    }
+    for (std::int64_t t = 0; t < query_tiles(); ++t) {
+      const std::int64_t i = t * kTile, m = std::min(kTile, p_.queries - i);
+      if (!h_.visible(i + m, j)) continue;
+      product_.run({m, n, p_.depth, p_.q.row, 1, kTile, false}, q_ + i * p_.q.row, keys_turned, tile);
+      if (p_.masked || p_.causal) h_.hide(i, m, j, n, tile);
+      product_.run({m, n, p_.features, out_.row, 1, kTile, false}, dy_ + i * out_.row, values_turned, d_tile);
+      for (std::int64_t r = 0; r < m; ++r) row_gradient_(n, tile + r * kTile, d_tile + r * kTile, log_sum_[i + r], delta(t, shared)[r]);
+      product_.run({n, p_.features, m, 1, kTile, p_.v.row, true}, tile, d_outputs(t, shared), dv_ + j * p_.v.row);
+      product_.run({n, p_.depth, m, 1, kTile, p_.k.row, true}, d_tile, queries(t, shared), dk_ + j * p_.k.row);
+      if (part)
+        product_.run({m, p_.depth, n, kTile, 1, p_.depth, false}, d_tile, keys, part + i * p_.depth);
+      else
+        product_.run({m, p_.depth, n, kTile, 1, p_.q.row, true}, d_tile, keys, dq_ + i * p_.q.row);
+    }
+  }
+
+  /// The parts of tiles of keys [first, first + count), in their order, to the gradients of a tile of queries.
+  void add_parts(std::int64_t t, std::int64_t first, std::int64_t count, const A* parts) const {
+    for (std::int64_t i = t * kTile, end = std::min(p_.queries, i + kTile), last = end; i < end; ++i)
+      for (std::int64_t g = 0; g < count && h_.visible(last, (first + g) * kTile); ++g) {
+        const A* from = parts + (g * p_.queries + i) * p_.depth;
+        A* to = dq_ + i * p_.q.row;
+        for (std::int64_t c = 0; c < p_.depth; ++c) to[c] += from[c];
+      }
+  }
+
+ private:
+  A* queries(std::int64_t t, A* shared) const { return shared + t * flat_; }
+  A* d_outputs(std::int64_t t, A* shared) const { return shared + query_tiles() * flat_ + t * flat_v_; }
+  A* delta(std::int64_t t, A* shared) const { return shared + query_tiles() * (flat_ + flat_v_) + t * kTile; }
+
+  const Attention& p_;
+  Head<A> h_;
+  AttentionStrides out_;
+  const cpu::SmallProducts<A>& product_ = cpu::small_products<A>();
+  decltype(&isa_base::attention_row_gradient<A>) row_gradient_ = TENON_BY_ISA(attention_row_gradient<A>);
+  decltype(&isa_base::dot_row<A>) dot_ = TENON_BY_ISA(dot_row<A>);
+  const A *q_, *key_, *value_, *y_, *dy_, *log_sum_;
+  A *dq_, *dk_, *dv_;
+  std::int64_t flat_, flat_v_, deep_, wide_;
+};
+
+/// A head a task; or, of few heads, one after the other, their tiles of keys in parallel, some at a time. Both add in the same order.
 template <class A>
 void gradient(const Attention& p, void* const* o) {
-  const auto& product = cpu::small_products<A>();
-  const auto row_gradient = TENON_BY_ISA(attention_row_gradient<A>);
-  const auto dot = TENON_BY_ISA(dot_row<A>);
-  const int k = 3 + p.masked;
-  const AttentionStrides out = p.out();
-  parallel_for(p.samples * p.heads, [&](std::int64_t task) {
-    const Head<A> h{p, task / p.heads, task % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
-    const A *q = h.rows(p.q, o[0]), *key = h.rows(p.k, o[1]), *value = h.rows(p.v, o[2]), *y = h.rows(out, o[k]),
-            *dy = h.rows(out, o[k + 2]);
-    const A* log_sum = static_cast<const A*>(o[k + 1]) + task * p.queries;
-    A *dq = h.rows(p.q, o[k + 3]), *dk = h.rows(p.k, o[k + 4]), *dv = h.rows(p.v, o[k + 5]);
-    const std::int64_t deep = cpu::packed_bound(p.depth, kTile), wide = cpu::packed_bound(p.features, kTile);
-    const std::int64_t flat = cpu::packed_bound(kTile, p.depth), flat_v = cpu::packed_bound(kTile, p.features),
-                       tiles = (p.queries + kTile - 1) / kTile;
-    A* keys_turned = task_memory<A>(deep + wide + flat + tiles * (flat + flat_v) + 2 * kTile * kTile + p.queries);
-    A *values_turned = keys_turned + deep, *keys = values_turned + wide, *queries = keys + flat, *d_outputs = queries + tiles * flat;
-    A *tile = d_outputs + tiles * flat_v, *d_tile = tile + kTile * kTile, *delta = d_tile + kTile * kTile;
-    for (std::int64_t i = 0; i < p.queries; ++i) {
-      delta[i] = dot(p.features, y + i * out.row, dy + i * out.row);
-      std::fill_n(dq + i * p.q.row, p.depth, A(0));
+  const std::int64_t heads = p.samples * p.heads, together = 2 * thread_count();
+  if (heads >= thread_count() || p.keys <= kTile)
+    return parallel_for(heads, [&](std::int64_t task) {
+      const HeadGradient<A> h(p, task, o);
+      A* memory = task_memory<A>(h.shared_size() + h.tile_size());
+      for (std::int64_t t = 0; t < h.query_tiles(); ++t) h.prepare(t, memory);
+      for (std::int64_t j = 0; j < h.key_tiles(); ++j) h.keys(j, memory, memory + h.shared_size(), nullptr);
+    });
+  for (std::int64_t task = 0; task < heads; ++task) {
+    const HeadGradient<A> h(p, task, o);
+    const std::int64_t part = p.queries * p.depth;
+    std::vector<A> shared(std::size_t(h.shared_size() + std::min(together, h.key_tiles()) * part));
+    A* const parts = shared.data() + h.shared_size();
+    parallel_for(h.query_tiles(), [&](std::int64_t t) { h.prepare(t, shared.data()); });
+    for (std::int64_t j = 0; j < h.key_tiles(); j += together) {
+      const std::int64_t count = std::min(together, h.key_tiles() - j);
+      parallel_for(count, [&](std::int64_t g) { h.keys(j + g, shared.data(), task_memory<A>(h.tile_size()), parts + g * part); });
+      parallel_for(h.query_tiles(), [&](std::int64_t t) { h.add_parts(t, j, count, parts); });
     }
-    for (std::int64_t t = 0, i = 0; t < tiles; ++t, i += kTile) {
-      const std::int64_t m = std::min(kTile, p.queries - i);
-      product.pack(q + i * p.q.row, p.q.row, 1, m, p.depth, A(p.scale), queries + t * flat);
-      product.pack(dy + i * out.row, out.row, 1, m, p.features, A(1), d_outputs + t * flat_v);
-    }
-    for (std::int64_t j = 0; j < p.keys; j += kTile) {
-      const std::int64_t n = std::min(kTile, p.keys - j);
-      product.pack(key + j * p.k.row, 1, p.k.row, p.depth, n, A(p.scale), keys_turned);
-      product.pack(value + j * p.v.row, 1, p.v.row, p.features, n, A(1), values_turned);
-      product.pack(key + j * p.k.row, p.k.row, 1, n, p.depth, A(p.scale), keys);
-      for (std::int64_t r = 0; r < n; ++r) {
-        std::fill_n(dk + (j + r) * p.k.row, p.depth, A(0));
-        std::fill_n(dv + (j + r) * p.v.row, p.features, A(0));
-      }
-      for (std::int64_t t = 0, i = 0; t < tiles; ++t, i += kTile) {
-        const std::int64_t m = std::min(kTile, p.queries - i);
-        if (!h.visible(i + m, j)) continue;
-        product.run({m, n, p.depth, p.q.row, 1, kTile, false}, q + i * p.q.row, keys_turned, tile);
-        if (p.masked || p.causal) h.hide(i, m, j, n, tile);
-        product.run({m, n, p.features, out.row, 1, kTile, false}, dy + i * out.row, values_turned, d_tile);
-        for (std::int64_t r = 0; r < m; ++r) row_gradient(n, tile + r * kTile, d_tile + r * kTile, log_sum[i + r], delta[i + r]);
-        product.run({n, p.features, m, 1, kTile, p.v.row, true}, tile, d_outputs + t * flat_v, dv + j * p.v.row);
-        product.run({n, p.depth, m, 1, kTile, p.k.row, true}, d_tile, queries + t * flat, dk + j * p.k.row);
-        product.run({m, p.depth, n, kTile, 1, p.q.row, true}, d_tile, keys, dq + i * p.q.row);
-      }
-    }
-  });
+  }
 }
 
 template <void (*F32)(const Attention&, void* const*), void (*F64)(const Attention&, void* const*)>

@@ -160,6 +160,25 @@ TEST_CASE("attention gives the same bits for any number of threads", "[attention
   });
 }
 
+TEST_CASE("one head is cut by tiles of queries and of keys, to the same bits", "[attention][threads]") {
+  for (DType type : {DType::f32, DType::f64})
+    for (bool causal : {false, true})
+      for (std::int64_t keys : {70, 650}) {
+        INFO(name_of(type) << ", " << keys << " keys, causal " << causal);
+        const Tensor mask = random_normal({1, 1, 130, keys}, 1, 7).to(type);
+        check::same_bits([&] {
+          return check::with_gradients(
+              [&](const List& x) {
+                const auto one = [](const Tensor& t) { return t.narrow(0, 0, 1).narrow(2, 0, 1); };
+                AttentionOptions o{.causal = causal};
+                if (!causal) o.mask = mask;
+                return scaled_dot_product_attention(one(x[0]), one(x[1]), one(x[2]), o);
+              },
+              inputs(130, keys, 24, 40, type));
+        });
+      }
+}
+
 TEST_CASE("attention refuses what does not fit", "[attention]") {
   const std::string op = "scaled_dot_product_attention";
   List x = inputs(3, 4, 4, 4, DType::f32);
