@@ -121,7 +121,8 @@ void forward(const Attention& p, void* const* o) {
   const int k = 3 + p.masked;
   const AttentionStrides out = p.out();
   const int threads = thread_count();
-  const std::int64_t length = threads > 1 && p.samples * p.heads < 2 * threads ? kTile : kQueries, pieces = (p.queries + length - 1) / length;
+  const std::int64_t length = threads > 1 && p.samples * p.heads < 2 * threads ? kTile : kQueries,
+                     pieces = (p.queries + length - 1) / length;
   parallel_for(p.samples * p.heads * pieces, [&](std::int64_t task) {
     const Head<A> h{p, task / pieces / p.heads, task / pieces % p.heads, p.masked ? static_cast<const A*>(o[3]) : nullptr};
     const std::int64_t first = task % pieces * length, last = std::min(p.queries, first + length);
@@ -183,9 +184,11 @@ class HeadGradient {
     }
   }
 
-  /// Gradients of a tile of keys and values, and what it adds to those of the queries: to `part` [queries, depth], or, where that is null, to these themselves.
+  /// Gradients of a tile of keys and values, and what it adds to those of the queries: to `part` [queries, depth], or, where that is null,
+  /// to these themselves.
   void keys(std::int64_t tile_of_keys, A* shared, A* memory, A* part) const {
-    A *keys_turned = memory, *values_turned = keys_turned + deep_, *keys = values_turned + wide_, *tile = keys + flat_, *d_tile = tile + kTile * kTile;
+    A *keys_turned = memory, *values_turned = keys_turned + deep_, *keys = values_turned + wide_, *tile = keys + flat_,
+      *d_tile = tile + kTile * kTile;
     const std::int64_t j = tile_of_keys * kTile, n = std::min(kTile, p_.keys - j);
     product_.pack(key_ + j * p_.k.row, 1, p_.k.row, p_.depth, n, A(p_.scale), keys_turned);
     product_.pack(value_ + j * p_.v.row, 1, p_.v.row, p_.features, n, A(1), values_turned);

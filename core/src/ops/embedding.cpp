@@ -47,10 +47,11 @@ struct RowBlocks {
   }
 };
 
-/// Columns [left, right) of the rows from `low` on, which lie at `to`, `rows` of them; `position(k)`, k < hits, is where the indices name one.
+/// Columns [left, right) of the rows from `low` on, which lie at `to`, `rows` of them; `position(k)`, k < hits, is where the indices name
+/// one.
 template <class T, class Position>
-void add_block(const EmbeddingRows& p, const T* d_y, const std::int64_t* index, T* to, std::int64_t low, std::int64_t rows, std::int64_t left, std::int64_t right,
-               std::int64_t hits, const Position& position) {
+void add_block(const EmbeddingRows& p, const T* d_y, const std::int64_t* index, T* to, std::int64_t low, std::int64_t rows,
+               std::int64_t left, std::int64_t right, std::int64_t hits, const Position& position) {
   if (left == 0 && right == p.channels)
     std::fill_n(to, rows * p.channels, T(0));
   else
@@ -64,8 +65,8 @@ void add_block(const EmbeddingRows& p, const T* d_y, const std::int64_t* index, 
   }
 }
 
-/// A task owns its elements of the table, so the order of a sum is that of the indices: a block of rows that a cache holds, or columns of them where blocks are
-/// few. A large table goes past the caches.
+/// A task owns its elements of the table, so the order of a sum is that of the indices: a block of rows that a cache holds, or columns of
+/// them where blocks are few. A large table goes past the caches.
 template <class T>
 void add_rows(const EmbeddingRows& p, void* const* o) {
   constexpr std::int64_t kBlock = cpu::kTaskBytes / std::int64_t(sizeof(T));
@@ -73,7 +74,8 @@ void add_rows(const EmbeddingRows& p, void* const* o) {
   const auto* index = static_cast<const std::int64_t*>(o[1]);
   T* d_table = static_cast<T*>(o[2]);
   const std::int64_t rows = std::clamp<std::int64_t>(kBlock / std::max<std::int64_t>(1, p.channels), 1, std::max<std::int64_t>(1, p.rows)),
-                     blocks = cpu::ceil_div(p.rows, rows), width = blocks < thread_count() ? kColumns : std::max<std::int64_t>(1, p.channels),
+                     blocks = cpu::ceil_div(p.rows, rows),
+                     width = blocks < thread_count() ? kColumns : std::max<std::int64_t>(1, p.channels),
                      pieces = cpu::ceil_div(p.channels, width);
   if (blocks <= 1)
     return parallel_blocks(p.channels, width, [&](std::int64_t begin, std::int64_t end) {
@@ -86,8 +88,8 @@ void add_rows(const EmbeddingRows& p, void* const* o) {
     const std::int64_t block = task / pieces, left = task % pieces * width, low = block * rows, n = std::min(rows, p.rows - low);
     const std::int64_t* position = at.position.data() + at.first[std::size_t(block)];
     T* to = d_table + low * p.channels;
-    add_block(p, d_y, index, stream ? buffer : to, low, n, left, std::min(p.channels, left + width), at.first[std::size_t(block) + 1] - at.first[std::size_t(block)],
-              [=](std::int64_t k) { return position[k]; });
+    add_block(p, d_y, index, stream ? buffer : to, low, n, left, std::min(p.channels, left + width),
+              at.first[std::size_t(block) + 1] - at.first[std::size_t(block)], [=](std::int64_t k) { return position[k]; });
     if (!stream) return;
     cpu::stream_row(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(buffer), n * p.channels * std::int64_t(sizeof(T)));
     cpu::end_streams();

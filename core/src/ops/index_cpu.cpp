@@ -225,14 +225,15 @@ void start(const IndexMove& p, const void* x, void* y) {
   });
 }
 
-/// Rows of one column that are many: some that are short, or one, are begun, checked and added to while they are near, short ones beside the result, which they
-/// then reach past the caches where all together would not stay in them.
+/// Rows of one column that are many: some that are short, or one, are begun, checked and added to while they are near, short ones beside
+/// the result, which they then reach past the caches where all together would not stay in them.
 template <class T, class Op>
 void place_rows(const IndexMove& p, const T* x, const std::int64_t* index, const T* source, T* y) {
   constexpr std::int64_t kBuffer = 4096, kIndices = 1024;
   const std::int64_t n = p.at.n, bytes = std::int64_t(sizeof(T)) * (2 * n + p.picks) + 8 * p.picks;
   const bool stream = n <= kBuffer && p.at.outer * bytes >= 2 * cpu::kStreamBytes;
-  const std::int64_t most = p.shared ? 1 : std::clamp<std::int64_t>(std::min(kBuffer / n, kIndices / std::max<std::int64_t>(1, p.picks)), 1, kBuffer);
+  const std::int64_t most =
+      p.shared ? 1 : std::clamp<std::int64_t>(std::min(kBuffer / n, kIndices / std::max<std::int64_t>(1, p.picks)), 1, kBuffer);
   parallel_blocks(p.at.outer, cpu::move_grain(p.at.outer, bytes), [&](std::int64_t begin, std::int64_t end) {
     alignas(64) T buffer[kBuffer];
     for (std::int64_t outer = begin; outer < end; outer += most) {

@@ -180,10 +180,12 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b, const char
   if (a.device() != b.device()) throw_usage(op, a.str() + " and " + b_name + " " + b.str() + " are on different devices");
 }
 
-/// One real product does a complex one: the rows of b, and those of i b, beside the parts of a. Its gradients are products of the same kind, with conjugates.
+/// One real product does a complex one: the rows of b, and those of i b, beside the parts of a. Its gradients are products of the same
+/// kind, with conjugates.
 Tensor complex_product(const Tensor& a, const Tensor& b) {
-  const Tensor dense = b.detach(), turned = view_as_complex(concat({imag(dense).unsqueeze(-1) * -1.0, real(dense).unsqueeze(-1)}, -1));  // i b
-  Tensor rows = view_as_real(concat({dense.unsqueeze(-2), turned.unsqueeze(-2)}, -2));                                                   // [..., k, 2, n, 2]
+  const Tensor dense = b.detach(),
+               turned = view_as_complex(concat({imag(dense).unsqueeze(-1) * -1.0, real(dense).unsqueeze(-1)}, -1));  // i b
+  Tensor rows = view_as_real(concat({dense.unsqueeze(-2), turned.unsqueeze(-2)}, -2));                               // [..., k, 2, n, 2]
   Shape right = b.shape(), left = a.shape();
   right[-2] *= 2;
   right[-1] *= 2;
@@ -192,10 +194,11 @@ Tensor complex_product(const Tensor& a, const Tensor& b) {
   Shape pairs = c.shape();
   pairs[-1] /= 2;
   pairs.push_back(2);
-  return differentiable("matmul", view_as_complex(c.reshape(pairs)), {a, b}, [a, b, need_a = wants_grad({a}), need_b = wants_grad({b})](const std::vector<Tensor>& d) {
-    return std::vector<Tensor>{need_a ? sum_to(complex_product(d[0], conj(swap_last(b))), a.shape()) : Tensor(),
-                               need_b ? sum_to(complex_product(conj(swap_last(a)), d[0]), b.shape()) : Tensor()};
-  });
+  return differentiable("matmul", view_as_complex(c.reshape(pairs)), {a, b},
+                        [a, b, need_a = wants_grad({a}), need_b = wants_grad({b})](const std::vector<Tensor>& d) {
+                          return std::vector<Tensor>{need_a ? sum_to(complex_product(d[0], conj(swap_last(b))), a.shape()) : Tensor(),
+                                                     need_b ? sum_to(complex_product(conj(swap_last(a)), d[0]), b.shape()) : Tensor()};
+                        });
 }
 
 }  // namespace
@@ -243,7 +246,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.rank() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.rank() == 1 ? 0 : -2);
   if (b.rank() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
   if (through_f32(a)) return matmul(a.to(DType::f32), b.to(DType::f32)).to(a.dtype());
-  const auto multiplied = [&](const Tensor& left) { return is_complex(a.dtype()) ? complex_product(left, b) : product("matmul", left, b, {}, a.dtype()); };
+  const auto multiplied = [&](const Tensor& left) {
+    return is_complex(a.dtype()) ? complex_product(left, b) : product("matmul", left, b, {}, a.dtype());
+  };
   if (a.rank() > 2 && b.rank() == 2 && a.is_contiguous() && a.numel() > 0) {  // one tall product, and no sum over copies of b's gradient
     Shape shape = a.shape();
     shape[-1] = b.size(-1);

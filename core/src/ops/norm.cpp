@@ -79,7 +79,8 @@ std::vector<Tensor> fused_gradient(const ChannelNorm& p, const Tensor& x, const 
   const Device device = x.device();
   Tensor d_scale = Tensor::empty({p.channels}, type, device), d_shift = Tensor::empty({p.channels}, type, device);
   Tensor pull = Tensor::empty({p.samples, 2, p.channels}, type, device);
-  launch("normalisation.sums", {x, d_y, mean, rstd, scale, shift}, {empty_partial(p, x), d_scale, d_shift, pull}, channel_norm_sums_kernel(device, p));
+  launch("normalisation.sums", {x, d_y, mean, rstd, scale, shift}, {empty_partial(p, x), d_scale, d_shift, pull},
+         channel_norm_sums_kernel(device, p));
   Tensor d_x = Tensor::empty(x.shape(), x.dtype(), device);
   launch("normalisation.gradient", {x, d_y, mean, rstd, scale, shift, pull}, {d_x}, channel_norm_gradient_kernel(device, p));
   return {d_x, d_scale, d_shift};

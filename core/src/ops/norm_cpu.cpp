@@ -138,12 +138,14 @@ void stats(const ChannelNorm& p, void* const* o) {
     double* out = partial + (s * chunks + k) * 2 * C;
     chunk_moments(loop, x + (s * p.voxels + first) * C, n, C, out, out + C);
   });
-  parallel_for(p.samples, [&](std::int64_t s) { sample_stats(p, s, partial, static_cast<A*>(o[2]), static_cast<A*>(o[3]), static_cast<A*>(o[4])); });
+  parallel_for(p.samples,
+               [&](std::int64_t s) { sample_stats(p, s, partial, static_cast<A*>(o[2]), static_cast<A*>(o[3]), static_cast<A*>(o[4])); });
 }
 
 /// y of voxels [first, first + n) of a sample; o: mean, rstd, scale, shift.
 template <class T>
-[[gnu::noinline]] void apply_chunk(const ChannelNorm& p, const T* x, const Acc<T>* const* o, T* y, std::int64_t s, std::int64_t first, std::int64_t n) {
+[[gnu::noinline]] void apply_chunk(const ChannelNorm& p, const T* x, const Acc<T>* const* o, T* y, std::int64_t s, std::int64_t first,
+                                   std::int64_t n) {
   using A = Acc<T>;
   auto loop = TENON_BY_ISA(norm_apply<T>);
   SampleCoefficients<A> at(p, s, o[0], o[1], o[2]);
@@ -157,7 +159,8 @@ template <class T>
 template <class T>
 void apply(const ChannelNorm& p, void* const* o) {
   using A = Acc<T>;
-  const A* const values[] = {static_cast<const A*>(o[1]), static_cast<const A*>(o[2]), static_cast<const A*>(o[3]), static_cast<const A*>(o[4])};
+  const A* const values[] = {static_cast<const A*>(o[1]), static_cast<const A*>(o[2]), static_cast<const A*>(o[3]),
+                             static_cast<const A*>(o[4])};
   for_chunks(p, true, [&](std::int64_t s, std::int64_t, std::int64_t first, std::int64_t n) {
     apply_chunk(p, static_cast<const T*>(o[0]), values, static_cast<T*>(o[5]), s, first, n);
   });

@@ -62,7 +62,8 @@ std::vector<PoolHolders> holders_of(const PoolAxis& a) {
 /// body(sample, z, y, part) for windows of the first two axes, each in `parts`, in parallel.
 void for_window_rows(const Pooling& p, std::int64_t parts, FunctionRef<void(std::int64_t, std::int64_t, std::int64_t, std::int64_t)> body) {
   const std::int64_t depth = p.axes[0].out, height = p.axes[1].out, tasks = p.samples * depth * height * parts;
-  const std::int64_t inputs = p.samples * p.in_voxels() * p.channels, grain = std::max(cpu::ceil_div(kElementsATask * tasks, inputs), cpu::ceil_div(tasks, thread_count()));
+  const std::int64_t inputs = p.samples * p.in_voxels() * p.channels,
+                     grain = std::max(cpu::ceil_div(kElementsATask * tasks, inputs), cpu::ceil_div(tasks, thread_count()));
   parallel_blocks(tasks, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t r = i / parts;
@@ -76,12 +77,14 @@ void for_window_rows(const Pooling& p, std::int64_t parts, FunctionRef<void(std:
 void spread_row(const PoolAxis& a, std::int64_t bytes, std::int64_t begin, std::int64_t end, const char* shares, char* to) {
   const std::int64_t left = owned_by(a, begin), last = end - 1, first = begin + (begin == 0);
   const auto cut = [&](std::int64_t x) {
-    for (std::int64_t i = a.begin(x); i < a.end(x); ++i) std::memcpy(to + (i - left) * bytes, shares + (x - begin) * bytes, std::size_t(bytes));
+    for (std::int64_t i = a.begin(x); i < a.end(x); ++i)
+      std::memcpy(to + (i - left) * bytes, shares + (x - begin) * bytes, std::size_t(bytes));
   };
   if (a.kernel < a.stride || end == a.out) std::memset(to, 0, std::size_t((owned_by(a, end) - left) * bytes));
   if (first > begin) cut(begin);
   for (std::int64_t k = 0; k < a.kernel; ++k)
-    cpu::copy_rows(to + (a.begin(first) + k - left) * bytes, a.stride * bytes, shares + (first - begin) * bytes, bytes, bytes, std::max<std::int64_t>(0, last - first));
+    cpu::copy_rows(to + (a.begin(first) + k - left) * bytes, a.stride * bytes, shares + (first - begin) * bytes, bytes, bytes,
+                   std::max<std::int64_t>(0, last - first));
   if (last >= first) cut(last);
 }
 
@@ -94,12 +97,13 @@ Kernel spread(const Pooling& p, void (*shares)(const void*, void*, std::int64_t,
     const bool stream = p.samples * in >= cpu::kStreamBytes;
     const std::int64_t most = std::max<std::int64_t>(1, kBuffer / (ax.stride * bytes) - 2), pieces = cpu::ceil_div(ax.out, most);
     for_window_rows(p, pieces, [&](std::int64_t s, std::int64_t wz, std::int64_t wy, std::int64_t piece) {
-      const std::int64_t begin = piece * most, end = std::min(ax.out, begin + most), left = owned_by(ax, begin), width = (owned_by(ax, end) - left) * bytes,
-                         given = (end - begin) * bytes;
+      const std::int64_t begin = piece * most, end = std::min(ax.out, begin + most), left = owned_by(ax, begin),
+                         width = (owned_by(ax, end) - left) * bytes, given = (end - begin) * bytes;
       alignas(64) char small[2 * kBuffer];
       std::vector<char> large(std::size_t(width > kBuffer || given > kBuffer ? width + given : 0));
       char *const row = large.empty() ? small : large.data(), *const each = row + (large.empty() ? kBuffer : width);
-      shares(static_cast<const char*>(o[0]) + s * out + ((wz * ay.out + wy) * ax.out + begin) * bytes, each, (end - begin) * p.channels, 1.0 / double(p.window()));
+      shares(static_cast<const char*>(o[0]) + s * out + ((wz * ay.out + wy) * ax.out + begin) * bytes, each, (end - begin) * p.channels,
+             1.0 / double(p.window()));
       spread_row(ax, bytes, begin, end, each, row);
       for (std::int64_t z = owned_by(az, wz); z < owned_by(az, wz + 1); ++z)
         for (std::int64_t y = owned_by(ay, wy); y < owned_by(ay, wy + 1); ++y) {
@@ -119,19 +123,24 @@ Kernel spread(const Pooling& p, void (*shares)(const void*, void*, std::int64_t,
 template <class T>
 void put_row(std::int64_t count, std::int64_t C, const void* from, const std::int32_t* index, void* to) {
   for (std::int64_t x = 0; x < count; ++x)
-    for (std::int64_t c = 0; c < C; ++c) static_cast<T*>(to)[std::int64_t(index[x * C + c]) * C + c] = static_cast<const T*>(from)[x * C + c];
+    for (std::int64_t c = 0; c < C; ++c)
+      static_cast<T*>(to)[std::int64_t(index[x * C + c]) * C + c] = static_cast<const T*>(from)[x * C + c];
 }
 
 /// The gradient of maxima over few channels where windows lie apart: each goes to its place among zeros.
 Kernel put_windows(const Pooling& p) {
   const std::int64_t size = std::int64_t(size_of(p.dtype));
-  return [p, size, put = size == 2 ? put_row<std::uint16_t> : size == 4 ? put_row<std::uint32_t> : put_row<std::uint64_t>](void* const* o) {
+  return [p, size,
+          put = size == 2   ? put_row<std::uint16_t>
+                : size == 4 ? put_row<std::uint32_t>
+                            : put_row<std::uint64_t>](void* const* o) {
     const auto& [az, ay, ax] = p.axes;
     const std::int64_t row = ax.in * p.channels * size, in = az.in * ay.in * row, out = p.out_voxels() * p.channels;
     for_window_rows(p, 1, [&](std::int64_t s, std::int64_t wz, std::int64_t wy, std::int64_t) {
       char* to = static_cast<char*>(o[2]) + s * in;
       const std::int64_t at = s * out + (wz * ay.out + wy) * ax.out * p.channels, y = owned_by(ay, wy), rows = owned_by(ay, wy + 1) - y;
-      for (std::int64_t z = owned_by(az, wz); z < owned_by(az, wz + 1); ++z) std::memset(to + (z * ay.in + y) * row, 0, std::size_t(rows * row));
+      for (std::int64_t z = owned_by(az, wz); z < owned_by(az, wz + 1); ++z)
+        std::memset(to + (z * ay.in + y) * row, 0, std::size_t(rows * row));
       put(ax.out, p.channels, static_cast<const char*>(o[0]) + at * size, static_cast<const std::int32_t*>(o[1]) + at, to);
     });
   };

@@ -68,18 +68,26 @@ void pick_row(char* to, const char* from, const std::int32_t* source, std::int64
 /// Voxels are moved as they are.
 Kernel pick_cpu(const Resizing& p) {
   const std::size_t bytes = std::size_t(p.channels) * size_of(p.dtype);
-  const auto pick = bytes == 2 ? pick_row<2> : bytes == 4 ? pick_row<4> : bytes == 8 ? pick_row<8> : bytes == 12 ? pick_row<12> : bytes == 16 ? pick_row<16> : pick_row<0>;
+  const auto pick = bytes == 2    ? pick_row<2>
+                    : bytes == 4  ? pick_row<4>
+                    : bytes == 8  ? pick_row<8>
+                    : bytes == 12 ? pick_row<12>
+                    : bytes == 16 ? pick_row<16>
+                                  : pick_row<0>;
   return [p, bytes, pick](void* const* o) {
     const auto& [az, ay, ax] = *p.axes;
-    const std::int64_t length = std::max<std::int64_t>(1, kElementsATask / p.channels), pieces = cpu::ceil_div(ax.out, length), tasks = p.samples * az.out * ay.out * pieces;
-    parallel_blocks(tasks, std::max(length / ax.out, cpu::ceil_div(tasks, 4 * thread_count())), [&, &az = az, &ay = ay, &ax = ax](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t r = i / pieces, x = i % pieces * length, y = r % ay.out, z = r / ay.out % az.out, s = r / (ay.out * az.out);
-        const std::int64_t from = ((s * az.in + az.source[std::size_t(z)]) * ay.in + ay.source[std::size_t(y)]) * ax.in;
-        pick(static_cast<char*>(o[1]) + std::size_t(r * ax.out + x) * bytes, static_cast<const char*>(o[0]) + std::size_t(from) * bytes, ax.source.data() + x,
-             std::min(length, ax.out - x), bytes);
-      }
-    });
+    const std::int64_t length = std::max<std::int64_t>(1, kElementsATask / p.channels), pieces = cpu::ceil_div(ax.out, length),
+                       tasks = p.samples * az.out * ay.out * pieces;
+    parallel_blocks(
+        tasks, std::max(length / ax.out, cpu::ceil_div(tasks, 4 * thread_count())),
+        [&, &az = az, &ay = ay, &ax = ax](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t r = i / pieces, x = i % pieces * length, y = r % ay.out, z = r / ay.out % az.out, s = r / (ay.out * az.out);
+            const std::int64_t from = ((s * az.in + az.source[std::size_t(z)]) * ay.in + ay.source[std::size_t(y)]) * ax.in;
+            pick(static_cast<char*>(o[1]) + std::size_t(r * ax.out + x) * bytes, static_cast<const char*>(o[0]) + std::size_t(from) * bytes,
+                 ax.source.data() + x, std::min(length, ax.out - x), bytes);
+          }
+        });
   };
 }
 

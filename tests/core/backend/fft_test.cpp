@@ -122,6 +122,14 @@ TEST_CASE("Fourier transforms along an axis of any stride are the defining sum",
     }
 }
 
+TEST_CASE("Fourier transforms of lines of few values are the defining sum", "[fft]") {
+  for (std::int64_t n : {2, 3, 4, 8})
+    for (const Lines& lines : {Lines{1, 1}, Lines{8, 1}, Lines{37, 1}, Lines{64, 1}, Lines{3, 16}}) {
+      check_all<float>(n, lines);
+      check_all<double>(n, lines);
+    }
+}
+
 TEST_CASE("long Fourier transforms are the defining sum", "[fft][slow]") {
   // products of all radices, powers, primes, twice a prime, and sizes that are cut into a matrix
   for (std::int64_t n : {512, 720, 1001, 1009, 1024, 1331, 2018, 2048, 2187, 3072, 4099, 4096})

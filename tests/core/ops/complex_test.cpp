@@ -132,6 +132,19 @@ TEST_CASE("transforms refuse what they do not take", "[fft]") {
   CHECK_THROWS_WITH(fft(Tensor::zeros({})), StartsWith("fft: "));
 }
 
+TEST_CASE("gradients of complex products, first and second, of batches of either operand", "[complex][matmul][gradient]") {
+  const auto product = [](auto& v) { return view_as_real(matmul(view_as_complex(v[0]), view_as_complex(v[1]))); };
+  const auto square_of = [](auto& v) {
+    const Tensor c = matmul(view_as_complex(v[0]), view_as_complex(v[1]));
+    return square(view_as_real(c));
+  };
+  for (const auto& [a, b] : {std::pair{Shape{3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 1, 3, 2, 2}, Shape{2, 2, 1, 2}}}) {
+    const std::vector<Tensor> in{check::made(1, a), check::made(2, b)};
+    check::first_gradients(product, in);
+    check::second_gradients(square_of, in);
+  }
+}
+
 TEST_CASE("the spectral convolution and its gradients are PyTorch's", "[spectral]") {
   Tensor x = made(6, {2, 6, 7, 3}), w = made(7, {4, 2, 3, 2, 2});
   x.set_requires_grad();

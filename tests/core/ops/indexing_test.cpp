@@ -244,6 +244,8 @@ TEST_CASE("sources meet in one place in their order, however the work is cut", "
   for (auto [outer, n, picks, inner] : {std::array<std::int64_t, 4>{1, 300, 5000, 1},
                                         {1, 100000, 40000, 1},
                                         {40, 30, 100, 1},
+                                        {1500, 8, 1, 1},
+                                        {701, 5, 3, 1},
                                         {1, 50, 600, 40},
                                         {1, 3000, 4000, 20},
                                         {2, 7, 11, 300}}) {
@@ -261,6 +263,9 @@ TEST_CASE("sources meet in one place in their order, however the work is cut", "
       is(scatter(x, 1, index, source), placed<float>(x, index, source, assign));
       is(index_add(x, 1, rows, source), placed<float>(x, rows, source, add));
     }
+    const Tensor y = gather(x, 1, index);
+    for (std::int64_t e = 0; e < y.numel(); ++e)
+      if (y.data<float>()[e] != x.data<float>()[(e / inner / picks * n + index.data<std::int64_t>()[e]) * inner + e % inner]) FAIL("element " << e << " of a gather");
   }
 }
 
@@ -272,6 +277,13 @@ TEST_CASE("many short rows are added to past the caches", "[indexing]") {
   std::int64_t wrong = 0;
   for (std::int64_t i = 0; i < rows * n; ++i) wrong += v[i] != i + (i % n == 3 * (i / n) ? 5 : 0);
   CHECK(wrong == 0);
+}
+
+TEST_CASE("an index out of range among short rows is named with its place", "[indexing]") {
+  std::vector<std::int64_t> at(3000, 1);
+  at[1501] = 4;
+  const Tensor index = Tensor::from(at, {1500, 2}), x = Tensor::zeros({1500, 4});
+  out_of_range([&] { scatter_add(x, 1, index, Tensor::zeros({1500, 2})); }, {"scatter_add", "index 4", "[750, 1]", "0..3"});
 }
 
 TEST_CASE("sums of narrow types are carried wide", "[indexing]") {

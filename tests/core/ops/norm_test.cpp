@@ -128,7 +128,8 @@ TEST_CASE("group norm of small samples of many channels against the definition",
       for (std::int64_t n = 0; n < N; ++n)
         for (std::int64_t g = 0; g < G; ++g) {
           const auto each = [&](const auto& f) {
-            for (std::int64_t i = 0; i < V * width; ++i) f(std::size_t((n * V + i / width) * C + g * width + i % width), std::size_t(g * width + i % width));
+            for (std::int64_t i = 0; i < V * width; ++i)
+              f(std::size_t((n * V + i / width) * C + g * width + i % width), std::size_t(g * width + i % width));
           };
           double mean = 0, square = 0;
           each([&](std::size_t at, std::size_t) { mean += v[at] / double(V * width); });

@@ -98,6 +98,46 @@ TEST_CASE("rows of few channels, cut by edges or not, and long ones against the 
       }
 }
 
+TEST_CASE("gradients of windows apart in three axes, cut by edges, are those of windows one by one", "[pool]") {
+  for (DType type : {DType::f32, DType::f16, DType::f64})
+    for (std::int64_t C : {1, 3, 20}) {
+      INFO(name_of(type) << ", " << C << " channels");
+      const std::vector<std::int64_t> kernel{2, 3, 2}, stride{3, 3, 2}, padding{1, 1, 0};
+      const Tensor x = random_normal({2, 6, 8, 9, C}, 1, std::uint64_t(C)).to(type);
+      const auto leaf = check::leaves({x});
+      const Tensor y = max_pool(leaf[0], kernel, stride, padding), z = avg_pool(leaf[0], kernel, stride, padding),
+                   d = (floor(random_normal(y.shape(), 1, 5, 0, 4)) * 12.0).to(type);
+      const std::vector<double> v = x.to_vector(), given = d.to_vector();
+      std::vector<double> top(v.size()), average(v.size());
+      const Shape out = y.shape();
+      for (std::int64_t i = 0; i < d.numel(); ++i) {
+        const std::int64_t c = i % C, ox = i / C % out[3], oy = i / C / out[3] % out[2], oz = i / C / out[3] / out[2] % out[1], n = i / C / out[3] / out[2] / out[1];
+        std::size_t best = v.size();
+        for (std::int64_t k = 0; k < 12; ++k) {
+          const std::int64_t a = oz * 3 - 1 + k / 6, b = oy * 3 - 1 + k / 2 % 3, w = ox * 2 + k % 2;
+          if (a < 0 || a >= 6 || b < 0 || b >= 8 || w >= 9) continue;
+          const std::size_t at = std::size_t((((n * 6 + a) * 8 + b) * 9 + w) * C + c);
+          if (best == v.size() || v[at] > v[best]) best = at;
+          average[at] += given[std::size_t(i)] / 12;
+        }
+        top[best] += given[std::size_t(i)];
+      }
+      REQUIRE(gradients({y}, leaf, {d})[0].to_vector() == top);
+      REQUIRE(gradients({z}, leaf, {d})[0].to_vector() == average);
+    }
+}
+
+TEST_CASE("an average's gradient beyond the caches is whole", "[pool][slow]") {
+  const auto x = check::leaves({Tensor::zeros({3, 1001, 1000, 3})});
+  const Tensor y = avg_pool(x[0], {2, 2}), d = floor(random_normal(y.shape(), 1, 5, 0, 4)), got = gradients({y}, x, {d})[0].contiguous();
+  std::int64_t wrong = 0;
+  for (std::int64_t i = 0; i < got.numel(); ++i) {
+    const std::int64_t c = i % 3, w = i / 3 % 1000, b = i / 3000 % 1001, n = i / 3000 / 1001;
+    wrong += got.data<float>()[i] != (b < 1000 ? d.data<float>()[((n * 500 + b / 2) * 500 + w / 2) * 3 + c] / 4 : 0);
+  }
+  REQUIRE(wrong == 0);
+}
+
 TEST_CASE("a maximum over all voxels is the same with a gradient and without", "[pool]") {
   for (DType type : {DType::f32, DType::f16, DType::f64})
     for (std::int64_t N : {1, 40}) {

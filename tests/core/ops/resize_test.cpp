@@ -148,7 +148,8 @@ TEST_CASE("nearest voxels are those of every type, row and number of channels", 
         for (std::int64_t n = 0; n < 2; ++n)
           for (std::int64_t i = 0; i < 3; ++i)
             for (std::int64_t j = 0; j < out; ++j)
-              for (std::int64_t c = 0; c < C; ++c) expected.push_back(v[std::size_t(((n * 2 + (2 * i + 1) * 2 / 6) * 7 + (2 * j + 1) * 7 / (2 * out)) * C + c)]);
+              for (std::int64_t c = 0; c < C; ++c)
+                expected.push_back(v[std::size_t(((n * 2 + (2 * i + 1) * 2 / 6) * 7 + (2 * j + 1) * 7 / (2 * out)) * C + c)]);
         REQUIRE(y.to_vector() == expected);
       }
 }
