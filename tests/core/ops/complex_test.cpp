@@ -138,7 +138,8 @@ TEST_CASE("gradients of complex products, first and second, of batches of either
     const Tensor c = matmul(view_as_complex(v[0]), view_as_complex(v[1]));
     return square(view_as_real(c));
   };
-  for (const auto& [a, b] : {std::pair{Shape{3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 1, 3, 2, 2}, Shape{2, 2, 1, 2}}}) {
+  for (const auto& [a, b] :
+       {std::pair{Shape{3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 3, 4, 2}, Shape{4, 2, 2}}, {Shape{2, 1, 3, 2, 2}, Shape{2, 2, 1, 2}}}) {
     const std::vector<Tensor> in{check::made(1, a), check::made(2, b)};
     check::first_gradients(product, in);
     check::second_gradients(square_of, in);

@@ -265,7 +265,8 @@ TEST_CASE("sources meet in one place in their order, however the work is cut", "
     }
     const Tensor y = gather(x, 1, index);
     for (std::int64_t e = 0; e < y.numel(); ++e)
-      if (y.data<float>()[e] != x.data<float>()[(e / inner / picks * n + index.data<std::int64_t>()[e]) * inner + e % inner]) FAIL("element " << e << " of a gather");
+      if (y.data<float>()[e] != x.data<float>()[(e / inner / picks * n + index.data<std::int64_t>()[e]) * inner + e % inner])
+        FAIL("element " << e << " of a gather");
   }
 }
 

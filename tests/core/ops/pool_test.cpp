@@ -111,7 +111,8 @@ TEST_CASE("gradients of windows apart in three axes, cut by edges, are those of 
       std::vector<double> top(v.size()), average(v.size());
       const Shape out = y.shape();
       for (std::int64_t i = 0; i < d.numel(); ++i) {
-        const std::int64_t c = i % C, ox = i / C % out[3], oy = i / C / out[3] % out[2], oz = i / C / out[3] / out[2] % out[1], n = i / C / out[3] / out[2] / out[1];
+        const std::int64_t c = i % C, ox = i / C % out[3], oy = i / C / out[3] % out[2], oz = i / C / out[3] / out[2] % out[1],
+                           n = i / C / out[3] / out[2] / out[1];
         std::size_t best = v.size();
         for (std::int64_t k = 0; k < 12; ++k) {
           const std::int64_t a = oz * 3 - 1 + k / 6, b = oy * 3 - 1 + k / 2 % 3, w = ox * 2 + k % 2;
