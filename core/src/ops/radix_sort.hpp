@@ -12,7 +12,8 @@
 
 namespace tenon {
 
-inline constexpr std::int64_t kRadixWorth = 192;  ///< records below which comparing is faster
+template <class Record>
+inline constexpr std::int64_t kRadixWorth = sizeof(Record) == 8 ? 48 : 80;  ///< records below which comparing is faster
 inline constexpr int kRadixBits = 8;
 inline constexpr std::size_t kRadixSize = std::size_t(1) << kRadixBits;
 
@@ -68,7 +69,7 @@ Record* radix_sort_alone(Record* a, Record* b, std::int64_t n) {
 /// n < 2^32.
 template <class Record>
 Record* radix_sort(Record* a, Record* b, std::int64_t n, std::int64_t chunks) {
-  if (n < kRadixWorth) {
+  if (n < kRadixWorth<Record>) {
     std::sort(a, a + n);
     return a;
   }
