@@ -137,8 +137,9 @@ void require_for_models(Device device) {
 }
 
 int thread_count() noexcept {
-  int n = thread_setting.load(std::memory_order_relaxed);
-  return n > 0 ? n : omp_get_num_procs();
+  static const int processors = omp_get_num_procs();  // asks the system
+  const int n = thread_setting.load(std::memory_order_relaxed);
+  return n > 0 ? n : processors;
 }
 
 void set_thread_count(int n) {

@@ -29,7 +29,7 @@ SerialScope::~SerialScope() { inside = before_; }
 void parallel_for(std::int64_t n, FunctionRef<void(std::int64_t)> body) {
   if (n <= 0) return;
   OneThreadInside guard;
-  const int threads = n == 1 || inside ? 1 : int(std::min<std::int64_t>(thread_count(), n));  // to count them asks the system
+  const int threads = n == 1 || inside ? 1 : int(std::min<std::int64_t>(thread_count(), n));
   // Every task runs, and the failure of the lowest index is the one rethrown, for any number of threads.
   std::exception_ptr failure;
   std::int64_t failed_at = n;
