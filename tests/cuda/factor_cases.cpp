@@ -73,6 +73,23 @@ void orthogonal() {
   note("zeros", linalg::qr(Tensor::zeros({66, 66}, check::number_type())).r);
 }
 
+/// Cut into leaves of rows, with rows left over, once and again; few and many matrices.
+void tall() {
+  for (const Shape& s : {Shape{3000, 5}, Shape{2, 1501, 9}, Shape{1, 260, 64}, Shape{701, 33}}) {
+    const linalg::QR f = linalg::qr(matrices(s));
+    note("orthogonal", matmul(f.q.transpose(-2, -1), f.q)), note("tall", f.q), note("tall", f.r), note("product", matmul(f.q, f.r));
+    note("values", linalg::singular_values(matrices(s)));
+  }
+  check::first_gradients([](const In& x) { return linalg::qr(x[0]).q; }, {matrices({1, 1300, 12})});
+  check::first_gradients([](const In& x) { return linalg::svd(x[0]).u; }, {matrices({2, 300, 7})});
+  check::first_gradients([](const In& x) { return linalg::svd(x[0]).vh; }, {matrices({7, 1900})});
+  check::first_gradients([](const In& x) { return linalg::lstsq(x[0], x[1]); }, {matrices({2500, 6}), check::made(1, {2500, 2})});
+  note("zeros", linalg::qr(Tensor::zeros({3000, 5}, check::number_type())).r), note("zeros", linalg::singular_values(Tensor::zeros({300, 50}, check::number_type())));
+  const Tensor thin = matmul(matrices({1500, 3}), matrices({3, 9}));
+  const linalg::SVD of_thin = linalg::svd(thin);
+  note("of rank 3", matmul(of_thin.u * of_thin.s, of_thin.vh)), note("of rank 3", of_thin.s), note("of rank 3", linalg::pinv(thin));
+}
+
 void spectra() {
   for (const Shape& s : {Shape{2, 90, 66}, Shape{2, 66, 90}, Shape{70, 70}}) {
     check::first_gradients([](const In& x) { return linalg::svd(x[0]).u; }, {matrices(s)});
@@ -98,6 +115,7 @@ const Register cases(std::vector<Extra>{
     {"large triangular factors", triangles, {DType::f64, DType::f32}},
     {"large systems", systems, {DType::f64, DType::f32}},
     {"large orthogonal factors", orthogonal, {DType::f64, DType::f32}},
+    {"tall factors", tall, {DType::f64, DType::f32}},
     {"large spectra", spectra, {DType::f64, DType::f32}},
 });
 

@@ -5,6 +5,9 @@
 #include "ops/linalg_kernels.hpp"
 #include "ops/linalg_shared.hpp"
 #include "tenon/autograd.hpp"
+#include "tenon/indexing.hpp"
+#include "tenon/ordering.hpp"
+#include "tenon/plan.hpp"
 
 namespace tenon::linalg {
 namespace {
@@ -43,11 +46,46 @@ Tensor qr_gradient(const Tensor& q, const Tensor& r, const Tensor& d_q, const Te
   return turned(solve_triangle("qr.gradient", r, turned(d_q + matmul(q, symmetric)), {.upper = true}));
 }
 
-QR qr_f64(const Tensor& a, QRMode mode) {
+/// Whether the kernels of a GPU are ours, of which a block takes a matrix; others are cuSOLVER's.
+bool by_blocks(const Tensor& a) {
+  return a.device().type == DeviceType::cuda && (std::min(a.size(-1), a.size(-2)) <= 64 || is_recording());
+}
+
+/// Rows of the leaves in which blocks of a GPU factor a tall matrix side by side; 0: it is not cut. By its sizes alone.
+std::int64_t leaf_rows(const Tensor& a, const Matrices& p) {
+  constexpr std::int64_t kLeafValues = 12000;  // of a block's shared memory on any device
+  constexpr std::int64_t kBlocks = 256;
+  if (!by_blocks(a) || p.count >= kBlocks || p.m * p.n <= kLeafValues) return 0;
+  if (p.n > 64) return p.m >= 8 * p.n ? 4 * p.n : 0;
+  const std::int64_t most = kLeafValues / p.n;
+  return std::clamp((p.m * p.count + kBlocks - 1) / kBlocks, std::min(8 * p.n, most), most);
+}
+
+/// The factors, without history. Those of a tall matrix on a GPU from the triangles of its leaves, stacked (Demmel, Grigori, Hoemmen & Langou 2012); rows beyond
+/// whole leaves are stacked as they are.
+QR factors(const Tensor& a, QRMode mode) {
+  const NoGrad off;
   const std::int64_t m = a.size(-2), n = a.size(-1), k = mode == QRMode::complete ? m : std::min(m, n);
   const Matrices p = matrices("qr", a, mode == QRMode::complete);
-  std::vector<Tensor> out{empty_f64(leading(a), {m, k}, a.device()), empty_f64(leading(a), {k, n}, a.device())};
-  if (a.numel() > 0) launch("qr", {a.detach().contiguous()}, {out[0], out[1], workspace(qr_workspace(p, a.device().type), a)}, qr_kernel(a.device(), p));
+  const Shape lead = leading(a);
+  if (const std::int64_t rows = mode == QRMode::complete ? 0 : leaf_rows(a, p); rows > 0) {
+    const std::int64_t leaves = m / rows, whole = leaves * rows, left = m - whole;
+    const QR first = factors(a.narrow(-2, 0, whole).reshape(with_axes(lead, {leaves, rows, n})), mode);
+    const Tensor triangles = first.r.reshape(with_axes(lead, {leaves * n, n}));
+    const QR all = factors(left ? concat({triangles, a.narrow(-2, whole, left)}, -2) : triangles, mode);
+    const Tensor turns = all.q.narrow(-2, 0, leaves * n).reshape(with_axes(lead, {leaves, n, n}));
+    const Tensor q = matmul(first.q, turns).reshape(with_axes(lead, {whole, n}));
+    return {left ? concat({q, all.q.narrow(-2, leaves * n, left)}, -2) : q, all.r};
+  }
+  QR f{empty_f64(lead, {m, k}, a.device()), empty_f64(lead, {k, n}, a.device())};
+  if (a.numel() > 0) launch("qr", {a.contiguous()}, {f.q, f.r, workspace(qr_workspace(p, a.device().type), a)}, qr_kernel(a.device(), p));
+  return f;
+}
+
+QR qr_f64(const Tensor& a, QRMode mode) {
+  const std::int64_t m = a.size(-2), n = a.size(-1);
+  const QR made = factors(a.detach(), mode);
+  std::vector<Tensor> out{made.q, made.r};
   auto backward = [a, m, n, mode, q_only = out[0], r_only = out[1]](const std::vector<Tensor>& d) -> std::vector<Tensor> {
     if (mode == QRMode::complete && m > n)
       throw_usage("qr", "the complete factor of " + a.str() + ", which is taller than wide, has no gradient", "use the reduced mode");
@@ -66,16 +104,34 @@ QR qr_f64(const Tensor& a, QRMode mode) {
 
 // ---- singular values ------------------------------------------------------------------------------------------------
 
-/// u, s, vh; without `vectors` u and vh are empty where the device's kernel can leave them out.
-std::vector<Tensor> run_svd(const char* op, const Tensor& a, bool vectors = true) {
+/// u and vh with the signs that make each column's first entry of largest size in u positive.
+void set_signs(Tensor& u, Tensor& vh) {
+  const Tensor largest = gather(u, -2, argmax(abs(u), -2).unsqueeze(-2)), zero = Tensor::zeros({}, DType::f64, u.device()), one = Tensor::full({}, 1, DType::f64, u.device());
+  const Tensor signs = where(less(largest, zero), neg(one), one);
+  u = u * signs, vh = turned(signs) * vh;
+}
+
+/// u, s, vh; without `vectors` u and vh are empty where the device's kernel can leave them out, else of any signs.
+std::vector<Tensor> run_svd(const char* op, const Tensor& given, bool vectors = true) {
+  const NoGrad off;
+  const Tensor a = given.detach();
   const std::int64_t m = a.size(-2), n = a.size(-1), k = std::min(m, n);
+  // a GPU's rotations go over a long matrix again and again: its triangle is rotated in its place
+  if (by_blocks(a) && a.numel() > 0 && std::max(m, n) >= std::max<std::int64_t>(4 * k, 256)) {
+    const QR f = factors(m > n ? a : turned(a).contiguous(), QRMode::reduced);
+    std::vector<Tensor> of = run_svd(op, m > n ? f.r : turned(f.r), vectors);
+    if (m > n) of[0] = matmul(f.q, of[0]);
+    else of[2] = matmul(of[2], turned(f.q));
+    if (vectors && m > n) set_signs(of[0], of[2]);
+    return of;
+  }
   const bool values_alone = !vectors && a.device().type == DeviceType::cpu;
   const Matrices p = matrices(op, a, values_alone);
   const Shape lead = leading(a);
   std::vector<Tensor> out{empty_f64(lead, {m, values_alone ? 0 : k}, a.device()), empty_f64(lead, {k}, a.device()),
                           empty_f64(lead, {values_alone ? 0 : k, n}, a.device())};
   if (a.numel() > 0)
-    launch(op, {a.detach().contiguous()}, {out[0], out[1], out[2], workspace(svd_workspace(p, a.device().type), a)}, svd_kernel(a.device(), p));
+    launch(op, {a.contiguous()}, {out[0], out[1], out[2], workspace(svd_workspace(p, a.device().type), a)}, svd_kernel(a.device(), p));
   return out;
 }
 
