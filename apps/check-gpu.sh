@@ -2,6 +2,11 @@
 # What a machine has for Tenon's CUDA backend, and what it lacks: bash apps/check-gpu.sh
 # Exit code 0: the backend can be built and run here; 1: something is missing (said below each line).
 set -uo pipefail
+case ${1:-} in
+  "") ;;
+  -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
+  *) echo "check-gpu.sh: takes no argument ($1)" >&2; exit 2 ;;
+esac
 missing=0
 have() { printf '  ok       %s\n' "$1"; }
 lack() { printf '  missing  %s\n           %s\n' "$1" "$2"; missing=1; }
@@ -27,8 +32,13 @@ else
   lack "a device with NVIDIA's driver" "on Debian: the non-free package nvidia-driver; then nvidia-smi must list the card"
 fi
 
-nvcc=${CUDACXX:-$({ [ -n "${CUDAToolkit_ROOT:-}" ] && ls "$CUDAToolkit_ROOT/bin/nvcc" 2>/dev/null; } || command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)}
-cuda=${CUDAToolkit_ROOT:-${nvcc:+$(dirname "$(dirname "$nvcc")")}}
+if [ -n "${CUDACXX:-}" ]; then nvcc=$(command -v "$CUDACXX" || echo "$CUDACXX")
+elif [ -x "${CUDAToolkit_ROOT:-}/bin/nvcc" ]; then nvcc=$CUDAToolkit_ROOT/bin/nvcc
+else nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null); fi
+cuda=${nvcc:+$(dirname "$(dirname "$nvcc")")}
+if [ -n "${CUDAToolkit_ROOT:-}" ]; then
+  if [ -d "$CUDAToolkit_ROOT" ]; then cuda=$CUDAToolkit_ROOT; else lack "CUDAToolkit_ROOT" "it names $CUDAToolkit_ROOT, which is no folder: unset it, or name the toolkit's"; fi
+fi
 for library in libcublasLt.so libcufft.so libcusolver.so libcublas.so libcusparse.so libnvJitLink.so; do  # cuSOLVER needs the last three
   at=$(first $library)
   if [ -n "$at" ]; then have "$library at $at"
@@ -52,7 +62,7 @@ echo "To build"
 if [ -n "$nvcc" ] && version=$("$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p') && [ -n "$version" ]; then
   if [ "${version%%.*}" -ge 12 ]; then have "nvcc $version at $nvcc"; else lack "nvcc 12 or later (found $version)" "https://developer.nvidia.com/cuda-downloads"; fi
 else
-  lack "the CUDA toolkit (nvcc)" "NVIDIA's Debian packages (cuda-toolkit), or PyPI's wheels: eval \"\$(bash apps/cuda-toolkit.sh)\""
+  lack "the CUDA toolkit (nvcc)${CUDACXX:+: CUDACXX=$CUDACXX is no nvcc}" "NVIDIA's Debian packages (cuda-toolkit), or PyPI's wheels: eval \"\$(bash apps/cuda-toolkit.sh)\""
 fi
 header=$(find "${cuda:-/usr/local/cuda}/include" "${cuda:-/usr/local/cuda}"/targets/*/include /usr/include -maxdepth 1 -name cudnn_graph.h 2>/dev/null | head -1)
 if [ -n "$header" ]; then have "cuDNN's headers at $(dirname "$header")"; else may "cuDNN's headers" "without them the backend is built with our own convolutions alone"; fi

@@ -163,10 +163,10 @@ by_peer() {
 layers() {
   local dtype
   : >"$out/layers.jsonl"
-  ours within 60 "$BINARIES/bin/attention_bench" >>"$out/layers.jsonl" 2>>"$logs/bench.err" || fail "attention_bench, $(ended $?)"
+  ours within 60 "$BINARIES/bin/attention_bench" >>"$out/layers.jsonl" 2>>"$logs/bench.err" || fail "attention_bench, $(ended $?): $(tail -1 "$logs/bench.err")"
   within 60 "$python" tests/bench/peers/torch_attention.py >>"$out/layers.jsonl" 2>>"$logs/peer.err"
   for dtype in bf16 f32; do
-    ours within 90 "$BINARIES/bin/recurrent_bench" --dtype "$dtype" --rounds 5 --explain >>"$out/layers.jsonl" 2>"$logs/recurrent.$dtype.choices" || fail "recurrent_bench, $dtype, $(ended $?)"
+    ours within 90 "$BINARIES/bin/recurrent_bench" --dtype "$dtype" --rounds 5 --explain >>"$out/layers.jsonl" 2>"$logs/recurrent.$dtype.choices" || fail "recurrent_bench, $dtype, $(ended $?): $(tail -1 "$logs/recurrent.$dtype.choices")"
     within 60 "$python" tests/bench/peers/torch_recurrent.py --dtype "$dtype" --rounds 5 >>"$out/layers.jsonl" 2>>"$logs/peer.err"
   done
   cat "$out/layers.jsonl"

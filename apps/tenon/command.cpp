@@ -122,7 +122,7 @@ struct CommandLine {
         .add_option("plugins", reference_plugins, "Plugins; none: all")
         ->type_name("[PLUGIN]");
     sub("devices", "What there is to compute on", true);
-    sub("doctor", "Ten seconds of self-test: ops, gradients and training of each device against the CPU in f64", true);
+    sub("doctor", "Ten seconds of self-test: ops and gradients of each device against the CPU in f64, training against the CPU", true);
     sub("bench", "How fast this machine is: ops and a training step of each field's model, CPU beside GPU", true)
         .add_option("--seconds", bench_seconds, "About how long each row is timed on each device (0.5)")
         ->type_name("S")

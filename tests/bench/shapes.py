@@ -5,7 +5,7 @@
 
 Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON); where PYTHON has no PyTorch our times stand alone. Each
 program stays for the whole run, and answers in turn; the least time of the turns counts. Of values the largest difference is taken, as a part of the largest
-value; the exit status is 1 where one is beyond its type's bound. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's. Without a GPU
+value; the exit status is 1 where one is beyond its type's bound, 3 where no case was timed. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's. Without a GPU
 --peer-device cpu and --library FOLDER run the kernels of the shim (tests/cuda_on_cpu) beside PyTorch on the CPU: FOLDER has libtenon.so, tests/shim/libtenon_cuda.so
 and a libcuda.so.1 (lib/libdriver_stub.so).
 """
@@ -130,6 +130,11 @@ def main():
     args.add_argument("--json", help="a line a case, as they come")
     args.add_argument("--until", type=float, default=1e9, help="seconds after which no case is begun")
     args = args.parse_args()
+    for file in (args.binary, args.cases):
+        if not os.path.exists(file):
+            sys.exit(f"shapes.py: no {file}" + (": build shapes_bench with -DTENON_BUILD_BENCH=ON" if file == args.binary else ""))
+    if any("=" not in v for v in args.variable):
+        sys.exit("shapes.py: --variable takes NAME=VALUE")
     python = os.environ.get("PYTHON") or subprocess.run(["bash", here / "peers/setup.sh"], check=True, capture_output=True, text=True).stdout.strip()
     variables = args.variable + ([f"LD_LIBRARY_PATH={args.library}", "TENON_PLAN_MEMORY=none"] if args.library else [])
     programs = {"tenon": Program([args.binary, "--device", args.device, "--threads", args.threads], variables)}
@@ -160,6 +165,9 @@ def main():
         print(f"{bad} of {len(cases)} with other values than PyTorch's")
     if rows:
         print(table(rows))
+        if not any("tenon" in times for _, times in rows):
+            print(f"no case was timed: {rows[0][1]['error']}")
+            return 3
     return 1 if bad else 0
 
 

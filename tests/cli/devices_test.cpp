@@ -58,8 +58,19 @@ TEST_CASE("a backend is not loaded where there is no driver") {
   const Result text = site.devices({});
   INFO(text.out << text.err);
   CHECK(text.status == 0);
-  CHECK(line_with(text.out, "cuda:0").find("no: no NVIDIA driver on this machine") != std::string::npos);
+  CHECK(line_with(text.out, "cuda:0").find("no: NVIDIA's driver cannot be loaded: ") != std::string::npos);
   CHECK_FALSE(text.prints("Some card"));
+}
+
+TEST_CASE("where there is a driver, a core without a backend says so") {
+  const WithCards site;
+  fs::remove(site.folder.path / "libtenon_cuda.so");
+  const Result text = site.devices({});
+  INFO(text.out << text.err);
+  CHECK(text.status == 0);
+  CHECK(line_with(text.out, "cuda:0").find("no: there is a driver, but no ") != std::string::npos);
+  const Result asked = site.run({"doctor", "--json"});
+  CHECK(asked.prints("built without a CUDA toolkit"));
 }
 
 TEST_CASE("a backend of another build is not used, and the table keeps to what is known") {

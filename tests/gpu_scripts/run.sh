@@ -39,6 +39,7 @@ cat >"$work/bin/shapes_bench" <<'STUB'
 #!/bin/bash
 while read -r _ _ op rest; do
   [ "$op" != "${ENDS:-}" ] || exit 3
+  [ -z "${NO_CARD:-}" ] || { echo '{"error": "no usable card"}'; continue; }
   echo '{"us": 5.25}'
 done
 STUB
@@ -81,6 +82,8 @@ ENDS=sort PYTHON=$work/bare gpu 0 shapes
 tells "| matmul f32[1,4096] f32[4096,4096] | 5.2 |"
 tells "| sort f32[4194304] | tenon: the program ended with status 3 |"
 [ "$(wc -l <"$work/out/shapes.jsonl")" = "$cases" ] || fail "$(wc -l <"$work/out/shapes.jsonl") of $cases cases in shapes.jsonl"
+NO_CARD=1 PYTHON=$work/bare gpu 1 shapes
+tells "no case was timed: tenon: no usable card"
 PYTHON=$work/bare END=-1 gpu 0 shapes
 tells "left out for want of time: $cases of $cases cases"
 
@@ -92,4 +95,17 @@ for named in "$work" "$work/text"; do
 done
 (env -u HOME -u XDG_CACHE_HOME -u TENON_PLAN_MEMORY bash apps/check-gpu.sh || true) >"$work/said"
 grep -q "there is no home" "$work/said" || fail "no home: $(cat "$work/said")"
+# a toolkit that is named wrongly is told as such; a compiler named without its folder is looked for on the path
+(CUDAToolkit_ROOT=$work/none bash apps/check-gpu.sh || true) >"$work/said"
+grep -qF "it names $work/none, which is no folder" "$work/said" || fail "CUDAToolkit_ROOT: $(cat "$work/said")"
+(CUDACXX=$work/none bash apps/check-gpu.sh || true) >"$work/said"
+grep -qF "CUDACXX=$work/none is no nvcc" "$work/said" || fail "CUDACXX: $(cat "$work/said")"
+mkdir -p "$work/toolkit/bin" "$work/toolkit/include"
+printf '#!/bin/sh\necho "Cuda compilation tools, release 13.0, V13.0.1"\n' >"$work/toolkit/bin/nvcc"
+chmod +x "$work/toolkit/bin/nvcc"
+touch "$work/toolkit/include/cudnn_graph.h"
+(PATH=$work/toolkit/bin:$PATH CUDACXX=nvcc bash apps/check-gpu.sh || true) >"$work/said"
+grep -qF "nvcc 13.0 at $work/toolkit/bin/nvcc" "$work/said" && grep -qF "cuDNN's headers at $work/toolkit/include" "$work/said" || fail "CUDACXX=nvcc: $(cat "$work/said")"
+status=0; bash apps/check-gpu.sh now >"$work/said" 2>&1 || status=$?
+[ "$status" = 2 ] && bash apps/check-gpu.sh --help | grep -q "apps/check-gpu.sh" || fail "check-gpu.sh now: status $status"
 bash apps/cuda-toolkit.sh --help | grep -q "apps/cuda-toolkit.sh \[DIR\]" || fail "cuda-toolkit.sh --help"

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <mutex>
+#include <string>
 
 #include "backend/backend.hpp"
 
@@ -17,7 +18,12 @@ std::filesystem::path own_folder() {
 }
 
 /// The backend brings NVIDIA's libraries along, and they take a tenth of a second to load: not where there is no driver for them.
-bool driver_here() { return dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr; }  // stays: the backend's runtime loads it, too
+/// Empty where there is one.
+std::string driver_missing() {
+  if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL)) return {};  // stays: the backend's runtime loads it, too
+  const std::string why = dlerror();
+  return why.find("No such file") != std::string::npos ? "no NVIDIA driver on this machine" : "NVIDIA's driver cannot be loaded: " + why;
+}
 
 DeviceInfo unusable(std::string reason, std::string name = "CUDA backend") {
   DeviceInfo d;
@@ -31,8 +37,11 @@ DeviceInfo unusable(std::string reason, std::string name = "CUDA backend") {
 std::vector<DeviceInfo> probe() {
   std::filesystem::path file = own_folder() / "libtenon_cuda.so";
   std::error_code ec;
-  if (!std::filesystem::exists(file, ec)) return {};
-  if (!driver_here()) return {unusable("no NVIDIA driver on this machine", "CUDA")};
+  if (!std::filesystem::exists(file, ec)) {
+    if (!driver_missing().empty()) return {};
+    return {unusable("there is a driver, but no " + file.string() + ": Tenon was built without a CUDA toolkit (docs/gpu.md)")};
+  }
+  if (const std::string why = driver_missing(); !why.empty()) return {unusable(why, "CUDA")};
   void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) return {unusable(dlerror())};
   auto* backend = static_cast<CudaBackend*>(dlsym(handle, "tenon_cuda_backend"));

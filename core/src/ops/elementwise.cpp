@@ -55,9 +55,9 @@ using List = std::vector<Tensor>;
 constexpr std::int64_t kLong = 1 << 16;
 
 /// The gradients that `make` gives from `d`. Of long ones on a CPU the ops are recorded and joined to chains, which have their bits, unless
-/// somebody records them already or differentiates them again (`history`: what they read).
+/// somebody records them already or differentiates them again (`history`: what they read). Not of 16 bits, which a chain would round and widen after each op.
 List in_one_pass(const Tensor& d, std::initializer_list<Tensor> history, const std::function<List()>& make) {
-  if (d.device().type != DeviceType::cpu || d.numel() < kLong || is_recording() || wants_grad({d}) || wants_grad(history)) return make();
+  if (d.device().type != DeviceType::cpu || size_of(d.dtype()) < 4 || d.numel() < kLong || is_recording() || wants_grad({d}) || wants_grad(history)) return make();
   List made;
   StepPlan::record([&] { made = make(); }).run();
   return made;
@@ -105,11 +105,9 @@ namespace {
 /// The operand that was taken has the gradient; where the two are equal, each has half. `a_lost` and `b_lost`: the other one was taken.
 List extreme_gradients(const Tensor& d, const Tensor& a, const Tensor& b, Tensor (*a_lost)(const Tensor&, const Tensor&),
                        Tensor (*b_lost)(const Tensor&, const Tensor&)) {
-  return in_one_pass(d, {a, b}, [&] {
-    const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
-    return List{a.requires_grad() ? sum_to(where(a_lost(a, b), zero, share), a.shape()) : Tensor(),
-                b.requires_grad() ? sum_to(where(b_lost(a, b), zero, share), b.shape()) : Tensor()};
-  });
+  const Tensor zero = Tensor::zeros(Shape{}, d.dtype(), d.device()), share = where(equal(a, b), mul(d, 0.5), d);
+  return {a.requires_grad() ? sum_to(where(a_lost(a, b), zero, share), a.shape()) : Tensor(),
+          b.requires_grad() ? sum_to(where(b_lost(a, b), zero, share), b.shape()) : Tensor()};
 }
 
 }  // namespace

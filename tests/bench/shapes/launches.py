@@ -59,6 +59,9 @@ def main():
     args.add_argument("--seconds", type=float, default=30)
     args.add_argument("--binary", default=here.parent.parent.parent / "build/release/bin/shapes_bench")
     args = args.parse_args()
+    for file in (args.binary, args.cases, pathlib.Path(args.library) / "libtenon_cuda.so"):
+        if not os.path.exists(file):
+            sys.exit(f"launches.py: no {file}")
     cases = [line.strip() for line in open(args.cases) if line.strip() and not line.startswith("#")]
     rows = []
     with tempfile.TemporaryDirectory() as folder:

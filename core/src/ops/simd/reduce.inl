@@ -130,7 +130,7 @@ template <int N, class T>
   }
 }
 
-/// The whole vectors of a row of 16 bits: four numbers are added in f32, which rounds far below the last digit of each, before they are widened.
+/// The whole vectors of a row of 16 bits: four numbers are added in f32, which may lose what is less than 2^-22 of the largest of the four, before they are widened.
 template <class T>
 inline Vec<double, kLanes<double>> sums_of_fours(const T* x, std::int64_t n) {
   constexpr int N = kLanes<double>;
