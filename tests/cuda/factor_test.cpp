@@ -186,7 +186,7 @@ TEST_CASE("LU factors of large order in a recorded step go panel by panel, and N
   end_run();
 }
 
-TEST_CASE("one of many matrices whose minor is not positive is refused in the CPU's words where factors are halved", "[cuda][linalg]") {
+TEST_CASE("one of many matrices whose minor is not positive is refused in the CPU's words where factors are halved", "[cuda][linalg][slow]") {
   TENON_NEEDS_DEVICE();
   const auto factor = [](const Tensor& x) { return linalg::cholesky(x); };
   const Tensor bad = dominant(16, 112, 3, 100);

@@ -203,7 +203,7 @@ std::string chosen(double plain, std::int64_t inner) {
 
 }  // namespace
 
-TEST_CASE("a transform runs on tensor cores where these are faster, from process to process", "[cuda_on_cpu][cufft]") {
+TEST_CASE("a transform runs on tensor cores where these are faster, from process to process", "[cuda_on_cpu][cufft][slow]") {
   REQUIRE(under_test::has_device());
   const std::string one = "faster; real transform f32 of 1 x 32 x 7360, 9 values kept: ", other = "not faster; real transform f32 of 1 x 32 x 7364, 9 values kept: ";
   CHECK(chosen(100, 7360) == one + "tensor cores: 10.0 us (plain arithmetic 100.0 us)");
