@@ -109,7 +109,7 @@ std::string values(const Work& work, const std::string& path, bool replayed) {
   for (const Tensor& t : results) {
     const Tensor y = t.dtype() == DType::c64 || t.dtype() == DType::c128 ? view_as_real(t.contiguous()) : t;
     const std::vector<double> v = y.to_vector();
-    std::fwrite(v.data(), sizeof(double), v.size(), file);
+    if (!v.empty()) std::fwrite(v.data(), sizeof(double), v.size(), file);
     std::string shape;
     for (int a = 0; a < y.rank(); ++a) shape += (a ? ", " : "") + std::to_string(y.size(a));
     shapes += (shapes.empty() ? "[" : ", [") + shape + "]";
