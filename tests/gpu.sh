@@ -28,7 +28,11 @@ if [ -z "${BINARIES:-}" ]; then
   VIRTUAL_ENV=${VIRTUAL_ENV:-$("$python" -c 'import sys; print(sys.prefix)' 2>/dev/null)}
   export VIRTUAL_ENV
   { cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DTENON_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=${ARCHITECTURES:-native}" -DTENON_BUILD_MEDICAL=OFF -DTENON_BUILD_CLIMATE=OFF -DTENON_BUILD_GENOMICS=OFF -DTENON_BUILD_FINANCE=OFF -DTENON_FMT_HEADER_ONLY=ON -DTENON_BUILD_GPU_TESTS=ON &&
-    cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench attention_bench recurrent_bench shapes_bench tenon_cuda; } >build/gpu/build.log 2>&1 || { tail -30 build/gpu/build.log; exit 1; }
+    cmake --build build/gpu -j "$(nproc)" --target cuda_tests step_bench attention_bench recurrent_bench shapes_bench tenon_cuda; } >build/gpu/build.log 2>&1 || {
+    tail -30 build/gpu/build.log
+    ! grep -q 'set to "native", but' build/gpu/build.log || echo "failed: no GPU here to build for (nvidia-smi lists none)"
+    exit 1
+  }
   grep -h "cuDNN: " build/gpu/build.log || true
   [ "$SECONDS" -le 120 ] || { late=$((SECONDS - 120)); end=$((end + late)) limit=$((limit + late)); }
 fi
