@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Ops of all kinds over sizes of all kinds (shapes/cases.txt) beside PyTorch, in turns, and their values compared; prints a Markdown table, slowest ratio first.
 
-    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--recorded] [--only REGEX] [--cases FILE] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
+    python3 tests/bench/shapes.py [--what time|values|both] [--device cpu|cuda] [--recorded] [--shim] [--only REGEX] [--cases FILE] [--turns 3] [--seconds 0.1] [--threads 2] [--json FILE]
 
 Needs a build with TENON_BUILD_BENCH (shapes_bench) and the peers' Python (peers/setup.sh, or PYTHON); where PYTHON has no PyTorch our times stand alone. Each
 program stays for the whole run, and answers in turn; the least time of the turns counts. Of values the largest difference is taken, as a part of the largest
 value; the exit status is 1 where one is beyond its type's bound, 3 where no case was timed. A GPU's clock is the recorded op replayed on our side, a CUDA graph on PyTorch's. Without a GPU
---peer-device cpu and --library FOLDER run the kernels of the shim (tests/cuda_on_cpu) beside PyTorch on the CPU: FOLDER has libtenon.so, tests/shim/libtenon_cuda.so
-and a libcuda.so.1 (lib/libdriver_stub.so).
+--shim compares the values of our CUDA kernels, run on the CPU (tests/cuda_on_cpu), with PyTorch's there.
 """
 import argparse
 import json
@@ -20,13 +19,15 @@ import tempfile
 import time
 
 here = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(here / "shapes"))
+import shim  # noqa: E402
 # what 2^n rounded sums of a type may differ by
 BOUNDS = {"f64": 1e-9, "f32": 2e-4, "c64": 2e-4, "f16": 1e-2, "bf16": 4e-2}
 
 
 class Program:
-    def __init__(self, command, variables=()):
-        self.command, self.environment = command, {**os.environ, **dict(v.split("=", 1) for v in variables)}
+    def __init__(self, command, variables={}):
+        self.command, self.environment = command, {**os.environ, **variables}
         self.start()
 
     def start(self):
@@ -117,7 +118,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--what", default="time", choices=["time", "values", "both"])
     args.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    args.add_argument("--peer-device", choices=["cpu", "cuda"], help="PyTorch's, where it is another one")
+    args.add_argument("--shim", action="store_true", help="our CUDA kernels run on the CPU, which tells their values and not their times")
     args.add_argument("--recorded", action="store_true", help="compare values of the recorded op, replayed")
     args.add_argument("--only", default="")
     args.add_argument("--cases", default=here / "shapes/cases.txt")
@@ -126,7 +127,6 @@ def main():
     args.add_argument("--threads", type=int, default=2)
     args.add_argument("--binary", default=here.parent.parent / "build/release/bin/shapes_bench")
     args.add_argument("--variable", action="append", default=[], help="NAME=VALUE for shapes_bench alone")
-    args.add_argument("--library", help="folder of the libraries that shapes_bench takes, in place of the build's")
     args.add_argument("--json", help="a line a case, as they come")
     args.add_argument("--until", type=float, default=1e9, help="seconds after which no case is begun")
     args = args.parse_args()
@@ -135,11 +135,16 @@ def main():
             sys.exit(f"shapes.py: no {file}" + (": build shapes_bench with -DTENON_BUILD_BENCH=ON" if file == args.binary else ""))
     if any("=" not in v for v in args.variable):
         sys.exit("shapes.py: --variable takes NAME=VALUE")
+    if args.shim and args.what != "values":
+        sys.exit("shapes.py: --shim compares values: --what values")
     python = os.environ.get("PYTHON") or subprocess.run(["bash", here / "peers/setup.sh"], check=True, capture_output=True, text=True).stdout.strip()
-    variables = args.variable + ([f"LD_LIBRARY_PATH={args.library}", "TENON_PLAN_MEMORY=none"] if args.library else [])
-    programs = {"tenon": Program([args.binary, "--device", args.device, "--threads", args.threads], variables)}
+    kernels = tempfile.TemporaryDirectory()
+    variables = dict(v.split("=", 1) for v in args.variable)
+    if args.shim:
+        variables.update(shim.variables(args.binary, kernels.name))
+    programs = {"tenon": Program([args.binary, "--device", "cuda" if args.shim else args.device, "--threads", args.threads], variables)}
     if subprocess.run([python, "-c", "import torch, numpy"], capture_output=True).returncode == 0:
-        programs["torch"] = Program([python, here / "peers/torch_shapes.py", "--device", args.peer_device or args.device, "--threads", args.threads])
+        programs["torch"] = Program([python, here / "peers/torch_shapes.py", "--device", args.device, "--threads", args.threads])
     else:
         print(f"{python} has no PyTorch: nothing to compare with", file=sys.stderr)
     cases = [line.strip() for line in open(args.cases) if line.strip() and not line.startswith("#")]

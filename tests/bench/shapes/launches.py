@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What ops launch on a GPU, without one: each case of cases.txt runs once on the shim (tests/cuda_on_cpu), which tells every launch's blocks, threads and seconds.
 
-    python3 tests/bench/shapes/launches.py LIBRARY [--only REGEX] [--cases FILE] [--seconds 30] [--binary build/release/bin/shapes_bench]
+    python3 tests/bench/shapes/launches.py [--only REGEX] [--cases FILE] [--seconds 30] [--binary build/release/bin/shapes_bench]
 
-LIBRARY is the folder of shapes.py's --library. A launch's seconds over its threads say how much one thread does after the other: a launch of few threads that do
+A launch's seconds over its threads say how much one thread does after the other: a launch of few threads that do
 much leaves a card idle. Prints the cases by a guess of their time on a card of 132 multiprocessors over the time that their bytes take at 2 TB/s and a launch of
 3 us; it ranks what to look at, and is no measurement. Work of libraries (products, transforms, convolutions by cuDNN) is not counted.
 """
@@ -16,6 +16,8 @@ import select
 import subprocess
 import sys
 import tempfile
+
+import shim
 
 here = pathlib.Path(__file__).resolve().parent
 SIZE = {"f32": 4, "f64": 8, "f16": 2, "bf16": 2, "u8": 1, "i32": 4, "i64": 8, "bool": 1, "c64": 8}
@@ -36,10 +38,10 @@ def guess(blocks, threads, seconds):
     return LAUNCH + SLOWER * each * math.ceil(all_threads / THREADS)
 
 
-def launches_of(case, args, folder):
+def launches_of(case, args, variables, folder):
     told = pathlib.Path(folder) / "launches"
     told.unlink(missing_ok=True)
-    environment = {**os.environ, "LD_LIBRARY_PATH": args.library, "TENON_PLAN_MEMORY": "none", "TENON_LAUNCHES": str(told)}
+    environment = {**os.environ, **variables, "TENON_LAUNCHES": str(told)}
     process = subprocess.Popen([args.binary, "--device", "cuda", "--threads", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     process.stdin.write(f"values {folder}/values {case}\n")
     process.stdin.flush()
@@ -53,20 +55,20 @@ def launches_of(case, args, folder):
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("library")
     args.add_argument("--only", default="")
     args.add_argument("--cases", default=here / "cases.txt")
     args.add_argument("--seconds", type=float, default=30)
     args.add_argument("--binary", default=here.parent.parent.parent / "build/release/bin/shapes_bench")
     args = args.parse_args()
-    for file in (args.binary, args.cases, pathlib.Path(args.library) / "libtenon_cuda.so"):
+    for file in (args.binary, args.cases):
         if not os.path.exists(file):
             sys.exit(f"launches.py: no {file}")
     cases = [line.strip() for line in open(args.cases) if line.strip() and not line.startswith("#")]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
+        variables = shim.variables(args.binary, folder)
         for n, case in enumerate(c for c in cases if re.search(args.only, c)):
-            answer, launches = launches_of(case, args, folder)
+            answer, launches = launches_of(case, args, variables, folder)
             print(f"{n + 1}: {case}: {len(launches)} launches", file=sys.stderr, flush=True)
             guessed = sum(guess(b, t, s) for _, b, t, s in launches)
             rows.append((guessed / (LAUNCH + bytes_of(case) / 2e12), guessed, case, launches, answer))

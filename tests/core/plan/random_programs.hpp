@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/plan/chain_ops.hpp"
+#include "core/plan/same_values.hpp"
 #include "tenon/autograd.hpp"
 #include "tenon/complex.hpp"
 #include "tenon/cumulative.hpp"
@@ -182,6 +183,32 @@ class RandomProgram {
   std::vector<Shape> shapes_;
   std::vector<Tensor> first_, state_, live_;
   std::optional<Random> random_;
+};
+
+/// What a random program gives eagerly and what it is planned to give, its state among both.
+struct PlannedProgram {
+  RandomProgram program;
+  std::vector<Tensor> eager, planned;
+  StepPlan plan;
+
+  explicit PlannedProgram(std::uint64_t seed, bool libraries = true) : program(seed, libraries) {
+    const bool gradient = seed % 3 == 0;
+    for (const Tensor& t : program.run(gradient)) eager.push_back(t.clone());
+    for (const Tensor& t : program.state()) eager.push_back(t.clone());
+    program.reset();
+    plan = StepPlan::record([&] { planned = program.run(gradient); });
+    for (const Tensor& t : program.state()) planned.push_back(t);
+  }
+  /// Runs the plan; the first result that is another than eagerly, or -1.
+  int differs() {
+    program.reset();
+    plan.run();
+    if (planned.size() != eager.size()) return 0;
+    for (std::size_t i = 0; i < eager.size(); ++i)
+      if (!same_values(eager[i], planned[i])) return int(i);
+    return -1;
+  }
+  bool joined() const { return plan.explain().find("one pass over the elements") != std::string::npos; }
 };
 
 }  // namespace under_test
