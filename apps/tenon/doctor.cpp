@@ -235,7 +235,7 @@ int doctor_command(const Common& common) {
     print("error: mean squared error of f32 over the mean square of the CPU's f64, results and gradients (AdamW and random numbers: of the CPU's f32)");
     print("same bytes: run twice" + std::string(thread_count() > 1 ? "; on the CPU on one thread, too" : ""));
     for (const std::string& reason : unusable) print("not checked: " + reason);
-    print(failed == 0 ? "all " + std::to_string(findings.size()) + " checks passed in " + format_seconds(seconds) : std::to_string(failed) + " of " + std::to_string(findings.size()) + " checks FAILED");
+    print(failed == 0 ? "all " + std::to_string(findings.size()) + " checks passed in " + (seconds < 10 ? format_number(seconds, 2) + " s" : format_seconds(seconds)) : std::to_string(failed) + " of " + std::to_string(findings.size()) + " checks FAILED");
   }
   return failed == 0 ? 0 : 6;
 }
